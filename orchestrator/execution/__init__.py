@@ -1,0 +1,1 @@
+"""The two ways to run a race: in this process, or on Ray Tune."""

@@ -1,0 +1,1 @@
+"""The rules: events in, decisions out. No Ray, no torch, no files."""

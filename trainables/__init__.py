@@ -1,0 +1,1 @@
+"""What runs on a worker: torch, timm and albumentations; no Ray, no study."""
