@@ -123,7 +123,8 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class LegFailed:
-    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite), lost (its process died).
+    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite) or lost
+    (its process died).
 
     `epoch` is the number of epochs stored before the failure.
     """
@@ -280,7 +281,10 @@ class Trainable(Protocol):
         ...
 
     def run_epoch(self) -> dict[str, float]:
-        """Trains one epoch and validates. Finite metrics, `dataset.metric` among them. Raises NonFiniteError."""
+        """Trains one epoch and validates. Finite metrics, `dataset.metric` among them.
+
+        Raises NonFiniteError.
+        """
         ...
 
     def probabilities(self) -> NDArray[np.float32]:
@@ -292,7 +296,10 @@ class Trainable(Protocol):
         ...
 
     def state(self) -> bytes:
-        """All that continuing needs: model, optimizer, scheduler, RNG, position. Loads with weights_only=True."""
+        """All that continuing needs: model, optimizer, scheduler, RNG, position.
+
+        Loads with weights_only=True.
+        """
         ...
 
     def load_state(self, data: bytes) -> None: ...
