@@ -1,0 +1,107 @@
+"""Checkpoints: where the bytes of a fold run lie, what they are called, and which of them may go.
+
+A fold run keeps, while it is running or parked, what its two newest resume states refer to: the driver may
+die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
+journal knows. Once its trial is complete only the best epoch's weights and OOF stay; once its trial is out,
+nothing. So a study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from orchestrator.errors import StorageError
+from orchestrator.trial import CheckpointStore, FoldRunKey
+
+_NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
+
+
+def resume_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/resume-e{epoch:04d}.pt"
+
+
+def weights_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/best-e{epoch:04d}.safetensors"
+
+
+def oof_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/best-e{epoch:04d}.oof.safetensors"
+
+
+def superseded(names: Iterable[str], epoch: int, bests: Iterable[int]) -> list[str]:
+    """Names of one fold run that may go once `epoch` is stored.
+
+    Kept: the resume states of `epoch` and of the one before, and the best epochs of those two states.
+    Anything of a later epoch was written by a driver that died before noting it, and goes too.
+    """
+    keep_best = set(bests)
+    return [name for name in names if not _is_kept(name, {epoch, epoch - 1}, keep_best)]
+
+
+def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
+    match = _NAME.match(name)
+    if match is None:
+        return True  # not ours to delete
+    return int(match["epoch"]) in (resumes if match["kind"] == "resume" else bests)
+
+
+class DirectoryStore:
+    """A folder. One node, or a path every node mounts (NFS)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def put(self, name: str, data: bytes) -> None:
+        path = self.root / name
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise StorageError(_cannot_write(path, len(data), error)) from error
+
+    def get(self, name: str) -> bytes:
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+
+    def names(self, prefix: str = "") -> list[str]:
+        base = self.root / prefix if prefix.endswith("/") else self.root
+        found = (path for path in base.rglob("*") if path.is_file() and path.suffix != ".part")
+        names = (path.relative_to(self.root).as_posix() for path in found)
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        path = self.root / name
+        path.unlink(missing_ok=True)
+        if path.parent != self.root and path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def _cannot_write(path: Path, size: int, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full: {size} bytes do not fit at {path}; free space, then continue with --resume"
+    return f"cannot write {path}: {error.strerror}; correct that, then continue with --resume"
+
+
+def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
+    """Everything of a fold run whose trial is out."""
+    for name in store.names(f"{key}/"):
+        store.delete(name)
+
+
+def keep_only_best(store: CheckpointStore, key: FoldRunKey, best: int) -> None:
+    """What stays of a fold run whose trial is complete."""
+    for name in store.names(f"{key}/"):
+        if not _is_kept(name, set(), {best}):
+            store.delete(name)

@@ -1,0 +1,251 @@
+"""A search space: what may vary, how it is judged, which trainable.
+
+    space = SearchSpace(
+        trainable="trainables.image_classifier:ImageClassifier",
+        target=age_bins([30, 60]),
+        params={"lr": loguniform(1e-5, 1e-3), "optimizer": choice(["sgd", "adamw"]),
+                "momentum": uniform(0.8, 0.99).when(optimizer="sgd"), "batch_size": 64},
+        folds=5, trials=64, max_t=18, grace_period=2,
+        scales={"small": Scale(trials=6, max_t=4, folds=3), "smoke": Scale(trials=2, max_t=1, folds=2)},
+    )
+
+It is data: `to_json` and `from_json` are inverses, so that a study's journal carries the whole space and
+nothing of a run folder is ever executed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from orchestrator.domains import (
+    Domain,
+    as_domain,
+    choice,
+    constant,
+    loguniform,
+    quniform,
+    randint,
+    uniform,
+)
+from orchestrator.errors import SearchSpaceError
+from orchestrator.metrics import check_metric
+from orchestrator.targets import Joint, Target, age_bins, categorical, joint, target_from_json
+from orchestrator.trial import Parameter
+
+__all__ = [
+    "SCALES",
+    "Domain",
+    "Scale",
+    "SearchSpace",
+    "age_bins",
+    "categorical",
+    "choice",
+    "joint",
+    "loguniform",
+    "quniform",
+    "randint",
+    "uniform",
+]
+
+SCALES = ("full", "small", "smoke")
+LadderRung = tuple[int, int, int]
+"""(folds, epochs, quota)"""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The numbers a smaller size replaces; None keeps the space's own. params override the space's."""
+
+    trials: int | None = None
+    max_t: int | None = None
+    folds: int | None = None
+    grace_period: int | None = None
+    reduction_factor: int | None = None
+    finalists: int | None = None
+    ladder: Sequence[LadderRung] | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """See the module's docstring. `ladder`: rungs (folds, epochs, quota); None: the default one.
+
+    group, fold_column: columns of the manifest (None: the importer's own group, folds made here);
+    stratify: the targets whose joint classes folds are balanced over (default: the target alone);
+    joint: how the targets of several studies make one label. Raises SearchSpaceError.
+    """
+
+    trainable: str
+    target: Target
+    params: Mapping[str, Any]
+    metric: str = "macro_f1"
+    mode: str = "max"
+    folds: int = 5
+    trials: int = 64
+    max_t: int = 18
+    grace_period: int = 1
+    reduction_factor: int = 3
+    finalists: int = 3
+    ladder: Sequence[LadderRung] | None = None
+    group: str | None = None
+    stratify: Sequence[Target] = ()
+    fold_column: str | None = None
+    joint: Joint | None = None
+    scales: Mapping[str, Scale] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", {name: as_domain(value) for name, value in self.params.items()})
+        object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
+        if self.ladder is not None:
+            object.__setattr__(self, "ladder", tuple(tuple(rung) for rung in self.ladder))
+        _check_numbers(self)
+        _check_conditions(self.params)
+        check_metric(self.metric, self.mode)
+        unknown = sorted(set(self.scales) - set(SCALES[1:]))
+        if unknown:
+            raise SearchSpaceError(f"scale {unknown[0]!r} is not known; a space may declare small and smoke")
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        return dict(self.params)
+
+    def varied(self) -> tuple[str, ...]:
+        """Names of the parameters with more than one value."""
+        return tuple(name for name, domain in self.domains.items() if len(domain.finite() or (0, 1)) > 1)
+
+    def at_scale(self, scale: str) -> SearchSpace:
+        """The space with that scale's numbers; "full" is the space itself."""
+        if scale == "full":
+            return self
+        if scale not in self.scales:
+            declared = ", ".join(["full", *self.scales])
+            raise SearchSpaceError(f"--scale {scale}: this space declares only {declared}")
+        chosen = self.scales[scale]
+        numbers = {
+            item.name: getattr(chosen, item.name)
+            for item in fields(Scale)
+            if item.name != "params" and getattr(chosen, item.name) is not None
+        }
+        if "ladder" not in numbers and ({"trials", "max_t", "folds", "finalists"} & numbers.keys()):
+            numbers["ladder"] = None  # the full ladder does not fit other numbers
+        return replace(self, params={**self.params, **chosen.params}, **numbers)
+
+    def narrowed(self, settings: Mapping[str, Any]) -> SearchSpace:
+        """The space with each named parameter fixed to one value (`--set key=value`)."""
+        fixed = {name: constant(value) for name, value in settings.items()}
+        return replace(self, params={**self.params, **fixed})
+
+    def check_parameters(self, accepted: Mapping[str, Parameter]) -> None:
+        """Every parameter exists in the trainable and every value is one it accepts."""
+        for name, domain in self.domains.items():
+            if name not in accepted:
+                raise SearchSpaceError(_unknown_parameter(name, accepted, self.trainable))
+            for value in domain.finite() or domain.values:
+                _check_value(name, value, accepted[name])
+
+    def to_json(self) -> dict[str, Any]:
+        record = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {
+            **record,
+            "target": self.target.to_json(),
+            "params": {name: domain.to_json() for name, domain in self.domains.items()},
+            "ladder": None if self.ladder is None else [list(rung) for rung in self.ladder],
+            "stratify": [target.to_json() for target in self.stratify],
+            "joint": None if self.joint is None else self.joint.to_json(),
+            "scales": {},  # a study is one scale; the others stay in the space's file
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> SearchSpace:
+        parsed = dict(record)
+        parsed["target"] = target_from_json(record["target"])
+        parsed["params"] = {name: Domain.from_json(item) for name, item in record["params"].items()}
+        parsed["stratify"] = [target_from_json(item) for item in record["stratify"]]
+        parsed["joint"] = None if record["joint"] is None else target_from_json(record["joint"])
+        return cls(**parsed)
+
+
+def _check_numbers(space: SearchSpace) -> None:
+    for name, least in (
+        ("folds", 2),
+        ("trials", 1),
+        ("max_t", 1),
+        ("grace_period", 1),
+        ("reduction_factor", 2),
+        ("finalists", 1),
+    ):
+        value = getattr(space, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise SearchSpaceError(f"{name}={value!r} must be a whole number of at least {least}")
+    if space.grace_period > space.max_t:
+        raise SearchSpaceError(
+            f"grace_period={space.grace_period} is longer than max_t={space.max_t}; lower one of them"
+        )
+    if ":" not in space.trainable:
+        raise SearchSpaceError(f"trainable={space.trainable!r} must read 'module:Class'")
+
+
+def _check_conditions(params: Mapping[str, Domain]) -> None:
+    for name, domain in params.items():
+        for other, allowed in domain.conditions.items():
+            if other not in params:
+                raise SearchSpaceError(
+                    f"parameter {name!r} depends on {other!r}, which the space does not have"
+                )
+            possible = params[other].finite()
+            if possible is not None and not set(map(repr, allowed)) & set(map(repr, possible)):
+                raise SearchSpaceError(
+                    f"parameter {name!r} exists only for {other} in {list(allowed)}, but {other} is one of "
+                    f"{list(possible)}; it could never be active"
+                )
+    ordered(params)
+
+
+def ordered(params: Mapping[str, Domain]) -> list[str]:
+    """Parameter names, each after those it depends on; otherwise as declared. Raises on a cycle."""
+    placed: list[str] = []
+    waiting = list(params)
+    while waiting:
+        ready = [name for name in waiting if set(params[name].conditions) <= set(placed)]
+        if not ready:
+            raise SearchSpaceError(f"parameters {', '.join(waiting)} depend on each other in a circle")
+        placed.append(ready[0])
+        waiting.remove(ready[0])
+    return placed
+
+
+def _unknown_parameter(name: str, accepted: Mapping[str, Parameter], trainable: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(name, accepted, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it accepts: {', '.join(sorted(accepted))}"
+    return f"parameter {name!r} is not known to {trainable}; {hint}"
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "none": (type(None),),
+}
+
+
+def _check_value(name: str, value: Any, parameter: Parameter) -> None:
+    allowed = tuple(kind for text in parameter.types for kind in _TYPES[text])
+    is_bool = isinstance(value, bool)
+    if not isinstance(value, allowed) or (is_bool and "bool" not in parameter.types):
+        raise SearchSpaceError(f"{name}={value!r} must be of type {' or '.join(parameter.types)}")
+    if parameter.choices is not None and value not in parameter.choices:
+        raise SearchSpaceError(f"{name}={value!r} must be one of {', '.join(map(repr, parameter.choices))}")
+    if isinstance(value, int | float) and not is_bool:
+        _check_range(name, value, parameter)
+
+
+def _check_range(name: str, value: float, parameter: Parameter) -> None:
+    low, high = parameter.minimum, parameter.maximum
+    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+        raise SearchSpaceError(f"{name}={value!r} must lie between {low} and {high}")
