@@ -8,6 +8,7 @@ nothing. So a study of F unfinished fold runs of P bytes of weights holds at mos
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -84,8 +85,9 @@ class DirectoryStore:
     def delete(self, name: str) -> None:
         path = self.root / name
         path.unlink(missing_ok=True)
-        if path.parent != self.root and path.parent.is_dir() and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        if path.parent != self.root:
+            with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
+                path.parent.rmdir()
 
 
 def _cannot_write(path: Path, size: int, error: OSError) -> str:

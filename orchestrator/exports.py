@@ -1,0 +1,88 @@
+"""Tables made from a study's journal, for notebooks: trials.parquet and epochs.parquet."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.history import History
+from orchestrator.study import Study
+from orchestrator.trial import FoldRunKey, TrialStatus
+
+
+def write_exports(study: Study, statuses: Sequence[TrialStatus]) -> None:
+    """Replaces both tables; each appears whole or not at all."""
+    history = History(study.space.mode, study.events)
+    write_table(study.path / "trials.parquet", _trials(study, statuses))
+    write_table(study.path / "epochs.parquet", _epochs(history))
+
+
+def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
+    configs = study.configs
+    names = sorted({name for config in configs.values() for name in config})
+    rows = []
+    for status in statuses:
+        config = configs.get(status.trial, {})
+        row: dict[str, Any] = {
+            "trial": status.trial,
+            "state": status.state.value,
+            "rung": status.rung,
+            "score": status.score,
+            "folds_complete": status.folds_complete,
+            "epochs_spent": status.epochs_spent,
+            "reason": status.reason,
+            "config": json.dumps(config),
+        }
+        rows.append({**row, **{f"param_{name}": _cell(config.get(name)) for name in names}})
+    return _table(rows)
+
+
+def _epochs(history: History) -> pa.Table:
+    rows = [
+        {"trial": key.trial, "fold": key.fold, "epoch": event.epoch, "score": event.score,
+         "best_score": _best(history, key, event.epoch), "seconds": event.seconds, **event.metrics}
+        for key in history.fold_runs()
+        for event in history.epochs(key)
+    ]  # fmt: skip
+    return _table(rows)
+
+
+def _best(history: History, key: FoldRunKey, epoch: int) -> float | None:
+    best = history.best(key, epoch)
+    return None if best is None else best.score
+
+
+def _cell(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | float | str | bool) else json.dumps(value)
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Columns in order of appearance; a column of mixed kinds (False, "path") becomes text."""
+    columns: dict[str, list[Any]] = {name: [] for row in rows for name in row}
+    for row in rows:
+        for name, values in columns.items():
+            values.append(row.get(name))
+    return pa.table({name: _array(values) for name, values in columns.items()})
+
+
+def _array(values: list[Any]) -> pa.Array:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) > 1 and kinds != {int, float}:
+        values = [None if value is None else str(value) for value in values]
+    elif kinds == {int, float}:
+        values = [None if value is None else float(value) for value in values]
+    return pa.array(values)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Parquet, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    pq.write_table(table, part)
+    part.replace(path)

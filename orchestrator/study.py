@@ -1,0 +1,264 @@
+"""A study on disk: the journal, the frozen manifest and folds, and every file name. The only writer.
+
+runs/<name>/journal.jsonl      append-only, one event a line, fsynced; the state of the study
+            manifest.parquet   the rows as they were
+            folds.parquet      row -> fold
+            checkpoints/       what fold runs stored (orchestrator.checkpoints)
+            oof/t0003.parquet  out-of-fold probabilities of each complete trial
+            trials.parquet     one row per trial        (exports, made from the journal)
+            epochs.parquet     one row per fold-epoch
+            lock               held by the driver
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from orchestrator.checkpoints import DirectoryStore, oof_name, weights_name
+from orchestrator.errors import StorageError, StudyError
+from orchestrator.folds import FoldPlan
+from orchestrator.history import History
+from orchestrator.manifest import Manifest
+from orchestrator.space import SearchSpace
+from orchestrator.trial import CheckpointStore, Event, FoldRunKey, Opened, Proposed, from_json, to_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class FoldBest:
+    """The checkpoint kept of one fold run; weights and oof are names in the study's store."""
+
+    fold: int
+    epoch: int
+    score: float
+    weights: str
+    oof: str
+
+
+@dataclass(frozen=True)
+class CompleteTrial:
+    """A trial that owns all folds; score: mean over folds of the best epoch's metric."""
+
+    number: int
+    score: float
+    config: dict[str, Any]
+    bests: tuple[FoldBest, ...]
+
+
+class Study:
+    """One search on disk. `read` looks at it, `create` and `open` hold its lock and may append."""
+
+    def __init__(self, path: Path, events: Sequence[Event], started: float) -> None:
+        self.path = path
+        self.events: list[Event] = list(events)
+        self.started = started
+        self._lock: FileLock | None = None
+        self._journal: int | None = None
+
+    # ---- opening ----
+
+    @classmethod
+    def create(cls, path: Path, header: dict[str, Any], manifest: Manifest, plan: FoldPlan) -> Study:
+        """A new study with its lock held. Raises StudyError when there is one already."""
+        if (path / "journal.jsonl").exists():
+            raise StudyError(
+                f"study {path} exists; continue it with --resume, or name another with --study "
+                "(nothing was changed)"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        study = cls(path, [], time.time())
+        study._take_lock()
+        manifest.write(study.manifest_path)
+        plan.write(study.folds_path)
+        study.append(Opened({"format": FORMAT, **header}))
+        return study
+
+    @classmethod
+    def open(cls, path: Path) -> Study:
+        """An existing study with its lock held; a torn last line of its journal is cut off."""
+        journal = _journal_of(path)
+        study = cls(path, [], 0.0)
+        study._take_lock()
+        events, started, good_bytes = _parse(journal)
+        study.events, study.started = events, started
+        if good_bytes < journal.stat().st_size:
+            os.truncate(journal, good_bytes)
+        return study
+
+    @classmethod
+    def read(cls, path: Path) -> Study:
+        """A look without the lock, at any time. Raises StudyError."""
+        events, started, _ = _parse(_journal_of(path))
+        return cls(path, events, started)
+
+    def _take_lock(self) -> None:
+        lock = FileLock(self.path / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise StudyError(
+                f"study {self.path} is being driven by another process; wait for it or end it first"
+            ) from None
+        self._lock = lock
+
+    def close(self) -> None:
+        if self._journal is not None:
+            os.close(self._journal)
+            self._journal = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    # ---- writing ----
+
+    def append(self, *events: Event) -> None:
+        """Writes and fsyncs the events before returning. Raises StorageError (nothing half is kept)."""
+        if self._lock is None:
+            raise StudyError(f"study {self.path} was opened for reading")
+        now = round(time.time(), 3)
+        lines = [json.dumps({"time": now, **to_json(event)}, allow_nan=False) + "\n" for event in events]
+        try:
+            if self._journal is None:
+                self._journal = os.open(self.journal_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            _append_whole(self._journal, "".join(lines).encode())
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self.journal_path}: {error.strerror}; "
+                "correct that, then continue with --resume"
+            ) from error
+        self.events.extend(events)
+
+    # ---- what it says ----
+
+    @property
+    def header(self) -> dict[str, Any]:
+        opened = self.events[0]
+        assert isinstance(opened, Opened)  # _parse and create see to it
+        return opened.header
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        return SearchSpace.from_json(self.header["space"])
+
+    @property
+    def configs(self) -> dict[int, dict[str, Any]]:
+        return {event.trial: event.config for event in self.events if isinstance(event, Proposed)}
+
+    def complete_trials(self) -> list[CompleteTrial]:
+        """Trials that own all folds, best first."""
+        space, configs = self.space, self.configs
+        history = History(space.mode, self.events)
+        found = []
+        for number in history.complete(space.folds, space.max_t):
+            bests = tuple(_fold_best(history, FoldRunKey(number, fold)) for fold in range(space.folds))
+            mean = sum(best.score for best in bests) / len(bests)
+            found.append(CompleteTrial(number, mean, configs[number], bests))
+        sign = -1.0 if space.mode == "max" else 1.0
+        return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
+
+    def manifest(self) -> Manifest:
+        return Manifest.read(self.manifest_path)
+
+    def fold_plan(self) -> FoldPlan:
+        return FoldPlan.read(self.folds_path)
+
+    def store(self) -> CheckpointStore:
+        return DirectoryStore(self.path / "checkpoints")
+
+    # ---- names ----
+
+    @property
+    def journal_path(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def manifest_path(self) -> Path:
+        return self.path / "manifest.parquet"
+
+    @property
+    def folds_path(self) -> Path:
+        return self.path / "folds.parquet"
+
+    def oof_path(self, trial: int) -> Path:
+        return self.path / "oof" / f"t{trial:04d}.parquet"
+
+
+def newest_study(runs: Path) -> Path:
+    """The study that started last. Raises StudyError when there is none."""
+    journals = sorted(runs.glob("*/journal.jsonl"))
+    started = {path.parent: _parse(path)[1] for path in journals}
+    if not started:
+        raise StudyError(
+            f"no study in {runs}; run `python -m orchestrator.tune --space SPACE` first, "
+            "or name one with --study"
+        )
+    return max(started, key=lambda path: started[path])
+
+
+def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
+    best = history.best(key)
+    assert best is not None  # a complete fold run has epochs
+    return FoldBest(
+        key.fold, best.epoch, best.score, weights_name(key, best.epoch), oof_name(key, best.epoch)
+    )
+
+
+def _journal_of(path: Path) -> Path:
+    journal = path / "journal.jsonl"
+    if not journal.is_file():
+        raise StudyError(f"{path} is no study: it has no journal.jsonl; name the folder of one")
+    return journal
+
+
+def _parse(journal: Path) -> tuple[list[Event], float, int]:
+    """Events, time of the first one, and how many bytes hold whole lines."""
+    data = journal.read_bytes()
+    good = data.rfind(b"\n") + 1
+    lines = data[:good].split(b"\n")[:-1]
+    events: list[Event] = []
+    started = 0.0
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+            events.append(from_json(record))
+            started = started or float(record["time"])
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines) and number > 1:
+                return (
+                    events,
+                    started,
+                    good - len(line) - 1,
+                )  # a last line torn before its newline's neighbours
+            raise StudyError(
+                f"{journal}:{number}: not a journal line ({error}); restore the file from a copy, or cut it "
+                f"before that line (head -n {number - 1}) and lose what came after"
+            ) from error
+    if not events or not isinstance(events[0], Opened):
+        raise StudyError(f"{journal}: does not begin with the line that opens a study; start it anew")
+    if events[0].header.get("format") != FORMAT:
+        found = events[0].header.get("format")
+        raise StudyError(f"{journal}: format {found} is not {FORMAT}; use the version that wrote it")
+    return events, started, good
+
+
+def _append_whole(file: int, data: bytes) -> None:
+    """Appends and fsyncs; what was written of it is taken back when it doesn't fit."""
+    size = os.fstat(file).st_size
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(file, view) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, size)
+        raise
