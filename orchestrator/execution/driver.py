@@ -1,0 +1,202 @@
+"""What both ways of running share: race and journal in, orders out.
+
+Every event goes race <- journal <- world in this order: into the journal, then to the race, then its
+decisions into the journal, then they are acted on. The driver knows no Ray and starts no process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.checkpoints import delete_fold_run, keep_only_best, oof_name
+from orchestrator.errors import StorageError
+from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
+from orchestrator.exports import write_exports
+from orchestrator.history import History
+from orchestrator.manifest import Manifest
+from orchestrator.predictions import assemble, fold_from_bytes, write_prediction
+from orchestrator.sampling import Sampler
+from orchestrator.study import Study
+from orchestrator.trial import (
+    Action,
+    Closed,
+    Dataset,
+    Decided,
+    Decision,
+    EpochEnded,
+    Event,
+    FoldRunKey,
+    Leg,
+    LegFailed,
+    LegStarted,
+    Proposed,
+    Race,
+    RaceEvent,
+    State,
+)
+
+log = logging.getLogger(__name__)
+OUT = (State.PRUNED, State.FAIL)
+
+
+class View(Protocol):
+    """Whoever watches; see orchestrator.progress."""
+
+    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To a fold run's outcome: go on inside the leg, go on with `order`, or give the slot away."""
+
+    goes_on: bool
+    order: LegOrder | None = None
+
+
+class Driver:
+    """Drives one study with one race. Built on a race that has already observed the journal's events."""
+
+    def __init__(
+        self,
+        race: Race,
+        study: Study,
+        sampler: Sampler,
+        dataset: Dataset,
+        manifest: Manifest,
+        seed: int,
+        view: View,
+    ) -> None:
+        self.race = race
+        self.study = study
+        self._sampler = sampler
+        self._dataset = dataset
+        self._manifest = manifest
+        self._seed = seed
+        self._view = view
+        self._space = study.space
+        self._store = study.store()
+        self._history = History(self._space.mode, study.events)
+        self._configs = study.configs
+        self._running: set[FoldRunKey] = set()
+
+    # ---- asked by an adapter ----
+
+    @property
+    def done(self) -> bool:
+        return self.race.done
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    def next_order(self) -> LegOrder | None:
+        """The next leg for a free slot, already in the journal as started; None: nothing now, or done."""
+        leg = self.race.next()
+        return None if leg is None else self._start(leg)
+
+    def report(self, outcome: Outcome) -> Answer:
+        """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""
+        if isinstance(outcome, StorageFailed):
+            raise StorageError(outcome.error)
+        key = FoldRunKey(outcome.trial, outcome.fold)
+        decisions = self._observe(outcome)
+        own = next(
+            (item for item in reversed(decisions) if (item.trial, item.fold) == (key.trial, key.fold)), None
+        )
+        goes_on = isinstance(outcome, EpochEnded) and own is not None and own.action is Action.CONTINUE
+        if not goes_on:
+            self._running.discard(key)
+        order = self._start(own.leg) if goes_on and own is not None and own.leg is not None else None
+        self._act(decisions, key)
+        return Answer(goes_on, order)
+
+    def lost(self, key: FoldRunKey, error: str, traceback: str = "") -> None:
+        """The process running a fold run died."""
+        self.report(LegFailed(key.trial, key.fold, self._history.done(key), "lost", error, traceback))
+
+    # ---- at the ends ----
+
+    def settle(self) -> None:
+        """Brings the disk in line with the journal: what a driver that died had decided but not yet done."""
+        for status in self.race.statuses():
+            if status.state is State.COMPLETE and not self.study.oof_path(status.trial).exists():
+                self._complete(status.trial)
+            elif status.state in OUT:
+                self._drop(status.trial)
+
+    def close(self, outcome: str, reason: str = "") -> None:
+        self.study.append(Closed(outcome, reason))
+        write_exports(self.study, self.race.statuses())
+
+    # ---- inside ----
+
+    def _start(self, leg: Leg) -> LegOrder:
+        if leg.trial not in self._configs:
+            config = self._sampler.propose(leg.trial)
+            self._configs[leg.trial] = config
+            self._observe(Proposed(leg.trial, config))
+        order = LegOrder(
+            leg,
+            self._configs[leg.trial],
+            self._space.max_t,
+            fold_run_seed(self._seed, leg.key),
+            self._history.best(leg.key, leg.start),
+        )
+        self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason))
+        self._running.add(leg.key)
+        return order
+
+    def _observe(self, event: RaceEvent) -> list[Decision]:
+        self.study.append(event)
+        self._history.observe(event)
+        decisions = self.race.observe(event)
+        worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
+        if worth_noting:
+            self.study.append(*map(_decided, worth_noting))
+        self._view.observe(event, decisions, time.time())
+        return decisions
+
+    def _act(self, decisions: Sequence[Decision], key: FoldRunKey) -> None:
+        for decision in decisions:
+            if decision.action is Action.COMPLETE:
+                self._complete(decision.trial)
+            elif decision.action in (Action.PRUNE, Action.FAIL):
+                self._drop(decision.trial)
+            elif decision.action is Action.STOP and self._is_out(decision.trial):
+                delete_fold_run(self._store, key)
+
+    def _is_out(self, trial: int) -> bool:
+        return any(status.trial == trial and status.state in OUT for status in self.race.statuses())
+
+    def _drop(self, trial: int) -> None:
+        """Checkpoints of a trial that is out; those of its running fold runs go when they stop."""
+        for fold in range(self._space.folds):
+            key = FoldRunKey(trial, fold)
+            if key not in self._running:
+                delete_fold_run(self._store, key)
+
+    def _complete(self, trial: int) -> None:
+        parts = {}
+        for fold in range(self._space.folds):
+            key = FoldRunKey(trial, fold)
+            best = self._history.best(key)
+            assert best is not None  # a complete trial has all folds
+            parts[fold] = fold_from_bytes(self._store.get(oof_name(key, best.epoch)))
+            keep_only_best(self._store, key, best.epoch)
+        prediction = assemble(parts, self._dataset.labels, self._dataset.folds)
+        write_prediction(self.study.oof_path(trial), prediction, self._dataset.paths, self._dataset.classes)
+
+
+def _decided(decision: Decision) -> Decided:
+    return Decided(decision.action.value, decision.trial, decision.reason, decision.fold)
+
+
+def fold_run_seed(seed: int, key: FoldRunKey) -> int:
+    """A seed of its own for every fold run, from the study's; the same on every machine. Below 2**31."""
+    digest = hashlib.sha256(f"{seed}/{key.trial}/{key.fold}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") & 0x7FFFFFFF
