@@ -62,6 +62,7 @@ class Study:
         self.path = path
         self.events: list[Event] = list(events)
         self.started = started
+        self.cut_bytes = 0  # of a torn last line, when opened
         self._lock: FileLock | None = None
         self._journal: int | None = None
 
@@ -91,7 +92,8 @@ class Study:
         study._take_lock()
         events, started, good_bytes = _parse(journal)
         study.events, study.started = events, started
-        if good_bytes < journal.stat().st_size:
+        study.cut_bytes = journal.stat().st_size - good_bytes
+        if study.cut_bytes:
             os.truncate(journal, good_bytes)
         return study
 
@@ -234,11 +236,7 @@ def _parse(journal: Path) -> tuple[list[Event], float, int]:
             started = started or float(record["time"])
         except (ValueError, KeyError, TypeError) as error:
             if number == len(lines) and number > 1:
-                return (
-                    events,
-                    started,
-                    good - len(line) - 1,
-                )  # a last line torn before its newline's neighbours
+                return events, started, good - len(line) - 1  # torn, though its newline is there
             raise StudyError(
                 f"{journal}:{number}: not a journal line ({error}); restore the file from a copy, or cut it "
                 f"before that line (head -n {number - 1}) and lose what came after"

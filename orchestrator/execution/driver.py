@@ -18,7 +18,6 @@ from orchestrator.errors import StorageError
 from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
 from orchestrator.exports import write_exports
 from orchestrator.history import History
-from orchestrator.manifest import Manifest
 from orchestrator.predictions import assemble, fold_from_bytes, write_prediction
 from orchestrator.sampling import Sampler
 from orchestrator.study import Study
@@ -61,25 +60,15 @@ class Answer:
 class Driver:
     """Drives one study with one race. Built on a race that has already observed the journal's events."""
 
-    def __init__(
-        self,
-        race: Race,
-        study: Study,
-        sampler: Sampler,
-        dataset: Dataset,
-        manifest: Manifest,
-        seed: int,
-        view: View,
-    ) -> None:
+    def __init__(self, race: Race, study: Study, sampler: Sampler, dataset: Dataset, view: View) -> None:
         self.race = race
         self.study = study
         self._sampler = sampler
         self._dataset = dataset
-        self._manifest = manifest
-        self._seed = seed
+        self._seed = study.header["seed"]
         self._view = view
         self._space = study.space
-        self._store = study.store()
+        self.store = study.store()
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
         self._running: set[FoldRunKey] = set()
@@ -168,7 +157,7 @@ class Driver:
             elif decision.action in (Action.PRUNE, Action.FAIL):
                 self._drop(decision.trial)
             elif decision.action is Action.STOP and self._is_out(decision.trial):
-                delete_fold_run(self._store, key)
+                delete_fold_run(self.store, key)
 
     def _is_out(self, trial: int) -> bool:
         return any(status.trial == trial and status.state in OUT for status in self.race.statuses())
@@ -178,7 +167,7 @@ class Driver:
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
             if key not in self._running:
-                delete_fold_run(self._store, key)
+                delete_fold_run(self.store, key)
 
     def _complete(self, trial: int) -> None:
         parts = {}
@@ -186,8 +175,8 @@ class Driver:
             key = FoldRunKey(trial, fold)
             best = self._history.best(key)
             assert best is not None  # a complete trial has all folds
-            parts[fold] = fold_from_bytes(self._store.get(oof_name(key, best.epoch)))
-            keep_only_best(self._store, key, best.epoch)
+            parts[fold] = fold_from_bytes(self.store.get(oof_name(key, best.epoch)))
+            keep_only_best(self.store, key, best.epoch)
         prediction = assemble(parts, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.oof_path(trial), prediction, self._dataset.paths, self._dataset.classes)
 

@@ -16,10 +16,8 @@ import logging
 import os
 import queue
 import shutil
-import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +138,7 @@ def describe(trainable: str) -> Mapping[str, Parameter]:
     return parameters
 
 
-@ray.remote(num_cpus=0)
+@ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
 def _describe(trainable: str) -> Any:
     try:
         return dict(load_trainable(trainable).parameters())
@@ -167,7 +165,7 @@ def prepare(
             progress(*message)
 
 
-@ray.remote(num_cpus=0, num_returns="streaming")
+@ray.remote(num_cpus=0, num_returns="streaming")  # type: ignore[untyped-decorator]
 def _prepare(trainable: str, dataset: Dataset, values: dict[str, Sequence[Any]]) -> Iterator[Any]:
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -192,7 +190,7 @@ def _prepare(trainable: str, dataset: Dataset, values: dict[str, Sequence[Any]])
 # ---- the race -------------------------------------------------------------------------------------
 
 
-class _LegTrainable(tune.Trainable):
+class _LegTrainable(tune.Trainable):  # type: ignore[misc]
     """A slot: carries orders to a FoldRunWorker and outcomes back, as JSON text."""
 
     def setup(
@@ -227,8 +225,7 @@ def decode(text: str) -> Outcome:
     record = json.loads(text)
     if record["event"] == "storage_failed":
         return StorageFailed(record["trial"], record["fold"], record["error"])
-    outcome = from_json(record)
-    return outcome  # type: ignore[return-value]  # a worker sends nothing else
+    return from_json(record)  # type: ignore[return-value]  # a worker sends nothing else
 
 
 class _LegSearcher(Searcher):  # type: ignore[misc]

@@ -1,0 +1,124 @@
+"""Search a space: every configuration x fold is a trial, a fold-aware race stops the poor ones early.
+
+python -m orchestrator.tune --space spaces/age.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.errors import InputError, NoCompleteTrialError, OrchestratorError, StorageError
+from orchestrator.search import Interrupted, Request, Result, run_search
+from orchestrator.space import SCALES
+from orchestrator.space_file import parse_settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
+    except Interrupted as stop:
+        console.print(
+            f"interrupted; everything finished is saved. Continue with:\n  {_resume(stop.study)}",
+            markup=False,
+        )
+        return 130
+    except KeyboardInterrupt:
+        print("interrupted before the study began; nothing was written", file=sys.stderr)
+        return 130
+    except (InputError, StorageError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except NoCompleteTrialError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OrchestratorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _say_result(result, console)
+    return 0
+
+
+def _say_result(result: Result, console: Console) -> None:
+    best = result.complete[0]
+    folds = ", ".join(f"{item.score:.4f}" for item in best.bests)
+    console.print(
+        f"best: trial {best.number}, {best.score:.4f} (folds {folds}), {len(result.complete)} complete trials "
+        f"in {result.seconds / 60:.1f} min",
+        markup=False,
+    )
+    console.print(f"study: {result.study}", markup=False)
+    console.print(f"next: python -m orchestrator.ensemble --study {result.study}", markup=False)
+
+
+def _resume(study: Path) -> str:
+    runs = "" if study.parent == Path("runs") else f" --runs {study.parent}"
+    return f"python -m orchestrator.tune --resume --study {study.name}{runs}"
+
+
+def _as_interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    fields = dict(vars(arguments))
+    fields["settings"] = parse_settings(fields.pop("set"))
+    fields["scale"] = "smoke" if fields.pop("smoke") else fields["scale"]
+    share = fields["gpus_per_fold_run"]
+    fields["gpus_per_fold_run"] = None if share == "auto" else _fraction(share)
+    return Request(**fields)
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (0 <= value <= 1 or value == int(value)) or value < 0:
+        raise InputError(f"--gpus-per-fold-run {text}: give auto, a fraction such as 0.25, or a whole number")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.tune", description=__doc__.split("\n")[0])
+    add = parser.add_argument
+    add("--space", help="space file; looked up in search_spaces/ where the path does not exist")
+    add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--study", help="name of the study (default: the space's name and the time)")
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--scale", choices=SCALES, help="size of the search (default: full with a GPU, small without)")
+    add("--smoke", action="store_true", help="the same as --scale smoke")
+    add("--trials", type=int, help="number of configurations; with --resume: extend to this many")
+    add("--max-epochs", type=int, help="epochs of a finalist's fold run")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
+    add("--seed", type=int, default=0, help="of proposals, folds and fold runs (default: 0)")
+    add("--rule", default="fold_asha", help="fold_asha, exhaustive or pooled_asha (default: fold_asha)")
+    add("--sampler", default="random", help="random or grid (default: random)")
+    add("--resume", action="store_true", help="continue a study (default: the newest)")
+    add("--inline", action="store_true", help="run in this process, without Ray")
+    add("--address", help="of a running Ray cluster, for example auto (default: Ray on this machine)")
+    add(
+        "--gpus-per-fold-run",
+        default="auto",
+        metavar="auto|F",
+        help="GPUs a fold run uses, may be a fraction",
+    )
+    add("--cpus-per-fold-run", type=int, help="CPUs a fold run uses (default: 1, or its share with GPUs)")
+    add("--wandb", metavar="PROJECT", help="mirror the study to Weights & Biases")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

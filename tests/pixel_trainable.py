@@ -1,0 +1,145 @@
+"""A small trainable that keeps the whole contract in milliseconds: softmax regression on pixels, in numpy.
+
+It really trains and really predicts; its parameters can also make a fold run misbehave on purpose.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from safetensors.numpy import load, save
+
+from orchestrator import metrics
+from orchestrator.errors import ImageReadError, NonFiniteError
+from orchestrator.trial import Config, Dataset, Parameter, Progress, Resources
+
+SIZE = 8
+
+
+def read_pixels(paths: Sequence[str]) -> np.ndarray:
+    """(n, SIZE * SIZE * 3) float64 in [0, 1]. Raises ImageReadError naming every unreadable file."""
+    rows, bad = [], []
+    for path in paths:
+        image = cv2.imread(path)
+        if image is None:
+            bad.append(path)
+            continue
+        rows.append(cv2.resize(image, (SIZE, SIZE)).ravel() / 255.0)
+    if bad:
+        raise ImageReadError(f"{len(bad)} images cannot be read: {', '.join(bad)}")
+    return np.asarray(rows)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+class PixelTrainable:
+    def __init__(
+        self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
+    ) -> None:
+        self._dataset, self._fold, self._config = dataset, fold, dict(config)
+        self._seed, self._epoch = seed, 0
+        self._pixels = read_pixels([str(Path(dataset.root) / path) for path in dataset.paths])
+        self._weights = np.zeros((self._pixels.shape[1] + 1, len(dataset.classes)))
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Parameter]:
+        whole = Parameter(-1, ("int",))
+        return {
+            "lr": Parameter(0.5, ("float",), minimum=0.0),
+            "raise_at": whole,  # raises an exception in this epoch
+            "nan_at": whole,  # reports a loss that is not a number
+            "die_at": whole,  # the process kills itself, once per flag file
+            "die_flag": Parameter("", ("str",)),
+            "die_on_fold": whole,
+            "epoch_seconds": Parameter(0.0, ("float",)),
+        }
+
+    @classmethod
+    def prepare(
+        cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
+    ) -> None:
+        read_pixels([str(Path(dataset.root) / path) for path in dataset.paths])
+        if progress is not None:
+            progress(len(dataset.paths), len(dataset.paths))
+
+    def run_epoch(self) -> dict[str, float]:
+        self._epoch += 1
+        self._misbehave()
+        time.sleep(self._config.get("epoch_seconds", 0.0))
+        rows = self._dataset.training_rows(self._fold)
+        order = np.random.default_rng([self._seed, self._epoch]).permutation(rows)
+        for batch in np.array_split(order, max(1, len(order) // 16)):
+            self._step(batch)
+        held_out = self._dataset.validation_rows(self._fold)
+        self._probabilities = softmax(self._inputs(held_out) @ self._weights).astype(np.float32)
+        labels = self._dataset.labels[held_out]
+        chosen = self._probabilities[np.arange(len(labels)), labels]
+        return {
+            "macro_f1": metrics.score("macro_f1", labels, self._probabilities),
+            "accuracy": metrics.score("accuracy", labels, self._probabilities),
+            "loss_val": float(-np.log(chosen + 1e-9).mean()),
+        }
+
+    def _misbehave(self) -> None:
+        config = self._config
+        if self._epoch == config.get("raise_at"):
+            raise RuntimeError(f"told to fail in epoch {self._epoch}")
+        if self._epoch == config.get("nan_at"):
+            raise NonFiniteError(f"loss is nan in epoch {self._epoch}")
+        flag = Path(config.get("die_flag", ""))
+        here = config.get("die_on_fold", -1) in (-1, self._fold)
+        if self._epoch == config.get("die_at") and here and not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _inputs(self, rows: np.ndarray) -> np.ndarray:
+        return np.hstack([self._pixels[rows], np.ones((len(rows), 1))])
+
+    def _step(self, rows: np.ndarray) -> None:
+        inputs = self._inputs(rows)
+        error = softmax(inputs @ self._weights)
+        error[np.arange(len(rows)), self._dataset.labels[rows]] -= 1
+        self._weights -= float(self._config.get("lr", 0.5)) * inputs.T @ error / len(rows)
+
+    def probabilities(self) -> np.ndarray:
+        return self._probabilities
+
+    def weights(self) -> bytes:
+        return bytes(save({"weights": self._weights}))
+
+    def state(self) -> bytes:
+        return bytes(save({"weights": self._weights, "epoch": np.asarray([self._epoch])}))
+
+    def load_state(self, data: bytes) -> None:
+        state = load(data)
+        self._weights, self._epoch = state["weights"].copy(), int(state["epoch"][0])
+
+    def close(self) -> None:
+        del self._pixels
+
+    @classmethod
+    def load_predictor(
+        cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
+    ) -> PixelPredictor:
+        return PixelPredictor(load(weights)["weights"])
+
+
+class PixelPredictor:
+    def __init__(self, weights: np.ndarray) -> None:
+        self._weights = weights
+
+    def predict(
+        self, paths: Sequence[str], tta: str = "none", progress: Progress | None = None
+    ) -> np.ndarray:
+        pixels = read_pixels(paths)
+        return softmax(np.hstack([pixels, np.ones((len(pixels), 1))]) @ self._weights).astype(np.float32)
