@@ -1,0 +1,47 @@
+"""One cell of a table as a plain value, the same whatever type pandas gave its column.
+
+A column of whole numbers becomes float64 as soon as one value is missing, text is `object` in pandas 2 and
+`str` in pandas 3: labels, groups and fingerprints must not notice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import date
+from numbers import Integral, Real
+
+import pandas as pd
+
+Plain = str | int | float | bool | None
+
+
+def plain(value: object) -> Plain:
+    """None for a missing value; 3.0 and numpy's 3 as 3; dates in ISO form; anything else as text."""
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if isinstance(value, bool | str):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return _number(float(value))
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _number(value: float) -> Plain:
+    if math.isnan(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def plain_cells(values: Iterable[object]) -> list[Plain]:
+    """`plain` of each; an empty text counts as missing."""
+    return [None if cell == "" else cell for cell in map(plain, values)]
+
+
+def text_of(cell: Plain) -> str | None:
+    """The cell as text, None when it is missing: 3 and 3.0 are both "3"."""
+    return None if cell is None else str(cell)
