@@ -1,0 +1,37 @@
+# Everything a newcomer types. The first use makes .venv and installs; later ones only run.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+
+help:            ## what there is
+	@grep -E '^[a-z-]+: *.*##' Makefile | sed -E 's/:.*##/  -/'
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; give another with make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+setup: .venv/.installed  ## make .venv and install everything into it
+
+demo: setup      ## search on drawn faces, then an ensemble and its predictions
+	$(BIN)/python -m orchestrator.tune --space search_spaces/demo.py
+	$(BIN)/python -m orchestrator.ensemble --predict demo
+
+test: setup      ## the tests
+	$(BIN)/python -m pytest
+
+lint: setup      ## ruff, its formatter and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint test ## what must pass before a commit
+
+bench-race: setup  ## the race against its baselines on synthetic curves
+	$(BIN)/python benchmarks/race.py
+
+bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
+	$(BIN)/python benchmarks/legs.py
+
+.PHONY: help setup demo test lint check bench-race bench-legs
