@@ -97,7 +97,8 @@ def assemble(
     missing = np.setdiff1d(np.flatnonzero(folds >= 0), rows)
     if len(missing):
         raise StudyError(
-            f"{len(missing)} rows have no prediction, the first is row {missing[0]} of fold {folds[missing[0]]}"
+            f"{len(missing)} rows have no prediction; the first is row {missing[0]} "
+            f"of fold {folds[missing[0]]}"
         )
     order = np.argsort(rows, kind="stable")
     probabilities = np.concatenate([part[1] for part in parts.values()])
