@@ -32,7 +32,8 @@ def focal(logits: Tensor, target: Tensor, gamma: float = 2.0, label_smoothing: f
     soft targets.
     """
     log_p = F.log_softmax(logits, dim=1)
-    weight = (1.0 - log_p.exp()).clamp_min(0.0) ** gamma
+    # the floor keeps the power's slope finite where p is 1 and gamma below 1
+    weight = (-torch.expm1(log_p)).clamp_min(1e-8) ** gamma
     rows = soft_targets(target, logits.shape[1], label_smoothing)
     return -(rows * weight * log_p).sum(dim=1).mean()
 

@@ -1,0 +1,12 @@
+from pathlib import Path
+
+import pytest
+
+from orchestrator.trial import Dataset
+from tests.trainables.images import write_dataset
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Nothing may write to it but the image store."""
+    return write_dataset(Path(tmp_path_factory.mktemp("images")))

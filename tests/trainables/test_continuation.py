@@ -1,0 +1,122 @@
+"""A fold run that continues from stored state equals the uninterrupted one, bit for bit, on a CPU."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from orchestrator.trial import Dataset
+from tests.trainables.images import classifier, run, same
+
+COMBINATIONS: dict[str, dict[str, Any]] = {
+    "sgd, cosine with warm-up, strong augmentation": {
+        "optimizer": "sgd",
+        "momentum": 0.9,
+        "lr": 0.05,
+        "scheduler": "cosine",
+        "warmup_epochs": 1.5,
+        "augment": "strong",
+        "weight_decay": 1e-3,
+    },
+    "adam, step, weighted sampler, focal loss": {
+        "optimizer": "adam",
+        "scheduler": "step",
+        "step_size": 1.0,
+        "sampler": "weighted",
+        "loss": "focal",
+        "augment": "medium",
+    },
+    "adamw, plateau, dropout": {
+        "optimizer": "adamw",
+        "scheduler": "plateau",
+        "step_size": 0.5,
+        "gamma": 0.3,
+        "lr": 0.1,
+        "dropout": 0.4,
+        "augment": "light",
+    },
+    "adamw, warm restarts, frozen at first, clipped": {
+        "scheduler": "warm_restarts",
+        "step_size": 1.5,
+        "gamma": 0.7,
+        "freeze_epochs": 2,
+        "head_lr_mult": 5.0,
+        "grad_clip": 0.5,
+    },
+    "sgd, constant, stochastic depth, label smoothing, no channels_last": {
+        "optimizer": "sgd",
+        "lr": 0.02,
+        "scheduler": "constant",
+        "drop_path": 0.5,
+        "label_smoothing": 0.1,
+        "channels_last": False,
+        "sampler": "weighted",
+    },
+    "an efficientnet": {"backbone": "test_efficientnet", "drop_path": 0.2, "dropout": 0.2},
+}
+
+
+@pytest.mark.parametrize("config", COMBINATIONS.values(), ids=COMBINATIONS.keys())
+def test_continuing_from_any_epoch_equals_never_stopping(dataset: Dataset, config: dict[str, Any]) -> None:
+    whole = classifier(dataset, **config)
+    states, expected = [], []
+    for _ in range(4):
+        expected += run(whole, 1)
+        states.append(whole.state())
+    for epoch in (1, 3):
+        continued = classifier(dataset, **config)
+        continued.load_state(states[epoch - 1])
+        assert same(run(continued, 4 - epoch), expected[epoch:])
+        assert continued.weights() == whole.weights()
+
+
+def test_a_run_that_forgets_its_optimizer_would_be_noticed(dataset: Dataset) -> None:
+    """The comparison above can fail: the same with the optimizer's memory left out differs."""
+    whole = classifier(dataset)
+    run(whole, 2)
+    state = torch.load(io.BytesIO(whole.state()), weights_only=True)
+    fresh = classifier(dataset)
+    state["optimizer"]["state"] = {}
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    fresh.load_state(buffer.getvalue())
+    assert not same(run(fresh, 1), run(whole, 1))
+
+
+def test_other_models_between_and_other_draws_change_nothing(dataset: Dataset) -> None:
+    """A warm process: another fold run, and anyone drawing from the global generators, in between."""
+    expected = run(classifier(dataset, augment="strong", dropout=0.3), 2)
+    other = classifier(dataset, fold=1, seed=9, optimizer="sgd")
+    run(other, 1)
+    torch.rand(3), np.random.default_rng(1).random()
+    mine = classifier(dataset, augment="strong", dropout=0.3)
+    first = run(mine, 1)
+    run(other, 1)
+    other.close()
+    assert same(first + run(mine, 1), expected)
+
+
+def test_training_leaves_the_global_generators_as_they_were(dataset: Dataset) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    run(classifier(dataset, dropout=0.5), 1)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_another_seed_gives_another_run(dataset: Dataset) -> None:
+    assert not same(run(classifier(dataset, seed=1), 1), run(classifier(dataset, seed=2), 1))
+
+
+def test_batches_made_ahead_by_threads_are_the_same_batches(dataset: Dataset) -> None:
+    alone, ahead = classifier(dataset, augment="strong"), classifier(dataset, augment="strong", cpus=2)
+    try:
+        assert ahead._pool is not None and alone._pool is None
+        for mine, theirs in zip(alone._training_batches(), ahead._training_batches(), strict=True):
+            assert torch.equal(mine[0], theirs[0]) and torch.equal(mine[1], theirs[1])
+    finally:
+        ahead.close()
+        torch.set_num_threads(1)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from orchestrator.errors import ImageReadError, StorageError
+from orchestrator.trial import Dataset
+from tests.trainables.images import write_dataset
+from trainables import image_store
+from trainables.image_store import build_store, open_store, read_image, store_path
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Dataset:
+    return write_dataset(tmp_path, rows=18)
+
+
+def test_the_store_holds_each_row_decoded_and_resized(own: Dataset) -> None:
+    images = open_store(own, 20)
+    assert images.shape == (18, 20, 20, 3) and images.dtype == np.uint8
+    for row in (0, 17):
+        bgr = cv2.imread(str(Path(own.root) / own.paths[row]))
+        expected = cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1]
+        assert np.array_equal(images[row], expected)
+
+
+def test_a_store_is_read_only_and_leaves_nothing_beside_it(own: Dataset) -> None:
+    images = open_store(own, 20)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+    assert not list(Path(own.cache_dir).glob("*.part"))
+
+
+def test_sizes_fingerprints_and_rows_have_stores_of_their_own(own: Dataset) -> None:
+    others = [replace(own, fingerprint="another"), replace(own, paths=own.paths[::-1])]
+    paths = {store_path(own, 20), store_path(own, 24), *(store_path(other, 20) for other in others)}
+    assert len(paths) == 4
+
+
+def test_a_finished_store_is_not_built_again(own: Dataset) -> None:
+    path = build_store(own, 20)
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    assert build_store(own, 20) == path
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+def test_an_image_changed_in_place_is_noticed(own: Dataset) -> None:
+    build_store(own, 20)
+    target = Path(own.root) / own.paths[3]
+    cv2.imwrite(str(target), np.full((40, 40, 3), 7, np.uint8))
+    os.utime(target, ns=(1, 1))
+    build_store(own, 20)
+    assert (open_store(own, 20)[3] == 7).all()
+
+
+def test_progress_ends_at_the_number_of_images(own: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_store, "CHUNK", 4)
+    seen: list[tuple[int, int]] = []
+    build_store(own, 20, lambda done, total: seen.append((done, total)))
+    assert seen[0] == (4, 18) and seen[-1] == (18, 18) and seen == sorted(seen)
+
+
+def damage(dataset: Dataset) -> None:
+    root = Path(dataset.root)
+    (root / dataset.paths[2]).write_bytes(b"not an image")
+    (root / dataset.paths[5]).unlink()
+    (root / dataset.paths[7]).write_bytes(b"")
+
+
+def test_every_unreadable_image_is_in_one_error_and_no_file_is_left(own: Dataset) -> None:
+    damage(own)
+    with pytest.raises(ImageReadError) as caught:
+        build_store(own, 20)
+    message = str(caught.value)
+    assert "3 of 18" in message and len(message.splitlines()) <= 2
+    assert all(own.paths[row] in message for row in (2, 5, 7)) and own.paths[3] not in message
+    assert f"{own.paths[5]} (missing)" in message
+    assert [path.suffix for path in Path(own.cache_dir).iterdir()] == [".lock"]
+
+
+def test_many_unreadable_images_still_make_two_lines(tmp_path: Path) -> None:
+    own = write_dataset(tmp_path, rows=36)
+    lost = replace(own, paths=tuple(f"gone{row}.jpg" for row in range(36)))
+    with pytest.raises(ImageReadError, match=r"36 of 36.* and 16 more") as caught:
+        build_store(lost, 20)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_half_a_jpeg_is_unreadable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = tmp_path / "whole.jpg"
+    cv2.imwrite(str(whole), rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert read_image(whole, 16) is not None
+    assert read_image(half, 16) is None
+
+
+def test_a_grey_or_transparent_image_becomes_rgb(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.full((8, 8, 4), 90, np.uint8))
+    for name in ("grey.png", "alpha.png"):
+        image = read_image(tmp_path / name, 16)
+        assert image is not None and image.shape == (16, 16, 3) and (image == 90).all()
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_file(own: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match="no room"):
+        build_store(own, 20)
+    assert not list(Path(own.cache_dir).glob("*.part")) and not list(Path(own.cache_dir).glob("*.npy"))
+
+
+BUILDER = """
+import pickle, sys
+from trainables.image_store import open_store
+print(open_store(pickle.load(sys.stdin.buffer), 20).sum())
+"""
+
+
+def test_processes_that_build_at_once_share_one_store(own: Dataset) -> None:
+    repository = Path(__file__).parents[2]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", BUILDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=repository
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(pickle.dumps(own))
+        process.stdin.close()
+        process.stdin = None
+    sums = {process.communicate(timeout=60)[0] for process in processes}
+    assert sums == {f"{open_store(own, 20).sum()}\n".encode()}
+    assert len(list(Path(own.cache_dir).glob("*.npy"))) == 1

@@ -1,0 +1,87 @@
+"""What importing costs and what it must survive, each in a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainables.batches import in_order, slices
+from trainables.parameters import PARAMETERS, completed
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_parameter_table_comes_without_torch() -> None:
+    assert python("import sys, trainables.parameters; print('torch' in sys.modules)") == "False"
+
+
+def test_timm_can_be_imported_whatever_torchvision_was_built_for() -> None:
+    """With torchvision's extension hidden, as when it was built for another torch."""
+    hide = (
+        "import torch\n"
+        "def refuse(path): raise OSError('libcudart.so: cannot open shared object file')\n"
+        "torch.ops.load_library = refuse\n"
+    )
+    code = (
+        "from trainables import torchvision_ops as t\nprint(t.extension_loads(), t.timm.is_model('resnet18'))"
+    )
+    assert python(hide + code) == "False True"
+
+
+def test_nothing_is_declared_where_the_extension_loads() -> None:
+    code = (
+        "import torch\n"
+        "torch.ops.load_library = lambda path: None\n"
+        "import importlib.util, sys, types\n"
+        "sys.modules['timm'] = types.ModuleType('timm')\n"
+        "sys.modules['timm.scheduler'] = types.ModuleType('timm.scheduler')\n"
+        "from trainables import torchvision_ops as t\n"
+        "print(t._LIBRARY)"
+    )
+    assert python(code) == "None"
+
+
+def test_every_default_is_a_value_its_parameter_accepts() -> None:
+    kinds = {"bool": bool, "int": int, "float": float, "str": str}
+    for name, parameter in PARAMETERS.items():
+        assert type(parameter.default) in {kinds[kind] for kind in parameter.types}, name
+        assert parameter.choices is None or parameter.default in parameter.choices, name
+        assert parameter.doc, name
+
+
+def test_a_completed_configuration_has_every_parameter() -> None:
+    config = completed({"lr": 0.5})
+    assert set(config) == set(PARAMETERS) and config["lr"] == 0.5
+
+
+def test_batches_come_in_order_and_errors_at_their_place() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def make(step: int) -> int:
+        if step == 7:
+            raise KeyError(step)
+        return step * step
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(in_order(make, 7, pool, ahead=4)) == [step * step for step in range(7)]
+        found = []
+        with pytest.raises(KeyError):
+            for value in in_order(make, 12, pool, ahead=4):
+                found.append(value)
+        assert len(found) == 7
+
+
+def test_slices_cover_everything_once() -> None:
+    assert [(part.start, part.stop) for part in slices(7, 3)] == [(0, 3), (3, 6), (6, 7)]
+    assert slices(0, 3) == []
