@@ -1,0 +1,182 @@
+"""The manifest: which images there are, whose they are, and what is known of them.
+
+A row is one image. Columns: path (posix, relative to root), group (text; rows of one person share it),
+role (train, extra or test), and whatever the source said of it (age, gender, mask, label, ...).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.cells import plain_cells, text_of
+from orchestrator.errors import ManifestError
+from orchestrator.importers import Imported, require, shortened
+from orchestrator.layouts import detect
+from orchestrator.table_file import read_parquet, write_parquet, written_record
+
+ROLES = ("train", "extra", "test")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Checked rows in a frozen order. `notes` are worth telling the user."""
+
+    frame: pd.DataFrame
+    root: Path
+    name: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows in their order: of what they say, not of where root lies."""
+        columns = sorted(map(str, self.frame.columns))
+        digest = hashlib.sha256(json.dumps(columns).encode())
+        for row in zip(*(plain_cells(self.frame[column]) for column in columns), strict=True):
+            digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        return digest.hexdigest()
+
+    def write(self, path: Path) -> None:
+        """As Parquet, whole or not at all. Raises StorageError."""
+        record = {
+            "root": str(self.root),
+            "name": self.name,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+        }
+        write_parquet(path, self.frame, record)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Inverse of `write`. Raises ManifestError for a file that `write` did not make."""
+        if not path.is_file():
+            raise ManifestError(f"manifest {path} does not exist")
+        frame, metadata = read_parquet(path)
+        record = written_record(metadata)
+        if record is None:
+            raise ManifestError(f"{path} is not a manifest that this program wrote")
+        texts = frame.assign(**{name: _texts(frame, name) for name in ("path", "group", "role")})
+        manifest = cls(texts, Path(record["root"]), record["name"], tuple(record["notes"]))
+        if manifest.fingerprint != record["fingerprint"]:
+            raise ManifestError(f"{path}: its rows don't match its own fingerprint; restore the file")
+        return manifest
+
+
+def load_manifest(
+    source: str | Path,
+    *,
+    path_column: str = "path",
+    group_column: str | None = None,
+    role_column: str = "role",
+) -> Manifest:
+    """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
+
+    group_column None: the layout's own (the competition: id), or a column named group, or each row alone.
+    Rows are sorted by path; the competition's evaluation part keeps its template's order.
+    Raises ManifestError.
+    """
+    source = Path(source)
+    return _checked(detect(source, path_column), source, group_column, role_column)
+
+
+def _checked(rows: Imported, source: Path, group_column: str | None, role_column: str) -> Manifest:
+    if rows.frame.empty:
+        raise ManifestError(f"{source} lists no image; it needs a line per image")
+    notes = list(rows.notes)
+    frame = rows.frame.reset_index(drop=True)
+    frame["path"] = pd.Series(frame["path"].astype(str), dtype=object)
+    frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
+    frame["role"] = pd.Series(_roles(frame, role_column, source), dtype=object)
+    _refuse_duplicates(frame, source)
+    if not rows.listed:
+        _refuse_missing_files(frame, rows.root, source)
+    if not rows.keep_order:
+        order = sorted(range(len(frame)), key=frame["path"].tolist().__getitem__)
+        frame = frame.iloc[order].reset_index(drop=True)
+    first = ["path", "group", "role"]
+    frame = frame[first + [column for column in frame.columns if column not in first]]
+    return Manifest(frame, rows.root.absolute(), rows.name, tuple(notes))  # workers run elsewhere
+
+
+def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    return pd.Series([text_of(cell) for cell in plain_cells(frame[column])], dtype=object)
+
+
+def _groups(
+    frame: pd.DataFrame, own: str | None, asked: str | None, source: Path, notes: list[str]
+) -> list[str | None]:
+    column = asked or own
+    if column is None:
+        notes.append(
+            f"{source} names no group: each of its {len(frame)} images counts as a person of its own; if "
+            "people appear twice, give them a column group, else the validation score is too good"
+        )
+        return frame["path"].tolist()
+    require(frame, (column,), source)
+    groups = [text_of(cell) for cell in plain_cells(frame[column])]
+    if None in groups:
+        row = groups.index(None)
+        raise ManifestError(
+            f"{source}: group column {column!r} is empty for {frame['path'].iloc[row]} "
+            f"({groups.count(None)} rows in all); fill it in, a value of its own for each lone image"
+        )
+    return groups
+
+
+def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
+    if column not in frame and column == "role":
+        return ["train"] * len(frame)
+    require(frame, (column,), source)
+    roles = [text_of(cell) for cell in plain_cells(frame[column])]
+    for row, role in enumerate(roles):
+        if role not in ROLES:
+            found = "empty" if role is None else repr(role)
+            raise ManifestError(
+                f"{source}: column {column!r} is {found} for {frame['path'].iloc[row]}; "
+                f"a role is one of {', '.join(ROLES)}"
+            )
+    return roles
+
+
+def _refuse_duplicates(frame: pd.DataFrame, source: Path) -> None:
+    repeated = frame["path"][frame["path"].duplicated()].tolist()
+    if repeated:
+        raise ManifestError(
+            f"{source}: {len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
+        )
+
+
+def _refuse_missing_files(frame: pd.DataFrame, root: Path, source: Path) -> None:
+    """One listing per folder: a call per file would take minutes on a network drive."""
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for path in frame["path"]:
+        folder, name = posixpath.split(path)
+        folders[folder].append(name)
+    missing: list[str] = []
+    for folder, names in folders.items():
+        present = _listing(root / folder)
+        missing.extend(posixpath.join(folder, name) for name in names if name not in present)
+    if missing:
+        raise ManifestError(
+            f"{source}: {len(missing)} of {len(frame)} images are not under {root}: {shortened(missing)}; "
+            "correct the paths or take the rows out"
+        )
+
+
+def _listing(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()
