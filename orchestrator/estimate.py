@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from orchestrator.errors import EnsembleError
 from orchestrator.metrics import score
-from orchestrator.predictions import Prediction
 from orchestrator.resampling import ResampledScores
 from orchestrator.trial import Progress
 from orchestrator.voting import Vote
@@ -63,12 +62,14 @@ class Candidates:
     mode: str
 
 
-def fold_scores(prediction: Prediction, metric: str) -> FoldScores:
-    """The metric within each fold's rows."""
+def fold_scores(
+    labels: Labels, probabilities: Probabilities, folds: NDArray[np.int16], metric: str
+) -> FoldScores:
+    """The metric within each fold's rows. labels (n,), probabilities (n, C), folds (n,)."""
     scores = {}
-    for fold in np.unique(prediction.folds):
-        rows = prediction.folds == fold
-        scores[int(fold)] = score(metric, prediction.labels[rows], prediction.probabilities[rows])
+    for fold in np.unique(folds):
+        rows = folds == fold
+        scores[int(fold)] = score(metric, labels[rows], probabilities[rows])
     values = np.array(list(scores.values()))
     sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
     return FoldScores(scores, float(values.mean()), sd)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from orchestrator.errors import StudyError
+from orchestrator.errors import StorageError, StudyError
 
 Rows = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -147,15 +147,17 @@ def probability_columns(probabilities: Probabilities, classes: Sequence[str]) ->
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
-    """Written beside, fsynced, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Written beside, fsynced, then renamed. Raises StorageError."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             pq.write_table(table, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -181,6 +183,14 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
         folds.astype(np.int16),
     )
     return prediction, classes
+
+
+def read_paths(path: Path) -> frozenset[str]:
+    """The paths in a table of predictions. Raises StudyError."""
+    table = _read_table(path)
+    if "path" not in table.column_names:
+        raise StudyError(f"{path}: no table of predictions (no column path)")
+    return frozenset(table["path"].to_pylist())
 
 
 def _read_table(path: Path) -> pa.Table:

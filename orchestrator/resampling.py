@@ -14,6 +14,7 @@ from orchestrator.errors import EnsembleError
 
 Labels = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Probabilities = NDArray[np.float32]
 
 
 def _macro_f1(counts: Floats) -> Floats:

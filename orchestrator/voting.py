@@ -27,8 +27,9 @@ def soft_vote(members: Sequence[Probabilities], weights: Sequence[float] | None 
 def hard_vote(members: Sequence[Probabilities]) -> Probabilities:
     """Shares of the votes, (n, C): each member, (n, C), votes for its most probable class.
 
-    A tie goes to the class with the larger sum of probabilities (then to the lower index): its share is
-    raised by one unit in the last place, so that argmax finds it. Raises EnsembleError as `soft_vote`.
+    A tie goes to the class with the larger sum of probabilities, then to the lower index. So that argmax finds
+    it, also in a float32 product of several votes, the winner's share is raised by a millionth.
+    Raises EnsembleError as `soft_vote`.
     """
     stacked = _stacked(members)
     classes = stacked.shape[2]
@@ -37,7 +38,7 @@ def hard_vote(members: Sequence[Probabilities]) -> Probabilities:
     winner = np.where(leading, stacked.sum(axis=0), -1.0).argmax(axis=1)
     shares: Probabilities = (votes / len(members)).astype(np.float32)
     rows = np.arange(len(shares))
-    shares[rows, winner] = np.nextafter(shares[rows, winner], np.float32(2))
+    shares[rows, winner] += np.float32(1e-6)
     return shares
 
 

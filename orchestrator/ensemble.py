@@ -1,0 +1,208 @@
+"""Vote over the fold models of the best trials: honest scores, a folder that stands alone, predictions.
+
+python -m orchestrator.ensemble --study runs/age --predict eval --submission submission.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from orchestrator.demo_faces import demo_faces
+from orchestrator.ensemble_folder import TTA, Ensemble
+from orchestrator.ensemble_parts import Parts, gather
+from orchestrator.ensemble_report import print_scores
+from orchestrator.ensemble_scores import score_parts
+from orchestrator.ensemble_write import refuse_existing, write_ensemble
+from orchestrator.errors import InputError, NoCompleteTrialError, OrchestratorError
+from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.predictions import read_paths
+from orchestrator.progress import progress_bar
+from orchestrator.study import newest_study
+from orchestrator.submission import (
+    check_submission,
+    histogram,
+    image_paths,
+    rows_to_predict,
+    write_probabilities,
+    write_submission,
+)
+from orchestrator.voting import VOTES
+
+__all__ = ["Ensemble", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 no complete trial or nothing written, 2 the input is wrong, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    console = Console(highlight=False)
+    try:
+        _run(arguments, console)
+    except KeyboardInterrupt:
+        print("interrupted; nothing half-written is left", file=sys.stderr)
+        return 130
+    except (InputError, NoCompleteTrialError, OrchestratorError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError) else 1
+    return 0
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> None:
+    _check_arguments(arguments)
+    manifest = _manifest_to_predict(arguments, console)
+    if arguments.ensemble is None:
+        folder = _build(arguments, console)
+    else:
+        folder = arguments.ensemble
+        _say(console, f"ensemble: {folder}")
+    if manifest is not None:
+        _predict(Ensemble.load(folder), manifest, arguments, console)
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    if arguments.ensemble is not None:
+        given = [name for name in ("study", "top", "vote", "out") if getattr(arguments, name) is not None]
+        if given:
+            raise InputError(
+                f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
+            )
+        if arguments.predict is None:
+            raise InputError("--ensemble needs --predict MANIFEST; it says what to predict")
+    if arguments.submission is not None and arguments.predict is None:
+        raise InputError("--submission needs --predict with the evaluation folder (info.csv and images/)")
+
+
+# ---- building -------------------------------------------------------------------------------------
+
+
+def _build(arguments: argparse.Namespace, console: Console) -> Path:
+    studies = _studies(arguments, console)
+    out = arguments.out or _default_out(studies, arguments.runs)
+    refuse_existing(out)
+    vote = arguments.vote or "soft"
+    parts = gather(studies, arguments.top)
+    _say(console, _members_line(parts, vote))
+    with progress_bar("resampling groups") as progress:
+        scores = score_parts(parts, vote, np.random.default_rng(arguments.seed), progress)
+    print_scores(console, parts, scores, vote)
+    with progress_bar("copying weights") as progress:
+        write_ensemble(out, parts, scores, vote, arguments.tta or "none", progress)
+    _say(console, f"ensemble: {out}")
+    if arguments.predict is None:
+        _say(console, f"next: python -m orchestrator.ensemble --ensemble {out} --predict MANIFEST")
+    return Path(out)
+
+
+def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
+    if arguments.study is None:
+        newest = newest_study(arguments.runs)
+        _say(console, f"study: {newest} (the newest in {arguments.runs})")
+        return [newest]
+    paths = [_study_path(given, arguments.runs) for given in arguments.study]
+    for path in paths:
+        _say(console, f"study: {path}")
+    return paths
+
+
+def _study_path(given: Path, runs: Path) -> Path:
+    """As given; where that is no study, the one of that name in `runs`."""
+    named = runs / given
+    return named if not (given / "journal.jsonl").exists() and (named / "journal.jsonl").exists() else given
+
+
+def _default_out(studies: Sequence[Path], runs: Path) -> Path:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    if len(studies) == 1:
+        return studies[0] / f"ensemble-{now}"
+    return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
+
+
+def _members_line(parts: Parts, vote: str) -> str:
+    members = sum(part.top for part in parts.studies)
+    models = members * parts.plan.k
+    return f"members: {members} trials x {parts.plan.k} folds = {models} models, {vote} vote over trials"
+
+
+# ---- predicting -----------------------------------------------------------------------------------
+
+
+def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Manifest | None:
+    """Read and checked before anything slow begins."""
+    if arguments.predict is None:
+        return None
+    source = Path(arguments.predict)
+    if arguments.predict == "demo":
+        with progress_bar("drawing demo faces") as progress:
+            source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
+    manifest, which = rows_to_predict(load_manifest(source))
+    if arguments.submission is not None:
+        check_submission(arguments.submission, manifest)
+    _say(console, which)
+    return manifest
+
+
+def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespace, console: Console) -> None:
+    warning = _trained_on(ensemble, manifest)
+    if warning:
+        _say(console, warning)
+    with progress_bar("predicting") as progress:
+        probabilities = ensemble.predict(image_paths(manifest), progress, arguments.tta)
+    path = write_probabilities(ensemble.path, manifest, probabilities, ensemble.classes)
+    _say(console, f"probabilities: {path}")
+    predicted = probabilities.argmax(axis=1)
+    if arguments.submission is not None:
+        write_submission(arguments.submission, manifest, predicted)
+        _say(console, f"submission: {arguments.submission} ({len(predicted)} rows)")
+    _say(console, f"predicted: {histogram(predicted, ensemble.classes)}")
+
+
+def _trained_on(ensemble: Ensemble, manifest: Manifest) -> str | None:
+    """A warning when rows were trained on: such predictions look better than they are."""
+    if manifest.fingerprint == ensemble.record["manifest"]["fingerprint"]:
+        return (
+            "warning: this is the manifest the ensemble was trained on, so these predictions look better than "
+            "they are; the honest ones are in its oof.parquet"
+        )
+    known = read_paths(ensemble.path / "oof.parquet")
+    shared = sum(str(path) in known for path in manifest.frame["path"])
+    if not shared:
+        return None
+    return (
+        f"warning: {shared} of {len(manifest.frame)} rows have the path of a row that was trained on; if "
+        "they are the same images, their predictions look better than they are"
+    )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0]
+    )
+    add = parser.add_argument
+    add("--study", type=Path, nargs="+", action="extend", metavar="DIR",
+        help="studies, several when their targets make up a joint label (default: the newest)")  # fmt: skip
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--top", type=int, metavar="K", help="members: the best K trials (default: the space's finalists)")
+    add("--vote", choices=sorted(VOTES, reverse=True), help="over trials (default: soft)")
+    add("--tta", choices=TTA, help="test-time augmentation of predictions (default: none)")
+    add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
+    add("--seed", type=int, default=0, help="of the resampling (default: 0)")
+    add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
+    add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
+    add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,234 @@
+"""An ensemble on disk, loaded and asked. Needs no Ray, no study, and holds one model in memory at a time.
+
+    ensemble = Ensemble.load(Path("runs/age/ensemble-20250101-120000"))
+    probabilities = ensemble.predict(["a.jpg", "b.jpg"])      # (2, len(ensemble.classes))
+
+The folder holds ensemble.json (what `record` is), weights/*.safetensors and oof.parquet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.errors import EnsembleError, InputError
+from orchestrator.execution.worker import load_trainable
+from orchestrator.targets import Joint, Target, target_from_json
+from orchestrator.trial import Progress, Resources
+from orchestrator.voting import VOTES
+
+FORMAT = 1
+RECORD = "ensemble.json"
+TTA = ("none", "flip")
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """The best epoch of one fold run. weights: path in the folder; size in bytes."""
+
+    fold: int
+    epoch: int
+    score: float
+    weights: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial: it predicts by the mean of its fold models."""
+
+    trial: int
+    score: float
+    config: dict[str, Any]
+    models: tuple[FoldModel, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The members that came from one study."""
+
+    study: str
+    trainable: str
+    target: Target
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Parts, each voting on its own target; several parts make up the joint target.
+
+    record: the whole of ensemble.json, estimates and fingerprints included.
+    """
+
+    path: Path
+    parts: tuple[Part, ...]
+    target: Target
+    vote: str
+    tta: str
+    record: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path | str) -> Ensemble:
+        """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format."""
+        path = Path(path)
+        record = _read_record(path)
+        try:
+            ensemble = cls._parse(path, record)
+        except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+            raise EnsembleError(
+                f"{path / RECORD} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
+            ) from error
+        for model in ensemble.models():
+            _check_file(path, model)
+        return ensemble
+
+    @classmethod
+    def _parse(cls, path: Path, record: Mapping[str, Any]) -> Ensemble:
+        target = target_from_json(record["target"])
+        parts = tuple(_part(item) for item in record["parts"])
+        if record["vote"] not in VOTES or record["tta"] not in TTA:
+            raise ValueError(f"vote {record['vote']!r} or tta {record['tta']!r} is not known")
+        expected = target.parts if isinstance(target, Joint) and len(parts) > 1 else (target,)
+        if tuple(part.target for part in parts) != expected:
+            raise ValueError("the parts' targets do not make up the target")
+        return cls(path, parts, target, record["vote"], record["tta"], record)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.target.classes
+
+    def models(self) -> list[FoldModel]:
+        return [model for part in self.parts for member in part.members for model in member.models]
+
+    def predict(
+        self,
+        paths: Sequence[Path | str],
+        progress: Progress | None = None,
+        tta: str | None = None,
+        resources: Resources | None = None,
+    ) -> Probabilities:
+        """Class probabilities (hard voting: shares of votes), (len(paths), len(classes)).
+
+        tta None: as the ensemble says; resources None: a GPU if there is one, else all cores.
+        `progress` counts images times models. Raises EnsembleError, ImageReadError, TrainableError.
+        """
+        tta = self.tta if tta is None else tta
+        if tta not in TTA:
+            raise EnsembleError(f"tta={tta!r} is not known; use one of {', '.join(TTA)}")
+        if not paths:
+            return np.zeros((0, len(self.classes)), dtype=np.float32)
+        run = _Run(self.path, [str(path) for path in paths], tta, progress, resources, len(self.models()))
+        voted = [
+            VOTES[self.vote]([run.member(part, member) for member in part.members]) for part in self.parts
+        ]
+        return combiner(self.target, len(self.parts))(voted)
+
+
+def combiner(target: Target, parts: int) -> Callable[[Sequence[Probabilities]], Probabilities]:
+    """How the votes of `parts` studies, [(n, C_i), ...], become probabilities of `target`, (n, C)."""
+    if parts == 1:
+        return lambda voted: voted[0]
+    if not isinstance(target, Joint):
+        raise EnsembleError(f"{parts} studies need a joint target; {target.name!r} is none")
+    whole = target
+    return lambda voted: whole.combine(list(voted)).astype(np.float32)
+
+
+class _Run:
+    """One prediction under way."""
+
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        tta: str,
+        progress: Progress | None,
+        resources: Resources | None,
+        models: int,
+    ) -> None:
+        self._folder = folder
+        self._paths = paths
+        self._tta = tta
+        self._progress = progress
+        self._resources = resources
+        self._total = models * len(paths)
+        self._models_done = 0
+
+    def member(self, part: Part, member: Member) -> Probabilities:
+        """Mean over the fold models, one after another."""
+        total = np.zeros((len(self._paths), len(part.target.classes)))
+        for model in member.models:
+            total += self._model(part, member.config, model)
+            self._models_done += 1
+            self._advance(0, len(self._paths))
+        return (total / len(member.models)).astype(np.float32)
+
+    def _model(self, part: Part, config: dict[str, Any], model: FoldModel) -> Probabilities:
+        classes = len(part.target.classes)
+        predictor = load_trainable(part.trainable).load_predictor(
+            _weights(self._folder, model), config, classes, self._resources
+        )
+        probabilities = predictor.predict(self._paths, self._tta, self._advance)
+        if probabilities.shape != (len(self._paths), classes) or not np.isfinite(probabilities).all():
+            raise EnsembleError(
+                f"{self._folder / model.weights}: predicted shape {probabilities.shape}, or values that are "
+                f"not finite, where {(len(self._paths), classes)} was due"
+            )
+        return probabilities
+
+    def _advance(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self._models_done * len(self._paths) + done, self._total)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnsembleError(f"{path} is no ensemble: {RECORD}: {error.strerror}; name its folder") from error
+    except ValueError as error:
+        raise EnsembleError(f"{path / RECORD} is damaged ({error}); write the ensemble anew") from error
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT:
+        raise EnsembleError(f"{path / RECORD}: format {found} is not {FORMAT}; use the version that wrote it")
+    return dict(record)
+
+
+def _part(record: Mapping[str, Any]) -> Part:
+    members = tuple(
+        Member(
+            int(item["trial"]),
+            float(item["score"]),
+            dict(item["config"]),
+            tuple(FoldModel(**model) for model in item["models"]),
+        )
+        for item in record["members"]
+    )
+    if not members or not all(member.models for member in members):
+        raise ValueError("a part without members, or a member without models")
+    return Part(record["study"], str(record["trainable"]), target_from_json(record["target"]), members)
+
+
+def _check_file(folder: Path, model: FoldModel) -> None:
+    relative = PurePosixPath(model.weights)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise EnsembleError(f"{folder / RECORD} names {model.weights}, which lies outside the folder")
+    path = folder / relative
+    if not path.is_file() or path.stat().st_size != model.size:
+        raise EnsembleError(f"{path} is missing or not {model.size} bytes long; write the ensemble anew")
+
+
+def _weights(folder: Path, model: FoldModel) -> bytes:
+    data = (folder / model.weights).read_bytes()
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise EnsembleError(f"{folder / model.weights} is not what was written; write the ensemble anew")
+    return data

@@ -1,0 +1,87 @@
+"""What the command prints about an ensemble's scores, each number with what it is and what it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestrator.ensemble_parts import Parts, StudyPart
+from orchestrator.ensemble_scores import PartScores, Scores
+from orchestrator.estimate import FoldScores
+from orchestrator.study import CompleteTrial
+
+
+def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> None:
+    """Tables per study and for the joint label, then the estimates in words."""
+    for part, scored in zip(parts.studies, scores.parts, strict=True):
+        console.print(_part_table(part, scored, vote))
+    if parts.is_joint:
+        console.print(_joint_table(parts, scores))
+    for line in _words(parts, scores):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
+    title = f"{part.name}: {part.space.target.name}, out-of-fold {part.space.metric} (best epoch)"
+    table = _table(title, "trial", list(scored.vote.scores))
+    for trial, _ in part.members:
+        table.add_row(str(trial.number), *_cells(scored.members[trial.number], _epochs(trial)))
+    table.add_section()
+    table.add_row(f"{vote} vote of {len(part.members)}", *_cells(scored.vote))
+    return table
+
+
+def _joint_table(parts: Parts, scores: Scores) -> Table:
+    size = len(parts.target.classes)
+    title = f"{parts.target.name}: {size} classes as a product, out-of-fold {parts.metric}"
+    table = _table(title, "", list(scores.vote.scores))
+    table.add_row("product", *_cells(scores.vote))
+    return table
+
+
+def _table(title: str, first: str, folds: Sequence[int]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for fold in folds:
+        table.add_column(f"fold {fold}", justify="right")
+    table.add_column("mean", justify="right")
+    table.add_column("SD", justify="right")
+    return table
+
+
+def _cells(scores: FoldScores, epochs: dict[int, int] | None = None) -> list[str]:
+    marks = {fold: "" if epochs is None else f" ({epochs[fold]})" for fold in scores.scores}
+    spread = "-" if math.isnan(scores.sd) else f"{scores.sd:.4f}"
+    folds = [f"{value:.4f}{marks[fold]}" for fold, value in scores.scores.items()]
+    return [*folds, f"{scores.mean:.4f}", spread]
+
+
+def _epochs(trial: CompleteTrial) -> dict[int, int]:
+    return {best.fold: best.epoch for best in trial.bests}
+
+
+def _words(parts: Parts, scores: Scores) -> list[str]:
+    rows, groups = len(parts.rows), scores.naive.n_groups
+    chosen = ", ".join(
+        f"{part.top} of {count}" for part, count in zip(parts.studies, scores.candidates, strict=True)
+    )
+    flattered = "the members and their epochs were chosen on these same rows, so it flatters"
+    is_choice = any(part.top < len(part.trials) for part in parts.studies)
+    corrected = (
+        f"the choice ({chosen} complete trials) is repeated in every resample and scored on groups left out"
+        if is_choice
+        else f"all complete trials are members ({chosen}): there is no choice to correct, only resampling"
+    )
+    return [
+        f"OOF {parts.metric}: {scores.naive}",
+        f"  all {rows} rows at once, each judged by models that did not train on it or its group; "
+        f"{groups} groups resampled. Not corrected: {flattered}.",
+        f"BBC-CV {parts.metric}: {scores.chosen}",
+        f"  {corrected}. Not corrected: the choice of epoch, and trials the race stopped early. "
+        "The interval is that of left-out sets, some 37% of the groups: rather too wide.",
+        "  Both judge one fold model per trial and row, without test-time augmentation; new images get the "
+        "mean of all folds' models, which is usually somewhat better.",
+    ]

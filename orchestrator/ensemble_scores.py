@@ -1,0 +1,101 @@
+"""The honest numbers of an ensemble. Pure: predictions in, scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from orchestrator.ensemble_folder import combiner
+from orchestrator.ensemble_parts import Parts, StudyPart
+from orchestrator.estimate import Candidates, Estimate, FoldScores, bbc_cv, fold_scores, group_bootstrap
+from orchestrator.predictions import Prediction
+from orchestrator.trial import Progress
+from orchestrator.voting import VOTES, Probabilities
+
+
+@dataclass(frozen=True)
+class PartScores:
+    """members: per trial number; vote: of the part's members, on the part's own target."""
+
+    members: dict[int, FoldScores]
+    vote: FoldScores
+
+
+@dataclass(frozen=True)
+class Scores:
+    """parts: one per study; vote: of the whole ensemble; prediction: its OOF probabilities.
+
+    naive: all rows at once, interval over groups; chosen: corrected for having chosen the members.
+    """
+
+    parts: tuple[PartScores, ...]
+    vote: FoldScores
+    prediction: Prediction
+    naive: Estimate
+    chosen: Estimate
+    candidates: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "folds": {str(fold): value for fold, value in self.vote.scores.items()},
+            "mean": self.vote.mean,
+            "sd": None if np.isnan(self.vote.sd) else self.vote.sd,
+            "naive": asdict(self.naive),
+            "bbc": asdict(self.chosen),
+            "candidates": list(self.candidates),
+        }
+
+
+def score_parts(
+    parts: Parts, vote: str, rng: np.random.Generator, progress: Progress | None = None, repeats: int = 1000
+) -> Scores:
+    """Every number the command prints. vote: "soft" or "hard"."""
+    voted = [VOTES[vote]([item.probabilities for _, item in part.members]) for part in parts.studies]
+    combine = combiner(parts.target, len(parts.studies))
+    prediction = Prediction(parts.rows, combine(voted), parts.labels, parts.folds)
+    naive = group_bootstrap(
+        prediction.labels, prediction.probabilities, parts.groups, parts.metric, rng, repeats
+    )
+    chosen = _corrected(parts, vote, combine, rng, progress, repeats)
+    folds = fold_scores(prediction.labels, prediction.probabilities, prediction.folds, parts.metric)
+    scored = tuple(_part_scores(part, item) for part, item in zip(parts.studies, voted, strict=True))
+    candidates = tuple(len(part.trials) for part in parts.studies)
+    return Scores(scored, folds, prediction, naive, chosen, candidates)
+
+
+def _part_scores(part: StudyPart, voted: Probabilities) -> PartScores:
+    labels, folds = part.predictions[0].labels, part.predictions[0].folds
+
+    def scored(probabilities: Probabilities) -> FoldScores:
+        return fold_scores(labels, probabilities, folds, part.space.metric)
+
+    members = {trial.number: scored(item.probabilities) for trial, item in part.members}
+    return PartScores(members, scored(voted))
+
+
+def _corrected(
+    parts: Parts,
+    vote: str,
+    combine: Callable[[Sequence[Probabilities]], Probabilities],
+    rng: np.random.Generator,
+    progress: Progress | None,
+    repeats: int,
+) -> Estimate:
+    candidates = [
+        Candidates(
+            [item.probabilities for item in part.predictions],
+            part.predictions[0].labels,
+            part.predictions[0].folds,
+            part.top,
+            part.space.metric,
+            part.space.mode,
+        )
+        for part in parts.studies
+    ]
+    return bbc_cv(
+        candidates, parts.labels, parts.groups, parts.metric, VOTES[vote], combine, rng, repeats,
+        progress=progress,
+    )  # fmt: skip
