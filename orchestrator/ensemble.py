@@ -168,8 +168,8 @@ def _trained_on(ensemble: Ensemble, manifest: Manifest) -> str | None:
     """A warning when rows were trained on: such predictions look better than they are."""
     if manifest.fingerprint == ensemble.record["manifest"]["fingerprint"]:
         return (
-            "warning: this is the manifest the ensemble was trained on, so these predictions look better than "
-            "they are; the honest ones are in its oof.parquet"
+            "warning: this is the manifest the ensemble was trained on, so these predictions look better "
+            "than they are; the honest ones are in its oof.parquet"
         )
     known = read_paths(ensemble.path / "oof.parquet")
     shared = sum(str(path) in known for path in manifest.frame["path"])

@@ -5,6 +5,7 @@ A table is Parquet with the columns row, path, label, fold and one p_<class> per
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -159,7 +160,8 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # usually gone; cleaning up must not hide what went wrong
+            part.unlink()
 
 
 def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:

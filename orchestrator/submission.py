@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -71,7 +72,8 @@ def write_submission(path: Path, manifest: Manifest, predicted: NDArray[np.int64
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; name another --submission") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # usually gone; cleaning up must not hide what went wrong
+            part.unlink()
 
 
 def write_probabilities(

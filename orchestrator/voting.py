@@ -27,8 +27,8 @@ def soft_vote(members: Sequence[Probabilities], weights: Sequence[float] | None 
 def hard_vote(members: Sequence[Probabilities]) -> Probabilities:
     """Shares of the votes, (n, C): each member, (n, C), votes for its most probable class.
 
-    A tie goes to the class with the larger sum of probabilities, then to the lower index. So that argmax finds
-    it, also in a float32 product of several votes, the winner's share is raised by a millionth.
+    A tie goes to the class with the larger sum of probabilities, then to the lower index. So that argmax
+    finds it, also in a float32 product of several votes, the winner's share is raised by a millionth.
     Raises EnsembleError as `soft_vote`.
     """
     stacked = _stacked(members)
