@@ -197,11 +197,11 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
         self,
         config: dict[str, Any],
         dataset: Dataset,
-        trainable: str,
+        name: str,
         store: CheckpointStore,
         resources: Resources,
     ) -> None:
-        self._worker = FoldRunWorker(dataset, trainable, store, resources)
+        self._worker = FoldRunWorker(dataset, name, store, resources)
         self._worker.start(config["order"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -210,6 +210,12 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
 
     def step(self) -> dict[str, Any]:
         return {"outcome": encode(self._worker.step())}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: the worker has stored the epoch already."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: the worker loads from the store."""
 
     def cleanup(self) -> None:
         self._worker.release()
@@ -252,6 +258,9 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
         self.orders[trial_id] = order
         return {"order": order}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tuner writes its arguments to a file that nobody reads
+
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self.orders.pop(trial_id, None)
 
@@ -273,10 +282,14 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
         self._driver = driver
         self._orders = orders
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as above
+
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        answer = self._driver.report(decode(result["outcome"]))
-        decision: str = TrialScheduler.CONTINUE if answer.goes_on else TrialScheduler.STOP
-        return decision
+        if self._driver.report(decode(result["outcome"])).goes_on:
+            return str(TrialScheduler.CONTINUE)
+        self._orders.pop(trial.trial_id, None)  # what happens to its actor now is no loss
+        return str(TrialScheduler.STOP)
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         order = self._orders.pop(trial.trial_id, None)
@@ -296,7 +309,7 @@ def run_on_tune(
     searcher = _LegSearcher(driver, cluster.slots)
     scratch = Path(tempfile.mkdtemp(prefix="orchestrator-tune-"))
     slot = tune.with_parameters(
-        _LegTrainable, dataset=dataset, trainable=trainable, store=store, resources=cluster.resources
+        _LegTrainable, dataset=dataset, name=trainable, store=store, resources=cluster.resources
     )
     slot = tune.with_resources(slot, {"cpu": cluster.resources.cpus, "gpu": cluster.resources.gpus})
     tuner = tune.Tuner(
