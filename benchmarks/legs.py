@@ -61,9 +61,16 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
     header = {"name": "no-op", "space": space.to_json(), "seed": 0}
     study = Study.create(folder / "study", header, manifest, plan)
     dataset = Dataset(
-        str(folder), tuple(frame["path"]), target.encode(frame), plan.folds, target.classes, "macro_f1", "max",
-        manifest.fingerprint, str(folder),
-    )  # fmt: skip
+        root=str(folder),
+        paths=tuple(frame["path"]),
+        labels=target.encode(frame),
+        folds=plan.folds,
+        classes=target.classes,
+        metric="macro_f1",
+        mode="max",
+        fingerprint=manifest.fingerprint,
+        cache_dir=str(folder),
+    )
     return study, dataset
 
 
