@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial or nothing written, 2 the input is wrong, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     try:
         _run(arguments, console)
     except KeyboardInterrupt:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from orchestrator.ensemble_parts import Parts, StudyPart
 from orchestrator.ensemble_scores import PartScores, Scores
@@ -20,8 +22,9 @@ def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> N
         console.print(_part_table(part, scored, vote))
     if parts.is_joint:
         console.print(_joint_table(parts, scores))
-    for line in _words(parts, scores):
-        console.print(line, markup=False, soft_wrap=True)
+    for number, meaning in _words(parts, scores):
+        console.print(number, markup=False, soft_wrap=True)
+        console.print(Padding(Text(meaning), (0, 0, 0, 2)))
 
 
 def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
@@ -63,7 +66,7 @@ def _epochs(trial: CompleteTrial) -> dict[int, int]:
     return {best.fold: best.epoch for best in trial.bests}
 
 
-def _words(parts: Parts, scores: Scores) -> list[str]:
+def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
     rows, groups = len(parts.rows), scores.naive.n_groups
     chosen = ", ".join(
         f"{part.top} of {count}" for part, count in zip(parts.studies, scores.candidates, strict=True)
@@ -71,17 +74,21 @@ def _words(parts: Parts, scores: Scores) -> list[str]:
     flattered = "the members and their epochs were chosen on these same rows, so it flatters"
     is_choice = any(part.top < len(part.trials) for part in parts.studies)
     corrected = (
-        f"the choice ({chosen} complete trials) is repeated in every resample and scored on groups left out"
+        f"The choice ({chosen} complete trials) is repeated in every resample and scored on groups left out"
         if is_choice
-        else f"all complete trials are members ({chosen}): there is no choice to correct, only resampling"
+        else f"All complete trials are members ({chosen}): there is no choice to correct, only resampling"
     )
     return [
-        f"OOF {parts.metric}: {scores.naive}",
-        f"  all {rows} rows at once, each judged by models that did not train on it or its group; "
-        f"{groups} groups resampled. Not corrected: {flattered}.",
-        f"BBC-CV {parts.metric}: {scores.chosen}",
-        f"  {corrected}. Not corrected: the choice of epoch, and trials the race stopped early. "
-        "The interval is that of left-out sets, some 37% of the groups: rather too wide.",
-        "  Both judge one fold model per trial and row, without test-time augmentation; new images get the "
-        "mean of all folds' models, which is usually somewhat better.",
+        (
+            f"OOF {parts.metric}: {scores.naive}",
+            f"All {rows} rows at once, each judged by models that did not train on it or its group; "
+            f"{groups} groups resampled. Not corrected: {flattered}.",
+        ),
+        (
+            f"BBC-CV {parts.metric}: {scores.chosen}",
+            f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
+            "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
+            "one fold model per trial and row, without test-time augmentation; new images get the mean of "
+            "all folds' models, which is usually somewhat better.",
+        ),
     ]

@@ -122,7 +122,8 @@ def bbc_cv(
     codes, count = _codes(groups)
     weights = _bags(count, repeats, rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
-    chosen = [_chosen(part, codes, weights) for part in parts]
+    advance = _Steps(sum(len(part.members) for part in parts) + len(weights), progress)
+    chosen = [_chosen(part, codes, weights, advance) for part in parts]
     choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
     voted = _VotedParts(parts, vote)
     scores = np.empty(len(weights))
@@ -131,8 +132,7 @@ def bbc_cv(
         probabilities = combine(voted(choice))
         outside = (weights[repeats_of_it] == 0).astype(np.float32)
         scores[repeats_of_it] = ResampledScores(labels, probabilities, codes, count, metric)(outside)
-        if progress is not None:
-            progress(number + 1, len(choices))
+        advance(len(repeats_of_it))
     low, high = _interval(scores, level)
     return Estimate(float(scores.mean()), low, high, level, f"BBC-CV, {len(weights)} repeats", count)
 
@@ -155,9 +155,26 @@ def _interval(scores: Floats, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _chosen(part: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32]) -> NDArray[np.int64]:
+class _Steps:
+    """Counts steps done, of members scored and repeats judged."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self, steps: int) -> None:
+        self._done += steps
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _chosen(
+    part: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
+) -> NDArray[np.int64]:
     """(repeats, top): members with the best mean over folds of the in-bag score, in ascending order."""
-    in_bag = np.stack([_mean_over_folds(part, member, codes, weights) for member in part.members], axis=1)
+    in_bag = np.empty((len(weights), len(part.members)))
+    for number, member in enumerate(part.members):
+        in_bag[:, number] = _mean_over_folds(part, member, codes, weights)
+        advance(1)
     ranked = np.argsort(-in_bag if part.mode == "max" else in_bag, axis=1, kind="stable")
     return np.sort(ranked[:, : part.top], axis=1)
 
