@@ -1,0 +1,52 @@
+"""All 18 classes at once, mask x gender x age: the rival of three models multiplied.
+
+    python -m orchestrator.tune --space search_spaces/joint.py --data faces/train
+
+full, for a GPU: 64 configurations, 5 folds, 18 epochs; a race of about 540 fold-epochs, where trying
+everything takes 5760. pretrained=True fetches weights from timm's hub.
+small, for two cores and no GPU: tiny networks from scratch, meant for the drawn demo faces.
+"""
+
+from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, uniform
+from search_spaces.parts.faces import LABEL, STRATA, TINY
+
+space = SearchSpace(
+    trainable="trainables.image_classifier:ImageClassifier",
+    target=LABEL,
+    metric="macro_f1",
+    mode="max",
+    folds=5,
+    trials=64,
+    max_t=18,
+    grace_period=2,  # below 2 epochs the warm-up still dominates the score
+    stratify=STRATA,
+    joint=LABEL,
+    params={
+        "backbone": choice(["resnet18", "resnet50", "tf_efficientnet_b0"]),
+        "pretrained": True,
+        "image_size": 224,
+        "batch_size": choice([32, 64]),
+        "dropout": quniform(0.0, 0.5, 0.1),
+        "drop_path": choice([0.0, 0.1, 0.2]),
+        "optimizer": "adamw",
+        "lr": loguniform(3e-5, 1e-3),
+        "weight_decay": loguniform(1e-5, 5e-2),
+        "head_lr_mult": choice([1.0, 5.0, 10.0]),  # the head starts from nothing, the backbone does not
+        "freeze_epochs": choice([0, 1]),
+        "scheduler": choice(["cosine", "warm_restarts"]),
+        "warmup_epochs": 0.5,
+        "step_size": choice([3, 6]).when(scheduler="warm_restarts"),
+        "gamma": choice([0.5, 1.0]).when(scheduler="warm_restarts"),
+        "loss": choice(["cross_entropy", "focal"]),
+        "focal_gamma": uniform(1.0, 3.0).when(loss="focal"),
+        "label_smoothing": choice([0.0, 0.05, 0.1]),
+        "sampler": choice(
+            ["none", "weighted"]
+        ),  # the rarest class has a hundredth of the most frequent one's rows
+        "augment": choice(["light", "medium", "strong"]),
+    },
+    scales={
+        "small": Scale(trials=6, max_t=6, folds=3, grace_period=2, finalists=2, params=TINY),
+        "smoke": Scale(trials=2, max_t=2, folds=2, grace_period=1, finalists=1, params=TINY),
+    },
+)

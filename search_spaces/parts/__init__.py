@@ -1,0 +1,1 @@
+"""What several spaces share; not spaces themselves."""
