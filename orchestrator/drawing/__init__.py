@@ -1,0 +1,1 @@
+"""Drawn faces: people and photos as records, and how they are painted."""
