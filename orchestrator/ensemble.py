@@ -57,12 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:
     _check_arguments(arguments)
+    studies = None if arguments.ensemble is not None else _studies(arguments, console)
     manifest = _manifest_to_predict(arguments, console)
-    if arguments.ensemble is None:
-        folder = _build(arguments, console)
-    else:
+    if studies is None:
         folder = arguments.ensemble
         _say(console, f"ensemble: {folder}")
+    else:
+        folder = _build(studies, arguments, console)
     if manifest is not None:
         _predict(Ensemble.load(folder), manifest, arguments, console)
 
@@ -83,8 +84,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 # ---- building -------------------------------------------------------------------------------------
 
 
-def _build(arguments: argparse.Namespace, console: Console) -> Path:
-    studies = _studies(arguments, console)
+def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Console) -> Path:
     out = arguments.out or _default_out(studies, arguments.runs)
     refuse_existing(out)
     vote = arguments.vote or "soft"
@@ -128,7 +128,8 @@ def _default_out(studies: Sequence[Path], runs: Path) -> Path:
 def _members_line(parts: Parts, vote: str) -> str:
     members = sum(part.top for part in parts.studies)
     models = members * parts.plan.k
-    return f"members: {members} trials x {parts.plan.k} folds = {models} models, {vote} vote over trials"
+    trials = "1 trial" if members == 1 else f"{members} trials"
+    return f"members: {trials} x {parts.plan.k} folds = {models} models, {vote} vote over trials"
 
 
 # ---- predicting -----------------------------------------------------------------------------------

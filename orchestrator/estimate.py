@@ -196,7 +196,8 @@ def _mean_over_folds(
 
 
 class _VotedParts:
-    """Votes of chosen members, each subset voted once."""
+    """Votes of chosen members. Of several parts each subset is voted once and kept: subsets of one part recur
+    in many combinations. With one part none recurs, and keeping a thousand votes could fill the memory."""
 
     def __init__(self, parts: Sequence[Candidates], vote: Vote) -> None:
         self._parts = parts
@@ -211,6 +212,9 @@ class _VotedParts:
 
     def _voted(self, number: int, subset: list[int]) -> Probabilities:
         key = (number, *subset)
-        if key not in self._seen:
-            self._seen[key] = self._vote([self._parts[number].members[index] for index in subset])
-        return self._seen[key]
+        if key in self._seen:
+            return self._seen[key]
+        voted = self._vote([self._parts[number].members[index] for index in subset])
+        if len(self._parts) > 1:
+            self._seen[key] = voted
+        return voted

@@ -441,9 +441,9 @@ def test_an_existing_submission_is_refused_before_any_work(
 
 
 def test_without_a_study_the_newest_is_taken_and_named_first(
-    runs: Path, capsys: pytest.CaptureFixture[str]
+    runs: Path, evaluation: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--runs", str(runs)]) == 0
+    assert main(["--runs", str(runs), "--predict", str(evaluation)]) == 0
     said = capsys.readouterr().out
     assert said.splitlines()[0].startswith(f"study: {runs / 'shade'} (the newest")
     (folder,) = (runs / "shade").glob("ensemble-*")
