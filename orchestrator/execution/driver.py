@@ -1,7 +1,7 @@
 """What both ways of running share: race and journal in, orders out.
 
-Every event goes race <- journal <- world in this order: into the journal, then to the race, then its
-decisions into the journal, then they are acted on. The driver knows no Ray and starts no process.
+An event and what the race decides about it are in the journal, fsynced, before anything is done about them.
+The driver knows no Ray and starts no process.
 """
 
 from __future__ import annotations
@@ -141,12 +141,11 @@ class Driver:
         return order
 
     def _observe(self, event: RaceEvent) -> list[Decision]:
-        self.study.append(event)
-        self._history.observe(event)
+        """One event and its decisions go into the journal together, before anything is done about them."""
         decisions = self.race.observe(event)
         worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
-        if worth_noting:
-            self.study.append(*map(_decided, worth_noting))
+        self.study.append(event, *map(_decided, worth_noting))
+        self._history.observe(event)
         self._view.observe(event, decisions, time.time())
         return decisions
 

@@ -122,7 +122,7 @@ def test_a_mistake_in_a_space_is_named(
     [
         (None, "faces.csv"),
         ("", "empty"),
-        ("path,group,tint\n", "no rows"),
+        ("path,group,tint\n", "no row"),
         ("path,tint\nmissing.png,red\n", "missing.png"),
         ("group,tint\np1,red\n", "path"),
     ],
