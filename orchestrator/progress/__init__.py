@@ -1,0 +1,7 @@
+"""What a user sees while something runs: a study, or one long step."""
+
+from orchestrator.progress.bar import progress_bar
+from orchestrator.progress.draw import leaderboard_table
+from orchestrator.progress.view import StudyView
+
+__all__ = ["StudyView", "leaderboard_table", "progress_bar"]

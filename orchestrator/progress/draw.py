@@ -1,0 +1,196 @@
+"""A frame as rich renderables. Pure: the same frame, time and size give the same picture.
+
+Text from data goes in as rich.text.Text, which knows no markup.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.progress.state import Frame, Pace, Slot, Told
+from orchestrator.progress.text import clean, duration, parameters, per_epoch, score, varied
+from orchestrator.trial import Action, State, TrialStatus
+
+STATE_STYLE = {
+    State.WAITING: "dim",
+    State.RUNNING: "cyan",
+    State.PARKED: "yellow",
+    State.COMPLETE: "bold green",
+    State.PRUNED: "dim",
+    State.FAIL: "red",
+}
+ACTION_STYLE = {
+    Action.PARK: "yellow",
+    Action.STOP: "dim",
+    Action.PROMOTE: "bold cyan",
+    Action.PRUNE: "dim",
+    Action.COMPLETE: "bold green",
+    Action.FAIL: "bold red",
+    Action.RETRY: "magenta",
+}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stays the same while a study runs."""
+
+    study: str
+    metric: str
+    mode: str
+    max_t: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """How many of each fit a terminal."""
+
+    slots: int
+    trials: int
+    told: int
+
+
+def fit(height: int, slots: int) -> Rows:
+    """Shares `height` lines out: slots first (up to half), then the leaderboard (8), then decisions (6)."""
+    free = max(height - 12, 6)  # the head, three table heads, blank lines, the line below a long table
+    shown = min(slots, max(free // 2, 2))
+    trials = min(8, max((free - shown + 1) // 2, 2))
+    return Rows(shown, trials, min(6, max(free - shown - trials, 1)))
+
+
+def picture(frame: Frame, heading: Heading, now: float, height: int = 40) -> RenderableType:
+    """Everything a user sees while a study runs, at most `height` lines where rows are not folded."""
+    rows = fit(height, len(frame.slots))
+    parts: list[RenderableType] = [_head(frame, heading), _pace(frame.pace, now), Text()]
+    parts += [_slots(frame.slots, rows.slots, heading, now), Text()]
+    shown = with_score_first(frame.statuses)[: rows.trials]
+    parts += [leaderboard_table(shown, frame.configs, heading.metric, fold=False)]
+    if frame.told:
+        parts += [Text(), _decisions(frame.told[-rows.told :])]
+    return Group(*parts)
+
+
+def with_score_first(statuses: Sequence[TrialStatus]) -> list[TrialStatus]:
+    """Best first as the race says; trials that nothing is known of come last."""
+    return sorted(statuses, key=lambda item: (item.score is None, item.state is State.FAIL))
+
+
+def leaderboard_table(
+    statuses: Sequence[TrialStatus],
+    configs: Mapping[int, Mapping[str, Any]],
+    metric: str,
+    *,
+    fold: bool = True,
+) -> Table:
+    """Trials in the order given. fold: long parameters go on over several lines, else they are cut."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("trial", no_wrap=True)
+    table.add_column("state", no_wrap=True, min_width=8)
+    table.add_column("rung", justify="right", no_wrap=True)
+    table.add_column(Text(clean(metric)), justify="right", no_wrap=True)
+    table.add_column("whole folds", justify="right", no_wrap=True)
+    table.add_column("epochs", justify="right", no_wrap=True)
+    table.add_column("what varies", no_wrap=not fold, overflow="fold" if fold else "ellipsis", ratio=1)
+    names = varied(configs)
+    for item in statuses:
+        style = STATE_STYLE[item.state]
+        table.add_row(
+            Text(f"t{item.trial:04d}", style),
+            Text(item.state.value, style),
+            Text("-" if item.rung is None else str(item.rung + 1), style),
+            Text(score(item.score), style),
+            Text(str(item.folds_complete), style),
+            Text(str(item.epochs_spent), style),
+            Text(parameters(configs.get(item.trial, {}), names), style),
+        )
+    return table
+
+
+def _head(frame: Frame, heading: Heading) -> Text:
+    states = [item.state for item in frame.statuses]
+    counts = ", ".join(f"{states.count(state)} {state.lower()}" for state in State if state in states)
+    line = Text.assemble((clean(heading.study), "bold"), f"  {len(states)} trials: {counts}")
+    if frame.failures:
+        line.append("  " + failures_text(frame.failures, frame.retries), style="red")
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def failures_text(failures: Mapping[str, int], retries: int) -> str:
+    """failures: 2 exception, 1 nan (1 retried)."""
+    kinds = ", ".join(f"{count} {clean(kind)}" for kind, count in sorted(failures.items()))
+    return f"failures: {kinds} ({retries} retried)"
+
+
+def pace_text(pace: Pace, now: float) -> str:
+    """120 of 532 fold-epochs, 22%, 12 min left."""
+    text = f"{pace.spent} of {pace.planned} planned fold-epochs, {pace.part:.0%}"
+    eta = pace.eta_s(now)
+    if pace.done:
+        return f"{text}, done"
+    if eta is not None:
+        return f"{text}, {duration(eta)} left"
+    return f"{text}, finishing" if pace.spent >= pace.planned else text
+
+
+def _pace(pace: Pace, now: float) -> Table:
+    row = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    row.add_column(ratio=1)
+    row.add_column(no_wrap=True)
+    row.add_row(ProgressBar(total=1.0, completed=pace.part), Text(pace_text(pace, now)))
+    return row
+
+
+def _slots(slots: Sequence[Slot | None], rows: int, heading: Heading, now: float) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("slot", justify="right", no_wrap=True)
+    table.add_column("fold run", no_wrap=True, min_width=8)
+    table.add_column("leg", no_wrap=True, min_width=24)
+    table.add_column("epoch", justify="right", no_wrap=True, min_width=5)
+    table.add_column(Text(clean(heading.metric)), justify="right", no_wrap=True, min_width=6)
+    table.add_column("per epoch", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=11)
+    shown = rows if len(slots) <= rows else rows - 1
+    for number, slot in enumerate(slots[:shown], 1):
+        table.add_row(str(number), *_slot_cells(slot, now))
+    if len(slots) > shown:
+        busy = sum(slot is not None for slot in slots[shown:])
+        table.add_row("...", Text(f"{len(slots) - shown} more, {busy} busy", "dim"))
+    return table
+
+
+def _slot_cells(slot: Slot | None, now: float) -> list[RenderableType]:
+    if slot is None:
+        return [Text("idle", "dim")]
+    return [
+        Text(str(slot.key), "cyan"),
+        ProgressBar(total=1.0, completed=slot.part(now), width=24),
+        Text(f"{slot.epoch}/{slot.end}"),
+        Text(score(slot.score)),
+        Text(per_epoch(slot.epoch_s)),
+        Text("speculative" if slot.speculative else "", "magenta"),
+    ]
+
+
+def _decisions(told: Sequence[Told]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("at", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    table.add_column("on", no_wrap=True, min_width=8)
+    table.add_column("because", no_wrap=True, overflow="ellipsis", ratio=1)
+    for item in told:
+        at = time.strftime("%H:%M:%S", time.localtime(item.when))
+        table.add_row(
+            Text(at, "dim"),
+            Text(item.action.value, ACTION_STYLE.get(item.action, "")),
+            item.place,
+            Text(clean(item.reason)),
+        )
+    return table

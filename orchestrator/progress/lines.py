@@ -1,0 +1,59 @@
+"""The same events as plain lines, for a log file or a pipe: one meaningful thing a line, easy to grep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from orchestrator.progress.draw import failures_text, pace_text
+from orchestrator.progress.state import Frame, leaves_slot, place_of
+from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
+from orchestrator.trial import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, TrialStatus
+
+
+def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Iterator[str]:
+    """What is worth a line of an event: a leg that ends, a leg that fails, decisions on trials."""
+    own = None
+    if isinstance(event, LegFailed):
+        key = FoldRunKey(event.trial, event.fold)
+        yield f"failed {key} after epoch {event.epoch}: {clean(event.failure)}: {clean(event.error)}"
+    elif isinstance(event, EpochEnded):
+        own = FoldRunKey(event.trial, event.fold)
+        if leaves_slot(own, decisions):
+            yield _leg_end(event, own, decisions, metric)
+    for item in decisions:
+        is_own = own is not None and (item.trial, item.fold) == (own.trial, own.fold)
+        if item.action is not Action.CONTINUE and not (is_own and item.action in (Action.PARK, Action.STOP)):
+            yield f"{item.action.lower()} {place_of(item)}: {clean(item.reason)}"
+
+
+def _leg_end(event: EpochEnded, key: FoldRunKey, decisions: Sequence[Decision], metric: str) -> str:
+    last = [item for item in decisions if (item.trial, item.fold) == (event.trial, event.fold)][-1]
+    took = f" ({per_epoch(event.seconds)}/epoch)" if event.seconds else ""
+    return (
+        f"{last.action.lower()} {key} epoch {event.epoch} {clean(metric)} {score(event.score)}{took}: "
+        f"{clean(last.reason)}"
+    )
+
+
+def progress_line(frame: Frame, metric: str, now: float) -> str:
+    busy = sum(slot is not None for slot in frame.slots)
+    text = f"progress {pace_text(frame.pace, now)}, {busy} of {len(frame.slots)} slots busy"
+    best = next((item for item in frame.statuses if item.score is not None), None)
+    if best is not None and best.rung is not None:
+        text += f", best t{best.trial:04d} {clean(metric)} {score(best.score)} at rung {best.rung + 1}"
+    return f"{text}, {failures_text(frame.failures, frame.retries)}" if frame.failures else text
+
+
+def leaderboard_lines(
+    statuses: Sequence[TrialStatus], configs: Mapping[int, Mapping[str, Any]], metric: str
+) -> Iterator[str]:
+    """Trials that have a score, in the order given."""
+    names = varied(configs)
+    for item in statuses:
+        if item.score is not None and item.rung is not None:
+            yield (
+                f"leaderboard t{item.trial:04d} {item.state.value} rung {item.rung + 1} "
+                f"{clean(metric)} {score(item.score)} whole folds {item.folds_complete} "
+                f"{parameters(configs.get(item.trial, {}), names)}"
+            )

@@ -1,0 +1,188 @@
+"""What a study's events amount to on a screen: fed by events, answers with a frame. No clock, no terminal."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.trial import (
+    Action,
+    Decision,
+    EpochEnded,
+    Event,
+    FoldRunKey,
+    LegFailed,
+    LegStarted,
+    Proposed,
+    State,
+    TrialStatus,
+)
+
+KEPT_DECISIONS = 12
+GOES_ON = (Action.CONTINUE,)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One leg under way. start, end, epoch: epochs of the fold run; epoch_s: seconds its epochs take
+    (None: not known yet); since: when its last epoch ended."""
+
+    key: FoldRunKey
+    start: int
+    end: int
+    epoch: int
+    speculative: bool
+    since: float
+    score: float | None = None
+    epoch_s: float | None = None
+
+    def part(self, now: float) -> float:
+        """How much of the leg is behind it, in [0, 1]; inside an epoch by the time epochs take."""
+        inside = 0.0
+        if self.epoch_s:
+            inside = min(max(now - self.since, 0.0) / self.epoch_s, 0.95)
+        return min((self.epoch - self.start + inside) / max(self.end - self.start, 1), 1.0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A decision as it is shown."""
+
+    when: float
+    action: Action
+    place: str  # t0003 or t0003-f1
+    reason: str
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Fold-epochs of the plan, and how fast this driver gets through them."""
+
+    spent: int
+    planned: int
+    done: bool
+    per_second: float | None
+    at: float
+
+    @property
+    def part(self) -> float:
+        """Of the plan, in [0, 1]. Speculation and retries are not planned, so only a race that is done is
+        at 1; one that has spent its plan and goes on stays at 0.99."""
+        return 1.0 if self.done else min(self.spent / max(self.planned, 1), 0.99)
+
+    def eta_s(self, now: float) -> float | None:
+        """Seconds left by this session's pace; None: nothing to measure by, or the plan is spent."""
+        left = self.planned - self.spent
+        if self.done or not self.per_second or left <= 0:
+            return None
+        return max(left / self.per_second - (now - self.at), 0.0)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """All that is drawn; made by the driver's thread, drawn by any."""
+
+    pace: Pace
+    slots: tuple[Slot | None, ...]
+    statuses: tuple[TrialStatus, ...]
+    configs: Mapping[int, Mapping[str, Any]]
+    told: tuple[Told, ...]  # latest last
+    failures: Mapping[str, int]
+    retries: int
+
+
+class Activity:
+    """Slots, decisions and failures of this session, from its events."""
+
+    def __init__(self, slots: int, configs: Mapping[int, Mapping[str, Any]]) -> None:
+        self.slots: list[Slot | None] = [None] * slots
+        self.configs: dict[int, Mapping[str, Any]] = dict(configs)
+        self.told: deque[Told] = deque(maxlen=KEPT_DECISIONS)
+        self.failures: Counter[str] = Counter()
+        self.retries = 0
+        self._epoch_s: dict[int, float] = {}  # trial -> seconds of its last epoch
+        self._score: dict[FoldRunKey, float] = {}
+
+    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        if isinstance(event, Proposed):
+            self.configs[event.trial] = event.config
+        elif isinstance(event, LegStarted):
+            self._start(event, now)
+        elif isinstance(event, EpochEnded):
+            self._epoch(event, decisions, now)
+        elif isinstance(event, LegFailed):
+            self.failures[event.failure] += 1
+            self._free(FoldRunKey(event.trial, event.fold))
+        self._tell(decisions, now)
+
+    @property
+    def running(self) -> list[Slot]:
+        return [slot for slot in self.slots if slot is not None]
+
+    def _start(self, event: LegStarted, now: float) -> None:
+        key = event.leg.key
+        slot = Slot(
+            key, event.start, event.end, event.start, event.speculative, now,
+            self._score.get(key), self._epoch_s.get(key.trial),
+        )  # fmt: skip
+        place = self._place(key)
+        if place is None:
+            place = next((number for number, taken in enumerate(self.slots) if taken is None), None)
+        if place is None:  # more than was said; shown rather than lost
+            self.slots.append(slot)
+        else:
+            self.slots[place] = slot
+
+    def _epoch(self, event: EpochEnded, decisions: Sequence[Decision], now: float) -> None:
+        key = FoldRunKey(event.trial, event.fold)
+        seconds = event.seconds or None
+        self._score[key] = event.score
+        if seconds is not None:
+            self._epoch_s[key.trial] = seconds
+        if leaves_slot(key, decisions):
+            self._free(key)
+            return
+        place = self._place(key)
+        slot = None if place is None else self.slots[place]
+        if place is not None and slot is not None:
+            self.slots[place] = replace(
+                slot, epoch=event.epoch, score=event.score, epoch_s=seconds or slot.epoch_s, since=now
+            )
+
+    def _free(self, key: FoldRunKey) -> None:
+        place = self._place(key)
+        if place is not None:
+            self.slots[place] = None
+
+    def _place(self, key: FoldRunKey) -> int | None:
+        return next((number for number, slot in enumerate(self.slots) if slot and slot.key == key), None)
+
+    def _tell(self, decisions: Sequence[Decision], now: float) -> None:
+        for item in decisions:
+            self.retries += item.action is Action.RETRY
+            if item.action not in GOES_ON:
+                self.told.append(Told(now, item.action, place_of(item), item.reason))
+
+
+def leaves_slot(key: FoldRunKey, decisions: Sequence[Decision]) -> bool:
+    """Whether the fold run whose epoch ended gives its slot away: the last decision on it says so."""
+    own = [item.action for item in decisions if (item.trial, item.fold) == (key.trial, key.fold)]
+    return bool(own) and own[-1] not in GOES_ON
+
+
+def place_of(decision: Decision) -> str:
+    if decision.fold is None:
+        return f"t{decision.trial:04d}"
+    return str(FoldRunKey(decision.trial, decision.fold))
+
+
+def with_running(statuses: Iterable[TrialStatus], slots: Iterable[Slot | None]) -> tuple[TrialStatus, ...]:
+    """Statuses brought in line with the slots: they are asked for less often than legs start."""
+    running = {slot.key.trial for slot in slots if slot is not None}
+    idle = (State.WAITING, State.PARKED)
+    return tuple(
+        replace(item, state=State.RUNNING) if item.trial in running and item.state in idle else item
+        for item in statuses
+    )

@@ -1,0 +1,55 @@
+"""Numbers, times and data as short text that is safe to print."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def clean(text: object) -> str:
+    """One line without control characters: an error's text must not move the cursor or break a line."""
+    return "".join(char if char.isprintable() else " " for char in str(text)).strip()
+
+
+def duration(seconds: float) -> str:
+    """8 s, 1 min 20 s, 2 h 05 min, 3 d 4 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(round(whole / 60), 60)
+    if hours < 1:
+        return f"{minutes} min"
+    if hours < 48:
+        return f"{hours} h {minutes:02d} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def per_epoch(seconds: float | None) -> str:
+    """Seconds of an epoch, with a decimal where it says something."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f} s" if seconds < 10 else duration(seconds)
+
+
+def score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def value(item: Any) -> str:
+    return f"{item:.3g}" if isinstance(item, float) else clean(item)
+
+
+def varied(configs: Mapping[int, Mapping[str, Any]]) -> list[str]:
+    """Parameters that differ between configurations, absent ones included; all of a single one."""
+    names = list(dict.fromkeys(name for config in configs.values() for name in config))
+    if len(configs) < 2:
+        return names
+    return [name for name in names if len({repr(config.get(name)) for config in configs.values()}) > 1]
+
+
+def parameters(config: Mapping[str, Any], names: Collection[str]) -> str:
+    """lr=0.0003 optimizer=sgd: those of `names` that this configuration has."""
+    return " ".join(f"{clean(name)}={value(config[name])}" for name in names if name in config)

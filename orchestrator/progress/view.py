@@ -1,0 +1,174 @@
+"""The thin shell around state and drawing: a live picture in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
+from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
+from orchestrator.progress.state import Activity, Frame, Pace, with_running
+from orchestrator.progress.text import clean, duration
+from orchestrator.trial import Decision, EpochEnded, Event, Race, TrialStatus
+
+REFRESH_PER_SECOND = 4
+LINE_EVERY_S = 10.0
+SHARE = 20  # asking the race for its statuses may take 1/20 of the time at most
+BOARD_ROWS = 8
+
+
+class StudyView:
+    """Shows a study while it runs: `with view:` around it, `observe` for every event, in one thread.
+
+    race: already past the events of earlier sessions; slots: how many fold runs go on at once;
+    configs: of the trials so far; resumed: said in the first line. clock: unix seconds.
+    """
+
+    def __init__(
+        self,
+        race: Race,
+        *,
+        study_name: str,
+        metric: str,
+        mode: str,
+        slots: int,
+        max_t: int,
+        configs: Mapping[int, Mapping[str, Any]],
+        console: Console | None = None,
+        resumed: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._race = race
+        self._heading = Heading(study_name, metric, mode, max_t)
+        self._activity = Activity(slots, configs)
+        self._console = console or Console(highlight=False)
+        self._resumed = resumed
+        self._clock = clock
+        self._spent_before = race.spent_fold_epochs
+        self._started: float | None = None
+        self._statuses: list[TrialStatus] = []
+        self._ask_again = 0.0
+        self._last_line: float | None = None
+        self._live: Live | None = None
+        self._lost_output = False
+        self._frame = self._make_frame(clock())
+
+    # ---- from its driver ----
+
+    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        """Takes note of an event the race has already seen. now: unix seconds of the event."""
+        if self._started is None:
+            self._started = self._last_line = now
+        self._activity.observe(event, decisions, now)
+        self._frame = self._make_frame(now)
+        if self._live is None:
+            for line in event_lines(event, decisions, self._heading.metric):
+                self._line(line, now)
+            if isinstance(event, EpochEnded):
+                self._progress_line(now)
+
+    def message(self, text: str) -> None:
+        """A line of its own, above the picture where there is one."""
+        if self._live is None:
+            self._line(clean(text), self._clock())
+        else:
+            self._console.print(Text(text))
+
+    # ---- shown ----
+
+    def render(self) -> RenderableType:
+        """The picture now. Any thread may ask: a frame never changes once it is made."""
+        return picture(self._frame, self._heading, self._clock(), self._console.height)
+
+    def __enter__(self) -> StudyView:
+        heading = self._heading
+        word = "resumed" if self._resumed else "started"
+        line = (
+            f"{word} {clean(heading.study)}: {clean(heading.metric)} ({heading.mode}), "
+            f"{len(self._activity.slots)} slots, {self._race.planned_fold_epochs} fold-epochs planned"
+        )
+        self._line(line, self._clock())
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._live = Live(
+                get_renderable=self.render,
+                console=self._console,
+                refresh_per_second=REFRESH_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+        now = self._clock()
+        self._ask_again = 0.0
+        self._frame = self._make_frame(now)
+        if self._started is not None:
+            self._summary(now, as_table=live is not None)
+
+    def _summary(self, now: float, as_table: bool) -> None:
+        statuses = [item for item in with_score_first(self._frame.statuses) if item.score is not None]
+        statuses = statuses[:BOARD_ROWS]
+        heading = self._heading
+        if as_table and statuses:
+            self._console.print(leaderboard_table(statuses, self._frame.configs, heading.metric))
+        else:
+            for line in leaderboard_lines(statuses, self._frame.configs, heading.metric):
+                self._line(line, now)
+        took = duration(now - (self._started or now))
+        self._line(f"{progress_line(self._frame, heading.metric, now)}, {took} in this run", now)
+
+    # ---- inside ----
+
+    def _make_frame(self, now: float) -> Frame:
+        activity = self._activity
+        return Frame(
+            pace=self._pace(now),
+            slots=tuple(activity.slots),
+            statuses=with_running(self._current_statuses(), activity.slots),
+            configs=dict(activity.configs),
+            told=tuple(activity.told),
+            failures=dict(activity.failures),
+            retries=activity.retries,
+        )
+
+    def _pace(self, now: float) -> Pace:
+        race = self._race
+        done_here = race.spent_fold_epochs - self._spent_before
+        took = 0.0 if self._started is None else now - self._started
+        rate = done_here / took if took > 0 and done_here else None
+        return Pace(race.spent_fold_epochs, race.planned_fold_epochs, race.done, rate, now)
+
+    def _current_statuses(self) -> list[TrialStatus]:
+        """At most 1/SHARE of the time goes into asking, however many trials there are."""
+        before = time.perf_counter()
+        if before >= self._ask_again:
+            self._statuses = self._race.statuses()
+            after = time.perf_counter()
+            self._ask_again = after + SHARE * (after - before)
+        return self._statuses
+
+    def _progress_line(self, now: float) -> None:
+        if self._last_line is None or now - self._last_line >= LINE_EVERY_S:
+            self._last_line = now
+            self._line(progress_line(self._frame, self._heading.metric, now), now)
+
+    def _line(self, text: str, now: float) -> None:
+        if self._lost_output:
+            return
+        stamp = time.strftime("%H:%M:%S", time.localtime(now))
+        try:
+            self._console.print(f"{stamp} {text}", markup=False, highlight=False, emoji=False, soft_wrap=True)
+        except OSError:
+            # The terminal is gone or the log's disk is full. The study goes on: its journal says everything.
+            self._lost_output = True
