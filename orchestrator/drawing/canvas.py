@@ -83,13 +83,12 @@ def arc(
     angles = np.linspace(start, end, count)
     x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
     turned = np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], axis=1)
-    moved: Points = turned + np.asarray(centre, dtype=np.float64)
-    return moved
+    return np.asarray(turned + np.asarray(centre), dtype=np.float64)
 
 
 def mirrored(points: Points, side: int) -> Points:
     """The same points on the side given: -1 left, 1 right."""
-    return points * np.array([side, 1.0])
+    return np.asarray(points * np.array([side, 1.0]), dtype=np.float64)
 
 
 def shaded(colour: Colour, factor: float) -> Colour:

@@ -54,18 +54,23 @@ def _paint_head(canvas: Canvas, person: Person) -> None:
         canvas.ellipse(ear, (0.05, 0.11), shaded(person.skin, 0.80))
     canvas.polygon(_outline(person), person.skin)
     if person.stubble > 0:
-        lower = [(person.jaw * 0.97, 0.42), (person.jaw * 0.72, 0.78), (0.22, 0.98)]
-        right = np.array(lower)
-        inner = [(-person.jaw * 0.55, 0.40), (0, 0.36), (person.jaw * 0.55, 0.40)]
-        chin = np.vstack([inner, right, mirrored(right, -1)[::-1]])
-        canvas.polygon(chin, mixed(person.skin, (70, 66, 64), 0.12 + 0.22 * person.stubble))
+        outer = [
+            (person.jaw * 0.99, 0.30),
+            (person.jaw * 0.97, 0.48),
+            (person.jaw * 0.71, 0.79),
+            (0.22, 0.98),
+        ]
+        inner = [(0.0, 0.38), (0.20, 0.40), (0.34, 0.52), (person.jaw * 0.78, 0.40)]
+        right = np.array(inner + outer)
+        chin = np.vstack([right, mirrored(right, -1)[::-1]])
+        canvas.polygon(chin, mixed(person.skin, (70, 66, 64), 0.10 + 0.16 * person.stubble))
 
 
 # ---- age ------------------------------------------------------------------------------------------
 
 
 def _crease(person: Person, strength: float, photo: Photo) -> Colour:
-    return shaded(person.skin, 1 - 0.50 * min(1.0, strength * photo.contrast))
+    return shaded(person.skin, 1 - 0.44 * min(1.0, strength * photo.contrast))
 
 
 def _paint_wrinkles(canvas: Canvas, person: Person, photo: Photo) -> None:
@@ -87,7 +92,7 @@ def _paint_forehead(canvas: Canvas, person: Person, photo: Photo, rng: np.random
         shown = (strength - begins) / (1 - begins)
         if shown > 0.03:
             points = np.stack([x, y + photo.brow_raise + 0.10 * x**2 + wave], axis=1)
-            canvas.line(points, _crease(person, 0.25 + 0.75 * shown, photo), 0.022 + 0.016 * shown)
+            canvas.line(points, _crease(person, 0.25 + 0.75 * shown, photo), 0.022 + 0.010 * shown)
 
 
 def _paint_frown(canvas: Canvas, person: Person, photo: Photo) -> None:
@@ -114,7 +119,9 @@ def _paint_folds(canvas: Canvas, person: Person, photo: Photo) -> None:
     strength = _strength(person.ageing.folds, 26, 66)
     if strength > 0.05:
         for side in _SIDES:
-            points = mirrored(np.array([(0.16, 0.26), (0.25, 0.36), (0.30, 0.50), (0.29, 0.62)]), side)
+            points = mirrored(
+                np.array([(0.15, 0.25), (0.22, 0.32), (0.28, 0.41), (0.32, 0.52), (0.33, 0.60)]), side
+            )
             canvas.line(points, _crease(person, strength, photo), 0.024)
 
 
@@ -201,7 +208,8 @@ def _shade(canvas: Canvas, person: Person, photo: Photo) -> None:
     """Soft shadows of a round head, and the bags under the eyes."""
     x, y = canvas.grid()
     edge = (x / person.face_width) ** 2 + ((y - 0.05) / 1.0) ** 2
-    factor = 1.05 - 0.22 * np.clip(edge, 0, 1.2) ** 2
+    inside = np.clip((1.5 - edge) / 0.4, 0, 1)  # the background has its own light
+    factor = 1 + inside * (0.05 - 0.22 * np.clip(edge, 0, 1.1) ** 2)
     bags = _strength(person.ageing.eye_bags, 24, 68) * photo.contrast
     sockets = 0.06 * _bump(x, y, person.eye_distance, -0.12, 0.20, 0.10)
     under = 0.30 * bags * _bump(x, y, person.eye_distance, 0.085, 0.15, 0.035)
