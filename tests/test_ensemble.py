@@ -395,8 +395,9 @@ def test_predicting_the_training_rows_is_done_with_a_warning(
     assert "all 72 rows" in said and "look better than they are" in said
 
 
+@pytest.mark.slow  # draws them
 def test_the_demo_faces_can_be_predicted_by_name(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = build(runs, "--predict", "demo", "--submission", str(runs / "demo.csv"))
+    folder = build(runs, "--top", "1", "--predict", "demo", "--submission", str(runs / "demo.csv"))
     written = pd.read_csv(runs / "demo.csv")
     assert (
         len(written) == written["ImageID"].nunique() == len(pd.read_parquet(next(folder.glob("p*.parquet"))))
