@@ -6,13 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator import metrics
+from orchestrator import demo_faces, metrics
 from orchestrator.ensemble import Ensemble, main
 from orchestrator.ensemble_parts import gather
 from orchestrator.errors import EnsembleError
@@ -395,13 +396,17 @@ def test_predicting_the_training_rows_is_done_with_a_warning(
     assert "all 72 rows" in said and "look better than they are" in said
 
 
-@pytest.mark.slow  # draws them
-def test_the_demo_faces_can_be_predicted_by_name(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_faces_can_be_predicted_by_name(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = partial(demo_faces.make_demo_faces, people=40, eval_people=3)
+    monkeypatch.setattr(demo_faces, "make_demo_faces", few)
     folder = build(runs, "--top", "1", "--predict", "demo", "--submission", str(runs / "demo.csv"))
     written = pd.read_csv(runs / "demo.csv")
     assert (
         len(written) == written["ImageID"].nunique() == len(pd.read_parquet(next(folder.glob("p*.parquet"))))
     )
+    assert len(written) == 3 * 7
     assert "with role test" in capsys.readouterr().out
 
 
