@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,8 +24,10 @@ from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import CompleteTrial, Study, newest_study
-from orchestrator.tracking import Tracker
 from orchestrator.trial import Dataset, Extended, Opened, Parameter, Race, Resumed
+
+if TYPE_CHECKING:
+    from orchestrator.tracking import Tracker
 
 Say = Callable[[str], None]
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
@@ -319,7 +321,7 @@ def _drive(
     request: Request, study: Study, space: SearchSpace, race: Race, sampler: Sampler, dataset: Dataset,
     backend: Backend, say: Say,
 ) -> None:  # fmt: skip
-    tracker = Tracker.start(study.path, request.wandb) if request.wandb else None
+    tracker = _tracker(study.path, request.wandb) if request.wandb else None
     view = StudyView(
         race,
         study_name=study.header["name"],
@@ -346,3 +348,9 @@ def _drive(
     finally:
         if tracker is not None and (left := tracker.stop()):
             say(left)
+
+
+def _tracker(study: Path, project: str) -> Tracker:
+    from orchestrator.tracking import Tracker  # an extra: only when asked for
+
+    return Tracker.start(study, project)
