@@ -68,8 +68,10 @@ def fit(height: int, slots: int) -> Rows:
 def picture(frame: Frame, heading: Heading, now: float, height: int = 40) -> RenderableType:
     """Everything a user sees while a study runs, at most `height` lines where rows are not folded."""
     rows = fit(height, len(frame.slots))
-    parts: list[RenderableType] = [_head(frame, heading), _pace(frame.pace, now), Text()]
-    parts += [_slots(frame.slots, rows.slots, heading, now), Text()]
+    parts: list[RenderableType] = [_head(frame, heading), _pace(frame.pace, now)]
+    if frame.failures:
+        parts.append(_one_line(Text(failures_text(frame), "red")))
+    parts += [Text(), _slots(frame.slots, rows.slots, heading, now), Text()]
     shown = with_score_first(frame.statuses)[: rows.trials]
     parts += [leaderboard_table(shown, frame.configs, heading.metric, fold=False)]
     if frame.told:
@@ -95,20 +97,21 @@ def leaderboard_table(
     table.add_column("state", no_wrap=True, min_width=8)
     table.add_column("rung", justify="right", no_wrap=True)
     table.add_column(Text(clean(metric)), justify="right", no_wrap=True)
-    table.add_column("whole folds", justify="right", no_wrap=True)
+    table.add_column("folds", justify="right", no_wrap=True)  # at full length
     table.add_column("epochs", justify="right", no_wrap=True)
-    table.add_column("what varies", no_wrap=not fold, overflow="fold" if fold else "ellipsis", ratio=1)
+    table.add_column("what varies", overflow="fold")
     names = varied(configs)
     for item in statuses:
-        style = STATE_STYLE[item.state]
+        style = "dim" if item.state in (State.PRUNED, State.FAIL, State.WAITING) else ""
+        varies = Text(parameters(configs.get(item.trial, {}), names), style)
         table.add_row(
             Text(f"t{item.trial:04d}", style),
-            Text(item.state.value, style),
+            Text(item.state.value, STATE_STYLE[item.state]),
             Text("-" if item.rung is None else str(item.rung + 1), style),
             Text(score(item.score), style),
             Text(str(item.folds_complete), style),
             Text(str(item.epochs_spent), style),
-            Text(parameters(configs.get(item.trial, {}), names), style),
+            varies if fold else _one_line(varies),
         )
     return table
 
@@ -116,17 +119,19 @@ def leaderboard_table(
 def _head(frame: Frame, heading: Heading) -> Text:
     states = [item.state for item in frame.statuses]
     counts = ", ".join(f"{states.count(state)} {state.lower()}" for state in State if state in states)
-    line = Text.assemble((clean(heading.study), "bold"), f"  {len(states)} trials: {counts}")
-    if frame.failures:
-        line.append("  " + failures_text(frame.failures, frame.retries), style="red")
-    line.no_wrap, line.overflow = True, "ellipsis"
-    return line
+    return _one_line(Text.assemble((clean(heading.study), "bold"), f"  {len(states)} trials: {counts}"))
 
 
-def failures_text(failures: Mapping[str, int], retries: int) -> str:
-    """failures: 2 exception, 1 nan (1 retried)."""
-    kinds = ", ".join(f"{count} {clean(kind)}" for kind, count in sorted(failures.items()))
-    return f"failures: {kinds} ({retries} retried)"
+def _one_line(text: Text) -> Text:
+    """Cut where it doesn't fit. A column with no_wrap would take the room of the others instead."""
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
+
+
+def failures_text(frame: Frame) -> str:
+    """failures: 2 exception, 1 nan, 1 retried; last t0004-f2: ValueError: ..."""
+    kinds = ", ".join(f"{count} {clean(kind)}" for kind, count in sorted(frame.failures.items()))
+    return f"failures: {kinds}, {frame.retries} retried; last {frame.last_failure}"
 
 
 def pace_text(pace: Pace, now: float) -> str:
@@ -144,7 +149,8 @@ def _pace(pace: Pace, now: float) -> Table:
     row = Table.grid(padding=(0, 2, 0, 0), expand=True)
     row.add_column(ratio=1)
     row.add_column(no_wrap=True)
-    row.add_row(ProgressBar(total=1.0, completed=pace.part), Text(pace_text(pace, now)))
+    bar = ProgressBar(total=1.0, completed=pace.part, complete_style="green", finished_style="bold green")
+    row.add_row(bar, Text(pace_text(pace, now)))
     return row
 
 
@@ -171,7 +177,7 @@ def _slot_cells(slot: Slot | None, now: float) -> list[RenderableType]:
         return [Text("idle", "dim")]
     return [
         Text(str(slot.key), "cyan"),
-        ProgressBar(total=1.0, completed=slot.part(now), width=24),
+        ProgressBar(total=1.0, completed=slot.part(now), width=24, complete_style="cyan"),
         Text(f"{slot.epoch}/{slot.end}"),
         Text(score(slot.score)),
         Text(per_epoch(slot.epoch_s)),
@@ -184,13 +190,13 @@ def _decisions(told: Sequence[Told]) -> Table:
     table.add_column("at", no_wrap=True)
     table.add_column("decision", no_wrap=True)
     table.add_column("on", no_wrap=True, min_width=8)
-    table.add_column("because", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("because")
     for item in told:
         at = time.strftime("%H:%M:%S", time.localtime(item.when))
         table.add_row(
             Text(at, "dim"),
             Text(item.action.value, ACTION_STYLE.get(item.action, "")),
             item.place,
-            Text(clean(item.reason)),
+            _one_line(Text(clean(item.reason))),
         )
     return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.progress.draw import failures_text, pace_text
+from orchestrator.progress.draw import pace_text
 from orchestrator.progress.state import Frame, leaves_slot, place_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
 from orchestrator.trial import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, TrialStatus
@@ -42,7 +42,9 @@ def progress_line(frame: Frame, metric: str, now: float) -> str:
     best = next((item for item in frame.statuses if item.score is not None), None)
     if best is not None and best.rung is not None:
         text += f", best t{best.trial:04d} {clean(metric)} {score(best.score)} at rung {best.rung + 1}"
-    return f"{text}, {failures_text(frame.failures, frame.retries)}" if frame.failures else text
+    if frame.failures:
+        text += f", {sum(frame.failures.values())} failures ({frame.retries} retried)"
+    return text
 
 
 def leaderboard_lines(
@@ -54,6 +56,6 @@ def leaderboard_lines(
         if item.score is not None and item.rung is not None:
             yield (
                 f"leaderboard t{item.trial:04d} {item.state.value} rung {item.rung + 1} "
-                f"{clean(metric)} {score(item.score)} whole folds {item.folds_complete} "
+                f"{clean(metric)} {score(item.score)}, {item.folds_complete} whole folds, "
                 f"{parameters(configs.get(item.trial, {}), names)}"
             )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.progress.text import clean
 from orchestrator.trial import (
     Action,
     Decision,
@@ -22,6 +23,7 @@ from orchestrator.trial import (
 
 KEPT_DECISIONS = 12
 GOES_ON = (Action.CONTINUE,)
+ENDS = (Action.PRUNE, Action.COMPLETE, Action.FAIL)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class Frame:
     told: tuple[Told, ...]  # latest last
     failures: Mapping[str, int]
     retries: int
+    last_failure: str
 
 
 class Activity:
@@ -102,6 +105,7 @@ class Activity:
         self.told: deque[Told] = deque(maxlen=KEPT_DECISIONS)
         self.failures: Counter[str] = Counter()
         self.retries = 0
+        self.last_failure = ""
         self._epoch_s: dict[int, float] = {}  # trial -> seconds of its last epoch
         self._score: dict[FoldRunKey, float] = {}
 
@@ -114,7 +118,9 @@ class Activity:
             self._epoch(event, decisions, now)
         elif isinstance(event, LegFailed):
             self.failures[event.failure] += 1
-            self._free(FoldRunKey(event.trial, event.fold))
+            key = FoldRunKey(event.trial, event.fold)
+            self.last_failure = f"{key}: {clean(event.error)}"
+            self._free(key)
         self._tell(decisions, now)
 
     @property
@@ -160,9 +166,11 @@ class Activity:
         return next((number for number, slot in enumerate(self.slots) if slot and slot.key == key), None)
 
     def _tell(self, decisions: Sequence[Decision], now: float) -> None:
+        ended = {item.trial for item in decisions if item.action in ENDS}
         for item in decisions:
             self.retries += item.action is Action.RETRY
-            if item.action not in GOES_ON:
+            said = item.action is Action.STOP and item.trial in ended  # its trial's line says why
+            if item.action not in GOES_ON and not said:
                 self.told.append(Told(now, item.action, place_of(item), item.reason))
 
 

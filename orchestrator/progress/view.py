@@ -27,7 +27,8 @@ class StudyView:
     """Shows a study while it runs: `with view:` around it, `observe` for every event, in one thread.
 
     race: already past the events of earlier sessions; slots: how many fold runs go on at once;
-    configs: of the trials so far; resumed: said in the first line. clock: unix seconds.
+    configs: of the trials so far; resumed: said in the first line; clock: unix seconds; timer: seconds, to
+    keep what drawing costs small.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class StudyView:
         console: Console | None = None,
         resumed: bool = False,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._race = race
         self._heading = Heading(study_name, metric, mode, max_t)
@@ -50,11 +52,12 @@ class StudyView:
         self._console = console or Console(highlight=False)
         self._resumed = resumed
         self._clock = clock
+        self._timer = timer
         self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
         self._statuses: list[TrialStatus] = []
         self._ask_again = 0.0
-        self._last_line: float | None = None
+        self._last_line = 0.0
         self._live: Live | None = None
         self._lost_output = False
         self._frame = self._make_frame(clock())
@@ -70,8 +73,10 @@ class StudyView:
         if self._live is None:
             for line in event_lines(event, decisions, self._heading.metric):
                 self._line(line, now)
-            if isinstance(event, EpochEnded):
-                self._progress_line(now)
+            if isinstance(event, EpochEnded) and now - self._last_line >= LINE_EVERY_S:
+                self._last_line = now
+                self._frame = self._make_frame(now, fresh=True)
+                self._line(progress_line(self._frame, self._heading.metric, now), now)
 
     def message(self, text: str) -> None:
         """A line of its own, above the picture where there is one."""
@@ -111,8 +116,7 @@ class StudyView:
         if live is not None:
             live.stop()
         now = self._clock()
-        self._ask_again = 0.0
-        self._frame = self._make_frame(now)
+        self._frame = self._make_frame(now, fresh=True)
         if self._started is not None:
             self._summary(now, as_table=live is not None)
 
@@ -125,43 +129,40 @@ class StudyView:
         else:
             for line in leaderboard_lines(statuses, self._frame.configs, heading.metric):
                 self._line(line, now)
-        took = duration(now - (self._started or now))
+        took = duration(now - (now if self._started is None else self._started))
         self._line(f"{progress_line(self._frame, heading.metric, now)}, {took} in this run", now)
 
     # ---- inside ----
 
-    def _make_frame(self, now: float) -> Frame:
+    def _make_frame(self, now: float, fresh: bool = False) -> Frame:
         activity = self._activity
         return Frame(
             pace=self._pace(now),
             slots=tuple(activity.slots),
-            statuses=with_running(self._current_statuses(), activity.slots),
+            statuses=with_running(self._current_statuses(fresh), activity.slots),
             configs=dict(activity.configs),
             told=tuple(activity.told),
             failures=dict(activity.failures),
             retries=activity.retries,
+            last_failure=activity.last_failure,
         )
 
     def _pace(self, now: float) -> Pace:
         race = self._race
         done_here = race.spent_fold_epochs - self._spent_before
         took = 0.0 if self._started is None else now - self._started
-        rate = done_here / took if took > 0 and done_here else None
+        under_way = 0.5 * len(self._activity.running)  # epochs, on the average; matters in the first minutes
+        rate = (done_here + under_way) / took if took > 0 and done_here else None
         return Pace(race.spent_fold_epochs, race.planned_fold_epochs, race.done, rate, now)
 
-    def _current_statuses(self) -> list[TrialStatus]:
+    def _current_statuses(self, fresh: bool) -> list[TrialStatus]:
         """At most 1/SHARE of the time goes into asking, however many trials there are."""
-        before = time.perf_counter()
-        if before >= self._ask_again:
+        before = self._timer()
+        if fresh or before >= self._ask_again:
             self._statuses = self._race.statuses()
-            after = time.perf_counter()
+            after = self._timer()
             self._ask_again = after + SHARE * (after - before)
         return self._statuses
-
-    def _progress_line(self, now: float) -> None:
-        if self._last_line is None or now - self._last_line >= LINE_EVERY_S:
-            self._last_line = now
-            self._line(progress_line(self._frame, self._heading.metric, now), now)
 
     def _line(self, text: str, now: float) -> None:
         if self._lost_output:
