@@ -67,7 +67,8 @@ class DirectoryStore:
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                part.unlink()
             raise StorageError(_cannot_write(path, len(data), error)) from error
 
     def get(self, name: str) -> bytes:

@@ -120,7 +120,8 @@ class _Copier:
             self.done += 1
             if self._progress is not None:
                 self._progress(self.done, self._total)
-        return Member(trial.number, trial.score, trial.config, tuple(models))
+        config = {**part.study.header.get("defaults", {}), **trial.config}
+        return Member(trial.number, trial.score, config, tuple(models))
 
 
 def _write_file(path: Path, data: bytes) -> None:

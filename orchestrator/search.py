@@ -121,11 +121,15 @@ def _begin(request: Request, stack: contextlib.ExitStack, say: Say) -> tuple[Any
     _say_rows(manifest, labels, space, say)
     sampler = make_sampler(request.sampler, space, request.seed)
     trials = space.trials if sampler.limit is None else min(space.trials, sampler.limit)
+    space = replace(space, trials=trials)
+    accepted = _check(space, backend)
     header = {
         "name": name,
         "space_name": path.stem,
         "space_file": str(path),
-        "space": replace(space, trials=trials).to_json(),
+        "space": space.to_json(),
+        # A later version's defaults must not change what this study's models are.
+        "defaults": {name: item.default for name, item in accepted.items()},
         "scale": scale,
         "seed": request.seed,
         "rule": request.rule,
@@ -136,8 +140,6 @@ def _begin(request: Request, stack: contextlib.ExitStack, say: Say) -> tuple[Any
         "classes": list(space.target.classes),
         "versions": {"python": platform.python_version()},
     }
-    space = replace(space, trials=trials)
-    accepted = _check(space, backend)
     draft = Study(folder, [Opened(header)], 0.0)
     dataset = _dataset(draft, space, manifest, plan, request.runs)
     _prepare(space, accepted, backend, dataset)

@@ -55,7 +55,8 @@ def _say_result(result: Result, console: Console) -> None:
     best = result.complete[0]
     folds = ", ".join(f"{item.score:.4f}" for item in best.bests)
     console.print(
-        f"best: trial {best.number}, {best.score:.4f} (folds {folds}), {len(result.complete)} complete trials "
+        f"best: trial {best.number}, {best.score:.4f} (folds {folds}), "
+        f"{len(result.complete)} complete trials "
         f"in {result.seconds / 60:.1f} min",
         markup=False,
     )
