@@ -44,7 +44,7 @@ space = SearchSpace(
         "augment": choice(["light", "medium", "strong"]),
     },
     scales={
-        "small": Scale(trials=6, max_t=6, folds=3, grace_period=2, finalists=2, params=TINY),
+        "small": Scale(trials=9, max_t=9, folds=3, params=TINY),
         "smoke": Scale(trials=2, max_t=2, folds=2, grace_period=1, finalists=1, params=TINY),
     },
 )

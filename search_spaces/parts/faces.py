@@ -14,8 +14,8 @@ LABEL = joint(MASK, GENDER, AGE)
 STRATA = (GENDER, AGE)
 """The same in every space over these people, so that all of them share one fold plan."""
 
-# From scratch on a CPU: 1,000 images of 64 px a second and thread. The rate is ten times that of pretrained
-# weights. Parameters that depend on another one in the full space are constants here.
+# From scratch on a CPU, about 1,000 images of 64 px a second and thread. Rates are ten times those that suit
+# pretrained weights. What depends on another parameter in a full space is a constant here.
 TINY: Mapping[str, Any] = {
     "backbone": choice(["test_resnet", "test_efficientnet"]),
     "pretrained": False,
