@@ -1,0 +1,262 @@
+"""FoldASHA: successive halving over folds and epochs together.
+
+Fold runs park at rungs and are promoted late, when the place of their trial is certain; idle slots go ahead
+with the likeliest trials without taking quota; a finalist that fails gives its place to the next best, so
+that there are always finalists with all their folds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+
+from orchestrator.errors import SearchSpaceError
+from orchestrator.race.cohort import Cohort
+from orchestrator.race.ladder import Ladder, Rung, build_ladder, check_ladder, cost, describe, resize
+from orchestrator.race.rule import Rule, check_extended, check_whole
+from orchestrator.race.runs import FoldRun
+from orchestrator.trial import Action, Decision, Extended, Leg, State
+
+Waiting = tuple[float, int, int]
+"""(-score one rung below, trial, place in the fold order): the order in which certain legs are handed out."""
+
+
+class FoldASHA(Rule):
+    """The ladder is built from grace_period, reduction_factor, max_t, folds and finalists unless given.
+
+    Args: trials: known at the start; folds; max_t: epochs of a full fold run; ladder: (folds, epochs, quota)
+    from the bottom, the last one all folds at max_t; fold_order: the folds of small rungs come first in it;
+    max_retries: of a fold run, in a row without a new epoch. Raises SearchSpaceError.
+    """
+
+    def __init__(
+        self,
+        *,
+        trials: int,
+        folds: int,
+        max_t: int,
+        grace_period: int = 1,
+        reduction_factor: int = 3,
+        finalists: int = 3,
+        mode: str = "max",
+        fold_order: Sequence[int] | None = None,
+        ladder: Sequence[Sequence[int]] | None = None,
+        max_retries: int = 2,
+    ) -> None:
+        super().__init__(trials, folds, max_t, mode, fold_order, max_retries)
+        check_knobs(max_t, grace_period, reduction_factor, finalists)
+        self._numbers = (folds, max_t, grace_period, reduction_factor, finalists)
+        self._given = None if ladder is None else check_ladder(ladder, trials, folds, max_t)
+        self._cohorts: list[Cohort] = []
+        self._waiting: list[list[list[Waiting]]] = []  # cohort -> rung -> certain legs that wait for a slot
+        self._queued: dict[tuple[int, int], tuple[int, int, Waiting]] = {}  # fold run -> where it waits
+        self._place = {fold: place for place, fold in enumerate(self.fold_order)}
+        self._out = 0  # trials complete, pruned or failed
+        self._add_cohort(0, trials)
+
+    # ---- asked ----
+
+    @property
+    def done(self) -> bool:
+        return not self.runs.running and self._out == self.runs.trials
+
+    def next(self) -> Leg | None:
+        rungs = max(len(cohort.ladder) for cohort in self._cohorts)
+        for down in range(rungs):  # from the finalists down
+            for number, cohort in enumerate(self._cohorts):
+                rung = cohort.top - down
+                if rung >= 0 and self._waiting[number][rung]:
+                    return self._certain_leg(cohort, rung, self._waiting[number][rung][0])
+        return next(self._speculative_legs(rungs), None)
+
+    @property
+    def planned_fold_epochs(self) -> int:
+        return sum(cost(cohort.ladder) for cohort in self._cohorts)
+
+    @property
+    def ladder_text(self) -> str:
+        return " and ".join(describe(cohort.ladder) for cohort in self._cohorts)
+
+    # ---- legs ----
+
+    def _certain_leg(self, cohort: Cohort, rung: int, waiting: Waiting) -> Leg:
+        _, trial, place = waiting
+        run = self.runs.get(trial, self.fold_order[place])
+        step = cohort.ladder[rung]
+        if rung == 0:
+            words = f"every trial runs to rung 1 {_at(step)}"
+        else:
+            rank = cohort.rank(trial, rung - 1)
+            words = f"to rung {rung + 1} {_at(step)}: rank {rank} at rung {rung}, quota {step.quota}"
+        return Leg(trial, run.fold, run.epochs, step.epochs, False, words)
+
+    def _speculative_legs(self, rungs: int) -> Iterator[Leg]:
+        for down in range(1, rungs):
+            for cohort in self._cohorts:
+                rung = cohort.top - down
+                if rung >= 0:
+                    for trial in cohort.hopeful(rung):
+                        yield from self._speculative_legs_of(cohort, trial, rung)
+
+    def _speculative_legs_of(self, cohort: Cohort, trial: int, rung: int) -> Iterator[Leg]:
+        step = cohort.ladder[rung + 1]
+        for run in self._first_folds(trial, step):
+            if not run.running and run.epochs < step.epochs:
+                words = f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {step.quota}"
+                yield Leg(trial, run.fold, run.epochs, step.epochs, True, words)
+
+    def _first_folds(self, trial: int, step: Rung) -> list[FoldRun]:
+        row = self.runs.of(trial)
+        return [row[fold] for fold in self.fold_order[: step.folds]]
+
+    # ---- the queue of certain legs ----
+
+    def _requeue(self, run: FoldRun) -> None:
+        key = (run.trial, run.fold)
+        if key in self._queued:
+            number, rung, waiting = self._queued.pop(key)
+            queue = self._waiting[number][rung]
+            del queue[bisect_left(queue, waiting)]
+        if run.running or run.trial in self._final:
+            return
+        number = self._cohort_number(run.trial)
+        cohort = self._cohorts[number]
+        rung = cohort.level[run.trial]
+        step = cohort.ladder[rung]
+        needed = self._place[run.fold] < step.folds and run.epochs < step.epochs
+        if needed and (run.trial, rung) not in cohort.scores:
+            below = cohort.scores[run.trial, rung - 1] if rung else 0.0
+            waiting = (-below, run.trial, self._place[run.fold])
+            insort(self._waiting[number][rung], waiting)
+            self._queued[key] = (number, rung, waiting)
+
+    def _cohort_number(self, trial: int) -> int:
+        number = len(self._cohorts) - 1
+        while self._cohorts[number].trials.start > trial:
+            number -= 1
+        return number
+
+    # ---- what events lead to ----
+
+    def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
+        self._enter_if_ready(run.trial)
+        return []
+
+    def _enter_if_ready(self, trial: int) -> None:
+        cohort = self._cohorts[self._cohort_number(trial)]
+        rung = cohort.level[trial]
+        step = cohort.ladder[rung]
+        if trial in self._final or (trial, rung) in cohort.scores:
+            return
+        if all(run.epochs >= step.epochs for run in self._first_folds(trial, step)):
+            score = self.runs.mean(trial, self.fold_order[: step.folds], step.epochs)
+            cohort.enter(trial, score)
+            self._last[trial] = (rung, score)
+
+    def _settle(self) -> list[Decision]:
+        decisions: list[Decision] = []
+        for cohort in self._cohorts:
+            decisions += self._promote(cohort)
+            decisions += self._prune(cohort)
+        return decisions
+
+    def _promote(self, cohort: Cohort) -> list[Decision]:
+        decisions = []
+        rung = cohort.top
+        while rung >= 0:
+            trial = cohort.certain(rung)
+            if trial is None:
+                rung -= 1
+                continue
+            decisions.append(self._promote_one(cohort, rung, trial))
+            rung = min(rung + 1, cohort.top)  # what speculation did may count as an entry up there now
+        return decisions + self._complete(cohort)
+
+    def _promote_one(self, cohort: Cohort, rung: int, trial: int) -> Decision:
+        words = self._standing(cohort, rung, trial) + f"certain inside quota {cohort.ladder[rung + 1].quota}"
+        if cohort.promote(trial):
+            del self._final[trial]
+            self._out -= 1
+            words += ", fills a vacancy and runs again from the start"
+        self._why[trial] = words
+        for run in self.runs.of(trial):
+            self._requeue(run)
+        self._enter_if_ready(trial)
+        return Decision(Action.PROMOTE, trial, words)
+
+    def _prune(self, cohort: Cohort) -> list[Decision]:
+        decisions = []
+        for rung in range(cohort.top):
+            while (trial := cohort.outside(rung)) is not None:
+                words = (
+                    self._standing(cohort, rung, trial)
+                    + f"certain outside quota {cohort.ladder[rung + 1].quota}"
+                )
+                cohort.prune(trial)
+                self._close(trial, State.PRUNED, words)
+                decisions.append(Decision(Action.PRUNE, trial, words))
+        return decisions
+
+    def _complete(self, cohort: Cohort) -> list[Decision]:
+        decisions = []
+        for _, trial in list(cohort.open[cohort.top]):
+            words = (
+                self._standing(cohort, cohort.top, trial)
+                + f"owns all {self.folds} folds at {self.max_t} epochs"
+            )
+            cohort.prune(trial)  # no longer open: nothing above this rung
+            self._close(trial, State.COMPLETE, words)
+            decisions.append(Decision(Action.COMPLETE, trial, words))
+        return decisions
+
+    def _close(self, trial: int, state: State, words: str) -> None:
+        self._out += trial not in self._final
+        super()._close(trial, state, words)
+
+    def _standing(self, cohort: Cohort, rung: int, trial: int) -> str:
+        entries, missing = len(cohort.ranks[rung]), cohort.missing(rung)
+        return (
+            f"rank {cohort.rank(trial, rung)} of {entries} {'entry' if entries == 1 else 'entries'} at rung "
+            f"{rung + 1} {_at(cohort.ladder[rung])}, {missing} missing: "
+        )
+
+    def _retries(self, run: FoldRun, failure: str) -> bool:
+        cohort = self._cohorts[self._cohort_number(run.trial)]
+        finalist = cohort.level[run.trial] == cohort.top
+        return failure == "lost" or (failure == "exception" and finalist)
+
+    def _after_fail(self, run: FoldRun, words: str) -> None:
+        self._cohorts[self._cohort_number(run.trial)].fail(run.trial)
+
+    # ---- cohorts ----
+
+    def _extend(self, event: Extended) -> list[Decision]:
+        now = self.runs.trials
+        check_extended(event, now)
+        self.runs.grow(event.trials)
+        self._add_cohort(now, event.trials - now)
+        return []
+
+    def _add_cohort(self, first: int, trials: int) -> None:
+        ladder = self._ladder_for(trials)
+        self._cohorts.append(Cohort(first, ladder))
+        self._waiting.append([[] for _ in ladder])
+        for trial in range(first, first + trials):
+            for run in self._first_folds(trial, ladder[0]):
+                self._requeue(run)
+
+    def _ladder_for(self, trials: int) -> Ladder:
+        return build_ladder(trials, *self._numbers) if self._given is None else resize(self._given, trials)
+
+
+def check_knobs(max_t: int, grace_period: int, reduction_factor: int, finalists: int) -> None:
+    """Raises SearchSpaceError."""
+    check_whole("grace_period", grace_period, 1)
+    check_whole("reduction_factor", reduction_factor, 2)
+    check_whole("finalists", finalists, 1)
+    if grace_period > max_t:
+        raise SearchSpaceError(f"grace_period={grace_period} is longer than max_t={max_t}; lower one of them")
+
+
+def _at(step: Rung) -> str:
+    return f"({step.folds} fold{'s' * (step.folds > 1)}, {step.epochs} epochs)"
