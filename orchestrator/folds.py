@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from orchestrator.cells import plain_cells, text_of
 from orchestrator.errors import FoldPlanError, ManifestError
-from orchestrator.manifest import Manifest
+from orchestrator.manifest import Manifest, role_conflict
 from orchestrator.splitting import spread_groups
 from orchestrator.table_file import read_parquet, write_parquet, written_record
 from orchestrator.targets import Joint, Labels, Target, mixed_radix
@@ -82,7 +82,9 @@ def build_fold_plan(
     """
     if k < 2:
         raise FoldPlanError(f"folds={k}: cross-validation needs at least 2")
-    _refuse_two_roles(manifest.frame)
+    conflict = role_conflict(manifest.frame)
+    if conflict is not None:
+        raise FoldPlanError(f"manifest {manifest.name!r}: {conflict}")
     roles = manifest.frame["role"].to_numpy()
     folds = np.where(roles == "test", TEST, EXTRA).astype(np.int16)
     train = manifest.frame[roles == "train"].reset_index(drop=True)
@@ -237,18 +239,4 @@ def _refuse_split_groups(train: pd.DataFrame, folds: NDArray[np.int16], column: 
         raise FoldPlanError(
             f"fold column {column!r} puts group {torn[0]!r} into folds {', '.join(found)} ({len(torn)} such "
             "groups): a person would be trained on and validated on; give all rows of a group one fold"
-        )
-
-
-def _refuse_two_roles(frame: pd.DataFrame) -> None:
-    repeated = frame["path"][frame["path"].duplicated()].tolist()
-    if repeated:
-        raise FoldPlanError(f"{repeated[0]} is in {len(repeated)} rows more than one; keep one row per image")
-    roles = frame.groupby("group", sort=False)["role"].nunique()
-    shared = roles[roles > 1].index.tolist()
-    if shared:
-        found = sorted(set(frame["role"][frame["group"] == shared[0]]))
-        raise FoldPlanError(
-            f"group {shared[0]!r} has rows with the roles {' and '.join(found)} ({len(shared)} such groups): "
-            "what is trained on would be judged on; give all rows of a group one role"
         )

@@ -91,6 +91,26 @@ def load_manifest(
     return _checked(detect(source, path_column), source, group_column, role_column)
 
 
+def role_conflict(frame: pd.DataFrame) -> str | None:
+    """What is wrong when an image is in two rows, or a group in two roles; None when all is well.
+
+    Rows with role extra join every training part, so a group in train and extra would be trained on and
+    validated on, and one in test with any other role would be tested on what was trained on.
+    """
+    repeated = frame["path"][frame["path"].duplicated()].tolist()
+    if repeated:
+        return f"{len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
+    roles = frame.groupby("group", sort=False)["role"].nunique()
+    shared = roles[roles > 1].index.tolist()
+    if not shared:
+        return None
+    found = sorted(set(frame["role"][frame["group"] == shared[0]]))
+    return (
+        f"group {shared[0]!r} has rows with the roles {' and '.join(found)} ({len(shared)} such groups), so "
+        "what is trained on would be judged on; give all rows of a group one role"
+    )
+
+
 def _checked(rows: Imported, source: Path, group_column: str | None, role_column: str) -> Manifest:
     if rows.frame.empty:
         raise ManifestError(f"{source} lists no image; it needs a line per image")
@@ -99,7 +119,9 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
     frame["path"] = pd.Series(frame["path"].astype(str), dtype=object)
     frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
     frame["role"] = pd.Series(_roles(frame, role_column, source), dtype=object)
-    _refuse_duplicates(frame, source)
+    conflict = role_conflict(frame)
+    if conflict is not None:
+        raise ManifestError(f"{source}: {conflict}")
     if not rows.listed:
         _refuse_missing_files(frame, rows.root, source)
     if not rows.keep_order:
@@ -148,14 +170,6 @@ def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
                 f"a role is one of {', '.join(ROLES)}"
             )
     return roles
-
-
-def _refuse_duplicates(frame: pd.DataFrame, source: Path) -> None:
-    repeated = frame["path"][frame["path"].duplicated()].tolist()
-    if repeated:
-        raise ManifestError(
-            f"{source}: {len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
-        )
 
 
 def _refuse_missing_files(frame: pd.DataFrame, root: Path, source: Path) -> None:
