@@ -60,7 +60,7 @@ def check_ladder(steps: Sequence[Sequence[int]], trials: int, folds: int, max_t:
             )
         if high.quota > low.quota:
             raise SearchSpaceError(
-                f"ladder: rung {number} {high} takes more trials than the rung below it {low}; lower its quota"
+                f"ladder: rung {number} {high} takes more trials than {low} below it; lower its quota"
             )
     first, last = rungs[0], rungs[-1]
     if (last.folds, last.epochs) != (folds, max_t):
