@@ -1,0 +1,152 @@
+"""Send a study to Weights & Biases, or go on sending while it runs.
+
+python -m orchestrator.tracking runs/age --project faces
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from orchestrator.errors import InputError, StudyError
+from orchestrator.progress import progress_bar
+from orchestrator.tracking.journal import Runs, Tail
+from orchestrator.tracking.mirror import Mirror
+from orchestrator.tracking.position import Position, last_project
+from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode, installed, server
+
+POLL_S = 0.5
+ORPHAN_S = 60  # to send what is left once the driver is gone
+BEHIND = 1  # exit code: not everything could be sent
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 everything is sent, 1 something is left, 2 the input is wrong."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return _mirror(arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _mirror(arguments: argparse.Namespace) -> int:
+    study: Path = arguments.study
+    if not (study / "journal.jsonl").is_file():
+        raise StudyError(f"{study} is no study: it has no journal.jsonl; name the folder of one")
+    if not installed():
+        raise InputError("wandb is not installed; pip install 'wandb>=0.21,<1', then try again")
+    mode, note = choose_mode(arguments.mode)
+    if mode == "disabled":
+        raise InputError("WANDB_MODE=disabled: nothing is sent; unset it or give --mode online")
+    if note:
+        _say(note)
+    project = arguments.project or last_project(study) or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
+    stop = _stop_on_signals()
+    lock = FileLock(study / "tracking.lock")
+    if not _take(lock, stop, wait=arguments.follow):
+        return BEHIND
+    try:  # one mirror at a time; the one of a driver that was killed may still be sending
+        tail, runs = Tail(study / "journal.jsonl"), Runs()
+        for event in tail.new_events():
+            runs.observe(event)
+        position = Position(study, project, server() if mode == "online" else "offline")
+        mirror = Mirror(runs, position, study, tail.started, project, mode, _say)
+        _say(f"mirroring {study} to project {project} ({mode})")
+        if arguments.follow:
+            _follow(tail, runs, mirror, stop, arguments.parent)
+        else:
+            _send_now(mirror, stop)
+        mirror.close()
+        left = len(mirror.pending())
+    finally:
+        lock.release()
+    _say(f"{mirror.sent_runs} runs sent" + (f", {left} left" if left else ""))
+    return BEHIND if left else 0
+
+
+def _follow(tail: Tail, runs: Runs, mirror: Mirror, stop: threading.Event, parent: int | None) -> None:
+    """Until a signal says that the study has ended, or until its driver is gone."""
+    last = False
+    while True:
+        for event in tail.new_events():
+            runs.observe(event)
+        mirror.catch_up()
+        if last:
+            return
+        stop.wait(POLL_S)
+        gone = parent is not None and os.getppid() != parent
+        if gone:
+            signal.alarm(ORPHAN_S)
+        last = gone or stop.is_set()  # what was written before the signal is still read
+
+
+def _send_now(mirror: Mirror, stop: threading.Event) -> None:
+    total = len(mirror.pending())
+    done = 0
+    with progress_bar("sending to wandb") as progress:
+
+        def one_more() -> None:
+            nonlocal done
+            done += 1
+            progress(done, total)
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        try:
+            mirror.catch_up(one_more)
+        except KeyboardInterrupt:
+            _say("interrupted; the same command sends the rest")
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+
+    def set_stop(signum: int, frame: Any) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, set_stop)
+    signal.signal(signal.SIGINT, set_stop)
+    return stop
+
+
+def _take(lock: FileLock, stop: threading.Event, wait: bool) -> bool:
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            return True
+        except Timeout:
+            if not wait:
+                raise StudyError(f"{lock.lock_file}: another process is sending this study") from None
+            if stop.wait(POLL_S):
+                return False
+
+
+def _say(text: str) -> None:
+    print(time.strftime("%H:%M:%S"), text, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m orchestrator.tracking", description=(__doc__ or "").split("\n")[0]
+    )
+    add = parser.add_argument
+    add("study", type=Path, help="folder of the study, for example runs/age")
+    add("--project", help="W&B project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")
+    add("--mode", choices=("online", "offline"), help="default: WANDB_MODE, else online")
+    add("--follow", action="store_true", help="go on until SIGTERM, or until --parent is gone")
+    add("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

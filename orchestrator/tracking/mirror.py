@@ -1,0 +1,176 @@
+"""Sends what a journal says to W&B: one W&B run per fold run. Runs in the tracking process only."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from orchestrator.tracking.journal import Runs
+from orchestrator.tracking.position import Position, Sent
+from orchestrator.tracking.settings import Mode
+from orchestrator.trial import EpochEnded, FoldRunKey, State
+
+OPEN_RUNS = 128  # at once; an open run costs under 1 MB, opening one again a third of a second
+INIT_TIMEOUT_S = 20.0
+FINISH_TIMEOUT_S = 30.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0  # before a server that could not be reached is tried again
+
+
+def run_id(study: str, started: float, key: FoldRunKey) -> str:
+    """The same for the same study, whoever sends it; other studies of that name have others."""
+    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", study)[:60]
+    digest = hashlib.sha256(f"{study}/{started!r}".encode()).hexdigest()[:8]
+    return f"{readable}-{key}-{digest}"
+
+
+class Mirror:
+    """Keeps W&B runs in line with `runs`. A run stays open until its fold run is settled, so that most are
+    opened once; what is sent counts as sent once its run was closed without an error."""
+
+    def __init__(
+        self, runs: Runs, position: Position, study: Path, started: float, project: str, mode: Mode,
+        say: Callable[[str], None], clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._runs = runs
+        self._position = position
+        self._study = study
+        self._started = started
+        self._project = project
+        self._mode = mode
+        self._say = say
+        self._clock = clock
+        self._open: dict[FoldRunKey, Any] = {}  # least recently used first
+        self._logged: dict[FoldRunKey, int] = {}  # last epoch, of open runs
+        self._pause_s = 0.0
+        self._wait_until = 0.0
+        self.sent_runs = 0
+
+    def pending(self) -> list[FoldRunKey]:
+        """Fold runs with something to send or to close."""
+        return [key for key in self._runs.keys if self._behind(key)]
+
+    def catch_up(self, after_each: Callable[[], None] = lambda: None) -> None:
+        """Sends what is new; gives up for a while where the server cannot be reached."""
+        for key in self.pending():
+            if self._clock() < self._wait_until:
+                return
+            if self._send(key):
+                self._make_room()
+            after_each()
+
+    def close(self) -> None:
+        """Closes what is open, several at a time: each waits for its upload."""
+        with ThreadPoolExecutor(8) as pool:
+            closed = list(pool.map(self._finish, list(self._open.items())))
+        for key, error in closed:
+            self._settle_up(key, error)
+
+    # ---- inside ----
+
+    def _behind(self, key: FoldRunKey) -> bool:
+        state, last = self._runs.state(key).value, max(self._runs.epochs[key], default=0)
+        if key in self._open:
+            return last > self._logged[key] or self._runs.settled(key)
+        sent = self._position.sent.get(str(key))
+        if sent is None:
+            return last > 0 or self._runs.settled(key)
+        return last > sent.epoch or (self._runs.settled(key) and state != sent.state)
+
+    def _send(self, key: FoldRunKey) -> bool:
+        try:
+            run = self._open.pop(key, None) or self._init(key)
+            self._open[key] = run  # the most recently used is last
+            for epoch in sorted(self._runs.epochs[key]):
+                if epoch > self._logged[key]:
+                    run.log(self._values(self._runs.epochs[key][epoch]), step=epoch)
+                    self._logged[key] = epoch
+        except Exception as error:  # whatever W&B raises: the study has nothing to do with it
+            self._put_off(f"{key}: {type(error).__name__}: {error}")
+            return False
+        self._pause_s = 0.0
+        if self._runs.settled(key):
+            self._settle_up(*self._finish((key, run)))
+        return True
+
+    def _init(self, key: FoldRunKey) -> Any:
+        import wandb
+
+        name, identity = str(self._runs.header["name"]), run_id(self._runs.header["name"], self._started, key)
+        before = self._folders(identity)
+        try:
+            run = wandb.init(
+                project=self._project,
+                id=identity,
+                name=str(key),
+                group=f"t{key.trial:04d}",
+                job_type=f"fold{key.fold}",
+                tags=[name[:64]],  # W&B's limit
+                config=dict(self._runs.configs.get(key.trial, {})),
+                dir=str(self._study),
+                mode=self._mode,
+                resume="allow",
+                reinit="create_new",
+                settings=wandb.Settings(
+                    console="off", silent=True, save_code=False, disable_git=True, x_disable_stats=True,
+                    x_disable_meta=True, x_disable_machine_info=True, init_timeout=INIT_TIMEOUT_S,
+                    finish_timeout=FINISH_TIMEOUT_S, finish_timeout_raises=True,
+                ),
+            )  # fmt: skip
+        except Exception:
+            for folder in self._folders(identity) - before:
+                shutil.rmtree(folder, ignore_errors=True)  # empty but for logs; each try leaves one
+            raise
+        sent = self._position.sent.get(str(key))
+        # The server may have more than we know of: steps it has are not sent again.
+        self._logged[key] = max(sent.epoch if sent else 0, int(run.starting_step) - 1)
+        return run
+
+    def _folders(self, identity: str) -> set[Path]:
+        return set((self._study / "wandb").glob(f"run-*-{identity}"))
+
+    def _values(self, epoch: EpochEnded) -> dict[str, float]:
+        values = {**epoch.metrics, self._runs.header["space"]["metric"]: epoch.score}
+        return {**values, "epoch_seconds": epoch.seconds} if epoch.seconds else values
+
+    def _finish(self, item: tuple[FoldRunKey, Any]) -> tuple[FoldRunKey, str | None]:
+        key, run = item
+        try:
+            run.summary.update(self._summary(key))
+            run.finish(exit_code=int(self._runs.state(key) is State.FAIL))
+        except Exception as error:  # as above
+            return key, f"{key}: {type(error).__name__}: {error}"
+        return key, None
+
+    def _summary(self, key: FoldRunKey) -> dict[str, Any]:
+        best = self._runs.best(key)
+        summary: dict[str, Any] = {"state": self._runs.state(key).value, "reason": self._runs.reason(key)}
+        if best is not None:
+            summary |= {f"best_{self._runs.header['space']['metric']}": best.score, "best_epoch": best.epoch}
+        if key in self._runs.errors:
+            summary["error"] = self._runs.errors[key]
+        return summary
+
+    def _settle_up(self, key: FoldRunKey, error: str | None) -> None:
+        del self._open[key]
+        if error is not None:
+            self._put_off(error)
+            return
+        self._position.note(key, Sent(self._logged[key], self._runs.state(key).value))
+        self.sent_runs += 1
+
+    def _make_room(self) -> None:
+        while len(self._open) > OPEN_RUNS:
+            idle = (key for key in self._open if self._runs.state(key) is not State.RUNNING)
+            key = next(idle, next(iter(self._open)))
+            self._settle_up(*self._finish((key, self._open[key])))
+
+    def _put_off(self, error: str) -> None:
+        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
+        self._wait_until = self._clock() + self._pause_s
+        self._say(f"cannot send {error}; next try in {self._pause_s:.0f} s")

@@ -1,0 +1,65 @@
+"""How far a mirror has come, in a small JSON file of the study's folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import StudyError
+from orchestrator.trial import FoldRunKey
+
+FILE = "tracking.json"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Of one fold run, once its W&B run was closed without an error: the last epoch and the state."""
+
+    epoch: int
+    state: str
+
+
+class Position:
+    """Per destination (a server's project, or offline): what has arrived there."""
+
+    def __init__(self, study: Path, project: str, destination: str) -> None:
+        self._path = study / FILE
+        self._destination = f"{destination}/{project}"
+        record = _read(self._path)
+        self._record: dict[str, Any] = {"project": project, "sent": record.get("sent", {})}
+        self.sent = {
+            key: Sent(int(epoch), str(state))
+            for key, (epoch, state) in self._record["sent"].get(self._destination, {}).items()
+        }
+
+    def note(self, key: FoldRunKey, sent: Sent) -> None:
+        """On disk when it returns. Raises OSError."""
+        self.sent[str(key)] = sent
+        self._record["sent"][self._destination] = {
+            name: [item.epoch, item.state] for name, item in self.sent.items()
+        }
+        draft = self._path.with_name(f"{FILE}.{os.getpid()}.part")
+        with draft.open("w") as file:
+            json.dump(self._record, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self._path)
+
+
+def last_project(study: Path) -> str | None:
+    """The project of the last mirror of this study that sent something."""
+    project = _read(study / FILE).get("project")
+    return project if isinstance(project, str) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StudyError(f"{path}: not JSON ({error}); delete it, then everything is sent again") from error
+    return dict(record)
