@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -45,16 +46,16 @@ class Canvas:
         self.polygon(ellipse(centre, radii, tilt), colour)
 
     def grid(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Face coordinates (x, y) of every pixel, each (side, side)."""
-        rows, columns = np.indices((self.side, self.side), dtype=np.float32) + 0.5
+        """Face coordinates (x, y), each (size, size), of the finished picture's pixels."""
+        rows, columns = _pixel_centres(self.size)
         inverse = np.linalg.inv(self._matrix).astype(np.float32)
         x, y = columns - np.float32(self._origin[0]), rows - np.float32(self._origin[1])
         return inverse[0, 0] * x + inverse[0, 1] * y, inverse[1, 0] * x + inverse[1, 1] * y
 
     def multiply(self, factor: NDArray[np.float32]) -> None:
-        """Darkens or lightens: factor (side, side) or (side, side, 3)."""
-        factors = factor if factor.ndim == 3 else factor[..., None]
-        self.pixels = np.clip(self.pixels * factors, 0, 255).astype(np.uint8)
+        """Darkens or lightens softly: factor (size, size) >= 0."""
+        fine = cv2.resize(factor, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
+        self.pixels = np.asarray(np.minimum(self.pixels * fine[..., None], 255), dtype=np.uint8)
 
     def finished(self) -> NDArray[np.uint8]:
         """(size, size, 3), blue first."""
@@ -80,10 +81,23 @@ def arc(
     count: int = 14,
 ) -> Points:
     """Points (count, 2) of a piece of an ellipse; angles in radians, clockwise from the right."""
-    angles = np.linspace(start, end, count)
-    x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
+    cosines, sines = _directions(start, end, count)
+    x, y = radii[0] * cosines, radii[1] * sines
     turned = np.stack([x * np.cos(tilt) - y * np.sin(tilt), x * np.sin(tilt) + y * np.cos(tilt)], axis=1)
     return np.asarray(turned + np.asarray(centre), dtype=np.float64)
+
+
+@lru_cache(maxsize=256)
+def _directions(start: float, end: float, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    angles = np.linspace(start, end, count)
+    return np.cos(angles), np.sin(angles)
+
+
+@lru_cache(maxsize=4)
+def _pixel_centres(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Rows and columns, each (size, size), in the pixels of the larger canvas."""
+    rows, columns = (np.indices((size, size), dtype=np.float32) + 0.5) * _SCALE
+    return rows, columns
 
 
 def mirrored(points: Points, side: int) -> Points:
@@ -93,7 +107,7 @@ def mirrored(points: Points, side: int) -> Points:
 
 def shaded(colour: Colour, factor: float) -> Colour:
     """Lighter or darker."""
-    blue, green, red = (float(np.clip(part * factor, 0, 255)) for part in colour)
+    blue, green, red = (min(max(part * factor, 0.0), 255.0) for part in colour)
     return (blue, green, red)
 
 

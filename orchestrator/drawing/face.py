@@ -238,7 +238,7 @@ def _exposed(picture: NDArray[np.uint8], photo: Photo) -> NDArray[np.uint8]:
     gain, across, down = photo.light
     light = gain * (1 + across * ramp[None, :] + down * ramp[:, None])
     lit = picture * (light[..., None] * np.array(photo.tint, np.float32))
-    noisy = lit + rng.normal(0, 3.0, picture.shape).astype(np.float32)
+    noisy = lit + 3.0 * rng.standard_normal(picture.shape, dtype=np.float32)
     clipped = np.clip(noisy, 0, 255).astype(np.uint8)
     blurred: NDArray[np.uint8] = cv2.GaussianBlur(clipped, (3, 3), float(rng.uniform(0.2, 0.55)))
     return blurred

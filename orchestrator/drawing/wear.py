@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.drawing.canvas import Canvas, Points, arc, ellipse, mixed, shaded
 from orchestrator.drawing.people import Person, Photo
@@ -12,8 +16,14 @@ _LONG = ("bob", "long")
 
 def paint_background(canvas: Canvas, person: Person) -> None:
     """A gradient between two colours with something on it; it stays in place while the head moves."""
+    coarse = _background(person, canvas.size)
+    canvas.pixels = cv2.resize(coarse, (canvas.side, canvas.side), interpolation=cv2.INTER_LINEAR)
+
+
+@lru_cache(maxsize=2)
+def _background(person: Person, size: int) -> NDArray[np.uint8]:
     here, there = (np.array(colour, np.float32) for colour in person.background)
-    rows, columns = np.indices((canvas.side, canvas.side), dtype=np.float32) / canvas.side
+    rows, columns = np.indices((size, size), dtype=np.float32) / size
     along = np.cos(person.background_angle) * columns + np.sin(person.background_angle) * rows
     if person.background_kind == "stripes":
         share = 0.5 + 0.5 * np.sin(along * 40)
@@ -24,7 +34,8 @@ def paint_background(canvas: Canvas, person: Person) -> None:
     else:
         share = (along - along.min()) / np.ptp(along)
     strength = 0.35 if person.background_kind in ("stripes", "blobs") else 1.0
-    canvas.pixels = np.clip(here + (there - here) * (share * strength)[..., None], 0, 255).astype(np.uint8)
+    picture = np.clip(here + (there - here) * (share * strength)[..., None], 0, 255)
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def paint_clothes(canvas: Canvas, person: Person) -> None:
