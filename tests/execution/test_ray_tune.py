@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -98,7 +99,14 @@ def kill_when(process: subprocess.Popen[str], study: Path, lines: int) -> bool:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             return True
+        pause(process)
     return False
+
+
+def pause(process: subprocess.Popen[str]) -> None:
+    """Leaves the processor to the command for a moment, or returns at once when it ends."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0.02)
 
 
 def test_a_driver_killed_at_random_moments_loses_nothing(
@@ -168,7 +176,7 @@ def test_ctrl_c_saves_and_prints_how_to_go_on(space_file: Path, faces: Path, tmp
     ) as process:
         path = tmp_path / "a" / "journal.jsonl"
         while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):
-            pass
+            pause(process)
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
