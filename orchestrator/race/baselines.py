@@ -80,6 +80,9 @@ class Exhaustive(Rule):
         self._close(run.trial, State.COMPLETE, words)
         return [Decision(Action.COMPLETE, run.trial, words)]
 
+    def _after_fail(self, run: FoldRun, words: str) -> None:
+        """Nobody takes its place."""
+
     def _settle(self) -> list[Decision]:
         return []
 

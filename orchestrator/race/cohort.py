@@ -1,8 +1,9 @@
 """Trials that climb one ladder together: who is a member of which rung, who has an entry, who goes on.
 
-A trial's level is the highest rung it is a member of; it is ranked there once it has an entry. The places of
-a rung are its quota, or as many trials as can still come when failures left fewer. Trials that fail with an
-entry keep it (the comparison was made); those that fail without one leave a vacancy.
+A trial's level is the highest rung it is a member of; it is ranked there once it has an entry. A trial that
+fails with an entry keeps it (the comparison was made); one that fails without an entry leaves a vacancy. The
+places of a rung are its quota, more where vacancies above it could not be filled otherwise, fewer where not
+so many trials can come.
 """
 
 from __future__ import annotations
@@ -29,15 +30,34 @@ class Cohort:
         self.candidates: list[list[Ranked]] = [[] for _ in ladder]  # of them: alive and not yet promoted
         self.open: list[list[Ranked]] = [[] for _ in ladder]  # of them: not pruned
         self.members = [len(self.trials)] + [0] * self.top
+        self._places: list[int] | None = None  # counted again after each change
 
     # ---- what is known of a rung ----
 
     def places(self, rung: int) -> int:
         """How many trials this rung will have in the end."""
-        if rung == 0:
-            return self.members[0]
-        below = len(self.candidates[rung - 1]) + self.missing(rung - 1)
-        return min(self.ladder[rung].quota, self.members[rung] + below)
+        if self._places is None:
+            self._places = self._count_places(self._wanted())
+        return self._places[rung]
+
+    def _wanted(self) -> list[int]:
+        """The quotas, raised where trials failed higher up and those still here cannot fill their places."""
+        wanted = [rung.quota for rung in self.ladder]
+        for rung in range(self.top - 1, -1, -1):
+            vacant = max(wanted[rung + 1] - self.members[rung + 1], 0)
+            to_come = self.members[rung] - len(self.ranks[rung])
+            short = vacant - len(self.candidates[rung]) - to_come
+            wanted[rung] = max(wanted[rung], self.members[rung] + short)
+        return wanted
+
+    def _count_places(self, wanted: list[int]) -> list[int]:
+        """Of what is wanted, what can still come from below."""
+        places = [self.members[0]]
+        for rung in range(1, len(wanted)):
+            missing = places[rung - 1] - len(self.ranks[rung - 1])
+            can_come = self.members[rung] + len(self.candidates[rung - 1]) + missing
+            places.append(min(wanted[rung], can_come))
+        return places
 
     def missing(self, rung: int) -> int:
         """Entries this rung still waits for."""
@@ -76,6 +96,7 @@ class Cohort:
 
     def enter(self, trial: int, score: float) -> None:
         """A member of a rung has its entry there."""
+        self._places = None
         rung = self.level[trial]
         self.scores[trial, rung] = score
         for ranked in (self.ranks, self.candidates, self.open):
@@ -83,6 +104,7 @@ class Cohort:
 
     def promote(self, trial: int) -> bool:
         """Moves a trial up a rung; True when it had been pruned."""
+        self._places = None
         rung = self.level[trial]
         item = (-self.scores[trial, rung], trial)
         _discard(self.candidates[rung], item)
@@ -96,6 +118,7 @@ class Cohort:
         _discard(self.open[rung], (-self.scores[trial, rung], trial))
 
     def fail(self, trial: int) -> None:
+        self._places = None
         rung = self.level[trial]
         if (trial, rung) in self.scores:
             item = (-self.scores[trial, rung], trial)

@@ -1,0 +1,142 @@
+import math
+
+import numpy as np
+import pytest
+
+from orchestrator.errors import SearchSpaceError
+from orchestrator.race import Exhaustive, PooledASHA, make_race
+from orchestrator.race.baselines import percentile
+from orchestrator.trial import Action, EpochEnded, LegFailed, LegStarted, Resumed, State
+from tests.race.scenes import epoch, run_all, run_leg, start_next, states
+
+
+def test_exhaustive_runs_trial_by_trial_and_fold_by_fold() -> None:
+    race = Exhaustive(trials=2, folds=2, max_t=3, fold_order=(1, 0))
+    seen = []
+    while not race.done:
+        leg = start_next(race)
+        seen.append((leg.trial, leg.fold, leg.start, leg.end))
+        assert run_leg(race, leg, 0.1 * leg.trial)[-1].action is Action.STOP
+    assert seen == [(0, 1, 0, 3), (0, 0, 0, 3), (1, 1, 0, 3), (1, 0, 0, 3)]
+    assert [status.trial for status in race.statuses()] == [1, 0]
+    assert race.spent_fold_epochs == race.planned_fold_epochs == 12
+
+
+def test_exhaustive_goes_on_without_the_trial_that_fails() -> None:
+    race = Exhaustive(trials=2, folds=2, max_t=1)
+    leg = start_next(race)
+    assert race.observe(LegFailed(leg.trial, leg.fold, 0, "exception", "boom"))[0].action is Action.FAIL
+    run_all(race, lambda trial, fold: 0.5)
+    assert states(race) == {0: State.FAIL, 1: State.COMPLETE}
+
+
+class RayBracket:
+    """Ray 2.60's _Bracket, stop_last_trials=True, as its source has it, with numpy's own percentile."""
+
+    def __init__(self, grace_period: int, max_t: int, factor: int) -> None:
+        count = int(np.log(max_t / grace_period) / np.log(factor) + 1)
+        self._factor = factor
+        self._rungs: list[tuple[int, dict[tuple[int, int], float]]] = [
+            (grace_period * factor**level, {}) for level in reversed(range(count))
+        ]
+
+    def stops(self, key: tuple[int, int], time: int, score: float) -> bool:
+        for milestone, recorded in self._rungs:
+            if time < milestone or key in recorded:
+                continue
+            cut = (
+                np.nanpercentile(list(recorded.values()), (1 - 1 / self._factor) * 100)
+                if recorded
+                else -np.inf
+            )
+            recorded[key] = score
+            return bool(score < cut)
+        return False
+
+
+@pytest.mark.parametrize("mode, sign", [("max", 1), ("min", -1)])
+@pytest.mark.parametrize("factor, max_t", [(3, 18), (2, 9), (4, 20)])
+def test_pooled_asha_stops_exactly_what_rays_scheduler_stops(
+    mode: str, sign: int, factor: int, max_t: int
+) -> None:
+    rng = np.random.default_rng(factor)
+    race = PooledASHA(trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
+    ray = RayBracket(2, max_t, factor)
+    running = {}
+    stopped = 0
+    while not race.done:
+        while len(running) < 5 and (leg := race.next()) is not None:
+            race.observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end))
+            running[leg.trial, leg.fold] = 0
+        key = list(running)[rng.integers(len(running))]
+        running[key] += 1
+        score = float(rng.normal())
+        own = race.observe(EpochEnded(*key, running[key], sign * score))[-1]
+        expected = running[key] >= max_t or ray.stops(key, running[key], score)
+        assert (own.action is Action.STOP) == expected
+        stopped += expected
+        if expected:
+            del running[key]
+    assert stopped == 90
+
+
+def test_percentile_is_numpys() -> None:
+    rng = np.random.default_rng(0)
+    for size in range(1, 30):
+        values = sorted(rng.normal(size=size).tolist())
+        assert percentile(values, 2 / 3) == pytest.approx(np.percentile(values, 200 / 3), abs=1e-12)
+
+
+def test_a_trial_with_a_stopped_fold_run_is_pruned_while_its_other_fold_runs_go_on() -> None:
+    race = PooledASHA(trials=2, folds=2, max_t=9, grace_period=1)
+    first, second, third = (start_next(race) for _ in range(3))
+    epoch(race, first, 1, 0.9)
+    decisions = epoch(race, second, 1, 0.1)
+    assert [item.action for item in decisions] == [Action.PRUNE, Action.STOP]
+    assert "worse than the cut 0.9000 of 1 entries" in decisions[1].reason
+    assert states(race)[0] is State.PRUNED
+    assert epoch(race, first, 2, 0.9)[-1].action is Action.CONTINUE
+    assert epoch(race, third, 1, 0.95)[-1].action is Action.CONTINUE
+
+
+def test_after_resume_a_fold_run_of_a_pruned_trial_starts_again() -> None:
+    race = PooledASHA(trials=1, folds=2, max_t=9, grace_period=1)
+    first, second = start_next(race), start_next(race)
+    epoch(race, first, 1, 0.9)
+    epoch(race, second, 1, 0.1)
+    race.observe(Resumed())
+    leg = race.next()
+    assert leg is not None and (leg.fold, leg.start) == (0, 0)
+
+
+@pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "pooled_asha"])
+@pytest.mark.parametrize(
+    "numbers, words",
+    [
+        ({"trials": 0}, "trials=0 must be a whole number of at least 1"),
+        ({"folds": 0}, "folds=0"),
+        ({"max_t": 1.5}, "max_t=1.5"),
+        ({"grace_period": 30}, "grace_period=30 is longer than max_t=9"),
+        ({"reduction_factor": 1}, "reduction_factor=1"),
+        ({"finalists": 0}, "finalists=0"),
+        ({"mode": "up"}, "mode='up'"),
+        ({"fold_order": (0, 0, 1)}, "fold_order"),
+        ({"max_retries": -1}, "max_retries=-1"),
+    ],
+)
+def test_numbers_that_make_no_race_are_refused(rule: str, numbers: dict[str, object], words: str) -> None:
+    with pytest.raises(SearchSpaceError, match=words):
+        make_race(rule, **{"trials": 8, "folds": 3, "max_t": 9, **numbers})  # type: ignore[arg-type]
+
+
+def test_an_unknown_rule_is_refused_with_those_there_are() -> None:
+    with pytest.raises(SearchSpaceError, match="'asha' is not known; give one of fold_asha, exhaustive"):
+        make_race("asha", trials=8, folds=3, max_t=9)
+
+
+def test_a_score_that_is_not_finite_fails_a_pooled_trial_but_not_its_other_fold_runs() -> None:
+    race = PooledASHA(trials=1, folds=2, max_t=2)
+    first, second = start_next(race), start_next(race)
+    assert epoch(race, first, 1, math.inf)[-1].action is Action.STOP
+    assert states(race)[0] is State.FAIL
+    assert epoch(race, second, 1, 0.5)[-1].action is Action.CONTINUE

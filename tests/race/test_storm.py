@@ -1,0 +1,127 @@
+"""Random worlds: failures, resumes and extensions at random moments, in random order on random slots."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from orchestrator.race import make_race
+from orchestrator.race.simulate import simulate
+from orchestrator.race.synthetic import draw_curves
+from orchestrator.trial import State, from_json, to_json
+from tests.race.scenes import LADDER, Storm, big, snapshot, states
+
+
+@pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "pooled_asha"])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_storm_neither_stalls_a_race_nor_breaks_its_contract(rule: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    trials, folds, max_t = int(rng.integers(1, 20)), int(rng.integers(1, 5)), int(rng.integers(1, 10))
+    race = make_race(rule, trials=trials, folds=folds, max_t=max_t, finalists=int(rng.integers(1, 4)))
+    storm = Storm(race, seed, int(rng.integers(1, 7)), trials + 8, trouble=0.15)
+    storm.run()
+    assert race.done and race.next() is None
+    out = (State.COMPLETE, State.PRUNED, State.FAIL)
+    assert set(states(race).values()) <= set(out)
+
+
+@pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "pooled_asha"])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_replay_of_any_prefix_is_the_race_that_wrote_it(rule: str, seed: int) -> None:
+    numbers = {"trials": 9, "folds": 3, "max_t": 6, "finalists": 2}
+    storm = Storm(make_race(rule, **numbers), seed, 4, 14, trouble=0.12)  # type: ignore[arg-type]
+    storm.run()
+    again = make_race(rule, **numbers)  # type: ignore[arg-type]
+    for event, shot in zip(storm.events, storm.shots, strict=True):
+        again.observe(from_json(to_json(event)))  # type: ignore[arg-type]
+        assert snapshot(again) == shot
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_as_many_finalists_as_can_own_all_folds_after_any_storm(seed: int) -> None:
+    race = make_race("fold_asha", trials=12, folds=3, max_t=9, finalists=3)
+    storm = Storm(race, seed, 4, 12)
+    storm.run()
+    alive = sum(state is not State.FAIL for state in states(race).values())
+    complete = [status for status in race.statuses() if status.state is State.COMPLETE]
+    assert len(complete) == min(3, alive)
+    assert all(status.folds_complete == 3 for status in complete)
+
+
+@pytest.mark.parametrize("kind", ["exception", "nan", "lost"])
+def test_finalists_own_all_folds_with_one_leg_in_twenty_failing(kind: str) -> None:
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        race = big()
+        simulate(race, draw_curves(64, 5, 18, rng).scores, 4, rng, 0.05, [kind])
+        complete = [status for status in race.statuses() if status.state is State.COMPLETE]
+        assert [status.folds_complete for status in complete] == [5, 5, 5]
+
+
+def halving(scores: np.ndarray) -> set[int]:
+    """Finalists of the ladder climbed in lockstep."""
+    alive = np.arange(len(scores))
+    for (folds, epochs, _), (_, _, quota) in pairwise(LADDER):
+        mean = scores[alive][:, :folds, epochs - 1].mean(axis=1)
+        alive = alive[np.argsort(-mean)[:quota]]
+    return set(alive.tolist())
+
+
+@pytest.mark.parametrize("slots", [1, 4, 16])
+def test_the_finalists_are_those_of_the_lockstep_whatever_the_slots_and_guesses(slots: int) -> None:
+    for seed in range(10):
+        scores = draw_curves(64, 5, 18, np.random.default_rng(seed)).scores
+        race = big()
+        simulate(race, scores, slots)
+        finalists = {trial for trial, state in states(race).items() if state is State.COMPLETE}
+        assert finalists == halving(scores)
+
+
+def test_one_slot_spends_exactly_the_plan_and_four_hardly_more() -> None:
+    spent = {1: 0, 4: 0}
+    for seed in range(20):
+        scores = draw_curves(64, 5, 18, np.random.default_rng(seed)).scores
+        for slots in spent:
+            race = big()
+            simulate(race, scores, slots)
+            spent[slots] += race.spent_fold_epochs
+    assert spent[1] == 20 * 532
+    assert 20 * 532 <= spent[4] <= 20 * 545
+
+
+def test_stock_asha_spends_three_times_as_much_and_leaves_few_complete() -> None:
+    spent, complete = [], []
+    for seed in range(10):
+        race = big("pooled_asha")
+        simulate(race, draw_curves(64, 5, 18, np.random.default_rng(seed)).scores, 4)
+        spent.append(race.spent_fold_epochs)
+        complete.append(sum(state is State.COMPLETE for state in states(race).values()))
+    assert 1400 <= np.mean(spent) <= 1900  # 1637 in the design
+    assert 1.5 <= np.mean(complete) <= 6  # 3.6 in the design
+
+
+def test_no_slot_idles_while_a_guess_is_possible() -> None:
+    scores = draw_curves(64, 5, 18, np.random.default_rng(3)).scores
+    race = big()
+    log = simulate(race, scores, 16)
+    guesses = [event for event in log.events if getattr(event, "speculative", False)]
+    assert guesses and log.time < 60
+
+
+@pytest.mark.timeout(60)
+def test_ten_thousand_trials_are_workable() -> None:
+    race = make_race("fold_asha", trials=10_000, folds=2, max_t=9)
+    scores = np.random.default_rng(0).random((10_000, 2, 9))
+    log = simulate(race, np.maximum.accumulate(scores, axis=2), 64)
+    assert race.done and len(log.events) > 40_000
+
+
+def test_a_simulation_is_its_seed_alone() -> None:
+    scores = draw_curves(64, 5, 18, np.random.default_rng(1)).scores
+    first, second = (simulate(big(), scores, 4, np.random.default_rng(2), 0.1) for _ in range(2))
+    assert first.events == second.events and first.decisions == second.decisions
+
+
+def test_failures_without_a_source_of_chance_are_refused() -> None:
+    with pytest.raises(ValueError, match="need an rng"):
+        simulate(big(), np.zeros((64, 5, 18)), 4, failure_rate=0.1)
