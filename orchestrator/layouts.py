@@ -40,7 +40,7 @@ def _detect_file(source: Path, path_column: str) -> Imported:
         raise ManifestError(f"{source} is neither CSV nor Parquet; name such a file or a folder of images")
     if source.name == "info.csv" and path_column not in read_csv(source):
         return competition_eval(source.parent)
-    if source.name == "train.csv" and _is_competition(source):
+    if source.name == "train.csv" and path_column == "path" and _is_competition(source):
         return competition_train(source.parent)
     return table_rows(source, path_column)
 

@@ -45,7 +45,7 @@ class Manifest:
         columns = sorted(map(str, self.frame.columns))
         digest = hashlib.sha256(json.dumps(columns).encode())
         for row in zip(*(plain_cells(self.frame[column]) for column in columns), strict=True):
-            digest.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            digest.update(json.dumps(row).encode() + b"\n")
         return digest.hexdigest()
 
     def write(self, path: Path) -> None:
@@ -116,7 +116,9 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
         raise ManifestError(f"{source} lists no image; it needs a line per image")
     notes = list(rows.notes)
     frame = rows.frame.reset_index(drop=True)
-    frame["path"] = pd.Series(frame["path"].astype(str), dtype=object)
+    paths = [str(path) for path in frame["path"]]
+    _refuse_undecodable(paths, source)
+    frame["path"] = pd.Series(paths, dtype=object)
     frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
     frame["role"] = pd.Series(_roles(frame, role_column, source), dtype=object)
     conflict = role_conflict(frame)
@@ -170,6 +172,13 @@ def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
                 f"a role is one of {', '.join(ROLES)}"
             )
     return roles
+
+
+def _refuse_undecodable(paths: list[str], source: Path) -> None:
+    """File names that are not UTF-8 come from the system with stand-ins that no table can store."""
+    bad = [ascii(path) for path in paths if any("\ud800" <= letter <= "\udfff" for letter in path)]
+    if bad:
+        raise ManifestError(f"{source}: {len(bad)} file names are not UTF-8: {shortened(bad)}; rename them")
 
 
 def _refuse_missing_files(frame: pd.DataFrame, root: Path, source: Path) -> None:

@@ -246,6 +246,24 @@ def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
             load_manifest(source, **option)  # type: ignore[arg-type]
 
 
+def test_a_table_called_train_csv_is_a_table_when_it_names_images(tmp_path: Path) -> None:
+    touch(tmp_path / "images" / "a.png")
+    source = table(tmp_path, "path,label\nimages/a.png,x\n", "train.csv")
+    assert load_manifest(source).frame["label"].tolist() == ["x"]
+    renamed = table(tmp_path, "file,label\nimages/a.png,x\n", "train.csv")
+    assert load_manifest(renamed, path_column="file").frame["path"].tolist() == ["images/a.png"]
+
+
+def test_a_file_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "cat" / "1.jpg")
+    try:
+        touch(tmp_path / "dog" / "n\udcff.jpg")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    with pytest.raises(ManifestError, match=r"not UTF-8: 'dog/n\\udcff.jpg'; rename"):
+        load_manifest(tmp_path)
+
+
 # ---- fingerprint and files ------------------------------------------------------------------------
 
 
