@@ -52,6 +52,8 @@ def _mirror(arguments: argparse.Namespace) -> int:
         _say(note)
     project = arguments.project or last_project(study) or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
     stop = _stop_on_signals()
+    if arguments.parent is not None:
+        threading.Thread(target=_stop_on_input, args=(stop,), daemon=True).start()
     lock = FileLock(study / "tracking.lock")
     if not _take(lock, stop, wait=arguments.follow):
         return BEHIND
@@ -119,6 +121,12 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
+def _stop_on_input(stop: threading.Event) -> None:
+    """The driver writes a line when its study has ended; its death ends the pipe."""
+    os.read(0, 1)
+    stop.set()
+
+
 def _take(lock: FileLock, stop: threading.Event, wait: bool) -> bool:
     while True:
         try:
@@ -143,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     add("study", type=Path, help="folder of the study, for example runs/age")
     add("--project", help="W&B project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")
     add("--mode", choices=("online", "offline"), help="default: WANDB_MODE, else online")
-    add("--follow", action="store_true", help="go on until SIGTERM, or until --parent is gone")
+    add("--follow", action="store_true", help="go on until a signal")
     add("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     return parser
 

@@ -58,7 +58,7 @@ class Tracker:
         if process is None:
             return f"wandb: nothing was sent; {self._how()}"
         try:
-            process.terminate()
+            _say_stop(process)
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return f"wandb: not everything was sent within {timeout_s:g} s; {self._how()}"
@@ -84,12 +84,19 @@ def _launch(study: Path, project: str, mode: str) -> subprocess.Popen[bytes]:
     with (study / LOG).open("ab") as log:
         return subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # says when to stop; a signal could come before it is listened to
             stdout=log,
             stderr=log,
             start_new_session=True,
             env={"WANDB_ERROR_REPORTING": "false", **os.environ, "PYTHONPATH": path},
         )
+
+
+def _say_stop(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None  # _launch gave it a pipe
+    with contextlib.suppress(BrokenPipeError):  # it has ended already
+        process.stdin.write(b"stop\n")
+        process.stdin.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
