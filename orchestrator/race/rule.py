@@ -159,7 +159,8 @@ class Rule(ABC):
 
     def _start(self, event: LegStarted) -> None:
         run = self.runs.start(event)
-        self._why[event.trial] = event.reason
+        if event.trial not in self._final:
+            self._why[event.trial] = event.reason
         self._requeue(run)
 
     def _epoch(self, event: EpochEnded) -> list[Decision]:
@@ -217,7 +218,8 @@ class Rule(ABC):
         self.runs.rewind(run, kept)
         words = f"{event.failure} on fold {event.fold}: "
         words += f"retry {tries} of {self.max_retries} from epoch {run.epochs}"
-        self._why[event.trial] = words
+        if event.trial not in self._final:
+            self._why[event.trial] = words
         self._requeue(run)
         return [*self._settle(), Decision(Action.RETRY, event.trial, words, event.fold)]
 

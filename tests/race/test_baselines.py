@@ -94,7 +94,9 @@ def test_a_trial_with_a_stopped_fold_run_is_pruned_while_its_other_fold_runs_go_
     decisions = epoch(race, second, 1, 0.1)
     assert [item.action for item in decisions] == [Action.PRUNE, Action.STOP]
     assert "worse than the cut 0.9000 of 1 entries" in decisions[1].reason
-    assert states(race)[0] is State.PRUNED
+    start_next(race)
+    pruned = next(status for status in race.statuses() if status.trial == 0)
+    assert pruned.state is State.PRUNED and pruned.reason == decisions[1].reason
     assert epoch(race, first, 2, 0.9)[-1].action is Action.CONTINUE
     assert epoch(race, third, 1, 0.95)[-1].action is Action.CONTINUE
 
