@@ -131,12 +131,12 @@ class SearchSpace:
         }
         if "ladder" not in numbers and ({"trials", "max_t", "folds", "finalists"} & numbers.keys()):
             numbers["ladder"] = None  # the full ladder does not fit other numbers
-        return replace(self, params={**self.params, **chosen.params}, **numbers)
+        return replace(self, params=_overridden(self.params, chosen.params), **numbers)
 
     def narrowed(self, settings: Mapping[str, Any]) -> SearchSpace:
         """The space with each named parameter fixed to one value (`--set key=value`)."""
         fixed = {name: constant(value) for name, value in settings.items()}
-        return replace(self, params={**self.params, **fixed})
+        return replace(self, params=_overridden(self.params, fixed))
 
     def check_parameters(self, accepted: Mapping[str, Parameter]) -> None:
         """Every parameter exists in the trainable and every value is one it accepts."""
@@ -188,19 +188,38 @@ def _check_numbers(space: SearchSpace) -> None:
         raise SearchSpaceError(f"trainable={space.trainable!r} must read 'module:Class'")
 
 
+def _overridden(params: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Domain]:
+    """Params with some of them replaced; conditional ones that can no longer be active are left out.
+
+    A parameter that is itself replaced stays, conditions or not: it was asked for.
+    """
+    merged = {name: as_domain(value) for name, value in {**params, **changes}.items()}
+    while gone := [name for name in merged if name not in changes and not _can_be_active(name, merged)]:
+        for name in gone:
+            del merged[name]
+    return merged
+
+
+def _can_be_active(name: str, params: Mapping[str, Domain]) -> bool:
+    for other, allowed in params[name].conditions.items():
+        possible = params[other].finite() if other in params else ()
+        if possible is not None and not set(map(repr, allowed)) & set(map(repr, possible)):
+            return False
+    return True
+
+
 def _check_conditions(params: Mapping[str, Domain]) -> None:
     for name, domain in params.items():
-        for other, allowed in domain.conditions.items():
+        for other in domain.conditions:
             if other not in params:
                 raise SearchSpaceError(
                     f"parameter {name!r} depends on {other!r}, which the space does not have"
                 )
-            possible = params[other].finite()
-            if possible is not None and not set(map(repr, allowed)) & set(map(repr, possible)):
-                raise SearchSpaceError(
-                    f"parameter {name!r} exists only for {other} in {list(allowed)}, but {other} is one of "
-                    f"{list(possible)}; it could never be active"
-                )
+        if not _can_be_active(name, params):
+            when = ", ".join(f"{other} in {list(values)}" for other, values in domain.conditions.items())
+            raise SearchSpaceError(
+                f"parameter {name!r} exists only for {when}; the space has no such value, so it is never active"
+            )
     ordered(params)
 
 

@@ -75,7 +75,7 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
         ({"metric": "f2"}, "f2"),
         ({"scales": {"tiny": Scale()}}, "tiny"),
         ({"params": {"a": uniform(0, 1).when(b=1)}}, "depends on 'b'"),
-        ({"params": {"a": uniform(0, 1).when(b=1), "b": choice([2, 3])}}, "never be active"),
+        ({"params": {"a": uniform(0, 1).when(b=1), "b": choice([2, 3])}}, "never active"),
         ({"params": {"a": choice([1]).when(b=1), "b": choice([1]).when(a=1)}}, "circle"),
     ],
 )
@@ -106,6 +106,14 @@ def test_set_narrows_a_parameter_to_one_value_of_its_own_type() -> None:
     assert narrowed.varied() == ("momentum",)
     with pytest.raises(SearchSpaceError, match="key=value"):
         parse_settings(["lr"])
+
+
+def test_what_a_setting_or_a_scale_makes_impossible_is_left_out() -> None:
+    space = make_space(scales={"small": Scale(params={"optimizer": "adamw"})})
+    assert "momentum" not in space.narrowed({"optimizer": "adamw"}).domains
+    assert "momentum" not in space.at_scale("small").domains
+    assert "momentum" in space.narrowed({"optimizer": "sgd"}).domains
+    assert space.narrowed({"optimizer": "adamw", "momentum": 0.9}).domains["momentum"].values == (0.9,)
 
 
 def test_random_proposals_depend_on_the_seed_and_the_number_alone() -> None:
