@@ -15,7 +15,6 @@ nothing of a run folder is ever executed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -32,6 +31,7 @@ from orchestrator.domains import (
 )
 from orchestrator.errors import SearchSpaceError
 from orchestrator.metrics import check_metric
+from orchestrator.parameter_check import check_domains
 from orchestrator.targets import Joint, Target, age_bins, categorical, joint, target_from_json
 from orchestrator.trial import Parameter
 
@@ -140,11 +140,7 @@ class SearchSpace:
 
     def check_parameters(self, accepted: Mapping[str, Parameter]) -> None:
         """Every parameter exists in the trainable and every value is one it accepts."""
-        for name, domain in self.domains.items():
-            if name not in accepted:
-                raise SearchSpaceError(_unknown_parameter(name, accepted, self.trainable))
-            for value in domain.finite() or domain.values:
-                _check_value(name, value, accepted[name])
+        check_domains(self.domains, accepted, self.trainable)
 
     def to_json(self) -> dict[str, Any]:
         record = {item.name: getattr(self, item.name) for item in fields(self)}
@@ -218,7 +214,8 @@ def _check_conditions(params: Mapping[str, Domain]) -> None:
         if not _can_be_active(name, params):
             when = ", ".join(f"{other} in {list(values)}" for other, values in domain.conditions.items())
             raise SearchSpaceError(
-                f"parameter {name!r} exists only for {when}; the space has no such value, so it is never active"
+                f"parameter {name!r} exists only for {when}; the space has no such value, "
+                "so it is never active"
             )
     ordered(params)
 
@@ -234,37 +231,3 @@ def ordered(params: Mapping[str, Domain]) -> list[str]:
         placed.append(ready[0])
         waiting.remove(ready[0])
     return placed
-
-
-def _unknown_parameter(name: str, accepted: Mapping[str, Parameter], trainable: str) -> str:
-    import difflib
-
-    close = difflib.get_close_matches(name, accepted, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it accepts: {', '.join(sorted(accepted))}"
-    return f"parameter {name!r} is not known to {trainable}; {hint}"
-
-
-_TYPES: dict[str, tuple[type, ...]] = {
-    "bool": (bool,),
-    "int": (int,),
-    "float": (int, float),
-    "str": (str,),
-    "none": (type(None),),
-}
-
-
-def _check_value(name: str, value: Any, parameter: Parameter) -> None:
-    allowed = tuple(kind for text in parameter.types for kind in _TYPES[text])
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, allowed) or (is_bool and "bool" not in parameter.types):
-        raise SearchSpaceError(f"{name}={value!r} must be of type {' or '.join(parameter.types)}")
-    if parameter.choices is not None and value not in parameter.choices:
-        raise SearchSpaceError(f"{name}={value!r} must be one of {', '.join(map(repr, parameter.choices))}")
-    if isinstance(value, int | float) and not is_bool:
-        _check_range(name, value, parameter)
-
-
-def _check_range(name: str, value: float, parameter: Parameter) -> None:
-    low, high = parameter.minimum, parameter.maximum
-    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
-        raise SearchSpaceError(f"{name}={value!r} must lie between {low} and {high}")
