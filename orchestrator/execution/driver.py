@@ -155,11 +155,8 @@ class Driver:
                 self._complete(decision.trial)
             elif decision.action in (Action.PRUNE, Action.FAIL):
                 self._drop(decision.trial)
-            elif decision.action is Action.STOP and self._is_out(decision.trial):
+            elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 delete_fold_run(self.store, key)
-
-    def _is_out(self, trial: int) -> bool:
-        return any(status.trial == trial and status.state in OUT for status in self.race.statuses())
 
     def _drop(self, trial: int) -> None:
         """Checkpoints of a trial that is out; those of its running fold runs go when they stop."""
