@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from orchestrator.errors import StorageError
 from orchestrator.history import History
+from orchestrator.predictions import write_parquet
 from orchestrator.study import Study
 from orchestrator.trial import FoldRunKey, TrialStatus
 
 
 def write_exports(study: Study, statuses: Sequence[TrialStatus]) -> None:
-    """Replaces both tables; each appears whole or not at all."""
+    """Replaces both tables; each appears whole or not at all. Raises StorageError."""
     history = History(study.space.mode, study.events)
-    write_table(study.path / "trials.parquet", _trials(study, statuses))
-    write_table(study.path / "epochs.parquet", _epochs(history))
+    try:
+        write_parquet(study.path / "trials.parquet", _trials(study, statuses))
+        write_parquet(study.path / "epochs.parquet", _epochs(history))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the tables of {study.path}: {error.strerror}; --resume makes them"
+        ) from error
 
 
 def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
@@ -78,11 +82,3 @@ def _array(values: list[Any]) -> pa.Array:
     elif kinds == {int, float}:
         values = [None if value is None else float(value) for value in values]
     return pa.array(values)
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Parquet, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    pq.write_table(table, part)
-    part.replace(path)

@@ -281,12 +281,18 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self._driver = driver
         self._orders = orders
+        self.failure: OrchestratorError | None = None  # Tune wraps what is raised here beyond recognition
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as above
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        if self._driver.report(decode(result["outcome"])).goes_on:
+        try:
+            answer = self._driver.report(decode(result["outcome"]))
+        except OrchestratorError as error:
+            self.failure = error
+            raise
+        if answer.goes_on:
             return str(TrialScheduler.CONTINUE)
         self._orders.pop(trial.trial_id, None)  # what happens to its actor now is no loss
         return str(TrialScheduler.STOP)
@@ -307,6 +313,7 @@ def run_on_tune(
 ) -> None:
     """Runs the race to its end on the connected Ray."""
     searcher = _LegSearcher(driver, cluster.slots)
+    scheduler = _LegScheduler(driver, searcher.orders)
     scratch = Path(tempfile.mkdtemp(prefix="orchestrator-tune-"))
     slot = tune.with_parameters(
         _LegTrainable, dataset=dataset, name=trainable, store=store, resources=cluster.resources
@@ -316,7 +323,7 @@ def run_on_tune(
         slot,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=_LegScheduler(driver, searcher.orders),
+            scheduler=scheduler,
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"leg-{trial.trial_id}",
@@ -332,6 +339,10 @@ def run_on_tune(
     try:
         with _quiet():
             tuner.fit()
+    except Exception:
+        if scheduler.failure is not None:
+            raise scheduler.failure from None
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     if not driver.done:

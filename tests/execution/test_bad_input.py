@@ -72,7 +72,15 @@ def test_a_corrupt_line_in_the_middle_is_named_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize(
-    "change", [["--set", "lr=0.1"], ["--max-epochs", "9"], ["--scale", "full"], ["--data", "x.csv"]]
+    "change",
+    [
+        ["--set", "lr=0.1"],
+        ["--max-epochs", "9"],
+        ["--scale", "full"],
+        ["--data", "x.csv"],
+        ["--seed", "0"],
+        ["--rule", "exhaustive"],
+    ],
 )
 def test_a_resume_cannot_change_what_the_study_is(
     finished: Path, capsys: pytest.CaptureFixture[str], change: list[str]

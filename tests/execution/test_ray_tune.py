@@ -91,6 +91,21 @@ def test_a_misspelt_parameter_is_refused_by_the_worker_that_knows_better(
     assert not (tmp_path / "a").exists()
 
 
+def test_a_store_that_refuses_to_write_stops_the_study_with_its_own_message(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "checkpoints").write_text("a file where the folder belongs")
+    done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address))
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr and "--resume" in done.stderr and "Traceback" not in done.stderr
+    (tmp_path / "a" / "checkpoints").unlink()
+    resume = [sys.executable, "-m", "orchestrator.tune", "--resume", "--study", "a", "--runs", str(tmp_path)]
+    assert run([*resume, "--address", ray_address]).returncode == 0
+    assert not events(tmp_path / "a", "leg_failed")
+    check_consistent(tmp_path / "a", folds=3, max_t=4)
+
+
 def kill_when(process: subprocess.Popen[str], study: Path, lines: int) -> bool:
     """SIGKILL once the journal has that many lines; False: the command ended before."""
     path = study / "journal.jsonl"

@@ -1,0 +1,141 @@
+"""A new study: space, manifest, folds, checks, preparation; the folder is made last."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orchestrator.demo_faces import demo_faces
+from orchestrator.errors import InputError, ManifestError, StudyError
+from orchestrator.execution.backends import Backend, open_backend
+from orchestrator.folds import load_or_build
+from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.progress import progress_bar
+from orchestrator.race import RULES
+from orchestrator.sampling import make_sampler
+from orchestrator.search.request import Ready, Request, Say, make_dataset, size
+from orchestrator.space import SearchSpace
+from orchestrator.space_file import load_space, resolve_space
+from orchestrator.study import Study
+from orchestrator.trial import Dataset, Parameter
+
+DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
+
+
+def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+    """Everything that can be wrong is found before the study's folder exists. Raises InputError."""
+    if request.space is None:
+        raise InputError("--space is missing; name a space file, for example --space search_spaces/age.py")
+    path = resolve_space(request.space)
+    full = load_space(path)
+    say(f"space: {_shown(path)}")
+    name = request.study or f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = request.runs / name
+    if (folder / "journal.jsonl").exists():
+        raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
+    seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
+    if rule not in RULES:
+        raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
+    backend = stack.enter_context(open_for(request))
+    space, scale = _sized(full, request, backend.gpus, say)
+    manifest, source = _manifest(request, space, say)
+    plan = load_or_build(
+        request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
+    )
+    limit = make_sampler(sampler_name, space, seed).limit
+    space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
+    accepted = check(space, backend)
+    dataset = make_dataset(space, manifest, plan, request.runs)
+    _say_rows(manifest, dataset, space, say)
+    prepare(space, accepted, backend, dataset)
+    header = {
+        "name": name,
+        "space_name": path.stem,
+        "space_file": str(path),
+        "space": space.to_json(),
+        # A later version's defaults must not change what this study's models are.
+        "defaults": {name: item.default for name, item in accepted.items()},
+        "scale": scale,
+        "seed": seed,
+        "rule": rule,
+        "sampler": sampler_name,
+        "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
+        "manifest": {"source": source, "root": str(manifest.root), "fingerprint": manifest.fingerprint},
+        "fold_plan": plan.fingerprint,
+        "classes": list(space.target.classes),
+        "versions": {"python": platform.python_version()},
+    }
+    study = Study.create(folder, header, manifest, plan)
+    stack.callback(study.close)
+    return Ready(study, space, dataset, backend)
+
+
+def _shown(path: Path) -> Path:
+    """Relative to where the user stands, if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def open_for(request: Request) -> contextlib.AbstractContextManager[Backend]:
+    return open_backend(request.inline, request.address, request.gpus_per_fold_run, request.cpus_per_fold_run)
+
+
+def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[SearchSpace, str]:
+    scale = request.scale or ("full" if gpus or "small" not in full.scales else "small")
+    space = full.at_scale(scale).narrowed(request.settings)
+    if request.trials is not None:
+        space = replace(space, trials=request.trials, ladder=None)
+    if request.max_epochs is not None:
+        grace = min(space.grace_period, request.max_epochs)
+        space = replace(space, max_t=request.max_epochs, grace_period=grace, ladder=None)
+    why = "asked for" if request.scale else ("a GPU is there" if gpus else "no GPU here")
+    line = f"scale: {scale} ({why}): {size(space)}"
+    say(line if scale == "full" else f"{line}; full would be {size(full)}")
+    return space, scale
+
+
+def _manifest(request: Request, space: SearchSpace, say: Say) -> tuple[Manifest, str]:
+    if request.data is None:
+        with progress_bar("drawing demo faces") as progress:
+            source = demo_faces(request.runs / ".cache", progress=progress) / "train"
+        say(f"data: {DEMO}")
+    else:
+        source = Path(request.data)
+    manifest = load_manifest(source, group_column=space.group)
+    for note in manifest.notes:
+        say(f"note: {note}")
+    kept = manifest.frame[manifest.frame["role"] != "test"].reset_index(drop=True)
+    if kept.empty:
+        raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
+    return replace(manifest, frame=kept), str(source)
+
+
+def _say_rows(manifest: Manifest, dataset: Dataset, space: SearchSpace, say: Say) -> None:
+    counts = np.bincount(dataset.labels, minlength=len(space.target.classes))
+    per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
+    groups = manifest.frame["group"].nunique()
+    say(f"rows: {len(dataset.labels)} images of {groups} groups; {space.target.name}: {per_class}")
+
+
+def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:
+    """The parameters the trainable accepts. Raises SearchSpaceError where the space has others."""
+    accepted = backend.describe(space.trainable)
+    space.check_parameters(accepted)
+    return accepted
+
+
+def prepare(
+    space: SearchSpace, accepted: Mapping[str, Parameter], backend: Backend, dataset: Dataset
+) -> None:
+    """Lets every node make ready for what the space can ask of it."""
+    values: dict[str, Sequence[Any]] = {name: (item.default,) for name, item in accepted.items()}
+    values.update({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+    with progress_bar("preparing images") as progress:
+        backend.prepare(space.trainable, dataset, values, progress)

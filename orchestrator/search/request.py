@@ -1,0 +1,84 @@
+"""What a user asks of a search, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.execution.backends import Backend
+from orchestrator.folds import FoldPlan
+from orchestrator.manifest import Manifest
+from orchestrator.space import SearchSpace
+from orchestrator.study import CompleteTrial, Study
+from orchestrator.trial import Dataset
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for; None: not said."""
+
+    space: str | None = None
+    data: str | None = None
+    study: str | None = None
+    runs: Path = Path("runs")
+    scale: str | None = None
+    trials: int | None = None
+    max_epochs: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    rule: str | None = None
+    sampler: str | None = None
+    resume: bool = False
+    inline: bool = False
+    address: str | None = None
+    gpus_per_fold_run: float | None = None
+    cpus_per_fold_run: int | None = None
+    wandb: str | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    study: Path
+    complete: list[CompleteTrial]
+    seconds: float
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM, after everything was saved; `study` is what to resume."""
+
+    def __init__(self, study: Path) -> None:
+        super().__init__(str(study))
+        self.study = study
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A study whose lock is held, on a backend that has seen its data."""
+
+    study: Study
+    space: SearchSpace
+    dataset: Dataset
+    backend: Backend
+
+
+def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: Path) -> Dataset:
+    """What fold runs may see of a manifest whose rows all have role train or extra."""
+    return Dataset(
+        root=str(manifest.root),
+        paths=tuple(manifest.frame["path"]),
+        labels=space.target.encode(manifest.frame),
+        folds=plan.folds,
+        classes=tuple(space.target.classes),
+        metric=space.metric,
+        mode=space.mode,
+        fingerprint=manifest.fingerprint,
+        cache_dir=str((runs / ".cache" / "images").resolve()),
+    )
+
+
+def size(space: SearchSpace) -> str:
+    return f"{space.trials} trials x {space.folds} folds x {space.max_t} epochs"

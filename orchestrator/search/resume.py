@@ -1,0 +1,92 @@
+"""An existing study: opened, checked against what was asked, told that a new driver took over."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from orchestrator.errors import StudyError
+from orchestrator.sampling import Sampler
+from orchestrator.search.begin import check, open_for, prepare
+from orchestrator.search.request import Ready, Request, Say, make_dataset, size
+from orchestrator.space_file import resolve_space
+from orchestrator.study import Study, newest_study
+from orchestrator.trial import Extended, Race, Resumed
+
+
+def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+    """The study to resume, its lock held. Raises InputError; nothing is written."""
+    folder = _study_to_resume(request)
+    _refuse_changes(request, folder)
+    study = Study.open(folder)
+    stack.callback(study.close)
+    space = study.space
+    say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
+    if study.cut_bytes:
+        say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
+    if request.space is not None:
+        _same_space(request, study)
+    backend = stack.enter_context(open_for(request))
+    dataset = make_dataset(space, study.manifest(), study.fold_plan(), request.runs)
+    prepare(space, check(space, backend), backend, dataset)
+    return Ready(study, space, dataset, backend)
+
+
+def _study_to_resume(request: Request) -> Path:
+    if request.study is None:
+        return newest_study(request.runs)
+    folder = request.runs / request.study
+    return folder if folder.exists() or not Path(request.study).exists() else Path(request.study)
+
+
+def _refuse_changes(request: Request, folder: Path) -> None:
+    given = {
+        "--scale": request.scale,
+        "--max-epochs": request.max_epochs,
+        "--set": request.settings or None,
+        "--data": request.data,
+        "--seed": request.seed,
+        "--rule": request.rule,
+        "--sampler": request.sampler,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise StudyError(
+                f"{option} cannot change study {folder}: its numbers are fixed; leave it out, "
+                "or begin another study without --resume"
+            )
+
+
+def _same_space(request: Request, study: Study) -> None:
+    path = resolve_space(request.space or "")
+    if path.stem != study.header["space_name"]:
+        raise StudyError(
+            f"--space {path} is not the space of study {study.path} ({study.header['space_name']}); "
+            "leave --space out, or name the study of that space with --study"
+        )
+
+
+def take_over(request: Request, study: Study, race: Race, sampler: Sampler, say: Say) -> None:
+    """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
+    extended = _extension(request, study, sampler)
+    events: list[Resumed | Extended] = [Resumed(), *extended]
+    study.append(*events)
+    for event in events:
+        race.observe(event)
+    for event in extended:
+        say(f"extended to {event.trials} trials")
+
+
+def _extension(request: Request, study: Study, sampler: Sampler) -> list[Extended]:
+    now = max(
+        (item.trials for item in study.events if isinstance(item, Extended)), default=study.space.trials
+    )
+    if request.trials is None or request.trials == now:
+        return []
+    if request.trials < now:
+        raise StudyError(
+            f"--trials {request.trials}: study {study.path} has {now} already; give a larger number"
+        )
+    if sampler.limit is not None and request.trials > sampler.limit:
+        raise StudyError(f"--trials {request.trials}: the grid has {sampler.limit} configurations in all")
+    return [Extended(request.trials)]

@@ -1,0 +1,109 @@
+"""One search from request to result. What the command `tune` calls."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import NoCompleteTrialError, StorageError
+from orchestrator.execution.driver import Driver
+from orchestrator.progress import StudyView
+from orchestrator.race import make_race
+from orchestrator.sampling import Sampler, make_sampler
+from orchestrator.search.begin import begin
+from orchestrator.search.request import Interrupted, Ready, Request, Result, Say
+from orchestrator.search.resume import reopen, take_over
+from orchestrator.space import SearchSpace
+from orchestrator.study import Study
+from orchestrator.trial import Closed, Decided, Opened, Race
+
+if TYPE_CHECKING:
+    from orchestrator.tracking import Tracker
+
+
+def run_search(request: Request, say: Say = print) -> Result:
+    """Runs or continues a study. Raises InputError, StorageError, NoCompleteTrialError, Interrupted."""
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        ready = (reopen if request.resume else begin)(request, stack, say)
+        study = ready.study
+        sampler = make_sampler(study.header["sampler"], ready.space, study.header["seed"])
+        race = _rebuild_race(study, ready.space)
+        if request.resume:
+            take_over(request, study, race, sampler, say)
+        _drive(ready, race, sampler, request, say)
+        complete = study.complete_trials()
+    if not complete:
+        raise NoCompleteTrialError(
+            f"study {study.path} ended without a complete trial; the reasons are in {study.journal_path}"
+        )
+    return Result(study.path, complete, time.monotonic() - started)
+
+
+def _rebuild_race(study: Study, space: SearchSpace) -> Race:
+    race = make_race(
+        study.header["rule"],
+        trials=space.trials,
+        folds=space.folds,
+        max_t=space.max_t,
+        grace_period=space.grace_period,
+        reduction_factor=space.reduction_factor,
+        finalists=space.finalists,
+        mode=space.mode,
+        fold_order=tuple(study.header["fold_order"]),
+        ladder=space.ladder,
+    )
+    replay(race, study)
+    return race
+
+
+def replay(race: Race, study: Study) -> None:
+    """Shows the race every event of the journal that was meant for it."""
+    for event in study.events:
+        if not isinstance(event, Opened | Decided | Closed):
+            race.observe(event)
+
+
+def _drive(ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say) -> None:
+    study, space, backend = ready.study, ready.space, ready.backend
+    tracker = _tracker(study.path, request.wandb) if request.wandb else None
+    view = StudyView(
+        race,
+        study_name=study.header["name"],
+        metric=space.metric,
+        mode=space.mode,
+        slots=backend.slots,
+        max_t=space.max_t,
+        configs=study.configs,
+        resumed=request.resume,
+    )
+    try:
+        with view:
+            driver = Driver(race, study, sampler, ready.dataset, view)
+            driver.settle()
+            _run(driver, ready)
+    finally:
+        if tracker is not None and (left := tracker.stop()):
+            say(left)
+
+
+def _run(driver: Driver, ready: Ready) -> None:
+    """To the race's end; however it ends, the journal says so."""
+    try:
+        ready.backend.run(driver, ready.dataset, ready.space.trainable)
+    except KeyboardInterrupt:
+        driver.close("interrupted")
+        raise Interrupted(ready.study.path) from None
+    except BaseException as error:
+        with contextlib.suppress(StorageError):  # the error that ended it is the one to tell
+            driver.close("stopped", f"{type(error).__name__}: {error}")
+        raise
+    driver.close("finished")
+
+
+def _tracker(study: Path, project: str) -> Tracker:
+    from orchestrator.tracking import Tracker  # an extra: only when asked for
+
+    return Tracker.start(study, project)
