@@ -37,8 +37,7 @@ def _leg_end(event: EpochEnded, key: FoldRunKey, decisions: Sequence[Decision], 
 
 
 def progress_line(frame: Frame, metric: str, now: float) -> str:
-    busy = sum(slot is not None for slot in frame.slots)
-    text = f"progress {pace_text(frame.pace, now)}, {busy} of {len(frame.slots)} slots busy"
+    text = f"progress {pace_text(frame.pace, now)}"
     best = next((item for item in frame.statuses if item.score is not None), None)
     if best is not None and best.rung is not None:
         text += f", best t{best.trial:04d} {clean(metric)} {score(best.score)} at rung {best.rung + 1}"

@@ -73,7 +73,8 @@ class StudyView:
         if self._live is None:
             for line in event_lines(event, decisions, self._heading.metric):
                 self._line(line, now)
-            if isinstance(event, EpochEnded) and now - self._last_line >= LINE_EVERY_S:
+            due = now - self._last_line >= LINE_EVERY_S and not self._race.done  # the end has its own line
+            if isinstance(event, EpochEnded) and due:
                 self._last_line = now
                 self._frame = self._make_frame(now, fresh=True)
                 self._line(progress_line(self._frame, self._heading.metric, now), now)
@@ -93,10 +94,11 @@ class StudyView:
 
     def __enter__(self) -> StudyView:
         heading = self._heading
+        slots = len(self._activity.slots)
         word = "resumed" if self._resumed else "started"
         line = (
             f"{word} {clean(heading.study)}: {clean(heading.metric)} ({heading.mode}), "
-            f"{len(self._activity.slots)} slots, {self._race.planned_fold_epochs} fold-epochs planned"
+            f"{slots} slot{'s' * (slots != 1)}, {self._race.planned_fold_epochs} fold-epochs planned"
         )
         self._line(line, self._clock())
         if self._console.is_terminal and not self._console.is_dumb_terminal:
