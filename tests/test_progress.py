@@ -109,6 +109,10 @@ def test_a_bar_goes_on_inside_an_epoch_by_the_time_epochs_take() -> None:
     (slot,) = activity.running
     assert [slot.part(now) for now in (110.0, 115.0)] == pytest.approx([0.5, 0.75])
     assert slot.part(1000.0) < 1.0
+    activity.observe(LegStarted(9, 0, 0, 1), [], 200.0)
+    other = activity.slots[1]
+    assert other is not None
+    assert (other.part(205.0), other.epoch_s) == (0.5, None)  # what other trials took is only a guess
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ ENDS = (Action.PRUNE, Action.COMPLETE, Action.FAIL)
 
 @dataclass(frozen=True)
 class Slot:
-    """One leg under way. start, end, epoch: epochs of the fold run; epoch_s: seconds its epochs take
-    (None: not known yet); since: when its last epoch ended."""
+    """One leg under way. start, end, epoch: epochs of the fold run; since: when its last epoch ended;
+    epoch_s: seconds its trial's epochs take, guess_s: the same, else what the last of any trial took (None:
+    not known yet)."""
 
     key: FoldRunKey
     start: int
@@ -39,12 +40,13 @@ class Slot:
     since: float
     score: float | None = None
     epoch_s: float | None = None
+    guess_s: float | None = None
 
     def part(self, now: float) -> float:
         """How much of the leg is behind it, in [0, 1]; inside an epoch by the time epochs take."""
         inside = 0.0
-        if self.epoch_s:
-            inside = min(max(now - self.since, 0.0) / self.epoch_s, 0.95)
+        if self.guess_s:
+            inside = min(max(now - self.since, 0.0) / self.guess_s, 0.95)
         return min((self.epoch - self.start + inside) / max(self.end - self.start, 1), 1.0)
 
 
@@ -107,6 +109,7 @@ class Activity:
         self.retries = 0
         self.last_failure = ""
         self._epoch_s: dict[int, float] = {}  # trial -> seconds of its last epoch
+        self._last_s: float | None = None
         self._score: dict[FoldRunKey, float] = {}
 
     def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
@@ -129,9 +132,10 @@ class Activity:
 
     def _start(self, event: LegStarted, now: float) -> None:
         key = event.leg.key
+        epoch_s = self._epoch_s.get(key.trial)
         slot = Slot(
             key, event.start, event.end, event.start, event.speculative, now,
-            self._score.get(key), self._epoch_s.get(key.trial),
+            self._score.get(key), epoch_s, epoch_s or self._last_s,
         )  # fmt: skip
         place = self._place(key)
         if place is None:
@@ -146,15 +150,16 @@ class Activity:
         seconds = event.seconds or None
         self._score[key] = event.score
         if seconds is not None:
-            self._epoch_s[key.trial] = seconds
+            self._epoch_s[key.trial] = self._last_s = seconds
         if leaves_slot(key, decisions):
             self._free(key)
             return
         place = self._place(key)
         slot = None if place is None else self.slots[place]
         if place is not None and slot is not None:
+            epoch_s = self._epoch_s.get(key.trial)
             self.slots[place] = replace(
-                slot, epoch=event.epoch, score=event.score, epoch_s=seconds or slot.epoch_s, since=now
+                slot, epoch=event.epoch, score=event.score, epoch_s=epoch_s, guess_s=epoch_s, since=now
             )
 
     def _free(self, key: FoldRunKey) -> None:
