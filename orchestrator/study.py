@@ -175,7 +175,7 @@ class Study:
         return FoldPlan.read(self.folds_path)
 
     def store(self) -> CheckpointStore:
-        return DirectoryStore(self.path / "checkpoints")
+        return DirectoryStore((self.path / "checkpoints").resolve())  # workers may stand elsewhere
 
     # ---- names ----
 

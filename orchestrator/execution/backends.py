@@ -68,6 +68,7 @@ class _Ray:
         self._ray.prepare(self._cluster, trainable, dataset, values, progress)
 
     def run(self, driver: Driver, dataset: Dataset, trainable: str) -> None:
+        self._ray.check_store(self._cluster, driver.store, str(driver.study.path))
         self._ray.run_on_tune(driver, self._cluster, dataset, trainable, driver.store)
 
 

@@ -14,10 +14,12 @@ import contextlib
 import json
 import logging
 import os
+import platform
 import queue
 import shutil
 import tempfile
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,6 +187,30 @@ def _prepare(trainable: str, dataset: Dataset, values: dict[str, Sequence[Any]])
         yield message
         if isinstance(message, Exception):
             return
+
+
+def check_store(cluster: Cluster, store: CheckpointStore, place: str) -> None:
+    """What the driver writes must be seen by every node. Raises InputError naming one that doesn't."""
+    if len(cluster.nodes) < 2:
+        return
+    name = f"probe-{uuid.uuid4().hex}"
+    store.put(name, b"seen")
+    try:
+        for node in cluster.nodes:
+            strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+            seen, host = ray.get(_sees.options(scheduling_strategy=strategy).remote(store, name))
+            if not seen:
+                raise InputError(
+                    f"server {host} does not see {place}: what it writes there would be lost to the others; "
+                    "give --runs a folder that every server mounts"
+                )
+    finally:
+        store.delete(name)
+
+
+@ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
+def _sees(store: CheckpointStore, name: str) -> tuple[bool, str]:
+    return name in store.names(), platform.node()
 
 
 # ---- the race -------------------------------------------------------------------------------------

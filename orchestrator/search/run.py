@@ -69,6 +69,8 @@ def replay(race: Race, study: Study) -> None:
 def _drive(ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say) -> None:
     study, space, backend = ready.study, ready.space, ready.backend
     tracker = _tracker(study.path, request.wandb) if request.wandb else None
+    for note in tracker.notes if tracker else ():
+        say(note)
     view = StudyView(
         race,
         study_name=study.header["name"],
