@@ -34,6 +34,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.errors import InputError, OrchestratorError, TrainableError
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.sharing import share_out
 from orchestrator.execution.worker import (
     FoldRunWorker,
     LegOrder,
@@ -108,24 +109,12 @@ def _import_path() -> str:
 
 
 def size_up(gpus_per_fold_run: float | None, cpus_per_fold_run: int | None) -> Cluster:
-    """Slots and what each may use. None: one GPU where there are GPUs; CPUs shared evenly among slots."""
+    """Slots of the connected Ray and what each may use. Raises InputError."""
     total = ray.cluster_resources()
-    cpus, gpus = int(total.get("CPU", 1)), float(total.get("GPU", 0))
-    share = (1.0 if gpus else 0.0) if gpus_per_fold_run is None else gpus_per_fold_run
-    if share > gpus:
-        raise InputError(
-            f"--gpus-per-fold-run {share:g}: the cluster has {gpus:g} GPUs; lower it, 0 means CPU"
-        )
-    if share:
-        slots = int(gpus / share) if share <= 1 else int(gpus // share)
-        each = max(1, cpus // slots) if cpus_per_fold_run is None else cpus_per_fold_run
-    else:
-        each = cpus_per_fold_run or 1
-        slots = cpus // each
-    if slots < 1 or each > cpus:
-        raise InputError(f"--cpus-per-fold-run {each}: the cluster has {cpus} CPUs; lower it")
-    nodes = tuple(node["NodeID"] for node in ray.nodes() if node["Alive"])
-    return Cluster(Resources(each, share), min(slots, cpus // each), nodes)
+    resources, slots = share_out(
+        int(total.get("CPU", 1)), float(total.get("GPU", 0)), gpus_per_fold_run, cpus_per_fold_run
+    )
+    return Cluster(resources, slots, tuple(node["NodeID"] for node in ray.nodes() if node["Alive"]))
 
 
 # ---- before the race ------------------------------------------------------------------------------
