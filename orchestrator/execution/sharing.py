@@ -11,8 +11,8 @@ def share_out(
 ) -> tuple[Resources, int]:
     """Resources of one fold run and the number of slots. cpus, gpus: of the whole cluster.
 
-    None: one GPU each where there are GPUs, else none; on GPUs the CPUs are shared evenly among slots, on CPUs
-    a fold run takes one. Raises InputError for more than there is.
+    None: one GPU each where there are GPUs, else none; on GPUs the CPUs are shared evenly among slots,
+    without them a fold run takes one. Raises InputError for more than there is.
     """
     share = (1.0 if gpus else 0.0) if gpus_per_fold_run is None else gpus_per_fold_run
     if share > gpus:
