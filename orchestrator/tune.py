@@ -25,7 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed SSH connection is an interrupt too
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it: so do we
+            signal.signal(number, _as_interrupt)
     console = Console(highlight=False, soft_wrap=True)
     try:
         result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))

@@ -43,10 +43,8 @@ def value(item: Any) -> str:
 
 
 def varied(configs: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    """Parameters that differ between configurations, absent ones included; all of a single one."""
+    """Parameters that differ between configurations, absent ones included; none as long as there is one."""
     names = list(dict.fromkeys(name for config in configs.values() for name in config))
-    if len(configs) < 2:
-        return names
     return [name for name in names if len({repr(config.get(name)) for config in configs.values()}) > 1]
 
 
