@@ -41,7 +41,7 @@ __all__ = ["Ensemble", "main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial or nothing written, 2 the input is wrong, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     try:
@@ -186,11 +186,9 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0]
-    )
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0])
+    add = made.add_argument
     add("--study", type=Path, nargs="+", action="extend", metavar="DIR",
         help="studies, several when their targets make up a joint label (default: the newest)")  # fmt: skip
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
@@ -202,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
     add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
     add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

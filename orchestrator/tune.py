@@ -23,7 +23,7 @@ from orchestrator.space_file import parse_settings
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     for number in (signal.SIGTERM, signal.SIGHUP):  # a closed SSH connection is an interrupt too
         if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it: so do we
@@ -94,9 +94,9 @@ def _fraction(text: str) -> float:
     return value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m orchestrator.tune", description=__doc__.split("\n")[0])
-    add = parser.add_argument
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m orchestrator.tune", description=__doc__.split("\n")[0])
+    add = made.add_argument
     add("--space", help="space file; looked up in search_spaces/ where the path does not exist")
     add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
     add("--study", help="name of the study (default: the space's name and the time)")
@@ -120,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--cpus-per-fold-run", type=int, help="CPUs a fold run uses (default: 1, or its share with GPUs)")
     add("--wandb", metavar="PROJECT", help="mirror the study to Weights & Biases")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""What the README shows works as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from orchestrator import ensemble, tune
+from orchestrator.search import Request
+from orchestrator.space_file import SHIPPED, load_space, resolve_space
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+COMMANDS = sorted(set(re.findall(r"python -m (orchestrator\.\w+[^\n`;]*)", README)))
+
+
+def test_the_space_it_shows_can_be_searched(tmp_path: Path) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    path = tmp_path / "mine.py"
+    path.write_text(block)
+    space = load_space(path)
+    assert space.at_scale("small").folds == 3
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
+    module, *arguments = shlex.split(command.split("   #")[0].replace("$target", "age"))
+    parsers = {"orchestrator.tune": tune.parser, "orchestrator.ensemble": ensemble.parser}
+    parsed = vars(parsers[module]().parse_args(arguments))
+    if parsed.get("space"):
+        assert resolve_space(parsed["space"]).parent == SHIPPED
+    assert COMMANDS
+
+
+def test_a_request_has_a_field_for_every_option_of_tune() -> None:
+    options = {action.dest for action in tune.parser()._actions} - {"help", "set", "smoke"}
+    assert options | {"settings"} == set(Request.__dataclass_fields__)
