@@ -2,39 +2,31 @@
 
     python -m orchestrator.tune --space search_spaces/two_cores/age.py --data faces/train \
         --set pretrained=weights/tf_efficientnet_lite0.safetensors
+
+47 fold-epochs, two at a time, of 55 s each where nothing else runs; 40 minutes beside other work. On 5,600 photos
+of 800 people, 25 of them over 60, the vote of its two finalists reached an out-of-fold macro-F1 of 0.537 (95%
+interval 0.476 to 0.595; BBC-CV 0.535) where logistic regression on frozen features reaches 0.46 (2026-11-21).
 """
 
-from orchestrator.space import SearchSpace, age_bins, categorical, choice, joint, loguniform
-
-mask = categorical("mask", ["worn", "wrong", "none"])
-gender = categorical("gender", ["male", "female"])
-age = age_bins([30, 60])
+from orchestrator.space import SearchSpace, choice
+from search_spaces.parts.faces import AGE, LABEL, STRATA
+from search_spaces.parts.two_cores import LITE, REGULAR
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",
-    target=age,
+    target=AGE,
     folds=5,
     trials=6,
     max_t=4,
     finalists=2,
     ladder=[(1, 1, 6), (2, 2, 3), (5, 4, 2)],  # 47 fold-epochs where trying everything takes 120
-    stratify=(gender, age),
-    joint=joint(mask, gender, age),
+    stratify=STRATA,
+    joint=LABEL,
     params={
-        "backbone": "tf_efficientnet_lite0",
-        "pretrained": True,
+        **LITE,
         "image_size": 112,
-        "batch_size": 64,
-        "optimizer": "adamw",
-        "lr": loguniform(4e-4, 2e-3),
-        "weight_decay": 0.02,
-        "head_lr_mult": choice([1.0, 5.0]),
-        "scheduler": "cosine",
-        "warmup_epochs": 0.2,
-        "dropout": choice([0.0, 0.3]),
         "loss": choice(["cross_entropy", "focal"]),
-        "label_smoothing": choice([0.0, 0.1]),
+        **REGULAR,
         "sampler": choice(["none", "weighted"]),  # few people are over 60
-        "augment": choice(["light", "medium"]),
     },
 )

