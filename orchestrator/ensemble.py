@@ -15,16 +15,18 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from orchestrator.arguments import whole
 from orchestrator.demo_faces import demo_faces
 from orchestrator.ensemble_folder import TTA, Ensemble
 from orchestrator.ensemble_parts import Parts, gather
 from orchestrator.ensemble_report import print_scores
 from orchestrator.ensemble_scores import score_parts
 from orchestrator.ensemble_write import refuse_existing, write_ensemble
-from orchestrator.errors import InputError, NoCompleteTrialError, OrchestratorError
+from orchestrator.errors import InputError, OrchestratorError, StorageError
 from orchestrator.manifest import Manifest, load_manifest
 from orchestrator.predictions import read_paths
 from orchestrator.progress import progress_bar
+from orchestrator.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.study import newest_study
 from orchestrator.submission import (
     check_submission,
@@ -40,18 +42,20 @@ __all__ = ["Ensemble", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 no complete trial or nothing written, 2 the input is wrong, 130 interrupted."""
+    """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
+    treat_hangups_as_interrupts()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     try:
         _run(arguments, console)
     except KeyboardInterrupt:
+        ignore_interrupts()
         print("interrupted; nothing half-written is left", file=sys.stderr)
         return 130
-    except (InputError, NoCompleteTrialError, OrchestratorError) as error:
+    except OrchestratorError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 1
+        return 2 if isinstance(error, InputError | StorageError) else 1
     return 0
 
 
@@ -196,7 +200,7 @@ def parser() -> argparse.ArgumentParser:
     add("--vote", choices=sorted(VOTES, reverse=True), help="over trials (default: soft)")
     add("--tta", choices=TTA, help="test-time augmentation of predictions (default: none)")
     add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
-    add("--seed", type=int, default=0, help="of the resampling (default: 0)")
+    add("--seed", type=whole(0), default=0, help="of the resampling (default: 0)")
     add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
     add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
     add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")

@@ -166,7 +166,7 @@ def _study_part(study: Study, manifest: Manifest, plan: FoldPlan, top: int | Non
     if not trials:
         raise NoCompleteTrialError(
             f"study {study.path} has no complete trial; continue it with "
-            f"`python -m orchestrator.tune --resume --study {study.path.name}`"
+            f"`python -m orchestrator.tune --resume --study {study.path.name} --runs {study.path.parent}`"
         )
     if top is not None and not 1 <= top <= len(trials):
         raise EnsembleError(

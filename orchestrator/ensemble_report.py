@@ -46,7 +46,7 @@ def _joint_table(parts: Parts, scores: Scores) -> Table:
 
 
 def _table(title: str, first: str, folds: Sequence[int]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     table.add_column(first)
     for fold in folds:
         table.add_column(f"fold {fold}", justify="right")

@@ -50,4 +50,9 @@ def _check_value(name: str, value: Any, parameter: Parameter) -> None:
 def _check_range(name: str, value: float, parameter: Parameter) -> None:
     low, high = parameter.minimum, parameter.maximum
     if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
-        raise SearchSpaceError(f"{name}={value!r} must lie between {low} and {high}")
+        limits = [
+            f"at least {low:g}" if low is not None else "",
+            f"at most {high:g}" if high is not None else "",
+        ]
+        rule = " and ".join(text for text in limits if text) or "finite"
+        raise SearchSpaceError(f"{name}={value!r} must be {rule}")

@@ -71,7 +71,7 @@ class Study:
     @classmethod
     def create(cls, path: Path, header: dict[str, Any], manifest: Manifest, plan: FoldPlan) -> Study:
         """A new study with its lock held. Raises StudyError when there is one already."""
-        if (path / "journal.jsonl").exists():
+        if has_journal(path):
             raise StudyError(
                 f"study {path} exists; continue it with --resume, or name another with --study "
                 "(nothing was changed)"
@@ -79,6 +79,7 @@ class Study:
         path.mkdir(parents=True, exist_ok=True)
         study = cls(path, [], time.time())
         study._take_lock()
+        study.journal_path.unlink(missing_ok=True)  # a first line that was never whole
         manifest.write(study.manifest_path)
         plan.write(study.folds_path)
         study.append(Opened({"format": FORMAT, **header}))
@@ -197,14 +198,34 @@ class Study:
 
 def newest_study(runs: Path) -> Path:
     """The study that started last. Raises StudyError when there is none."""
-    journals = sorted(runs.glob("*/journal.jsonl"))
-    started = {path.parent: _parse(path)[1] for path in journals}
+    folders = [path.parent for path in runs.glob("*/journal.jsonl")]
+    started = {path: time_begun for path in sorted(folders) if (time_begun := _time_begun(path)) is not None}
     if not started:
         raise StudyError(
             f"no study in {runs}; run `python -m orchestrator.tune --space SPACE` first, "
             "or name one with --study"
         )
     return max(started, key=lambda path: started[path])
+
+
+def has_journal(path: Path) -> bool:
+    """Whether a study was begun there: its first line is whole."""
+    return _first_line(path / "journal.jsonl").endswith(b"\n")
+
+
+def _time_begun(path: Path) -> float | None:
+    """When a study began; None: its journal cannot be read, which only who names that study needs to hear."""
+    try:
+        return float(json.loads(_first_line(path / "journal.jsonl"))["time"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _first_line(journal: Path) -> bytes:
+    if not journal.is_file():
+        return b""
+    with journal.open("rb") as file:
+        return file.readline()
 
 
 def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
@@ -217,8 +238,8 @@ def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
 
 def _journal_of(path: Path) -> Path:
     journal = path / "journal.jsonl"
-    if not journal.is_file():
-        raise StudyError(f"{path} is no study: it has no journal.jsonl; name the folder of one")
+    if not has_journal(path):
+        raise StudyError(f"{path} is no study: it has no journal; name the folder of one")
     return journal
 
 
@@ -234,7 +255,7 @@ def _parse(journal: Path) -> tuple[list[Event], float, int]:
             record = json.loads(line)
             events.append(from_json(record))
             started = started or float(record["time"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines) and number > 1:
                 return events, started, good - len(line) - 1  # torn, though its newline is there
             raise StudyError(

@@ -37,9 +37,16 @@ def read_csv(path: Path) -> pd.DataFrame:
     if not rows:
         raise ManifestError(f"{path} is empty; it needs a header line and one line per image")
     header = [name.strip() for name in rows[0]]
+    _refuse_other_separators(path, header)
     _refuse_ragged(path, header, rows)
     columns = {name: [_parse(row[at]) for row in rows[1:]] for at, name in enumerate(header)}
     return tidy(columns)
+
+
+def _refuse_other_separators(path: Path, header: Sequence[str]) -> None:
+    found = next((mark for mark in (";", "\t") if len(header) == 1 and mark in header[0]), None)
+    if found:
+        raise ManifestError(f"{path}: its cells are separated by {found!r}; save it with commas")
 
 
 def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -7,48 +7,41 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
+import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from orchestrator.errors import InputError, NoCompleteTrialError, OrchestratorError, StorageError
+from orchestrator.arguments import whole
+from orchestrator.errors import InputError, OrchestratorError, StorageError
 from orchestrator.search import Interrupted, Request, Result, run_search
+from orchestrator.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.space import SCALES
 from orchestrator.space_file import parse_settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong, 130 interrupted."""
+    """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed SSH connection is an interrupt too
-        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores it: so do we
-            signal.signal(number, _as_interrupt)
+    treat_hangups_as_interrupts()
     console = Console(highlight=False, soft_wrap=True)
     try:
         result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
     except Interrupted as stop:
-        console.print(
-            f"interrupted; everything finished is saved. Continue with:\n  {_resume(stop.study)}",
-            markup=False,
-        )
+        command = _resume(stop.study, arguments)
+        console.print(f"interrupted; everything finished is saved. Continue with:\n  {command}", markup=False)
         return 130
     except KeyboardInterrupt:
-        print("interrupted before the study began; nothing was written", file=sys.stderr)
+        ignore_interrupts()
+        print("interrupted before anything of the study was changed", file=sys.stderr)
         return 130
-    except (InputError, StorageError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except NoCompleteTrialError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     except OrchestratorError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InputError | StorageError) else 1
     _say_result(result, console)
     return 0
 
@@ -63,16 +56,24 @@ def _say_result(result: Result, console: Console) -> None:
         markup=False,
     )
     console.print(f"study: {result.study}", markup=False)
-    console.print(f"next: python -m orchestrator.ensemble --study {result.study}", markup=False)
+    command = shlex.join(["python", "-m", "orchestrator.ensemble", "--study", str(result.study)])
+    console.print(f"next: {command}", markup=False)
 
 
-def _resume(study: Path) -> str:
-    runs = "" if study.parent == Path("runs") else f" --runs {study.parent}"
-    return f"python -m orchestrator.tune --resume --study {study.name}{runs}"
-
-
-def _as_interrupt(signum: int, frame: Any) -> None:
-    raise KeyboardInterrupt
+def _resume(study: Path, arguments: argparse.Namespace) -> str:
+    """The command that continues where this one stopped, ready to paste."""
+    words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
+    if study.parent != Path("runs"):
+        words += ["--runs", str(study.parent)]
+    if arguments.inline:
+        words.append("--inline")
+    for option in ("address", "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
+        value = getattr(arguments, option)
+        if value not in (None, "auto"):
+            words += [f"--{option.replace('_', '-')}", str(value)]
+    if arguments.address == "auto":
+        words += ["--address", "auto"]
+    return shlex.join(words)
 
 
 def _request(arguments: argparse.Namespace) -> Request:
@@ -89,7 +90,7 @@ def _fraction(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not (0 <= value <= 1 or value == int(value)) or value < 0:
+    if not math.isfinite(value) or value < 0 or (value > 1 and value != int(value)):
         raise InputError(f"--gpus-per-fold-run {text}: give auto, a fraction such as 0.25, or a whole number")
     return value
 
@@ -106,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
     add("--trials", type=int, help="number of configurations; with --resume: extend to this many")
     add("--max-epochs", type=int, help="epochs of a finalist's fold run")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
-    add("--seed", type=int, help="of proposals, folds and fold runs (default: 0)")
+    add("--seed", type=whole(0), help="of proposals, folds and fold runs (default: 0)")
     add("--rule", help="fold_asha, exhaustive or pooled_asha (default: fold_asha)")
     add("--sampler", help="random or grid (default: random)")
     add("--resume", action="store_true", help="continue a study (default: the newest)")
@@ -118,7 +119,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="auto|F",
         help="GPUs a fold run uses, may be a fraction",
     )
-    add("--cpus-per-fold-run", type=int, help="CPUs a fold run uses (default: 1, or its share with GPUs)")
+    add(
+        "--cpus-per-fold-run", type=whole(1), help="CPUs a fold run uses (default: 1, or its share with GPUs)"
+    )
     add("--wandb", metavar="PROJECT", help="mirror the study to Weights & Biases")
     return made
 

@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LAYERS = [
     # records and what makes them from files
-    {"errors", "trial", "targets", "cells", "metrics", "domains", "parameter_check", "space"},
+    {
+        "errors",
+        "signals",
+        "arguments",
+        "trial",
+        "targets",
+        "cells",
+        "metrics",
+        "domains",
+        "parameter_check",
+        "space",
+    },
     {"manifest", "importers", "layouts", "table_file", "splitting", "folds", "drawing", "demo_faces"},
     # rules: pure functions
     {"race", "sampling", "voting", "resampling", "estimate", "history", "space_file"},

@@ -90,7 +90,7 @@ def test_a_space_that_cannot_be_searched_is_refused(changes: dict[str, Any], wor
         ({"optimiser": "sgd"}, "did you mean 'optimizer'"),
         ({"optimizer": choice(["sgd", "rmsprop"])}, "rmsprop"),
         ({"batch_size": 6.5}, "of type int"),
-        ({"lr": uniform(-1.0, 1.0)}, "between"),
+        ({"lr": uniform(-1.0, 1.0)}, "lr=-1.0 must be at least 0"),
         ({"lr": True}, "of type float"),
     ],
 )

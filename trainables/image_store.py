@@ -52,7 +52,15 @@ def read_image(path: Path, size: int) -> Images | None:
 
 def _is_truncated(data: bytes) -> bool:
     """A JPEG without its end marker: the decoder would fill the missing part with grey and say nothing."""
-    return data.startswith(b"\xff\xd8") and data.find(b"\xff\xd9", len(data) // 2) < 0
+    return data.startswith(b"\xff\xd8") and data.find(b"\xff\xd9", _start_of_scan(data)) < 0
+
+
+def _start_of_scan(data: bytes) -> int:
+    """Where a JPEG's picture begins: after its headers, whose thumbnails have end markers of their own."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
 
 
 def read_images(paths: Sequence[str], root: Path, size: int) -> tuple[Images, list[str]]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
+from orchestrator.checkpoints import DirectoryStore
+from orchestrator.errors import InputError
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
 from orchestrator.execution.worker import FoldRunWorker, load_trainable
@@ -17,6 +20,10 @@ class Backend(Protocol):
 
     slots: int
     gpus: float
+
+    def check_folder(self, folder: Path) -> None:
+        """What is written there must be seen wherever fold runs happen. Raises InputError."""
+        ...
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...
 
@@ -35,6 +42,9 @@ class _Inline:
     def __init__(self, cpus: int) -> None:
         self.gpus = 0.0
         self._resources = Resources(cpus, 0.0)
+
+    def check_folder(self, folder: Path) -> None:
+        """This process sees what it writes."""
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return load_trainable(trainable).parameters()
@@ -59,6 +69,9 @@ class _Ray:
         self.slots = self._cluster.slots
         self.gpus = self._cluster.resources.gpus
 
+    def check_folder(self, folder: Path) -> None:
+        self._ray.check_store(self._cluster, DirectoryStore(folder.resolve()), str(folder))
+
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return self._ray.describe(trainable)
 
@@ -68,7 +81,6 @@ class _Ray:
         self._ray.prepare(self._cluster, trainable, dataset, values, progress)
 
     def run(self, driver: Driver, dataset: Dataset, trainable: str) -> None:
-        self._ray.check_store(self._cluster, driver.store, str(driver.study.path))
         self._ray.run_on_tune(driver, self._cluster, dataset, trainable, driver.store)
 
 
@@ -78,6 +90,10 @@ def open_backend(
 ) -> Iterator[Backend]:
     """A backend, ready; what it started ends with the context. Raises InputError."""
     if inline:
+        if address is not None or gpus_per_fold_run:
+            raise InputError(
+                "--inline uses neither Ray nor a GPU; leave out --address and --gpus-per-fold-run"
+            )
         yield _Inline(cpus_per_fold_run or 1)
         return
     from orchestrator.execution import ray_tune  # seconds to import: only when it is used

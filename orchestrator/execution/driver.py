@@ -165,13 +165,22 @@ class Driver:
             if key not in self._running:
                 delete_fold_run(self.store, key)
 
+    def _stored(self, name: str) -> bytes:
+        try:
+            return self.store.get(name)
+        except KeyError:
+            raise StorageError(
+                f"study {self.study.path}: checkpoints/{name} is missing; restore it, "
+                "then continue with --resume"
+            ) from None
+
     def _complete(self, trial: int) -> None:
         parts = {}
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
             best = self._history.best(key)
             assert best is not None  # a complete trial has all folds
-            parts[fold] = fold_from_bytes(self.store.get(oof_name(key, best.epoch)))
+            parts[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch)))
             keep_only_best(self.store, key, best.epoch)
         prediction = assemble(parts, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.oof_path(trial), prediction, self._dataset.paths, self._dataset.classes)

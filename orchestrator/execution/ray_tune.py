@@ -17,6 +17,7 @@ import os
 import platform
 import queue
 import shutil
+import socket
 import tempfile
 import threading
 import uuid
@@ -90,8 +91,9 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
     else:
         options.update(address=address, runtime_env={"env_vars": here})
     try:
+        _knock(address)
         ray.init(**options)
-    except (ConnectionError, ValueError) as error:
+    except (ConnectionError, ValueError, OSError) as error:
         raise InputError(
             f"--address {address}: no Ray answers there ({error}); start it with `ray up`"
         ) from error
@@ -99,6 +101,13 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Raises OSError within seconds where nothing listens: Ray itself would try for minutes."""
+    host, colon, port = (address or "").rpartition(":")
+    if colon and "//" not in host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=5).close()
 
 
 def _import_path() -> str:
@@ -110,11 +119,10 @@ def _import_path() -> str:
 
 def size_up(gpus_per_fold_run: float | None, cpus_per_fold_run: int | None) -> Cluster:
     """Slots of the connected Ray and what each may use. Raises InputError."""
-    total = ray.cluster_resources()
-    resources, slots = share_out(
-        int(total.get("CPU", 1)), float(total.get("GPU", 0)), gpus_per_fold_run, cpus_per_fold_run
-    )
-    return Cluster(resources, slots, tuple(node["NodeID"] for node in ray.nodes() if node["Alive"]))
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    has = [(int(node["Resources"].get("CPU", 0)), float(node["Resources"].get("GPU", 0))) for node in nodes]
+    resources, slots = share_out(has, gpus_per_fold_run, cpus_per_fold_run)
+    return Cluster(resources, slots, tuple(node["NodeID"] for node in nodes))
 
 
 # ---- before the race ------------------------------------------------------------------------------

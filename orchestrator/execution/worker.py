@@ -52,6 +52,10 @@ class StorageFailed:
     error: str
 
 
+class _ResumeStateGoneError(Exception):
+    """What the journal says was stored is not there."""
+
+
 Outcome = EpochEnded | LegFailed | StorageFailed
 
 
@@ -111,6 +115,9 @@ class FoldRunWorker:
             if self._rebuild:
                 self._build(order)
             return self._run_epoch(order)
+        except _ResumeStateGoneError as error:
+            # Not the fold run's fault, and a dead process would look the same: again, from the start.
+            return LegFailed(leg.trial, leg.fold, 0, "lost", str(error))
         except StorageError as error:
             return StorageFailed(leg.trial, leg.fold, str(error))
         except Exception as error:
@@ -131,10 +138,19 @@ class FoldRunWorker:
             self._dataset, leg.fold, order.config, order.max_epochs, order.seed, self._resources
         )
         if leg.start:
-            run.load_state(self._store.get(resume_name(leg.key, leg.start)))
+            run.load_state(self._resume_state(leg))
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._best = self._previous_best = order.best
         self._rebuild = False
+
+    def _resume_state(self, leg: Leg) -> bytes:
+        name = resume_name(leg.key, leg.start)
+        try:
+            return self._store.get(name)
+        except KeyError:
+            raise _ResumeStateGoneError(
+                f"{name} is missing from the store; run again from the start"
+            ) from None
 
     def _run_epoch(self, order: LegOrder) -> EpochEnded:
         run, key = self._run, order.leg.key

@@ -23,7 +23,7 @@ from orchestrator.sampling import make_sampler
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
-from orchestrator.study import Study
+from orchestrator.study import Study, has_journal
 from orchestrator.trial import Dataset, Parameter
 
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
@@ -36,14 +36,15 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     path = resolve_space(request.space)
     full = load_space(path)
     say(f"space: {_shown(path)}")
-    name = request.study or f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    name = _name(request) or f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = request.runs / name
-    if (folder / "journal.jsonl").exists():
+    if has_journal(folder):
         raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
     seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
     if rule not in RULES:
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
     backend = stack.enter_context(open_for(request))
+    backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
     manifest, source = _manifest(request, space, say)
     plan = load_or_build(
@@ -75,6 +76,20 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     study = Study.create(folder, header, manifest, plan)
     stack.callback(study.close)
     return Ready(study, space, dataset, backend)
+
+
+def _name(request: Request) -> str | None:
+    """--study as one folder below --runs, which may be given along, as other commands take it."""
+    if request.study is None:
+        return None
+    given = Path(request.study)
+    given = given.relative_to(request.runs) if given.is_relative_to(request.runs) else given
+    if len(given.parts) != 1 or given.name.startswith(".") or len(given.name.encode()) > 200:
+        raise InputError(
+            f"--study {request.study}: give one name of at most 200 bytes, without / or a leading dot; "
+            "--runs says where studies lie"
+        )
+    return given.name
 
 
 def _shown(path: Path) -> Path:

@@ -27,6 +27,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     if request.space is not None:
         _same_space(request, study)
     backend = stack.enter_context(open_for(request))
+    backend.check_folder(folder)
     dataset = make_dataset(space, study.manifest(), study.fold_plan(), request.runs)
     prepare(space, check(space, backend), backend, dataset)
     return Ready(study, space, dataset, backend)

@@ -15,6 +15,7 @@ from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.search.begin import begin
 from orchestrator.search.request import Interrupted, Ready, Request, Result, Say
 from orchestrator.search.resume import reopen, take_over
+from orchestrator.signals import ignore_interrupts
 from orchestrator.space import SearchSpace
 from orchestrator.study import Study
 from orchestrator.trial import Closed, Decided, Opened, Race
@@ -29,17 +30,26 @@ def run_search(request: Request, say: Say = print) -> Result:
     with contextlib.ExitStack() as stack:
         ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
-        sampler = make_sampler(study.header["sampler"], ready.space, study.header["seed"])
-        race = _rebuild_race(study, ready.space)
-        if request.resume:
-            take_over(request, study, race, sampler, say)
-        _drive(ready, race, sampler, request, say)
+        try:
+            _search(ready, request, say)
+        except KeyboardInterrupt:
+            ignore_interrupts()
+            raise Interrupted(study.path) from None
         complete = study.complete_trials()
     if not complete:
         raise NoCompleteTrialError(
             f"study {study.path} ended without a complete trial; the reasons are in {study.journal_path}"
         )
     return Result(study.path, complete, time.monotonic() - started)
+
+
+def _search(ready: Ready, request: Request, say: Say) -> None:
+    study = ready.study
+    sampler = make_sampler(study.header["sampler"], ready.space, study.header["seed"])
+    race = _rebuild_race(study, ready.space)
+    if request.resume:
+        take_over(request, study, race, sampler, say)
+    _drive(ready, race, sampler, request, say)
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
@@ -96,8 +106,9 @@ def _run(driver: Driver, ready: Ready) -> None:
     try:
         ready.backend.run(driver, ready.dataset, ready.space.trainable)
     except KeyboardInterrupt:
+        ignore_interrupts()
         driver.close("interrupted")
-        raise Interrupted(ready.study.path) from None
+        raise
     except BaseException as error:
         with contextlib.suppress(StorageError):  # the error that ended it is the one to tell
             driver.close("stopped", f"{type(error).__name__}: {error}")

@@ -71,6 +71,72 @@ def test_a_corrupt_line_in_the_middle_is_named_and_nothing_is_touched(
     assert path.read_bytes() == b"".join(lines)
 
 
+def test_a_journal_without_a_whole_first_line_is_no_study(
+    finished: Path, space_file: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a driver killed while it made the folder leaves behind stands in nobody's way."""
+    (finished / "z").mkdir()
+    (finished / "z" / "journal.jsonl").write_text('{"event": "ope')
+    assert main(["--resume", "--runs", str(finished), "--inline"]) == 0
+    begin = ["--space", str(space_file), "--data", str(faces), "--runs", str(finished), "--study", "z"]
+    assert main([*begin, "--inline", "--smoke"]) == 0
+    assert journal(finished / "z")[0]["event"] == "opened"
+
+
+def test_a_journal_line_that_is_no_object_is_named(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = finished / "a" / "journal.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"[]\n", *lines[3:]]))
+    assert "journal.jsonl:3" in refused(capsys, "--resume", "--runs", str(finished))
+
+
+@pytest.mark.parametrize("name", [".", "..", "z/../../w", "nested/name", ".hidden", "x" * 300])
+def test_a_name_that_is_no_single_folder_is_refused(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    runs = ["--runs", str(tmp_path / "runs")]
+    message = refused(capsys, "--space", str(space_file), "--data", str(faces), *runs, "--study", name)
+    assert "--study" in message
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_name_may_be_given_with_the_folder_of_runs(space_file: Path, faces: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    name = ["--runs", str(runs), "--study", str(runs / "a")]
+    assert main(["--space", str(space_file), "--data", str(faces), "--inline", "--smoke", *name]) == 0
+    assert (runs / "a" / "journal.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--gpus-per-fold-run", "nan"], ["--gpus-per-fold-run", "1.5"], ["--address", "127.0.0.1:1"]],
+)
+def test_a_resource_that_makes_no_sense_is_refused(
+    space_file: Path, faces: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    assert option[0] in refused(capsys, "--space", str(space_file), "--data", str(faces), *option)
+
+
+def test_an_address_where_nothing_listens_is_refused_within_seconds(
+    space_file: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--space", str(space_file), "--data", str(faces), "--address", "127.0.0.1:1"]
+    assert main(options) == 2
+    assert "no Ray answers there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["--seed", "-1"], ["--cpus-per-fold-run", "0"]])
+def test_a_negative_number_is_refused_with_the_rule(
+    space_file: Path, capsys: pytest.CaptureFixture[str], option: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--space", str(space_file), *option])
+    assert stop.value.code == 2
+    assert "whole number of at least" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "change",
     [

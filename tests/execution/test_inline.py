@@ -111,6 +111,32 @@ def test_a_driver_that_dies_anywhere_is_continued_bit_for_bit(
     assert cut.store().names() == whole.store().names()
 
 
+def test_a_resume_state_that_is_gone_costs_its_epochs_and_no_trial(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune(space_file, faces, runs, "--study", "whole")
+    original, calls = worker.FoldRunWorker.step, {"left": 12}
+
+    def step(self: worker.FoldRunWorker) -> Any:
+        calls["left"] -= 1
+        if calls["left"] == 0:
+            raise StoppedError
+        return original(self)
+
+    monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+    with pytest.raises(StoppedError):
+        tune(space_file, faces, runs, "--study", "cut")
+    monkeypatch.undo()
+    gone = list((runs / "cut" / "checkpoints").rglob("resume-*"))
+    assert gone
+    for path in gone:
+        path.unlink()
+    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
+    assert any("missing from the store" in event["error"] for event in events(runs / "cut", "leg_failed"))
+    assert Study.read(runs / "cut").complete_trials() == Study.read(runs / "whole").complete_trials()
+    assert curves(runs / "cut") == curves(runs / "whole")
+
+
 def test_a_finished_study_can_be_extended(space_file: Path, faces: Path, runs: Path) -> None:
     tune(space_file, faces, runs, "--study", "a")
     before = journal(runs / "a")
