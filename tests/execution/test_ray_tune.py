@@ -184,7 +184,9 @@ def test_a_driver_killed_on_ray_is_resumed_and_leaves_no_process(
     assert len(Study.read(tmp_path / "a").complete_trials()) == 2
 
 
-def test_ctrl_c_saves_and_prints_how_to_go_on(space_file: Path, faces: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
     arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.2")
     with subprocess.Popen(
         arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -192,7 +194,9 @@ def test_ctrl_c_saves_and_prints_how_to_go_on(space_file: Path, faces: Path, tmp
         path = tmp_path / "a" / "journal.jsonl"
         while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):
             pause(process)
-        process.send_signal(signal.SIGINT)
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            pause(process)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
     assert "--resume --study a" in output

@@ -104,6 +104,16 @@ def test_half_a_jpeg_is_unreadable(tmp_path: Path) -> None:
     assert read_image(half, 16) is None
 
 
+def test_what_a_phone_appends_to_a_jpeg_does_not_make_it_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "motion.jpg"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    alone = read_image(path, 20)
+    path.write_bytes(path.read_bytes() + bytes(3 * path.stat().st_size))
+    appended = read_image(path, 20)
+    assert alone is not None and appended is not None
+    assert np.array_equal(alone, appended)
+
+
 def test_a_grey_or_transparent_image_becomes_rgb(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 90, np.uint8))
     cv2.imwrite(str(tmp_path / "alpha.png"), np.full((8, 8, 4), 90, np.uint8))
