@@ -68,6 +68,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "rule": rule,
         "sampler": sampler_name,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
+        "demo": request.data is None,
         "manifest": {"source": source, "root": str(manifest.root), "fingerprint": manifest.fingerprint},
         "fold_plan": plan.fingerprint,
         "classes": list(space.target.classes),
@@ -118,8 +119,7 @@ def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[
 
 def _manifest(request: Request, space: SearchSpace, say: Say) -> tuple[Manifest, str]:
     if request.data is None:
-        with progress_bar("drawing demo faces") as progress:
-            source = demo_faces(request.runs / ".cache", progress=progress) / "train"
+        source = draw_demo(request.runs)
         say(f"data: {DEMO}")
     else:
         source = Path(request.data)
@@ -130,6 +130,12 @@ def _manifest(request: Request, space: SearchSpace, say: Say) -> tuple[Manifest,
     if kept.empty:
         raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
     return replace(manifest, frame=kept), str(source)
+
+
+def draw_demo(runs: Path) -> Path:
+    """The demo faces' training folder; drawn where they are not there yet, the same every time."""
+    with progress_bar("drawing demo faces") as progress:
+        return demo_faces(runs / ".cache", progress=progress) / "train"
 
 
 def _say_rows(manifest: Manifest, dataset: Dataset, space: SearchSpace, say: Say) -> None:

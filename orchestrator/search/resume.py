@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.errors import StudyError
 from orchestrator.sampling import Sampler
-from orchestrator.search.begin import check, open_for, prepare
+from orchestrator.search.begin import check, draw_demo, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
 from orchestrator.space_file import resolve_space
 from orchestrator.study import Study, newest_study
@@ -28,6 +28,8 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         _same_space(request, study)
     backend = stack.enter_context(open_for(request))
     backend.check_folder(folder)
+    if study.header.get("demo"):
+        draw_demo(request.runs)  # the cache may have been cleared since
     dataset = make_dataset(space, study.manifest(), study.fold_plan(), request.runs)
     prepare(space, check(space, backend), backend, dataset)
     return Ready(study, space, dataset, backend)
