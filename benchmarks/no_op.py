@@ -51,4 +51,4 @@ class NoOp:
     def load_predictor(
         cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
     ) -> None:
-        raise NotImplementedError("the benchmark predicts nothing")
+        raise TypeError("a no-op has no model: the benchmark predicts nothing")

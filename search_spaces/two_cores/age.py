@@ -3,9 +3,10 @@
     python -m orchestrator.tune --space search_spaces/two_cores/age.py --data faces/train \
         --set pretrained=weights/tf_efficientnet_lite0.safetensors
 
-47 fold-epochs, two at a time, of 55 s each where nothing else runs; 40 minutes beside other work. On 5,600 photos
-of 800 people, 25 of them over 60, the vote of its two finalists reached an out-of-fold macro-F1 of 0.537 (95%
-interval 0.476 to 0.595; BBC-CV 0.535) where logistic regression on frozen features reaches 0.46 (2026-11-21).
+47 fold-epochs, two at a time, of 55 s each where nothing else runs; 40 minutes beside other work. On 5,600
+photos of 800 people, 25 of them over 60, the vote of its two finalists reached an out-of-fold macro-F1 of
+0.537 (95% interval 0.476 to 0.595; BBC-CV 0.535) where logistic regression on frozen features reaches 0.46
+(2026-11-21).
 """
 
 from orchestrator.space import SearchSpace, choice
