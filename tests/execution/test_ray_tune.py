@@ -8,7 +8,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -106,16 +107,41 @@ def test_a_store_that_refuses_to_write_stops_the_study_with_its_own_message(
     check_consistent(tmp_path / "a", folds=3, max_t=4)
 
 
-def kill_when(process: subprocess.Popen[str], study: Path, lines: int) -> bool:
+def kill_when(
+    process: subprocess.Popen[str], study: Path, lines: int, before: Callable[[], None] = lambda: None
+) -> bool:
     """SIGKILL once the journal has that many lines; False: the command ended before."""
     path = study / "journal.jsonl"
     while process.poll() is None:
         if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            before()
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
             return True
         pause(process)
     return False
+
+
+def trainers(driver: int) -> list[int]:
+    """Processes below the driver that run legs."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+
+    def below(pid: int) -> bool:
+        return pid in parents and (parents[pid] == driver or below(parents[pid]))
+
+    return [
+        pid for pid in parents if below(pid) and b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 def pause(process: subprocess.Popen[str]) -> None:
@@ -168,14 +194,18 @@ def journal_so_far(study: Path) -> list[dict[str, object]]:
     return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]  # type: ignore[misc]
 
 
-def test_a_driver_killed_on_ray_is_resumed_and_leaves_no_process(
+def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     space_file: Path, faces: Path, tmp_path: Path
 ) -> None:
+    slots: list[int] = []
     arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.05")
     with subprocess.Popen(
         arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        assert kill_when(process, tmp_path / "a", 30)
+        assert kill_when(process, tmp_path / "a", 30, before=lambda: slots.extend(trainers(process.pid)))
+    assert slots
+    while any(map(alive, slots)):  # they notice by themselves; nobody may go on writing to the study
+        time.sleep(0.1)
     resumed = run(
         [sys.executable, "-m", "orchestrator.tune", "--resume", "--study", "a", "--runs", str(tmp_path)]
     )
