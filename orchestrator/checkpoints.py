@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.errors import StorageError
 from orchestrator.trial import CheckpointStore, FoldRunKey
+from orchestrator.whole_file import whole_file
 
 _NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
 
@@ -58,17 +58,10 @@ class DirectoryStore:
 
     def put(self, name: str, data: bytes) -> None:
         path = self.root / name
-        part = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as file:
+            with whole_file(path) as file:
                 file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
         except OSError as error:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
-                part.unlink()
             raise StorageError(_cannot_write(path, len(data), error)) from error
 
     def get(self, name: str) -> bytes:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from orchestrator.errors import StorageError
 from orchestrator.history import History
 from orchestrator.predictions import write_parquet
 from orchestrator.study import Study
@@ -18,13 +17,8 @@ from orchestrator.trial import FoldRunKey, TrialStatus
 def write_exports(study: Study, statuses: Sequence[TrialStatus]) -> None:
     """Replaces both tables; each appears whole or not at all. Raises StorageError."""
     history = History(study.space.mode, study.events)
-    try:
-        write_parquet(study.path / "trials.parquet", _trials(study, statuses))
-        write_parquet(study.path / "epochs.parquet", _epochs(history))
-    except OSError as error:
-        raise StorageError(
-            f"cannot write the tables of {study.path}: {error.strerror}; --resume makes them"
-        ) from error
+    write_parquet(study.path / "trials.parquet", _trials(study, statuses))
+    write_parquet(study.path / "epochs.parquet", _epochs(history))
 
 
 def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:

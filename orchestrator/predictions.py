@@ -5,9 +5,7 @@ A table is Parquet with the columns row, path, label, fold and one p_<class> per
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchestrator.errors import StorageError, StudyError
+from orchestrator.whole_file import whole_file
 
 Rows = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -149,19 +148,11 @@ def probability_columns(probabilities: Probabilities, classes: Sequence[str]) ->
 
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Written beside, fsynced, then renamed. Raises StorageError."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
+        with whole_file(path) as file:
             pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error
-    finally:
-        with contextlib.suppress(OSError):  # usually gone; cleaning up must not hide what went wrong
-            part.unlink()
 
 
 def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.errors import EnsembleError, StorageError
 from orchestrator.manifest import Manifest
 from orchestrator.predictions import Probabilities, probability_columns, write_parquet
+from orchestrator.whole_file import whole_file
 
 IMAGE_ID = "ImageID"
 ANSWER = "ans"
@@ -61,19 +60,11 @@ def write_submission(path: Path, manifest: Manifest, predicted: NDArray[np.int64
     """
     check_submission(path, manifest)
     table = pd.DataFrame({IMAGE_ID: manifest.frame[IMAGE_ID].to_numpy(), ANSWER: predicted})
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            table.to_csv(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with whole_file(path) as file:
+            file.write(table.to_csv(index=False).encode())
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; name another --submission") from error
-    finally:
-        with contextlib.suppress(OSError):  # usually gone; cleaning up must not hide what went wrong
-            part.unlink()
 
 
 def write_probabilities(

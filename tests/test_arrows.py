@@ -14,6 +14,7 @@ LAYERS = [
         "errors",
         "signals",
         "arguments",
+        "whole_file",
         "trial",
         "targets",
         "cells",

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import checkpoints
 from orchestrator.checkpoints import (
     DirectoryStore,
     delete_fold_run,
@@ -81,7 +80,7 @@ def test_a_full_disk_leaves_the_old_bytes_and_says_what_to_do(
     def full(file: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(StorageError, match=r"disk full: 3 bytes .*x\.pt.*--resume"):
         store.put("t0003-f1/x.pt", b"new")
     assert store.get("t0003-f1/x.pt") == b"old"

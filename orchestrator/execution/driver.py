@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.checkpoints import delete_fold_run, keep_only_best, oof_name
-from orchestrator.errors import StorageError
+from orchestrator.errors import OrchestratorError, StorageError
 from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
 from orchestrator.exports import write_exports
 from orchestrator.history import History
 from orchestrator.predictions import assemble, fold_from_bytes, write_prediction
+from orchestrator.race.rule import OUT
 from orchestrator.sampling import Sampler
 from orchestrator.study import Study
 from orchestrator.trial import (
@@ -40,7 +41,6 @@ from orchestrator.trial import (
 )
 
 log = logging.getLogger(__name__)
-OUT = (State.PRUNED, State.FAIL)
 
 
 class View(Protocol):
@@ -86,6 +86,8 @@ class Driver:
     def next_order(self) -> LegOrder | None:
         """The next leg for a free slot, already in the journal as started; None: nothing now, or done."""
         leg = self.race.next()
+        if leg is None and not self._running and not self.race.done:
+            raise OrchestratorError("the race has nothing to run and is not done; please report this journal")
         return None if leg is None else self._start(leg)
 
     def report(self, outcome: Outcome) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orchestrator.errors import OrchestratorError
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.worker import FoldRunWorker
 
@@ -12,10 +11,7 @@ def run_inline(driver: Driver, worker: FoldRunWorker) -> None:
     try:
         while not driver.done:
             order = driver.next_order()
-            if order is None:
-                raise OrchestratorError(
-                    "the race has nothing to run and is not done; please report this journal"
-                )
+            assert order is not None  # one slot: nothing else is running
             worker.start(order)
             while (answer := driver.report(worker.step())).goes_on:
                 if answer.order is not None:

@@ -207,7 +207,10 @@ def check_store(cluster: Cluster, store: CheckpointStore, place: str) -> None:
 
 @ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
 def _sees(store: CheckpointStore, name: str) -> tuple[bool, str]:
-    return name in store.names(), platform.node()
+    try:
+        return store.get(name) == b"seen", platform.node()
+    except KeyError:
+        return False, platform.node()
 
 
 # ---- the race -------------------------------------------------------------------------------------
@@ -273,10 +276,6 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
             return None  # Tune would queue it; the race decides better once a slot is really free
         order = self._driver.next_order()
         if order is None:
-            if not self._driver.running:
-                raise OrchestratorError(
-                    "the race has nothing to run and is not done; please report this journal"
-                )
             return None
         self.orders[trial_id] = order
         return {"order": order}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import StudyError
 from orchestrator.trial import FoldRunKey
+from orchestrator.whole_file import whole_file
 
 FILE = "tracking.json"
 
@@ -41,12 +41,8 @@ class Position:
         self._record["sent"][self._destination] = {
             name: [item.epoch, item.state] for name, item in self.sent.items()
         }
-        draft = self._path.with_name(f"{FILE}.{os.getpid()}.part")
-        with draft.open("w") as file:
-            json.dump(self._record, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
+        with whole_file(self._path) as file:
+            file.write(json.dumps(self._record, indent=1).encode())
 
 
 def last_project(study: Path) -> str | None:
