@@ -10,8 +10,11 @@ import math
 from collections.abc import Iterable
 from datetime import date
 from numbers import Integral, Real
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Plain = str | int | float | bool | None
 
@@ -45,3 +48,15 @@ def plain_cells(values: Iterable[object]) -> list[Plain]:
 def text_of(cell: Plain) -> str | None:
     """The cell as text, None when it is missing: 3 and 3.0 are both "3"."""
     return None if cell is None else str(cell)
+
+
+def columns_of(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    """Each column as an array (n,): float64 where every value is a number or missing (NaN), else text
+    (missing: "")."""
+    return {str(name): _array(plain_cells(frame[name])) for name in frame.columns if name != "path"}
+
+
+def _array(cells: list[Plain]) -> NDArray[Any]:
+    if all(cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in cells):
+        return np.array([math.nan if cell is None else cell for cell in cells], np.float64)
+    return np.array([text_of(cell) or "" for cell in cells], np.str_)

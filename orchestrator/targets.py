@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from orchestrator.cells import Plain, plain_cells, text_of
 from orchestrator.errors import ManifestError, SearchSpaceError
+from orchestrator.trial import Factor
 
 Labels = NDArray[np.int64]
 
@@ -175,6 +176,14 @@ def categorical(column: str, classes: Sequence[str], name: str | None = None) ->
 def joint(*parts: Target, name: str | None = None) -> Joint:
     """One label for all parts: `joint(mask, gender, age)` is mask*6 + gender*3 + age. SearchSpaceError."""
     return Joint(name or "_".join(part.name for part in parts), parts)
+
+
+def factors_of(target: Target) -> tuple[Factor, ...]:
+    """The parts of a target in the order of its mixed radix; a single one is its own part."""
+    if isinstance(target, Joint):
+        return tuple(factor for part in target.parts for factor in factors_of(part))
+    edges = target.edges if isinstance(target, Binned) else None
+    return (Factor(target.name, target.classes, target.column, edges),)
 
 
 def target_from_json(record: Mapping[str, Any]) -> Target:

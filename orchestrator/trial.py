@@ -205,12 +205,29 @@ def from_json(record: Mapping[str, Any]) -> Event:
 
 
 @dataclass(frozen=True)
+class Factor:
+    """One part of what is predicted, read from one column of the manifest.
+
+    edges: class c holds edges[c - 1] <= value < edges[c], so the classes are ordered; None: they are not.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    column: str
+    edges: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a fold run may see: the rows with role train or extra. Rows with role test are not in it.
 
     paths: (n,) image paths relative to `root`; labels: (n,) int64 in [0, len(classes));
-    folds: (n,) int16, the fold in which a row is validated, -1 for role extra (always training);
-    fingerprint: of the images' identity, names the image store; cache_dir: where a node may keep it.
+    folds: (n,) int16, the fold in which a row is validated; for role extra -1 (every training part) or
+    -2 - f (the training part of fold f alone, such as a label that fold f's model gave);
+    fingerprint: of the images' identity, names the image store; cache_dir: where a node may keep it;
+    factors: the parts of a label, which is their class numbers in mixed radix, the first most significant;
+    columns: the manifest's others, each (n,), numbers as float64 (NaN: missing) and all else as text;
+    within: (n,) bool, the rows that are trained on and scored; None: all. The others get probabilities too.
     """
 
     root: str
@@ -222,12 +239,25 @@ class Dataset:
     mode: str
     fingerprint: str
     cache_dir: str
+    factors: tuple[Factor, ...] = ()
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    within: NDArray[np.bool_] | None = None
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.folds == fold)
 
     def training_rows(self, fold: int) -> NDArray[np.int64]:
-        return np.flatnonzero(self.folds != fold)
+        joins = (self.folds != fold) & ((self.folds >= -1) | (self.folds == -2 - fold))
+        return np.flatnonzero(joins if self.within is None else joins & self.within)
+
+    def scored(self, fold: int) -> NDArray[np.bool_]:
+        """Which of `validation_rows(fold)` the score is of."""
+        rows = self.validation_rows(fold)
+        return np.ones(len(rows), np.bool_) if self.within is None else self.within[rows]
+
+
+TTA = ("none", "flip", "five_crop", "five_crop_flip")
+"""Test-time augmentation: the views of an image whose probabilities are averaged."""
 
 
 @dataclass(frozen=True)
@@ -254,9 +284,16 @@ class Predictor(Protocol):
     """One model in memory."""
 
     def predict(
-        self, paths: Sequence[str], tta: str = "none", progress: Progress | None = None
+        self,
+        paths: Sequence[str],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
     ) -> NDArray[np.float32]:
-        """Class probabilities, shape (len(paths), C), rows summing to 1. Raises ImageReadError."""
+        """Class probabilities, shape (len(paths), C), rows summing to 1. Raises ImageReadError.
+
+        columns: of the manifest, as in `Dataset.columns`, each of len(paths); face boxes for example.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -78,7 +78,11 @@ class ImagePredictor:
         self._amp = bool(config["amp"])
 
     def predict(
-        self, paths: Sequence[str], tta: str = "none", progress: Progress | None = None
+        self,
+        paths: Sequence[str],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
     ) -> NDArray[np.float32]:
         """Class probabilities (len(paths), C), rows summing to 1; tta "flip" averages over mirror images.
 

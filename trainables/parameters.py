@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import TrainableError
-from orchestrator.trial import Config, Parameter
+from orchestrator.trial import TTA, Config, Parameter
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULERS = ("cosine", "step", "plateau", "warm_restarts", "constant")
-LOSSES = ("cross_entropy", "focal")
-SAMPLERS = ("none", "weighted")
-STRENGTHS = ("none", "light", "medium", "strong")
+SAMPLERS = ("none", "weighted", "inverse_sqrt", "oversample", "oversample_groups")
+HEADS = ("linear", "mlp")
 HEAD_INITS = ("xavier", "default")
+CLASS_WEIGHTS = ("none", "balanced", "inverse_sqrt", "effective")
+MIXES = ("none", "mixup", "cutmix", "both")
 
 
 def _number(default: float, low: float, high: float | None, doc: str) -> Parameter:
@@ -32,23 +33,46 @@ def _switch(default: bool, doc: str) -> Parameter:
     return Parameter(default, ("bool",), doc=doc)
 
 
+def _text(default: str, doc: str) -> Parameter:
+    """A little language of its own, checked by the module that reads it."""
+    return Parameter(default, ("str",), doc=doc)
+
+
 PARAMETERS: Mapping[str, Parameter] = {
     # the network
-    "backbone": Parameter("resnet18", ("str",), doc="any timm model name"),
+    "backbone": _text("resnet18", "any timm model name"),
     "pretrained": Parameter(
         False, ("bool", "str"), doc="False, True (timm's weights from the hub) or a path to .safetensors"
     ),
-    "image_size": _whole(128, 16, 1024, "pixels of the square input; images are stored at this size"),
-    "dropout": _number(0.0, 0.0, 0.95, "before the head's linear layer"),
+    "image_size": Parameter(
+        128,
+        ("int", "str"),
+        None,
+        16,
+        1024,
+        "pixels of a square, or 'HEIGHTxWIDTH'; images are stored at this size",
+    ),
+    "preprocess": _text(
+        "", "steps on every image before it is stored, see preprocess.py: 'center_crop(384)', 'box(0.3)'"
+    ),
+    "head": _one_of("linear", HEADS, "mlp: one hidden layer"),
+    "head_hidden": _whole(512, 1, 65536, "mlp: units of its hidden layer"),
+    "branches": _switch(False, "a head and a loss for each factor of a joint label"),
+    "dropout": _number(0.0, 0.0, 0.95, "before each linear layer of the head"),
+    "dropout_samples": _whole(1, 1, 64, "multi-sample dropout: masks per image, whose losses are averaged"),
     "drop_path": _number(0.0, 0.0, 0.95, "stochastic depth; backbones without it ignore it"),
     "head_init": _one_of("xavier", HEAD_INITS, "default: torch's own for a linear layer"),
     # the optimizer
     "optimizer": _one_of("adamw", OPTIMIZERS, "sgd has Nesterov momentum"),
     "lr": _number(1e-3, 0.0, 100.0, "of the backbone, after warm-up"),
     "head_lr_mult": _number(1.0, 0.0, 1000.0, "the head learns at lr times this"),
+    "layer_decay": _number(1.0, 0.01, 1.0, "each layer below the head learns at this times the one above"),
     "weight_decay": _number(0.0, 0.0, 10.0, "on weight matrices and filters, not on biases and norms"),
     "momentum": _number(0.9, 0.0, 0.999, "sgd's momentum, Adam's beta1"),
     "grad_clip": _number(0.0, 0.0, None, "largest gradient norm of a step; 0: off"),
+    "accumulate": _whole(1, 1, 1024, "batches whose gradients make one step"),
+    "sam_rho": _number(0.0, 0.0, 10.0, "sharpness-aware steps of this radius; 0: off"),
+    "ema_decay": _number(0.0, 0.0, 0.99999, "validate and keep the weights' moving average; 0: off"),
     # its schedule
     "scheduler": _one_of("cosine", SCHEDULERS, "plateau watches the training loss"),
     "warmup_epochs": _number(0.0, 0.0, 1000.0, "linear, from a hundredth of lr"),
@@ -60,13 +84,39 @@ PARAMETERS: Mapping[str, Parameter] = {
     ),
     "gamma": _number(0.5, 0.0, 1.0, "factor of lr at each drop, restart or plateau"),
     "freeze_epochs": _whole(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
-    # the objective and the data
-    "loss": _one_of("cross_entropy", LOSSES, "of the training rows"),
+    # the objective
+    "loss": _text(
+        "cross_entropy", "of the training rows, see losses.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'"
+    ),
     "focal_gamma": _number(2.0, 0.0, 10.0, "focal: how much less easy rows count"),
+    "sord_scale": _number(1.0, 0.01, 100.0, "sord: how fast a soft label falls off with distance"),
     "label_smoothing": _number(0.0, 0.0, 0.9, "share of the target spread evenly over the classes"),
-    "sampler": _one_of("none", SAMPLERS, "weighted: each class equally often, drawn with replacement"),
-    "augment": _one_of("light", STRENGTHS, "strength of the training pipeline, see augment.py"),
-    "batch_size": _whole(64, 2, 65536, "rows of one step; an epoch's last, shorter batch is left out"),
+    "class_weights": _one_of("none", CLASS_WEIGHTS, "how much a row of a rare class counts in the loss"),
+    "effective_beta": _number(0.999, 0.0, 0.99999, "effective: overlap of a class's rows"),
+    "logit_adjustment": _number(0.0, 0.0, 10.0, "times the log of the class's share, added while training"),
+    # the training rows
+    "train_edges": Parameter(
+        None,
+        ("none", "str"),
+        doc="bin edges of the training labels alone, such as '30,58'; None: as validated",
+    ),
+    "sampler": _one_of("none", SAMPLERS, "which rows an epoch visits, see sampling.py"),
+    "thin": _text("", "column: an epoch visits one row for each group and value of it, such as mask"),
+    "augment": _text("light", "strength or steps of the training pipeline, see augment.py"),
+    "augment_rare": _text("", "the same for rows of rare classes; '': as the others"),
+    "rare_share": _number(0.1, 0.0, 1.0, "a class with a smaller share of the training rows is rare"),
+    "mix": _one_of("none", MIXES, "both: mixup or cutmix, evenly"),
+    "mix_alpha": _number(0.4, 0.01, 10.0, "of the Beta distribution that shares are drawn from"),
+    "mix_probability": _number(0.5, 0.0, 1.0, "share of mixed batches; the others stay clean"),
+    "batch_size": _whole(64, 2, 65536, "rows of one batch; an epoch's last, shorter batch is left out"),
+    # validation and prediction
+    "tta": _one_of("none", TTA, "views of an image whose probabilities are averaged"),
+    "validation_repeats": _whole(
+        0,
+        0,
+        100,
+        "score on the validation rows and this many copies of them that the training pipeline changed",
+    ),
     # the machine
     "amp": _switch(True, "mixed precision, on a GPU only: bfloat16 where it has it, else float16"),
     "channels_last": _switch(True, "memory layout that convolutions prefer, on GPU and CPU"),

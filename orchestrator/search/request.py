@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cells import columns_of
 from orchestrator.execution.backends import Backend
 from orchestrator.folds import FoldPlan
 from orchestrator.manifest import Manifest
 from orchestrator.space import SearchSpace
 from orchestrator.study import CompleteTrial, Study
+from orchestrator.targets import factors_of
 from orchestrator.trial import Dataset
 
 Say = Callable[[str], None]
@@ -77,6 +79,8 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         mode=space.mode,
         fingerprint=manifest.fingerprint,
         cache_dir=str((runs / ".cache" / "images").resolve()),
+        factors=factors_of(space.target),
+        columns=columns_of(manifest.frame),
     )
 
 
