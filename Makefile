@@ -34,4 +34,7 @@ bench-race: setup  ## the race against its baselines on synthetic curves
 bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
 	$(BIN)/python benchmarks/legs.py
 
-.PHONY: help setup demo test lint check bench-race bench-legs
+bench-train: setup ## images per second, where a fold run's time goes, what orchestration costs
+	$(BIN)/python -m benchmarks.train
+
+.PHONY: help setup demo test lint check bench-race bench-legs bench-train

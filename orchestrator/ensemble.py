@@ -16,12 +16,14 @@ import numpy as np
 from rich.console import Console
 
 from orchestrator.arguments import whole
+from orchestrator.cascade import formula
+from orchestrator.cells import columns_of
 from orchestrator.demo_faces import demo_faces
-from orchestrator.ensemble_folder import TTA, Ensemble
+from orchestrator.ensemble_folder import Ensemble
 from orchestrator.ensemble_parts import Parts, gather
 from orchestrator.ensemble_report import print_scores
 from orchestrator.ensemble_scores import score_parts
-from orchestrator.ensemble_write import refuse_existing, write_ensemble
+from orchestrator.ensemble_write import check_out, write_ensemble
 from orchestrator.errors import InputError, OrchestratorError, StorageError
 from orchestrator.manifest import Manifest, load_manifest
 from orchestrator.predictions import read_paths
@@ -36,6 +38,7 @@ from orchestrator.submission import (
     write_probabilities,
     write_submission,
 )
+from orchestrator.trial import TTA
 from orchestrator.voting import VOTES
 
 __all__ = ["Ensemble", "main"]
@@ -68,8 +71,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         _say(console, f"ensemble: {folder}")
     else:
         folder = _build(studies, arguments, console)
+    ensemble = Ensemble.load(folder)
+    if ensemble.tta_differs(arguments.tta):
+        _say(console, _other_views(ensemble, arguments.tta))
     if manifest is not None:
-        _predict(Ensemble.load(folder), manifest, arguments, console)
+        _predict(ensemble, manifest, arguments, console)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -90,15 +96,17 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Console) -> Path:
     out = arguments.out or _default_out(studies, arguments.runs)
-    refuse_existing(out)
+    check_out(out)
     vote = arguments.vote or "soft"
     parts = gather(studies, arguments.top)
     _say(console, _members_line(parts, vote))
+    if parts.combined or parts.studies[0].space.given:
+        _say(console, f"predicts: {formula(parts.target, parts.terms)}")
     with progress_bar("resampling groups") as progress:
         scores = score_parts(parts, vote, np.random.default_rng(arguments.seed), progress)
     print_scores(console, parts, scores, vote)
     with progress_bar("copying weights") as progress:
-        write_ensemble(out, parts, scores, vote, arguments.tta or "none", progress)
+        write_ensemble(out, parts, scores, vote, arguments.tta, progress)
     _say(console, f"ensemble: {out}")
     if arguments.predict is None:
         _say(console, f"next: python -m orchestrator.ensemble --ensemble {out} --predict MANIFEST")
@@ -159,7 +167,9 @@ def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespa
     if warning:
         _say(console, warning)
     with progress_bar("predicting") as progress:
-        probabilities = ensemble.predict(image_paths(manifest), progress, arguments.tta)
+        probabilities = ensemble.predict(
+            image_paths(manifest), progress, arguments.tta, columns=columns_of(manifest.frame)
+        )
     path = write_probabilities(ensemble.path, manifest, probabilities, ensemble.classes)
     _say(console, f"probabilities: {path}")
     predicted = probabilities.argmax(axis=1)
@@ -186,6 +196,14 @@ def _trained_on(ensemble: Ensemble, manifest: Manifest) -> str | None:
     )
 
 
+def _other_views(ensemble: Ensemble, tta: str | None) -> str:
+    validated = sorted({member.tta for part in ensemble.parts for member in part.members})
+    return (
+        f"note: predictions are made with tta {tta or ensemble.tta}; the out-of-fold scores were obtained "
+        f"with tta {', '.join(validated)}"
+    )
+
+
 def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
@@ -194,11 +212,12 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0])
     add = made.add_argument
     add("--study", type=Path, nargs="+", action="extend", metavar="DIR",
-        help="studies, several when their targets make up a joint label (default: the newest)")  # fmt: skip
+        help="studies, several when their targets make up a joint label, or one given another "
+        "(default: the newest)")  # fmt: skip
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
     add("--top", type=int, metavar="K", help="members: the best K trials (default: the space's finalists)")
     add("--vote", choices=sorted(VOTES, reverse=True), help="over trials (default: soft)")
-    add("--tta", choices=TTA, help="test-time augmentation of predictions (default: none)")
+    add("--tta", choices=TTA, help="views of an image to average (default: as each member was validated)")
     add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
     add("--seed", type=whole(0), default=0, help="of the resampling (default: 0)")
     add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -18,16 +18,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.cascade import Term, arrange, combine
 from orchestrator.errors import EnsembleError, InputError
 from orchestrator.execution.worker import load_trainable
-from orchestrator.targets import Joint, Target, target_from_json
-from orchestrator.trial import Progress, Resources
+from orchestrator.targets import Given, Joint, Target, given_from_json, target_from_json
+from orchestrator.trial import TTA, Progress, Resources
 from orchestrator.voting import VOTES
 
 FORMAT = 1
 RECORD = "ensemble.json"
-TTA = ("none", "flip")
 Probabilities = NDArray[np.float32]
+Columns = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,32 @@ class Member:
     config: dict[str, Any]
     models: tuple[FoldModel, ...]
 
+    @property
+    def tta(self) -> str:
+        """The test-time augmentation of its validation, which its out-of-fold probabilities come from."""
+        return str(self.config.get("tta") or "none")
+
 
 @dataclass(frozen=True)
 class Part:
-    """The members that came from one study."""
+    """The members that came from one study; given: they know only images of that class."""
 
     study: str
     trainable: str
     target: Target
     members: tuple[Member, ...]
+    given: Given | None = None
+
+    @property
+    def term(self) -> Term:
+        return Term(self.target, self.given, self.study)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Parts, each voting on its own target; several parts make up the joint target.
+    """Parts, each voting on its own target; several are combined by `cascade.combine`.
 
+    tta: of predictions; None: each member's own, as it was validated;
     record: the whole of ensemble.json, estimates and fingerprints included.
     """
 
@@ -73,7 +85,7 @@ class Ensemble:
     parts: tuple[Part, ...]
     target: Target
     vote: str
-    tta: str
+    tta: str | None
     record: Mapping[str, Any]
 
     @classmethod
@@ -95,10 +107,9 @@ class Ensemble:
     def _parse(cls, path: Path, record: Mapping[str, Any]) -> Ensemble:
         target = target_from_json(record["target"])
         parts = tuple(_part(item) for item in record["parts"])
-        if record["vote"] not in VOTES or record["tta"] not in TTA:
+        if record["vote"] not in VOTES or record["tta"] not in (None, *TTA):
             raise ValueError(f"vote {record['vote']!r} or tta {record['tta']!r} is not known")
-        expected = target.parts if isinstance(target, Joint) and len(parts) > 1 else (target,)
-        if tuple(part.target for part in parts) != expected:
+        if not _make_up(target, [part.term for part in parts]):
             raise ValueError("the parts' targets do not make up the target")
         return cls(path, parts, target, record["vote"], record["tta"], record)
 
@@ -109,38 +120,45 @@ class Ensemble:
     def models(self) -> list[FoldModel]:
         return [model for part in self.parts for member in part.members for model in member.models]
 
+    def tta_differs(self, tta: str | None = None) -> bool:
+        """Whether predictions with it come from other views than the members' out-of-fold rows."""
+        used = self.tta if tta is None else tta
+        return used is not None and any(member.tta != used for part in self.parts for member in part.members)
+
     def predict(
         self,
         paths: Sequence[Path | str],
         progress: Progress | None = None,
         tta: str | None = None,
         resources: Resources | None = None,
+        columns: Columns | None = None,
     ) -> Probabilities:
         """Class probabilities (hard voting: shares of votes), (len(paths), len(classes)).
 
-        tta None: as the ensemble says; resources None: a GPU if there is one, else all cores.
+        tta None: as the ensemble says; resources None: a GPU if there is one, else all cores;
+        columns: the manifest's, each of len(paths), for members whose preprocessing asks for them (boxes).
         `progress` counts images times models. Raises EnsembleError, ImageReadError, TrainableError.
         """
         tta = self.tta if tta is None else tta
-        if tta not in TTA:
+        if tta not in (None, *TTA):
             raise EnsembleError(f"tta={tta!r} is not known; use one of {', '.join(TTA)}")
         if not paths:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
-        run = _Run(self.path, [str(path) for path in paths], tta, progress, resources, len(self.models()))
+        run = _Run(
+            self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
+        )
         voted = [
             VOTES[self.vote]([run.member(part, member) for member in part.members]) for part in self.parts
         ]
-        return combiner(self.target, len(self.parts))(voted)
+        return combine(self.target, [part.term for part in self.parts], voted)
 
 
-def combiner(target: Target, parts: int) -> Callable[[Sequence[Probabilities]], Probabilities]:
-    """How the votes of `parts` studies, [(n, C_i), ...], become probabilities of `target`, (n, C)."""
-    if parts == 1:
-        return lambda voted: voted[0]
-    if not isinstance(target, Joint):
-        raise EnsembleError(f"{parts} studies need a joint target; {target.name!r} is none")
-    whole = target
-    return lambda voted: whole.combine(list(voted)).astype(np.float32)
+def _make_up(target: Target, terms: Sequence[Term]) -> bool:
+    """Whether the terms, in this order, are what `target` is combined from."""
+    if len(terms) == 1:
+        return terms[0].target == target
+    joint = target if isinstance(target, Joint) and terms[0].target in target.parts else None
+    return arrange(terms, joint) == (target, list(range(len(terms))))
 
 
 class _Run:
@@ -150,13 +168,15 @@ class _Run:
         self,
         folder: Path,
         paths: Sequence[str],
-        tta: str,
+        columns: Columns | None,
+        tta: str | None,
         progress: Progress | None,
         resources: Resources | None,
         models: int,
     ) -> None:
         self._folder = folder
         self._paths = paths
+        self._columns = columns
         self._tta = tta
         self._progress = progress
         self._resources = resources
@@ -167,17 +187,18 @@ class _Run:
         """Mean over the fold models, one after another."""
         total = np.zeros((len(self._paths), len(part.target.classes)))
         for model in member.models:
-            total += self._model(part, member.config, model)
+            total += self._model(part, member, model)
             self._models_done += 1
             self._advance(0, len(self._paths))
         return (total / len(member.models)).astype(np.float32)
 
-    def _model(self, part: Part, config: dict[str, Any], model: FoldModel) -> Probabilities:
+    def _model(self, part: Part, member: Member, model: FoldModel) -> Probabilities:
         classes = len(part.target.classes)
         predictor = load_trainable(part.trainable).load_predictor(
-            _weights(self._folder, model), config, classes, self._resources
+            _weights(self._folder, model), member.config, classes, self._resources
         )
-        probabilities = predictor.predict(self._paths, self._tta, self._advance)
+        tta = member.tta if self._tta is None else self._tta
+        probabilities = predictor.predict(self._paths, tta, self._advance, columns=self._columns)
         if probabilities.shape != (len(self._paths), classes) or not np.isfinite(probabilities).all():
             raise EnsembleError(
                 f"{self._folder / model.weights}: predicted shape {probabilities.shape}, or values that are "
@@ -215,7 +236,10 @@ def _part(record: Mapping[str, Any]) -> Part:
     )
     if not members or not all(member.models for member in members):
         raise ValueError("a part without members, or a member without models")
-    return Part(record["study"], str(record["trainable"]), target_from_json(record["target"]), members)
+    if not all(member.tta in TTA for member in members):
+        raise ValueError(f"a member's tta is none of {', '.join(TTA)}")
+    target, given = target_from_json(record["target"]), given_from_json(record.get("given"))
+    return Part(record["study"], str(record["trainable"]), target, members, given)
 
 
 def _check_file(folder: Path, model: FoldModel) -> None:

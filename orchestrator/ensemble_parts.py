@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.cascade import Term, arrange, within_of
 from orchestrator.errors import EnsembleError, NoCompleteTrialError, StudyError
 from orchestrator.folds import FoldPlan
 from orchestrator.manifest import Manifest
@@ -21,13 +23,17 @@ from orchestrator.trial import CheckpointStore
 
 @dataclass(frozen=True)
 class StudyPart:
-    """One study's complete trials, best first, and their predictions; the first `top` are members."""
+    """One study's complete trials, best first, and their predictions; the first `top` are members.
+
+    within: (n,) of the predictions' rows, those it was trained on and is scored on; None: all.
+    """
 
     study: Study
     space: SearchSpace
     trials: tuple[CompleteTrial, ...]
     predictions: tuple[Prediction, ...]
     top: int
+    within: NDArray[np.bool_] | None = None
 
     @property
     def name(self) -> str:
@@ -37,12 +43,29 @@ class StudyPart:
     def members(self) -> tuple[tuple[CompleteTrial, Prediction], ...]:
         return tuple(zip(self.trials, self.predictions, strict=True))[: self.top]
 
+    @property
+    def term(self) -> Term:
+        return Term(self.space.target, self.space.given, self.name)
+
+    @property
+    def rows_scored(self) -> int:
+        return len(self.predictions[0].rows) if self.within is None else int(self.within.sum())
+
+    def config(self, trial: CompleteTrial) -> dict[str, Any]:
+        """With the defaults of the version that trained it."""
+        return {**self.study.header.get("defaults", {}), **trial.config}
+
+    def validated_with(self) -> set[str]:
+        """The members' test-time augmentations."""
+        return {str(self.config(trial).get("tta") or "none") for trial, _ in self.members}
+
 
 @dataclass(frozen=True)
 class Parts:
-    """Studies on the same rows and folds, in the order of the target's parts.
+    """Studies on the same rows and folds, in the order of `cascade.arrange`.
 
-    labels, groups, rows: of the rows that have a fold, as in every part's predictions.
+    labels, groups, rows: of the rows that have a fold, as in every part's predictions; of a single study with
+    a condition only those where it holds.
     """
 
     studies: tuple[StudyPart, ...]
@@ -70,8 +93,12 @@ class Parts:
         return self.studies[0].space.mode
 
     @property
-    def is_joint(self) -> bool:
+    def combined(self) -> bool:
         return len(self.studies) > 1
+
+    @property
+    def terms(self) -> list[Term]:
+        return [part.term for part in self.studies]
 
 
 def gather(paths: Sequence[Path], top: int | None) -> Parts:
@@ -83,6 +110,8 @@ def gather(paths: Sequence[Path], top: int | None) -> Parts:
     target, ordered = _in_order(studies)
     manifest, plan = _shared_rows(ordered)
     parts = tuple(_study_part(study, manifest, plan, top) for study in ordered)
+    if len(parts) == 1:
+        parts = (_only_within(parts[0]),)
     rows = parts[0].predictions[0].rows
     return Parts(parts, target, manifest, plan, rows, target.encode(manifest.frame)[rows])
 
@@ -90,52 +119,29 @@ def gather(paths: Sequence[Path], top: int | None) -> Parts:
 def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
     if len(studies) == 1:
         return studies[0].space.target, list(studies)
-    joint = _the_joint(studies)
-    by_target: dict[Target, Study] = {}
-    for study in studies:
-        target = study.space.target
-        if target in by_target:
-            raise EnsembleError(
-                f"studies {by_target[target].path} and {study.path} both have the target {target.name!r}; "
-                "leave one of them out"
-            )
-        by_target[target] = study
-    extra = [study for target, study in by_target.items() if target not in joint.parts]
-    if extra:
-        raise EnsembleError(
-            f"study {extra[0].path} has the target {extra[0].space.target.name!r}, which is no part of the "
-            f"joint target {joint.name!r} ({_names(joint)}); leave it out"
-        )
-    missing = [part.name for part in joint.parts if part not in by_target]
-    if missing:
-        raise EnsembleError(
-            f"the joint target {joint.name!r} ({_names(joint)}) lacks a study of {', '.join(missing)}; "
-            "add it with --study"
-        )
+    terms = [Term(study.space.target, study.space.given, str(study.path)) for study in studies]
+    target, order = arrange(terms, _the_joint(studies))
     _same_metric(studies)
-    return joint, [by_target[part] for part in joint.parts]
+    return target, [studies[index] for index in order]
 
 
-def _the_joint(studies: Sequence[Study]) -> Joint:
-    first = studies[0].space.joint
+def _the_joint(studies: Sequence[Study]) -> Joint | None:
+    """None where no study says one."""
+    said = [study.space.joint for study in studies]
+    if not any(said):
+        return None
     for study in studies:
         if study.space.joint is None:
             raise EnsembleError(
                 f"study {study.path} says no joint target, so it cannot be combined with others; its space "
                 "needs joint=joint(...)"
             )
-        if study.space.joint != first:
+        if study.space.joint != said[0]:
             raise EnsembleError(
                 f"studies {studies[0].path} and {study.path} have different joint targets; "
                 "run them again with one"
             )
-    if first is None:
-        raise EnsembleError("no study given; name one with --study")
-    return first
-
-
-def _names(joint: Joint) -> str:
-    return ", ".join(part.name for part in joint.parts)
+    return said[0]
 
 
 def _same_metric(studies: Sequence[Study]) -> None:
@@ -175,7 +181,22 @@ def _study_part(study: Study, manifest: Manifest, plan: FoldPlan, top: int | Non
     labels, store = space.target.encode(manifest.frame), study.store()
     predictions = tuple(_prediction(trial, store, labels, plan, study.path) for trial in trials)
     wanted = space.finalists if top is None else top
-    return StudyPart(study, space, trials, predictions, min(wanted, len(trials)))
+    within = within_of(space, manifest.frame)
+    if within is not None:
+        within = within[predictions[0].rows]
+    return StudyPart(study, space, trials, predictions, min(wanted, len(trials)), within)
+
+
+def _only_within(part: StudyPart) -> StudyPart:
+    """With the rows alone that it is scored on: by itself it has nothing to say of the others."""
+    kept = part.within
+    if kept is None:
+        return part
+    predictions = tuple(
+        Prediction(item.rows[kept], item.probabilities[kept], item.labels[kept], item.folds[kept])
+        for item in part.predictions
+    )
+    return replace(part, predictions=predictions, within=None)
 
 
 def _prediction(

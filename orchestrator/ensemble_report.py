@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cascade import formula, shown
 from orchestrator.ensemble_parts import Parts, StudyPart
 from orchestrator.ensemble_scores import PartScores, Scores
 from orchestrator.estimate import FoldScores
@@ -17,18 +18,19 @@ from orchestrator.study import CompleteTrial
 
 
 def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> None:
-    """Tables per study and for the joint label, then the estimates in words."""
+    """Tables per study and for what they make up together, then the estimates in words."""
     for part, scored in zip(parts.studies, scores.parts, strict=True):
         console.print(_part_table(part, scored, vote))
-    if parts.is_joint:
-        console.print(_joint_table(parts, scores))
+    if parts.combined:
+        console.print(_combined_table(parts, scores))
     for number, meaning in _words(parts, scores):
         console.print(number, markup=False, soft_wrap=True)
         console.print(Padding(Text(meaning), (0, 0, 0, 2)))
 
 
 def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
-    title = f"{part.name}: {part.space.target.name}, out-of-fold {part.space.metric} (best epoch)"
+    rows = f" on the {part.rows_scored} rows where that holds" if part.space.given else ""
+    title = f"{part.name}: {part.term}, out-of-fold {part.space.metric}{rows} (best epoch)"
     table = _table(title, "trial", list(scored.vote.scores))
     for trial, _ in part.members:
         table.add_row(str(trial.number), *_cells(scored.members[trial.number], _epochs(trial)))
@@ -37,11 +39,11 @@ def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
     return table
 
 
-def _joint_table(parts: Parts, scores: Scores) -> Table:
-    size = len(parts.target.classes)
-    title = f"{parts.target.name}: {size} classes as a product, out-of-fold {parts.metric}"
+def _combined_table(parts: Parts, scores: Scores) -> Table:
+    size, rule = len(parts.target.classes), formula(parts.target, parts.terms)
+    title = f"{parts.target.name}: {size} classes, {rule}, out-of-fold {parts.metric}"
     table = _table(title, "", list(scores.vote.scores))
-    table.add_row("product", *_cells(scores.vote))
+    table.add_row("combined", *_cells(scores.vote))
     return table
 
 
@@ -68,6 +70,8 @@ def _epochs(trial: CompleteTrial) -> dict[int, int]:
 
 def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
     rows, groups = len(parts.rows), scores.naive.n_groups
+    single = parts.studies[0].space.given if not parts.combined else None
+    which = f"All {rows} rows" + (f" with {shown(single)}" if single else "")
     chosen = ", ".join(
         f"{part.top} of {count}" for part, count in zip(parts.studies, scores.candidates, strict=True)
     )
@@ -81,14 +85,19 @@ def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
     return [
         (
             f"OOF {parts.metric}: {scores.naive}",
-            f"All {rows} rows at once, each judged by models that did not train on it or its group; "
+            f"{which} at once, each judged by models that did not train on it or its group; "
             f"{groups} groups resampled. Not corrected: {flattered}.",
         ),
         (
             f"BBC-CV {parts.metric}: {scores.chosen}",
             f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
             "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
-            "one fold model per trial and row, without test-time augmentation; new images get the mean of "
-            "all folds' models, which is usually somewhat better.",
+            f"one fold model per trial and row, {_views(parts)}; new images get the mean of all folds' "
+            "models, which is usually somewhat better.",
         ),
     ]
+
+
+def _views(parts: Parts) -> str:
+    found = sorted({tta for part in parts.studies for tta in part.validated_with()})
+    return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"

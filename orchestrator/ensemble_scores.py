@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from orchestrator.ensemble_folder import combiner
+from orchestrator.cascade import combine
 from orchestrator.ensemble_parts import Parts, StudyPart
 from orchestrator.estimate import Candidates, Estimate, FoldScores, bbc_cv, fold_scores, group_bootstrap
 from orchestrator.predictions import Prediction
@@ -18,7 +18,7 @@ from orchestrator.voting import VOTES, Probabilities
 
 @dataclass(frozen=True)
 class PartScores:
-    """members: per trial number; vote: of the part's members, on the part's own target."""
+    """members: per trial number; vote: of the part's members; on the part's own target and rows."""
 
     members: dict[int, FoldScores]
     vote: FoldScores
@@ -54,12 +54,11 @@ def score_parts(
 ) -> Scores:
     """Every number the command prints. vote: "soft" or "hard"."""
     voted = [VOTES[vote]([item.probabilities for _, item in part.members]) for part in parts.studies]
-    combine = combiner(parts.target, len(parts.studies))
-    prediction = Prediction(parts.rows, combine(voted), parts.labels, parts.folds)
+    prediction = Prediction(parts.rows, combine(parts.target, parts.terms, voted), parts.labels, parts.folds)
     naive = group_bootstrap(
         prediction.labels, prediction.probabilities, parts.groups, parts.metric, rng, repeats
     )
-    chosen = _corrected(parts, vote, combine, rng, progress, repeats)
+    chosen = _corrected(parts, vote, rng, progress, repeats)
     folds = fold_scores(prediction.labels, prediction.probabilities, prediction.folds, parts.metric)
     scored = tuple(_part_scores(part, item) for part, item in zip(parts.studies, voted, strict=True))
     candidates = tuple(len(part.trials) for part in parts.studies)
@@ -68,9 +67,10 @@ def score_parts(
 
 def _part_scores(part: StudyPart, voted: Probabilities) -> PartScores:
     labels, folds = part.predictions[0].labels, part.predictions[0].folds
+    own = np.ones(len(labels), np.bool_) if part.within is None else part.within
 
     def scored(probabilities: Probabilities) -> FoldScores:
-        return fold_scores(labels, probabilities, folds, part.space.metric)
+        return fold_scores(labels[own], probabilities[own], folds[own], part.space.metric)
 
     members = {trial.number: scored(item.probabilities) for trial, item in part.members}
     return PartScores(members, scored(voted))
@@ -79,7 +79,6 @@ def _part_scores(part: StudyPart, voted: Probabilities) -> PartScores:
 def _corrected(
     parts: Parts,
     vote: str,
-    combine: Callable[[Sequence[Probabilities]], Probabilities],
     rng: np.random.Generator,
     progress: Progress | None,
     repeats: int,
@@ -92,10 +91,11 @@ def _corrected(
             part.top,
             part.space.metric,
             part.space.mode,
+            part.within,
         )
         for part in parts.studies
     ]
     return bbc_cv(
-        candidates, parts.labels, parts.groups, parts.metric, VOTES[vote], combine, rng, repeats,
-        progress=progress,
+        candidates, parts.labels, parts.groups, parts.metric, VOTES[vote],
+        partial(combine, parts.target, parts.terms), rng, repeats, progress=progress,
     )  # fmt: skip

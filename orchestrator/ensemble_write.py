@@ -16,7 +16,7 @@ from orchestrator.ensemble_scores import Scores
 from orchestrator.errors import EnsembleError, StorageError, StudyError
 from orchestrator.predictions import write_prediction
 from orchestrator.study import CompleteTrial
-from orchestrator.targets import Joint
+from orchestrator.targets import Joint, given_to_json
 from orchestrator.trial import CheckpointStore, FoldRunKey, Progress
 
 _README = """This folder is a complete ensemble ({classes} classes, {models} models, {vote} vote). To ask it:
@@ -36,25 +36,48 @@ def refuse_existing(out: Path) -> None:
         raise EnsembleError(f"--out {out} exists; name another folder (nothing was changed)")
 
 
+def check_out(out: Path) -> None:
+    """Whether a folder can be made there, found out before the work. Raises EnsembleError, StorageError."""
+    try:
+        refuse_existing(out)
+        nearest = next(parent for parent in out.parents if parent.exists())
+        probe = _draft(nearest / out.name)
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _draft(out: Path) -> Path:
+    return out.with_name(f"{out.name}.{os.getpid()}.part")
+
+
+def _unwritable(out: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot write {out}: {error.strerror}; free space or name another --out")
+
+
 def write_ensemble(
-    out: Path, parts: Parts, scores: Scores, vote: str, tta: str, progress: Progress | None = None
+    out: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None = None
 ) -> None:
-    """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError."""
+    """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
+
+    tta: of predictions; None: each member's own.
+    """
     refuse_existing(out)
-    draft = out.with_name(f"{out.name}.{os.getpid()}.part")
+    draft = _draft(out)
     try:
         draft.mkdir(parents=True)
         _write(draft, parts, scores, vote, tta, progress)
         draft.rename(out)
     except OSError as error:
-        raise StorageError(
-            f"cannot write {out}: {error.strerror}; free space or name another --out"
-        ) from error
+        raise _unwritable(out, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _write(draft: Path, parts: Parts, scores: Scores, vote: str, tta: str, progress: Progress | None) -> None:
+def _write(
+    draft: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None
+) -> None:
     copier = _Copier(draft, parts, progress)
     record = {
         "format": FORMAT,
@@ -87,7 +110,7 @@ class _Copier:
 
     def __init__(self, draft: Path, parts: Parts, progress: Progress | None) -> None:
         self._draft = draft
-        self._several = parts.is_joint
+        self._several = parts.combined
         self._progress = progress
         self._total = sum(len(trial.bests) for part in parts.studies for trial, _ in part.members)
         self.done = 0
@@ -101,6 +124,7 @@ class _Copier:
             "trainable": part.space.trainable,
             "target": part.space.target.to_json(),
             "members": members,
+            **({} if part.space.given is None else {"given": given_to_json(part.space.given)}),
         }
 
     def _member(self, trial: CompleteTrial, store: CheckpointStore, folder: str, part: StudyPart) -> Member:
@@ -120,8 +144,7 @@ class _Copier:
             self.done += 1
             if self._progress is not None:
                 self._progress(self.done, self._total)
-        config = {**part.study.header.get("defaults", {}), **trial.config}
-        return Member(trial.number, trial.score, config, tuple(models))
+        return Member(trial.number, trial.score, part.config(trial), tuple(models))
 
 
 def _write_file(path: Path, data: bytes) -> None:

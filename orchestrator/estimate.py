@@ -51,7 +51,8 @@ class Candidates:
     """The trials of one study among which the best `top` are chosen.
 
     members: OOF probabilities of each, (n, C); labels (n,) and folds (n,) of the same rows;
-    metric, mode: what they are ranked by, as the mean over folds.
+    metric, mode: what they are ranked by, as the mean over folds;
+    within (n,): the rows they are ranked on; None: all.
     """
 
     members: Sequence[Probabilities]
@@ -60,6 +61,7 @@ class Candidates:
     top: int
     metric: str
     mode: str
+    within: NDArray[np.bool_] | None = None
 
 
 def fold_scores(
@@ -112,10 +114,10 @@ def bbc_cv(
 ) -> Estimate:
     """Bootstrap bias-corrected CV over the whole pipeline: choose, vote, combine, score out of the bag.
 
-    Each repeat draws groups with replacement; in every part the `top` trials by in-bag score are chosen and
-    voted, the parts are combined, and the metric of `labels` (n,) is taken on the groups not drawn.
-    The score is the mean over repeats; the interval is that of the out-of-bag scores, each of some 37% of the
-    groups, and so rather too wide than too narrow.
+    Each repeat draws groups with replacement; in every part the `top` trials by in-bag score (on the rows it
+    is of) are chosen and voted, the parts are combined, and the metric of `labels` (n,) is taken on the
+    groups not drawn. The score is the mean over repeats; the interval is that of the out-of-bag scores, each
+    of some 37% of the groups, and so rather too wide than too narrow.
     Source: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018), "Bootstrapping the out-of-sample
     predictions for efficient and accurate cross-validation", algorithm 2, with groups for samples.
     """
@@ -184,8 +186,9 @@ def _mean_over_folds(
 ) -> Floats:
     """Over the folds of which a bag holds anything."""
     total, held = np.zeros(len(weights)), np.zeros(len(weights))
-    for fold in np.unique(part.folds):
-        rows = part.folds == fold
+    within = np.ones(len(part.folds), np.bool_) if part.within is None else part.within
+    for fold in np.unique(part.folds[within]):
+        rows = within & (part.folds == fold)
         here, local = np.unique(codes[rows], return_inverse=True)
         bags = weights[:, here]
         scores = ResampledScores(part.labels[rows], member[rows], local.ravel(), len(here), part.metric)(bags)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.cells import plain_cells, text_of
+from orchestrator.cells import plain_cells
 from orchestrator.errors import FoldPlanError, ManifestError
 from orchestrator.manifest import Manifest, role_conflict
 from orchestrator.splitting import spread_groups
@@ -218,15 +218,16 @@ def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
             f"fold column {column!r} is empty for {train['path'].iloc[cells.index(None)]} "
             f"({cells.count(None)} train rows in all); give each train row its fold"
         )
-    whole = all(isinstance(cell, int) for cell in cells)
-    names = sorted(set(cells)) if whole else sorted({text_of(cell) for cell in cells})  # type: ignore[type-var]
+    texts = {str(cell) for cell in cells}
+    whole = all(text.removeprefix("-").isdecimal() for text in texts)
+    names = sorted(texts, key=lambda text: (int(text), text)) if whole else sorted(texts)
     if len(names) != k:
         raise FoldPlanError(
-            f"fold column {column!r} has {len(names)} folds ({', '.join(map(str, names[:8]))}) and the space "
+            f"fold column {column!r} has {len(names)} folds ({', '.join(names[:8])}) and the space "
             f"asks for {k}; set folds={len(names)} or correct the column"
         )
-    number = {text_of(name): index for index, name in enumerate(names)}
-    folds = np.array([number[text_of(cell)] for cell in cells], dtype=np.int16)
+    number = {name: index for index, name in enumerate(names)}
+    folds = np.array([number[str(cell)] for cell in cells], dtype=np.int16)
     _refuse_split_groups(train, folds, column)
     return folds
 

@@ -2,6 +2,9 @@
 
 A row is one image. Columns: path (posix, relative to root), group (text; rows of one person share it),
 role (train, extra or test), and whatever the source said of it (age, gender, mask, label, ...).
+
+A row with role extra joins every training part; with a number in the column joins_fold it joins that fold's
+alone, because its label came from that fold's models. Such an image may have a row for each fold.
 """
 
 from __future__ import annotations
@@ -16,7 +19,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.cells import plain_cells, text_of
 from orchestrator.errors import ManifestError
@@ -25,6 +30,8 @@ from orchestrator.layouts import detect
 from orchestrator.table_file import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
+JOINS_FOLD, JOINS_PLAN = "joins_fold", "joins_plan"
+"""Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ def role_conflict(frame: pd.DataFrame) -> str | None:
     Rows with role extra join every training part, so a group in train and extra would be trained on and
     validated on, and one in test with any other role would be tested on what was trained on.
     """
-    repeated = frame["path"][frame["path"].duplicated()].tolist()
+    repeated = _repeated(frame)
     if repeated:
         return f"{len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
     roles = frame.groupby("group", sort=False)["role"].nunique()
@@ -109,6 +116,31 @@ def role_conflict(frame: pd.DataFrame) -> str | None:
         f"group {shared[0]!r} has rows with the roles {' and '.join(found)} ({len(shared)} such groups), so "
         "what is trained on would be judged on; give all rows of a group one role"
     )
+
+
+def joined_folds(frame: pd.DataFrame) -> NDArray[np.int16]:
+    """(n,): the one fold a row joins, -1 where it has none. Raises ManifestError for what is no fold."""
+    if JOINS_FOLD not in frame:
+        return np.full(len(frame), -1, np.int16)
+    cells = plain_cells(frame[JOINS_FOLD])
+    for row, (cell, role) in enumerate(zip(cells, frame["role"], strict=True)):
+        if cell is None:
+            continue
+        whole = isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < 2**15
+        if not whole or role != "extra":
+            raise ManifestError(
+                f"column {JOINS_FOLD!r} is {cell!r} for {frame['path'].iloc[row]}, which has role {role}; it "
+                "takes the number of a fold, from 0, in rows with role extra; leave it empty elsewhere"
+            )
+    return np.array([-1 if cell is None else cell for cell in cells], np.int16)
+
+
+def _repeated(frame: pd.DataFrame) -> list[str]:
+    """Paths of rows that repeat an image: twice for one fold, or for one fold and for every fold."""
+    rows = pd.DataFrame({"path": frame["path"].to_numpy(), "fold": joined_folds(frame)})
+    everywhere = set(rows["path"][rows["fold"] < 0])
+    twice = rows.duplicated() | ((rows["fold"] >= 0) & rows["path"].isin(everywhere))
+    return [str(path) for path in rows["path"][twice]]
 
 
 def _checked(rows: Imported, source: Path, group_column: str | None, role_column: str) -> Manifest:

@@ -32,7 +32,19 @@ from orchestrator.domains import (
 from orchestrator.errors import SearchSpaceError
 from orchestrator.metrics import check_metric
 from orchestrator.parameter_check import check_domains
-from orchestrator.targets import Joint, Target, age_bins, categorical, joint, target_from_json
+from orchestrator.targets import (
+    Binned,
+    Categorical,
+    Given,
+    Joint,
+    Target,
+    age_bins,
+    categorical,
+    given_from_json,
+    given_to_json,
+    joint,
+    target_from_json,
+)
 from orchestrator.trial import Parameter
 
 __all__ = [
@@ -75,7 +87,9 @@ class SearchSpace:
 
     group, fold_column: columns of the manifest (None: the importer's own group, folds made here);
     stratify: the targets whose joint classes folds are balanced over (default: the target alone);
-    joint: how the targets of several studies make one label. Raises SearchSpaceError.
+    joint: how the targets of several studies make one label;
+    given: a class of another target, `(GENDER, "female")`: the study trains and is scored on its rows alone,
+    for an ensemble that multiplies P(gender) P(age | gender). Raises SearchSpaceError.
     """
 
     trainable: str
@@ -94,6 +108,7 @@ class SearchSpace:
     stratify: Sequence[Target] = ()
     fold_column: str | None = None
     joint: Joint | None = None
+    given: Given | None = None
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,6 +116,8 @@ class SearchSpace:
         object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
         if self.ladder is not None:
             object.__setattr__(self, "ladder", tuple(tuple(rung) for rung in self.ladder))
+        if self.given is not None:
+            object.__setattr__(self, "given", _checked_given(self))
         _check_numbers(self)
         _check_conditions(self.params)
         check_metric(self.metric, self.mode)
@@ -151,6 +168,7 @@ class SearchSpace:
             "ladder": None if self.ladder is None else [list(rung) for rung in self.ladder],
             "stratify": [target.to_json() for target in self.stratify],
             "joint": None if self.joint is None else self.joint.to_json(),
+            "given": None if self.given is None else given_to_json(self.given),
             "scales": {},  # a study is one scale; the others stay in the space's file
         }
 
@@ -161,7 +179,32 @@ class SearchSpace:
         parsed["params"] = {name: Domain.from_json(item) for name, item in record["params"].items()}
         parsed["stratify"] = [target_from_json(item) for item in record["stratify"]]
         parsed["joint"] = None if record["joint"] is None else target_from_json(record["joint"])
+        parsed["given"] = given_from_json(record.get("given"))  # journals of before it have none
         return cls(**parsed)
+
+
+def _checked_given(space: SearchSpace) -> Given:
+    given: object = space.given
+    if not isinstance(given, tuple | list) or len(given) != 2:
+        raise SearchSpaceError(f"given={given!r} must be a target and one of its classes: (GENDER, 'female')")
+    target, name = given[0], str(given[1])
+    if not isinstance(target, Binned | Categorical | Joint):
+        raise SearchSpaceError(f"given={given!r} must begin with a target, such as categorical(...)")
+    if name not in target.classes:
+        raise SearchSpaceError(
+            f"given: target {target.name!r} has no class {name!r}; use one of {', '.join(target.classes)}"
+        )
+    own = (space.target, *(space.target.parts if isinstance(space.target, Joint) else ()))
+    if target in own:
+        raise SearchSpaceError(
+            f"given: {target.name!r} is what the space itself predicts; name another target"
+        )
+    if space.joint is not None and target not in space.joint.parts:
+        raise SearchSpaceError(
+            f"given: target {target.name!r} is no part of the joint target {space.joint.name!r} "
+            f"({', '.join(part.name for part in space.joint.parts)}); take it from there"
+        )
+    return target, name
 
 
 def _check_numbers(space: SearchSpace) -> None:

@@ -158,6 +158,8 @@ class Joint:
 
 
 Target = Binned | Categorical | Joint
+Given = tuple[Target, str]
+"""A target and the class of it that holds."""
 
 
 def age_bins(edges: Sequence[float], column: str = "age", name: str = "age") -> Binned:
@@ -196,6 +198,15 @@ def target_from_json(record: Mapping[str, Any]) -> Target:
     if kind == "joint":
         return Joint(record["name"], tuple(target_from_json(part) for part in record["parts"]))
     raise SearchSpaceError(f"target kind {kind!r} is not known; use binned, categorical or joint")
+
+
+def given_to_json(given: Given) -> dict[str, Any]:
+    return {"target": given[0].to_json(), "class": given[1]}
+
+
+def given_from_json(record: Mapping[str, Any] | None) -> Given | None:
+    """Inverse of `given_to_json`; None stays None. Raises SearchSpaceError as `target_from_json`."""
+    return None if record is None else (target_from_json(record["target"]), str(record["class"]))
 
 
 def mixed_radix(digits: Sequence[Labels], sizes: Sequence[int]) -> Labels:

@@ -100,6 +100,9 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--space", help="space file; looked up in search_spaces/ where the path does not exist")
     add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--label-fixes", type=Path, metavar="FILE", help="CSV of corrections: path, column, old, new, reason")
+    add("--extra", type=Path, action="append", default=[], metavar="MANIFEST",
+        help="rows that are trained on and never validated; may be given again")  # fmt: skip
     add("--study", help="name of the study (default: the space's name and the time)")
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
     add("--scale", choices=SCALES, help="size of the search (default: full with a GPU, small without)")

@@ -27,6 +27,7 @@ space = SearchSpace(
         "image_size": 224,
         "batch_size": choice([32, 64]),
         "dropout": quniform(0.0, 0.5, 0.1),
+        "dropout_samples": choice([1, 5]),
         "drop_path": choice([0.0, 0.1, 0.2]),
         "optimizer": choice(["adam", "adamw"]),  # sgd wants rates some thirty times higher: search it apart
         "lr": loguniform(3e-5, 1e-3),
@@ -37,11 +38,17 @@ space = SearchSpace(
         "warmup_epochs": 0.5,
         "step_size": choice([2, 4, 6]).when(scheduler=["step", "plateau", "warm_restarts"]),
         "gamma": choice([0.3, 0.5]).when(scheduler=["step", "plateau", "warm_restarts"]),
-        "loss": choice(["cross_entropy", "focal"]),
+        "loss": choice(["cross_entropy", "focal", "sord", "corn"]),  # the last two know that bins are ordered
         "focal_gamma": uniform(1.0, 3.0).when(loss="focal"),
         "label_smoothing": choice([0.0, 0.05, 0.1]),
-        "sampler": choice(["none", "weighted"]),  # few people are over 60
+        "sampler": choice(["none", "inverse_sqrt", "weighted"]),  # few people are over 60
+        "thin": choice(["", "mask"]),  # five photos in seven of a person hide the same half of the face
+        "train_edges": choice([None, "30,58"]),
         "augment": choice(["light", "medium", "strong"]),
+        "mix": choice(["none", "mixup", "cutmix"]),
+        "mix_alpha": choice([0.2, 1.0]).when(mix=["mixup", "cutmix"]),
+        "ema_decay": choice([0.0, 0.99]),
+        "tta": "flip",
     },
     scales={
         "small": Scale(trials=9, max_t=9, folds=3, params=TINY),

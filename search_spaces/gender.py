@@ -36,7 +36,12 @@ space = SearchSpace(
         "scheduler": "cosine",
         "warmup_epochs": 0.5,
         "label_smoothing": choice([0.0, 0.05, 0.1]),
+        "thin": choice(["", "mask"]),  # five photos in seven of a person hide the same half of the face
         "augment": choice(["light", "medium", "strong"]),
+        "mix": choice(["none", "mixup", "cutmix"]),
+        "mix_alpha": choice([0.2, 1.0]).when(mix=["mixup", "cutmix"]),
+        "ema_decay": choice([0.0, 0.99]),
+        "tta": "flip",
     },
     scales={
         "small": Scale(trials=9, max_t=9, folds=3, params=TINY),

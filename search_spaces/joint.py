@@ -27,6 +27,7 @@ space = SearchSpace(
         "image_size": 224,
         "batch_size": choice([32, 64]),
         "dropout": quniform(0.0, 0.5, 0.1),
+        "branches": choice([False, True]),  # a head and a loss each for mask, gender and age
         "drop_path": choice([0.0, 0.1, 0.2]),
         "optimizer": "adamw",
         "lr": loguniform(3e-5, 1e-3),
@@ -40,10 +41,14 @@ space = SearchSpace(
         "loss": choice(["cross_entropy", "focal"]),
         "focal_gamma": uniform(1.0, 3.0).when(loss="focal"),
         "label_smoothing": choice([0.0, 0.05, 0.1]),
-        "sampler": choice(
-            ["none", "weighted"]
-        ),  # the rarest class has a hundredth of the most frequent one's rows
+        # the rarest class has a hundredth of the most frequent one's rows
+        "sampler": choice(["none", "inverse_sqrt", "weighted"]),
+        "train_edges": choice([None, "30,58"]),
         "augment": choice(["light", "medium", "strong"]),
+        "mix": choice(["none", "mixup", "cutmix"]),
+        "mix_alpha": choice([0.2, 1.0]).when(mix=["mixup", "cutmix"]),
+        "ema_decay": choice([0.0, 0.99]),
+        "tta": "flip",
     },
     scales={
         "small": Scale(trials=9, max_t=9, folds=3, params=TINY),

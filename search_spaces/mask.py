@@ -37,6 +37,8 @@ space = SearchSpace(
         "focal_gamma": 2.0,
         "sampler": choice(["none", "weighted"]),  # five photos in seven are masked
         "augment": choice(["light", "medium"]),
+        "ema_decay": choice([0.0, 0.99]),
+        "tta": "flip",
     },
     scales={
         "small": Scale(trials=9, max_t=9, folds=3, params=TINY),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from orchestrator.cascade import within_of
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.folds import build_fold_plan
 from orchestrator.manifest import load_manifest
 from orchestrator.space import SearchSpace, categorical, joint
 from orchestrator.study import Study
-from orchestrator.targets import Target
+from orchestrator.targets import Given, Joint, Target
 from orchestrator.trial import Dataset, EpochEnded, Leg, LegStarted, Proposed, Resources
 
 TINT = categorical("tint", ["red", "blue"])
@@ -59,7 +61,9 @@ class Plan:
     """What a study is made of; the defaults make a study of the joint label."""
 
     target: Target = BOTH
-    joint: bool = False
+    joint: bool | Joint = False
+    given: Given | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
     trainable: str = PIXELS
     lrs: Sequence[float] = (0.1, 0.01, 0.03)
     folds: int = 3
@@ -73,23 +77,24 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
     """Runs every fold run to its end, in this process, and closes the study."""
     manifest = load_manifest(data)
     folds = build_fold_plan(manifest, plan.folds, plan.seed, (BOTH,))
+    joint_label = (BOTH if plan.joint else None) if isinstance(plan.joint, bool) else plan.joint
     space = SearchSpace(
         trainable=plan.trainable, target=plan.target, params={"lr": 0.5}, folds=plan.folds, max_t=plan.epochs,
-        finalists=plan.finalists, joint=BOTH if plan.joint else None, stratify=(BOTH,),
+        finalists=plan.finalists, joint=joint_label, given=plan.given, stratify=(BOTH,),
     )  # fmt: skip
     study = Study.create(path, {"name": path.name, "space": space.to_json()}, manifest, folds)
     dataset = Dataset(
         str(manifest.root), tuple(manifest.frame["path"]), space.target.encode(manifest.frame), folds.folds,
         space.target.classes, space.metric, space.mode, manifest.fingerprint, str(path),
+        within=within_of(space, manifest.frame),
     )  # fmt: skip
     worker = FoldRunWorker(dataset, plan.trainable, study.store(), Resources())
     for trial, lr in enumerate(plan.lrs):
-        study.append(Proposed(trial, {"lr": lr}))
+        config = {"lr": lr, **plan.config}
+        study.append(Proposed(trial, config))
         for fold in range(plan.folds if plan.complete else plan.folds - 1):
             study.append(LegStarted(trial, fold, 0, plan.epochs))
-            worker.start(
-                LegOrder(Leg(trial, fold, 0, plan.epochs), {"lr": lr}, plan.epochs, 10 * trial, None)
-            )
+            worker.start(LegOrder(Leg(trial, fold, 0, plan.epochs), config, plan.epochs, 10 * trial, None))
             for _ in range(plan.epochs):
                 outcome = worker.step()
                 assert isinstance(outcome, EpochEnded), outcome

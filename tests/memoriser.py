@@ -80,7 +80,11 @@ class MemoriserPredictor:
         MemoriserPredictor.alive -= 1
 
     def predict(
-        self, paths: Sequence[str], tta: str = "none", progress: Progress | None = None
+        self,
+        paths: Sequence[str],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
         MemoriserPredictor.calls.append(tta)
         for done in range(len(paths)):

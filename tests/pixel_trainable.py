@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ from safetensors.numpy import load, save
 
 from orchestrator import metrics
 from orchestrator.errors import ImageReadError, NonFiniteError
-from orchestrator.trial import Config, Dataset, Parameter, Progress, Resources
+from orchestrator.trial import TTA, Config, Dataset, Parameter, Progress, Resources
 
 SIZE = 8
 
@@ -35,6 +35,17 @@ def read_pixels(paths: Sequence[str]) -> np.ndarray:
     if bad:
         raise ImageReadError(f"{len(bad)} images cannot be read: {', '.join(bad)}")
     return np.asarray(rows)
+
+
+def answer(pixels: np.ndarray, weights: np.ndarray, tta: str) -> np.ndarray:
+    """Probabilities of (n, SIZE * SIZE * 3); a flip averages with the mirror images', crops are left out."""
+    mirrored = pixels.reshape(-1, SIZE, SIZE, 3)[:, :, ::-1].reshape(pixels.shape)
+    views = [pixels, mirrored] if "flip" in tta else [pixels]
+    return np.mean([softmax(with_one(view) @ weights) for view in views], axis=0).astype(np.float32)
+
+
+def with_one(pixels: np.ndarray) -> np.ndarray:
+    return np.hstack([pixels, np.ones((len(pixels), 1))])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -62,6 +73,7 @@ class PixelTrainable:
             "die_flag": Parameter("", ("str",)),
             "die_on_fold": whole,
             "epoch_seconds": Parameter(0.0, ("float",)),
+            "tta": Parameter("none", ("str",), choices=TTA),
         }
 
     @classmethod
@@ -81,12 +93,13 @@ class PixelTrainable:
         for batch in np.array_split(order, max(1, len(order) // 16)):
             self._step(batch)
         held_out = self._dataset.validation_rows(self._fold)
-        self._probabilities = softmax(self._inputs(held_out) @ self._weights).astype(np.float32)
-        labels = self._dataset.labels[held_out]
-        chosen = self._probabilities[np.arange(len(labels)), labels]
+        self._probabilities = answer(self._pixels[held_out], self._weights, self._config.get("tta", "none"))
+        scored = self._dataset.scored(self._fold)
+        labels, probabilities = self._dataset.labels[held_out][scored], self._probabilities[scored]
+        chosen = probabilities[np.arange(len(labels)), labels]
         return {
-            "macro_f1": metrics.score("macro_f1", labels, self._probabilities),
-            "accuracy": metrics.score("accuracy", labels, self._probabilities),
+            "macro_f1": metrics.score("macro_f1", labels, probabilities),
+            "accuracy": metrics.score("accuracy", labels, probabilities),
             "loss_val": float(-np.log(chosen + 1e-9).mean()),
         }
 
@@ -102,11 +115,8 @@ class PixelTrainable:
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def _inputs(self, rows: np.ndarray) -> np.ndarray:
-        return np.hstack([self._pixels[rows], np.ones((len(rows), 1))])
-
     def _step(self, rows: np.ndarray) -> None:
-        inputs = self._inputs(rows)
+        inputs = with_one(self._pixels[rows])
         error = softmax(inputs @ self._weights)
         error[np.arange(len(rows)), self._dataset.labels[rows]] -= 1
         self._weights -= float(self._config.get("lr", 0.5)) * inputs.T @ error / len(rows)
@@ -135,11 +145,17 @@ class PixelTrainable:
 
 
 class PixelPredictor:
+    columns: ClassVar[Mapping[str, np.ndarray] | None] = None  # of the last call
+
     def __init__(self, weights: np.ndarray) -> None:
         self._weights = weights
 
     def predict(
-        self, paths: Sequence[str], tta: str = "none", progress: Progress | None = None
+        self,
+        paths: Sequence[str],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
     ) -> np.ndarray:
-        pixels = read_pixels(paths)
-        return softmax(np.hstack([pixels, np.ones((len(pixels), 1))]) @ self._weights).astype(np.float32)
+        PixelPredictor.columns = columns
+        return answer(read_pixels(paths), self._weights, tta)

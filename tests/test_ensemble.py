@@ -23,7 +23,7 @@ from orchestrator.study import Study
 from orchestrator.targets import categorical
 from tests.ensemble_studies import BOTH, SHADE, TINT, Plan, make_eval, make_faces, make_study
 from tests.memoriser import MemoriserPredictor
-from tests.pixel_trainable import PixelTrainable
+from tests.pixel_trainable import PixelPredictor, PixelTrainable
 
 MEMORISER = "tests.memoriser:Memoriser"
 
@@ -40,6 +40,14 @@ def made(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     make_study(runs / "both", data, Plan())
     make_study(runs / "tint", data, Plan(target=TINT, joint=True))
     make_study(runs / "shade", data, Plan(target=SHADE, joint=True))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def flipped(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """runs/ with a study whose trials were validated with mirror images; tests don't write into it."""
+    runs = tmp_path_factory.mktemp("flipped")
+    make_study(runs / "both", data, Plan(lrs=(0.5, 1.0), epochs=2, config={"tta": "flip"}))
     return runs
 
 
@@ -185,6 +193,73 @@ def test_one_model_is_in_memory_at_a_time_and_progress_counts_images_times_model
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+# ---- test-time augmentation -------------------------------------------------------------------------
+
+
+def by_hand(folder: Path, paths: list[str], tta: str) -> np.ndarray:
+    models = [
+        PixelTrainable.load_predictor((folder / model.weights).read_bytes(), {}, 6)
+        for model in Ensemble.load(folder).models()
+    ]
+    return np.asarray(np.mean([model.predict(paths, tta) for model in models], axis=0))
+
+
+def test_members_predict_with_the_views_they_were_validated_with(
+    flipped: Path, tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, paths = tmp_path / "e", images(data)
+    build(flipped, "--out", str(folder))
+    ensemble = Ensemble.load(folder)
+    said = capsys.readouterr().out
+    assert "note: predictions" not in said and "validated with tta flip" in " ".join(said.split())
+    assert ensemble.tta is None and record(folder)["tta"] is None
+    assert np.allclose(ensemble.predict(paths), by_hand(folder, paths, "flip"), atol=1e-6)
+    assert np.allclose(ensemble.predict(paths, tta="none"), by_hand(folder, paths, "none"), atol=1e-6)
+    assert np.abs(by_hand(folder, paths, "flip") - by_hand(folder, paths, "none")).max() > 1e-3
+
+
+def test_other_views_than_the_validated_ones_are_said_in_one_line(
+    flipped: Path, tmp_path: Path, evaluation: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "e"
+    build(flipped, "--out", str(folder), "--tta", "none")
+    note = "note: predictions are made with tta none; the out-of-fold scores were obtained with tta flip"
+    assert capsys.readouterr().out.count(note) == 1
+    assert main(["--ensemble", str(folder), "--predict", str(evaluation)]) == 0
+    assert note in capsys.readouterr().out
+    assert main(["--ensemble", str(folder), "--predict", str(evaluation), "--tta", "flip"]) == 0
+    assert "note:" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tta", ["none", "flip"])
+def test_a_folder_written_before_members_had_views_predicts_as_it_did(
+    runs: Path, data: Path, tta: str
+) -> None:
+    folder, paths = build(runs), images(data)
+    older = record(folder)
+    older["tta"] = tta
+    for member in older["parts"][0]["members"]:
+        member["config"].pop("tta", None)
+    (folder / "ensemble.json").write_text(json.dumps(older))
+    assert np.allclose(Ensemble.load(folder).predict(paths), by_hand(folder, paths, tta), atol=1e-6)
+
+
+def test_an_unknown_view_is_refused(runs: Path) -> None:
+    with pytest.raises(EnsembleError, match=r"tta='rotate'.*five_crop_flip"):
+        Ensemble.load(build(runs)).predict(["a.png"], tta="rotate")
+
+
+def test_models_are_given_the_manifests_columns(runs: Path, data: Path) -> None:
+    folder = build(runs, "--predict", str(data))
+    columns = PixelPredictor.columns
+    assert columns is not None
+    assert columns["tint"].tolist() == load_manifest(data).frame["tint"].tolist()
+    Ensemble.load(folder).predict(images(data)[:2], columns={"box": np.array([1.0, 2.0])})
+    assert PixelPredictor.columns is not None and PixelPredictor.columns["box"].tolist() == [1.0, 2.0]
+    Ensemble.load(folder).predict(images(data)[:2])
+    assert PixelPredictor.columns is None
+
+
 # ---- joint ----------------------------------------------------------------------------------------
 
 
@@ -289,6 +364,19 @@ def test_a_folder_that_exists_is_never_written_to(runs: Path, capsys: pytest.Cap
     assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "taken")]) == 2
     assert "exists" in capsys.readouterr().err
     assert not list((runs / "taken").iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "file").write_text("")
+    assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "file" / "e")]) == 2
+    captured = capsys.readouterr()
+    assert f"cannot write {runs / 'file' / 'e'}: " in captured.err
+    assert "members:" not in captured.out
+    assert sorted(path.name for path in runs.iterdir()) == ["both", "file", "shade", "tint"]
+    build(runs, "--out", str(runs / "new" / "deep" / "e"))
+    assert Ensemble.load(runs / "new" / "deep" / "e").models()
 
 
 def test_a_missing_checkpoint_leaves_no_half_written_folder(

@@ -232,6 +232,8 @@ def test_a_fold_column_is_taken_as_it_is() -> None:
 def test_a_fold_column_orders_ten_folds_by_number() -> None:
     given = np.repeat(np.arange(120) % 11 + 1, 7)
     assert np.array_equal(build_fold_plan(manifest(fold=given), 11, 0, (), "fold").folds, given - 1)
+    words = manifest(fold=given.astype(str))  # as where a row without a fold says "none"
+    assert np.array_equal(build_fold_plan(words, 11, 0, (), "fold").folds, given - 1)
 
 
 def test_a_fold_column_that_tears_a_group_is_refused() -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.errors import InputError, ManifestError
-from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.manifest import Manifest, joined_folds, load_manifest
 from orchestrator.targets import categorical
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
@@ -190,6 +190,13 @@ def test_folders_named_train_and_test_are_not_taken_for_classes(tmp_path: Path) 
     assert len(load_manifest(tmp_path / "train")) == 2
 
 
+def test_an_image_may_join_several_folds_with_a_row_for_each(tmp_path: Path) -> None:
+    text = "path,group,role,joins_fold\na.png,1,extra,0\na.png,1,extra,2\nb.png,2,train,\n"
+    manifest = load_manifest(table(tmp_path, text))
+    assert joined_folds(manifest.frame).tolist() == [0, 2, -1]
+    assert joined_folds(manifest.frame.drop(columns="joins_fold")).tolist() == [-1, -1, -1]
+
+
 # ---- refusals -------------------------------------------------------------------------------------
 
 
@@ -205,6 +212,15 @@ def test_folders_named_train_and_test_are_not_taken_for_classes(tmp_path: Path) 
         ("path,group\na.png,1\nb.png,\n", "group column 'group' is empty for b.png"),
         ("path,role\na.png,train\nb.png,valid\n", "'valid' for b.png; a role is one of train, extra, test"),
         ("path,role\na.png,train\nb.png,\n", "empty for b.png"),
+        ("path,role,joins_fold\na.png,extra,0\na.png,extra,0\n", "1 rows repeat a path: a.png"),
+        ("path,role,joins_fold\na.png,extra,0\na.png,extra,\n", "1 rows repeat a path: a.png"),
+        (
+            "path,role,joins_fold\na.png,train,0\n",
+            "'joins_fold' is 0 for a.png, which has role train; it takes the number of a fold",
+        ),
+        ("path,role,joins_fold\na.png,extra,0.5\n", "'joins_fold' is 0.5 for a.png"),
+        ("path,role,joins_fold\na.png,extra,-1\n", "'joins_fold' is -1 for a.png"),
+        ("path,role,joins_fold\na.png,extra,all\n", "'joins_fold' is 'all' for a.png"),
         (
             "path,group,role\na.png,7,train\nb.png,7,test\n",
             "group '7' has rows with the roles test and train",

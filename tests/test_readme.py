@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import ensemble, tune
+from orchestrator import check, ensemble, pseudo_labels, tune
 from orchestrator.search import Request
 from orchestrator.space_file import SHIPPED, load_space, resolve_space
 
@@ -27,8 +27,8 @@ def test_the_space_it_shows_can_be_searched(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
     module, *arguments = shlex.split(command.split("   #")[0].replace("$target", "age"))
-    parsers = {"orchestrator.tune": tune.parser, "orchestrator.ensemble": ensemble.parser}
-    parsed = vars(parsers[module]().parse_args(arguments))
+    modules = {f"orchestrator.{item.__name__.split('.')[-1]}": item for item in (check, ensemble, pseudo_labels, tune)}
+    parsed = vars(modules[module].parser().parse_args(arguments))
     if parsed.get("space"):
         assert resolve_space(parsed["space"]).parent == SHIPPED
     assert COMMANDS

@@ -55,6 +55,15 @@ def test_a_space_survives_json_except_for_its_other_scales() -> None:
     assert again == SearchSpace(**{**vars(space), "scales": {}})
 
 
+def test_a_condition_survives_json_and_journals_from_before_there_were_any_load() -> None:
+    space = make_space(given=(GENDER, "female"), scales={})
+    assert SearchSpace.from_json(json.loads(json.dumps(space.to_json()))) == space
+    older = {name: value for name, value in make_space().to_json().items() if name != "given"}
+    assert SearchSpace.from_json(older).given is None
+    numbered = make_space(joint=None, given=(categorical("mask", ["0", "1"]), 1))
+    assert numbered.given is not None and numbered.given[1] == "1"
+
+
 def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -> None:
     space = make_space(ladder=[(1, 2, 64), (5, 18, 3)])
     small = space.at_scale("small")
@@ -74,6 +83,12 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
         ({"trainable": "nonsense"}, "module:Class"),
         ({"metric": "f2"}, "f2"),
         ({"scales": {"tiny": Scale()}}, "tiny"),
+        ({"given": (GENDER, "robot")}, "target 'gender' has no class 'robot'; use one of male, female"),
+        ({"given": (AGE, "<30")}, "'age' is what the space itself predicts"),
+        ({"target": joint(GENDER, AGE), "given": (GENDER, "male")}, "what the space itself predicts"),
+        ({"given": (categorical("mask", ["worn", "none"]), "worn")}, "'mask' is no part of the joint"),
+        ({"given": {"gender": "female"}}, "must be a target and one of its classes"),
+        ({"given": ("gender", "female")}, "must begin with a target"),
         ({"params": {"a": uniform(0, 1).when(b=1)}}, "depends on 'b'"),
         ({"params": {"a": uniform(0, 1).when(b=1), "b": choice([2, 3])}}, "never active"),
         ({"params": {"a": choice([1]).when(b=1), "b": choice([1]).when(a=1)}}, "circle"),

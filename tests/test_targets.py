@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from orchestrator.errors import ManifestError, SearchSpaceError
-from orchestrator.targets import age_bins, categorical, joint, target_from_json
+from orchestrator.targets import (
+    age_bins,
+    categorical,
+    given_from_json,
+    given_to_json,
+    joint,
+    target_from_json,
+)
 
 AGE = age_bins([30, 60])
 GENDER = categorical("gender", ["male", "female"])
@@ -134,3 +141,8 @@ def test_a_target_survives_json(target: object) -> None:
 def test_a_target_of_an_unknown_kind_is_refused() -> None:
     with pytest.raises(SearchSpaceError, match="'spline'"):
         target_from_json({"kind": "spline"})
+
+
+def test_a_condition_survives_json_and_none_stays_none() -> None:
+    assert given_from_json(json.loads(json.dumps(given_to_json((AGE, ">=60"))))) == (AGE, ">=60")
+    assert given_from_json(None) is None

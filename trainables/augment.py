@@ -1,11 +1,44 @@
-"""Two pipelines over stored images (size, size, 3) uint8 RGB: one for training rows, one for all others.
+"""Two pipelines over stored images (H, W, 3) uint8 RGB: one for training rows, one for all others.
 
 Both see images that the store has already decoded and resized; normalisation is the network's first step.
 So the validation pipeline is empty, and prediction from files is the same preprocessing by construction.
+
+`augment` is a strength of the table below, or steps joined by + that are done in this order:
+
+    flip(0.5) + rotate(15) + one_of(noise(0.1), clahe(), grayscale(p=0.2), p=0.7) + coarse_dropout(0.3)
+
+    step                                     p    what it does; limits are drawn up to, both ways
+    flip, vflip                              0.5  mirror image left to right, top to bottom; flip(0.5) is p
+    rotate(degrees)                          1    about the middle
+    shift(shift)                             1    by this share of the sides
+    zoom(zoom)                               1    to 1 - zoom .. 1 + zoom times the size
+    affine(degrees=10, shift=0.05,           1    all of these and shear, in degrees
+           zoom=0.1, shear=0)
+    perspective(scale=0.1)                   1    corners up to this share of the sides inside
+    random_resized_crop(min_scale=0.5,       1    a part of this share of the area or more, its sides' ratio
+                        stretch=4/3)              changed up to `stretch` times, blown up to the whole
+    color(brightness=0.2, contrast=0.2,      1    as torchvision's ColorJitter; hue: share of the circle
+          saturation=0.2, hue=0)
+    brightness_contrast(brightness=0.2,      1    pixel * (1 + contrast) + 255 * brightness
+                        contrast=0.2)
+    gamma(limit=0.2)                         1    exponent from 1 / (1 + limit) to 1 + limit
+    grayscale                                0.5  luma in all three channels
+    clahe(clip=4)                            0.5  adaptive histogram equalisation, clip limit 1 to `clip`
+    noise(std=0.1)                           0.5  Gaussian, up to this share of 255, apart for each channel
+    blur(sigma=1)                            0.5  Gaussian, sigma from 0.1 pixels
+    sharpen(amount=0.5)                      0.5  unsharp mask
+    coarse_dropout(side=0.3, holes=1)        0.5  rectangles of one colour, sides from half of `side` to it
+    rand_augment(n=2, magnitude=5)           1    n steps of RandAugment's table, magnitude 0 to 10
+    one_of(step, step, ..., p=1)             1    exactly one; the steps' own p are how likely each is chosen
+    some_of(n, step, step, ..., p=1)         1    n different ones, chosen so
+
+Every step takes p=, the probability that an image goes through it. Neighbours that move pixels are one warp
+(bilinear, mirrored at the border), neighbours that change colours are one matrix, clipped once.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import random
 import threading
@@ -20,6 +53,7 @@ import albumentations as A
 import cv2
 
 from orchestrator.errors import TrainableError
+from trainables.augment_spec import STEPS, SpecPipeline, parse_augment
 
 Images = NDArray[np.uint8]
 
@@ -50,7 +84,7 @@ TABLE = {
 def train_pipeline(strength: str) -> A.Compose:
     """The training pipeline of a named strength. Raises TrainableError."""
     if strength not in TABLE:
-        raise TrainableError(f"augment={strength!r} is not known; use one of {', '.join(TABLE)}")
+        raise _unknown(strength, "augment")
     row = TABLE[strength]
     steps: list[A.BasicTransform] = []
     if row.flip:
@@ -86,8 +120,8 @@ def validation_pipeline() -> A.Compose:
     return A.Compose([])
 
 
-class Augmenter:
-    """The training pipeline for batches, from any thread: the result follows from the generator alone."""
+class _NamedPipeline:
+    """A named strength over batches, from any thread."""
 
     def __init__(self, strength: str) -> None:
         self._strength = strength
@@ -95,7 +129,6 @@ class Augmenter:
         self._empty = len(train_pipeline(strength)) == 0
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
-        """images (B, S, S, 3) -> the same shape, a new array."""
         if self._empty:
             return images.copy()
         pipeline = self._pipeline()
@@ -106,3 +139,49 @@ class Augmenter:
         if not hasattr(self._local, "pipeline"):
             self._local.pipeline = train_pipeline(self._strength)
         return self._local.pipeline
+
+
+def _pipeline_of(augment: str, parameter: str) -> _NamedPipeline | SpecPipeline:
+    if augment.strip() in TABLE:
+        return _NamedPipeline(augment.strip())
+    if augment.strip().isidentifier() and augment.strip() not in STEPS:
+        raise _unknown(augment, parameter)
+    return SpecPipeline(parse_augment(augment, parameter))
+
+
+def _unknown(augment: str, parameter: str) -> TrainableError:
+    close = difflib.get_close_matches(augment.strip(), (*TABLE, *STEPS), n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return TrainableError(
+        f"{parameter}={augment!r} is not known{hint}; use one of {', '.join(TABLE)}, "
+        "or steps such as flip(0.5) + rotate(15)"
+    )
+
+
+def check_augment(augment: str, parameter: str = "augment") -> None:
+    """Raises TrainableError for a strength or a step that is not known or takes something else."""
+    _pipeline_of(augment, parameter)
+
+
+class Augmenter:
+    """The training pipeline for batches, from any thread: the result follows from the generator alone.
+
+    spec: a named strength or steps; rare: the same for rows of rare classes, "" as the others.
+    Raises TrainableError.
+    """
+
+    def __init__(self, spec: str, rare: str = "") -> None:
+        self._common = _pipeline_of(spec, "augment")
+        self._rare = _pipeline_of(rare, "augment_rare") if rare else None
+
+    def __call__(
+        self, images: Images, rng: np.random.Generator, is_rare: NDArray[np.bool_] | None = None
+    ) -> Images:
+        """images (B, H, W, 3), is_rare (B,) -> the same shape as the images, a new array."""
+        if self._rare is None or is_rare is None or not is_rare.any():
+            return self._common(images, rng)
+        changed = np.empty_like(images, subok=False)
+        for pipeline, rows in ((self._common, ~is_rare), (self._rare, is_rare)):
+            if rows.any():
+                changed[rows] = pipeline(images[rows], rng)
+        return changed

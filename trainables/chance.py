@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 # What a draw is for; the number keeps the streams of one place apart.
-WEIGHTS, ORDER, AUGMENT, NETWORK = range(4)
+WEIGHTS, ORDER, AUGMENT, NETWORK, REPEAT = range(5)
 
 
 def stream(seed: int, purpose: int, *place: int) -> np.random.Generator:

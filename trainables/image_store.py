@@ -1,8 +1,9 @@
 """Each image decoded and resized once per node, into one memory-mapped array that all processes share.
 
-The array lies in the dataset's cache folder as a plain .npy file (n, size, size, 3) uint8 RGB, in the order
-of the dataset's rows. Its name is made of the dataset's fingerprint and the size; beside it a small JSON file
-remembers the size and time of every image file, so that `build` notices images that were changed in place.
+The array lies in the dataset's cache folder as a plain .npy file (n, H, W, 3) uint8 RGB, in the order of the
+dataset's rows. Its name is made of the dataset's fingerprint, the size, the preprocessing and the columns
+that this reads; beside it a small JSON file remembers the size and time of every image file, so that `build`
+notices images that were changed in place.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from orchestrator.errors import ImageReadError, StorageError
+from orchestrator.errors import ImageReadError, StorageError, TrainableError
 from orchestrator.trial import Dataset, Progress
 from trainables.batches import in_order, slices
+from trainables.preprocess import Preprocess, as_preprocess, size_of
 
 Images = NDArray[np.uint8]
 VERSION = 1  # of decoding and resizing: another number makes other stores
@@ -30,11 +33,13 @@ CHUNK = 64  # images one thread decodes before it reports
 LISTED = 20  # paths an error names
 
 
-def read_image(path: Path, size: int) -> Images | None:
-    """The image as (size, size, 3) uint8 RGB; None where it is missing, truncated or no image.
+def read_image(
+    path: Path, size: int | str, preprocess: Preprocess | str = "", row: Mapping[str, float] | None = None
+) -> Images | None:
+    """The image as (H, W, 3) uint8 RGB; None where it is missing, truncated or no image.
 
-    Squeezed to a square: crops are the manifest's business. Pixels are averaged when shrinking and
-    interpolated when enlarging.
+    Preprocessed, then squeezed to the size. Pixels are averaged when shrinking and interpolated when
+    enlarging. row: the columns that the preprocessing reads. Raises TrainableError as the preprocessing does.
     """
     try:
         data = path.read_bytes()
@@ -42,12 +47,14 @@ def read_image(path: Path, size: int) -> Images | None:
         return None
     if not data or _is_truncated(data):
         return None
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if image is None:
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if decoded is None:
         return None
-    shrinks = min(image.shape[:2]) >= size
-    resized = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-    return np.asarray(resized, np.uint8)
+    image = as_preprocess(preprocess)(np.asarray(decoded, np.uint8), row or {})
+    height, width = size_of(size)
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
 
 
 def _is_truncated(data: bytes) -> bool:
@@ -63,16 +70,31 @@ def _start_of_scan(data: bytes) -> int:
     return at
 
 
-def read_images(paths: Sequence[str], root: Path, size: int) -> tuple[Images, list[str]]:
-    """Images (n, size, size, 3), and the paths that could not be read (their rows are zero)."""
-    images = np.zeros((len(paths), size, size, 3), np.uint8)
+def read_images(
+    paths: Sequence[str],
+    root: Path,
+    size: int | str,
+    preprocess: Preprocess | str = "",
+    columns: Mapping[str, NDArray[Any]] | None = None,
+) -> tuple[Images, list[str]]:
+    """Images (n, H, W, 3), and the paths that could not be read (their rows are zero).
+
+    columns: each (n,), those of the manifest that the preprocessing reads. Raises TrainableError.
+    """
+    steps = as_preprocess(preprocess)
+    needed = steps.columns_in(columns)
+    images = np.zeros((len(paths), *size_of(size), 3), np.uint8)
     bad = []
-    for row, path in enumerate(paths):
-        image = read_image(root / path, size)
+    for index, path in enumerate(paths):
+        row = {name: float(column[index]) for name, column in needed.items()}
+        try:
+            image = read_image(root / path, size, steps, row)
+        except TrainableError as error:
+            raise TrainableError(f"{path}: {error}") from error
         if image is None:
             bad.append(path)
         else:
-            images[row] = image
+            images[index] = image
     return images, bad
 
 
@@ -86,31 +108,41 @@ def unreadable(bad: Sequence[str], total: int, root: Path) -> ImageReadError:
     )
 
 
-def store_path(dataset: Dataset, size: int) -> Path:
-    """Where the images of this dataset at this size lie, whether they are there yet or not."""
-    name = hashlib.sha256(f"{VERSION} {dataset.fingerprint} {size}".encode())
+def store_path(dataset: Dataset, size: int | str, preprocess: str = "") -> Path:
+    """Where the images of this dataset lie, whether they are there yet or not. Raises TrainableError."""
+    height, width = size_of(size)
+    shape = str(height) if height == width else f"{height}x{width}"
+    steps = as_preprocess(preprocess)
+    name = hashlib.sha256(f"{VERSION} {dataset.fingerprint} {shape}".encode())
     name.update("\n".join(dataset.paths).encode())
-    return Path(dataset.cache_dir) / f"images-{name.hexdigest()[:20]}-{size}px.npy"
+    if steps.steps:
+        name.update(f"\n{steps.text}".encode())
+    for column, values in steps.columns_in(dataset.columns).items():
+        name.update(f"\n{column} ".encode() + values.tobytes())
+    return Path(dataset.cache_dir) / f"images-{name.hexdigest()[:20]}-{shape}px.npy"
 
 
-def open_store(dataset: Dataset, size: int) -> Images:
-    """The shared array (n, size, size, 3), read-only; builds it where `build_store` was not called.
+def open_store(dataset: Dataset, size: int | str, preprocess: str = "") -> Images:
+    """The shared array (n, H, W, 3), read-only; builds it where `build_store` was not called.
 
-    Raises ImageReadError, StorageError.
+    Raises ImageReadError, StorageError, TrainableError.
     """
-    path = store_path(dataset, size)
+    path = store_path(dataset, size, preprocess)
     if not path.exists():
-        build_store(dataset, size)
+        build_store(dataset, size, preprocess=preprocess)
     images: Images = np.load(path, mmap_mode="r", allow_pickle=False)
     return images
 
 
-def build_store(dataset: Dataset, size: int, progress: Progress | None = None) -> Path:
+def build_store(
+    dataset: Dataset, size: int | str, progress: Progress | None = None, preprocess: str = ""
+) -> Path:
     """Decodes every image, unless an up-to-date store is there. Safe when several processes do it at once.
 
-    Raises ImageReadError (listing all that cannot be read) and StorageError (no space); then no file is left.
+    Raises ImageReadError (listing all that cannot be read), TrainableError (a size, a preprocessing or a box
+    that cannot be used) and StorageError (no space); then no file is left.
     """
-    path = store_path(dataset, size)
+    path = store_path(dataset, size, preprocess)
     path.parent.mkdir(parents=True, exist_ok=True)
     state = path.with_suffix(".json")
     with FileLock(f"{path}.lock"):
@@ -118,7 +150,7 @@ def build_store(dataset: Dataset, size: int, progress: Progress | None = None) -
         if not (path.exists() and state.exists() and json.loads(state.read_text()) == {"files": files}):
             part = path.with_suffix(f".{os.getpid()}.part")
             try:
-                _fill(part, dataset, size, progress)
+                _fill(part, dataset, size, as_preprocess(preprocess), progress)
                 state.unlink(missing_ok=True)
                 part.replace(path)
             finally:
@@ -129,14 +161,18 @@ def build_store(dataset: Dataset, size: int, progress: Progress | None = None) -
     return path
 
 
-def _fill(part: Path, dataset: Dataset, size: int, progress: Progress | None) -> None:
+def _fill(
+    part: Path, dataset: Dataset, size: int | str, preprocess: Preprocess, progress: Progress | None
+) -> None:
     root, total = Path(dataset.root), len(dataset.paths)
-    images = _allocate(part, (total, size, size, 3))
+    columns = preprocess.columns_in(dataset.columns)
+    images = _allocate(part, (total, *size_of(size), 3))
     chunks = slices(total, CHUNK)
 
     def decode(step: int) -> list[str]:
         rows = chunks[step]
-        images[rows], bad = read_images(dataset.paths[rows], root, size)
+        own = {name: column[rows] for name, column in columns.items()}
+        images[rows], bad = read_images(dataset.paths[rows], root, size, preprocess, own)
         return bad
 
     bad: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +18,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from orchestrator.errors import TrainableError, WeightsError
-from orchestrator.trial import Config, Progress, Resources
+from orchestrator.errors import WeightsError
+from orchestrator.trial import Config, Dataset, Progress, Resources
 from trainables.batches import in_order, slices
 from trainables.image_store import read_images, unreadable
 from trainables.models import Network, build_network
+from trainables.objective import Objective, build_objective
+from trainables.preprocess import parse_preprocess
+from trainables.views import averaged, check_tta
 
 BATCH = 64
-TTA = ("none", "flip")
+Shapes = tuple[list[int], list[bool]]
 
 
 def device_of(resources: Resources) -> torch.device:
@@ -60,22 +64,35 @@ def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     return tensor if device.type == "cpu" else tensor.pin_memory()
 
 
-def probabilities_of(logits: Tensor) -> NDArray[np.float32]:
-    """Softmax in double precision, so that rows sum to 1 within float32's last digit. (B, C)."""
-    rows: NDArray[np.float32] = torch.softmax(logits.double(), dim=1).float().cpu().numpy()
-    return rows
+def factor_shapes(dataset: Dataset) -> Shapes:
+    """Sizes of the label's factors and whether each is ordered; a target that says nothing is one factor."""
+    if not dataset.factors:
+        return [len(dataset.classes)], [False]
+    factors = dataset.factors
+    return [len(factor.classes) for factor in factors], [factor.edges is not None for factor in factors]
+
+
+def _stored_shapes(weights: bytes, classes: int) -> Shapes:
+    """What `ImageClassifier.weights` noted in the header. Raises ValueError, KeyError for damaged ones."""
+    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    noted = header.get("__metadata__", {}).get("factors")
+    if noted is None:  # of before there were factors
+        return [classes], [False]
+    sizes, ordered = json.loads(noted)
+    return [int(size) for size in sizes], [bool(item) for item in ordered]
 
 
 class ImagePredictor:
     """Keeps `orchestrator.trial.Predictor`."""
 
-    def __init__(self, network: Network, config: Config, resources: Resources) -> None:
+    def __init__(self, network: Network, objective: Objective, config: Config, resources: Resources) -> None:
         use_threads(resources)
         self._resources = resources
         self._device = device_of(resources)
         self._network = network.to(self._device).eval()
-        self._size = int(config["image_size"])
-        self._amp = bool(config["amp"])
+        self._objective = objective
+        self._size, self._amp = config["image_size"], bool(config["amp"])
+        self._preprocess = parse_preprocess(config["preprocess"])
 
     def predict(
         self,
@@ -84,19 +101,19 @@ class ImagePredictor:
         progress: Progress | None = None,
         columns: Mapping[str, NDArray[Any]] | None = None,
     ) -> NDArray[np.float32]:
-        """Class probabilities (len(paths), C), rows summing to 1; tta "flip" averages over mirror images.
+        """Class probabilities (len(paths), C), rows summing to 1, averaged over the views that `tta` names.
 
-        Raises ImageReadError naming every image that cannot be read, TrainableError for an unknown tta.
+        Raises ImageReadError naming every image that cannot be read, TrainableError for an unknown tta or
+        columns that are missing.
         """
-        if tta not in TTA:
-            raise TrainableError(f"tta={tta!r} is not known; use one of {', '.join(TTA)}")
+        check_tta(tta)
         chunks = slices(len(paths), BATCH)
         pool = loader_pool(self._resources, self._device)
-        rows: list[NDArray[np.float32]] = [np.zeros((0, self._network.head.linear.out_features), np.float32)]
+        rows: list[NDArray[np.float32]] = [np.zeros((0, self._objective.classes), np.float32)]
         bad: list[str] = []
         try:
             batches = in_order(
-                lambda step: read_images(paths[chunks[step]], Path(), self._size),
+                lambda step: self._read(paths, columns or {}, chunks[step]),
                 len(chunks),
                 pool,
                 ahead=2 * self._resources.cpus,
@@ -114,15 +131,22 @@ class ImagePredictor:
             raise unreadable(bad, len(paths), Path())
         return np.concatenate(rows)
 
+    def _read(
+        self, paths: Sequence[str], columns: Mapping[str, NDArray[Any]], rows: slice
+    ) -> tuple[NDArray[np.uint8], list[str]]:
+        own = {name: column[rows] for name, column in columns.items()}
+        return read_images(paths[rows], Path(), self._size, self._preprocess, own)
+
     @torch.no_grad()
     def _forward(self, images: NDArray[np.uint8], tta: str) -> NDArray[np.float32]:
         batch = to_tensor(images, self._device).to(self._device, non_blocking=True)
-        with autocast(self._device, self._amp):
-            rows = probabilities_of(self._network(batch))
-            if tta == "flip":
-                mirrored = probabilities_of(self._network(batch.flip(3)))
-                rows = ((rows + mirrored) / 2).astype(np.float32)
-        return rows
+
+        def probabilities(view: Tensor) -> Tensor:
+            with autocast(self._device, self._amp):
+                outputs = self._network(view)
+            return self._objective.probabilities(outputs.float())
+
+        return np.asarray(averaged(probabilities, batch, tta).cpu().numpy(), np.float32)
 
 
 def all_resources() -> Resources:
@@ -134,11 +158,14 @@ def load_predictor(
     weights: bytes, config: Config, classes: int, resources: Resources | None = None
 ) -> ImagePredictor:
     """A predictor from a fold run's `weights()`. Raises WeightsError."""
-    network = build_network(config, classes, pretrained=False)
     try:
+        objective = build_objective(config, *_stored_shapes(weights, classes), None)
+        if objective.classes != classes:
+            raise ValueError(f"they are of {objective.classes} classes")
+        network = build_network(config, objective, pretrained=False)
         network.load_state_dict(load(weights))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(
             f"these weights do not fit backbone {config['backbone']!r} with {classes} classes: {error}"
         ) from error
-    return ImagePredictor(network, config, resources or all_resources())
+    return ImagePredictor(network, objective, config, resources or all_resources())

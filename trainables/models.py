@@ -1,4 +1,4 @@
-"""A timm backbone under a linear head, and where its weights come from."""
+"""A timm backbone under a head, and where its weights come from."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from torch import Tensor, nn
 from orchestrator.errors import TrainableError, WeightsError
 from orchestrator.trial import Config
 from trainables import hub
-from trainables.heads import LinearHead
+from trainables.heads import build_head
+from trainables.objective import Objective
+from trainables.preprocess import size_of
 from trainables.torchvision_ops import timm
 
 
 class Network(nn.Module):
-    """uint8 images (B, 3, S, S) -> logits (B, C). Normalisation, backbone, head.
+    """uint8 images (B, 3, H, W) -> outputs that an `Objective` understands. Normalisation, backbone, head.
 
     The mean and standard deviation are the backbone's own (timm's pretrained configuration), never measured
     on the data: nothing of a validation row can reach the weights through them.
@@ -29,7 +31,7 @@ class Network(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, backbone: nn.Module, head: LinearHead, mean: Tensor, std: Tensor) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
@@ -39,8 +41,8 @@ class Network(nn.Module):
         self.register_buffer("shift", -(mean / std).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.backbone(images.float() * self.scale + self.shift))
-        return logits
+        outputs: Tensor = self.head(self.backbone(images.float() * self.scale + self.shift))
+        return outputs
 
     def freeze_backbone(self, frozen: bool) -> None:
         """A frozen backbone takes no gradient, and its BatchNorm and dropout behave as in evaluation."""
@@ -54,7 +56,7 @@ class Network(nn.Module):
         return self
 
 
-def build_network(config: Config, classes: int, pretrained: bool | str | None = None) -> Network:
+def build_network(config: Config, objective: Objective, pretrained: bool | str | None = None) -> Network:
     """The network a (completed) configuration names; `pretrained` None: as the configuration says.
 
     Draws from torch's global generator. Raises TrainableError, WeightsError.
@@ -64,7 +66,7 @@ def build_network(config: Config, classes: int, pretrained: bool | str | None = 
     if isinstance(source, str):
         load_backbone(backbone, source, config["backbone"])
     features = int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
-    head = LinearHead(features, classes, float(config["dropout"]), config["head_init"])
+    head = build_head(config, features, objective.widths, objective.coral)
     network = Network(backbone, head, *(torch.tensor(part) for part in _normalisation(backbone)))
     layout = torch.channels_last if config["channels_last"] else torch.contiguous_format
     network.to(memory_format=layout)  # type: ignore[call-overload]
@@ -87,7 +89,7 @@ def build_backbone(config: Config, from_hub: bool) -> Any:
     check_backbone(name)
     options: dict[str, Any] = {"num_classes": 0}
     if (timm.get_pretrained_cfg(name) or timm.models.PretrainedCfg()).fixed_input_size:
-        options["img_size"] = config["image_size"]
+        options["img_size"] = size_of(config["image_size"])
     if from_hub:
         options |= {"pretrained": True, **hub.weights_options(name)}
     try:

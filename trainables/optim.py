@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from orchestrator.errors import TrainableError
@@ -16,11 +17,16 @@ WARMUP_START = 0.01  # of each group's lr
 
 
 def build_optimizer(network: Network, config: Config) -> torch.optim.Optimizer:
-    """Four groups: backbone and head, each with and without weight decay. Raises TrainableError."""
+    """The backbone's layers from the top down, then the head; each with and without weight decay.
+
+    Without layer_decay the backbone is one layer. Raises TrainableError.
+    """
     lr, decay = float(config["lr"]), float(config["weight_decay"])
     groups = []
-    for module, rate in ((network.backbone, lr), (network.head, lr * float(config["head_lr_mult"]))):
-        parameters = list(module.parameters())
+    for parameters, rate in [
+        *_backbone_rates(network.backbone, config),
+        (list(network.head.parameters()), lr * float(config["head_lr_mult"])),
+    ]:
         matrices = [parameter for parameter in parameters if parameter.ndim > 1]
         vectors = [parameter for parameter in parameters if parameter.ndim <= 1]  # biases and norms
         groups.append({"params": matrices, "lr": rate, "weight_decay": decay})
@@ -35,6 +41,35 @@ def build_optimizer(network: Network, config: Config) -> torch.optim.Optimizer:
     if config["optimizer"] == "adamw":
         return torch.optim.AdamW(groups, lr=lr, betas=(momentum, 0.999), fused=True)
     raise TrainableError(f"optimizer={config['optimizer']!r} is not known; use sgd, adam or adamw")
+
+
+def _backbone_rates(backbone: nn.Module, config: Config) -> list[tuple[list[nn.Parameter], float]]:
+    """Parameters and their lr, a pair for each layer: lr at the top, each below times layer_decay.
+
+    Source: Clark et al. 2020 (https://arxiv.org/abs/2003.10555), layers as timm counts them for BEiT.
+    """
+    lr, layer_decay = float(config["lr"]), float(config["layer_decay"])
+    if layer_decay == 1.0:
+        return [(list(backbone.parameters()), lr)]
+    layers = _layers(backbone)
+    if len(layers) < 2:
+        raise TrainableError(
+            f"layer_decay={layer_decay:g} needs layers, but timm {timm.__version__} has no list of those of "
+            f"backbone {config['backbone']!r}; use layer_decay=1 or another backbone"
+        )
+    return [(parameters, lr * layer_decay**depth) for depth, parameters in enumerate(reversed(layers))]
+
+
+def _layers(backbone: Any) -> list[list[nn.Parameter]]:
+    """The parameters of each layer, from the stem up."""
+    if not hasattr(backbone, "group_matcher"):
+        return [list(backbone.parameters())]
+    matcher = backbone.group_matcher(coarse=False)
+    number: dict[str, int] = timm.models.group_parameters(backbone, matcher, reverse=True)
+    layers: list[list[nn.Parameter]] = [[] for _ in range(max(number.values()) + 1)]
+    for name, parameter in backbone.named_parameters():
+        layers[number[name]].append(parameter)
+    return layers
 
 
 class Schedule:
@@ -57,7 +92,10 @@ class Schedule:
             if float(config["gamma"]) >= 1.0:
                 raise TrainableError("gamma=1 never lowers lr, but scheduler=plateau must; use gamma below 1")
             self._plateau = ReduceLROnPlateau(
-                optimizer, factor=float(config["gamma"]), patience=int(config["step_size"])
+                optimizer,
+                factor=float(config["gamma"]),
+                patience=int(config["step_size"]),
+                eps=0.0,  # torch's own would leave the small rates of deep layers as they are
             )
         else:
             self._curve = _curve(optimizer, config, steps_per_epoch, epochs)

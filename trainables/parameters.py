@@ -86,7 +86,7 @@ PARAMETERS: Mapping[str, Parameter] = {
     "freeze_epochs": _whole(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
     # the objective
     "loss": _text(
-        "cross_entropy", "of the training rows, see losses.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'"
+        "cross_entropy", "of the training rows, see loss_spec.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'"
     ),
     "focal_gamma": _number(2.0, 0.0, 10.0, "focal: how much less easy rows count"),
     "sord_scale": _number(1.0, 0.01, 100.0, "sord: how fast a soft label falls off with distance"),

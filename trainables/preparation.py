@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import torch
 
 from orchestrator.errors import TrainableError, WeightsError
 from orchestrator.trial import Dataset, Progress
+from trainables.augment import check_augment
 from trainables.image_store import build_store
+from trainables.inference import factor_shapes
 from trainables.models import build_network, check_backbone
+from trainables.objective import Objective, build_objective, check_loss
 from trainables.parameters import PARAMETERS
+from trainables.preprocess import parse_preprocess, size_of
 
 Values = Mapping[str, Sequence[Any]]
+DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()}
 
 
 def _of(values: Values, name: str) -> list[Any]:
     return list(values.get(name) or [PARAMETERS[name].default])
 
 
-def check_networks(values: Values, classes: int) -> None:
+def check_texts(values: Values) -> None:
+    """Every little language is well-formed: losses, augmentations, sizes, crops. Raises TrainableError."""
+    for augment in _of(values, "augment"):
+        check_augment(augment)
+    for augment in filter(None, _of(values, "augment_rare")):
+        check_augment(augment, "augment_rare")
+    for preprocess in _of(values, "preprocess"):
+        parse_preprocess(preprocess)
+    for image_size in _of(values, "image_size"):
+        size_of(image_size)
+    for loss in _of(values, "loss"):
+        check_loss({**DEFAULTS, "loss": loss})
+
+
+def check_networks(values: Values, dataset: Dataset) -> None:
     """Every backbone exists and takes the smallest image; every source of weights fits a backbone.
 
     Weights from the hub are downloaded here, once. Raises TrainableError, WeightsError.
@@ -28,19 +48,20 @@ def check_networks(values: Values, classes: int) -> None:
     backbones = _of(values, "backbone")
     for name in backbones:
         check_backbone(name)
-    base = {name: parameter.default for name, parameter in PARAMETERS.items()}
-    base["image_size"] = min(_of(values, "image_size"))
+    smallest = min(_of(values, "image_size"), key=lambda given: min(size_of(given)))
+    base = {**DEFAULTS, "image_size": smallest}
+    objective = build_objective(base, *factor_shapes(dataset), None)
     with torch.random.fork_rng(devices=[]):
         for source in _of(values, "pretrained"):
-            _check_source(source, backbones, base, classes)
+            _check_source(source, backbones, base, objective)
 
 
-def _check_source(source: Any, backbones: Sequence[str], base: dict[str, Any], classes: int) -> None:
+def _check_source(source: Any, backbones: Sequence[str], base: dict[str, Any], objective: Objective) -> None:
     """A file must fit one of the backbones (a condition may pair each file with its own); the hub, all."""
     misfits: list[WeightsError] = []
     for name in backbones:
         try:
-            network = build_network({**base, "backbone": name, "pretrained": source}, classes)
+            network = build_network({**base, "backbone": name, "pretrained": source}, objective)
         except WeightsError as error:
             if not isinstance(source, str):
                 raise
@@ -51,26 +72,29 @@ def _check_source(source: Any, backbones: Sequence[str], base: dict[str, Any], c
         raise misfits[0]
 
 
-def _check_size(network: torch.nn.Module, name: str, size: int) -> None:
+def _check_size(network: torch.nn.Module, name: str, image_size: int | str) -> None:
     try:
         with torch.no_grad():
-            network.eval()(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+            network.eval()(torch.zeros(1, 3, *size_of(image_size), dtype=torch.uint8))
     except (RuntimeError, AssertionError, ValueError) as error:
         raise TrainableError(
-            f"image_size={size} cannot be used with backbone {name!r} ({error}); "
+            f"image_size={image_size} cannot be used with backbone {name!r} ({error}); "
             "raise it or change the backbone"
         ) from error
 
 
 def build_stores(dataset: Dataset, values: Values, progress: Progress | None) -> None:
-    """One image store for each size; progress counts images over all sizes. Raises ImageReadError."""
-    sizes = sorted(set(_of(values, "image_size")))
-    total = len(sizes) * len(dataset.paths)
-    for index, size in enumerate(sizes):
+    """One image store for each size and preprocessing; progress counts images over all of them.
+
+    Raises ImageReadError.
+    """
+    stores = sorted(set(product(_of(values, "image_size"), _of(values, "preprocess"))), key=repr)
+    total = len(stores) * len(dataset.paths)
+    for index, (size, preprocess) in enumerate(stores):
         before = index * len(dataset.paths)
 
         def step(done: int, _: int, before: int = before) -> None:
             if progress is not None:
                 progress(before + done, total)
 
-        build_store(dataset, size, step)
+        build_store(dataset, size, step, preprocess)

@@ -1,7 +1,8 @@
 """One slot's work: take an order, build or continue its fold run, run it epoch by epoch.
 
 Runs in the driver's process (inline) or in a Ray actor; knows neither. What an epoch left behind is in the
-store before its outcome is returned.
+store before its outcome is returned: a thread writes it, and where writing is slow the next epoch of the leg
+is trained meanwhile (background.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import importlib
 import math
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from orchestrator.checkpoints import oof_name, resume_name, superseded, weights_name
 from orchestrator.errors import InputError, NonFiniteError, StorageError, TrainableError
+from orchestrator.execution.background import Files, Writer
 from orchestrator.history import Best
 from orchestrator.predictions import fold_to_bytes
 from orchestrator.trial import (
@@ -50,6 +53,17 @@ class StorageFailed:
     trial: int
     fold: int
     error: str
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """An epoch in memory, not stored yet."""
+
+    epoch: int
+    score: float
+    metrics: dict[str, float]
+    probabilities: NDArray[np.float32]
+    seconds: float
 
 
 class _ResumeStateGoneError(Exception):
@@ -86,15 +100,23 @@ class FoldRunWorker:
     """Runs legs one after another; keeps the last fold run in memory in case its next leg comes here."""
 
     def __init__(
-        self, dataset: Dataset, trainable: str, store: CheckpointStore, resources: Resources | None = None
+        self,
+        dataset: Dataset,
+        trainable: str,
+        store: CheckpointStore,
+        resources: Resources | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._dataset = dataset
         self._trainable = trainable
         self._store = store
         self._resources = resources or Resources()
+        self._clock = clock
+        self._writer = Writer(store, clock)
         self._run: Trainable | None = None
         self._key: FoldRunKey | None = None
-        self._epoch = 0
+        self._epoch = 0  # stored; the fold run in memory is one further where `_ahead` is set
+        self._ahead: _Trained | Exception | None = None
         self._best: Best | None = None
         self._previous_best: Best | None = None
         self._order: LegOrder | None = None
@@ -114,11 +136,12 @@ class FoldRunWorker:
         try:
             if self._rebuild:
                 self._build(order)
-            return self._run_epoch(order)
+            return self._store_epoch(order, self._next_trained())
         except _ResumeStateGoneError as error:
             # Not the fold run's fault, and a dead process would look the same: again, from the start.
             return LegFailed(leg.trial, leg.fold, 0, "lost", str(error))
         except StorageError as error:
+            self.release()
             return StorageFailed(leg.trial, leg.fold, str(error))
         except Exception as error:
             done = leg.start if self._rebuild else self._epoch
@@ -126,8 +149,9 @@ class FoldRunWorker:
             return _failure(leg, done, error)
 
     def release(self) -> None:
-        """Frees the fold run in memory, if any."""
-        run, self._run, self._key = self._run, None, None
+        """Frees the fold run in memory, if any, once nothing of it is being written."""
+        self._writer.drain()
+        run, self._run, self._key, self._ahead = self._run, None, None, None
         if run is not None:
             run.close()
 
@@ -141,6 +165,7 @@ class FoldRunWorker:
             run.load_state(self._resume_state(leg))
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._best = self._previous_best = order.best
+        self._writer.seconds = 0.0
         self._rebuild = False
 
     def _resume_state(self, leg: Leg) -> bytes:
@@ -152,35 +177,60 @@ class FoldRunWorker:
                 f"{name} is missing from the store; run again from the start"
             ) from None
 
-    def _run_epoch(self, order: LegOrder) -> EpochEnded:
-        run, key = self._run, order.leg.key
+    def _next_trained(self) -> _Trained:
+        """The epoch that was trained ahead, or raises what that raised; else trains one."""
+        ahead, self._ahead = self._ahead, None
+        if isinstance(ahead, Exception):
+            raise ahead
+        return ahead or self._train(self._epoch + 1)
+
+    def _train(self, epoch: int) -> _Trained:
+        run = self._run
         assert run is not None  # _build comes first
-        started = time.perf_counter()
+        started = self._clock()
         metrics = {name: float(value) for name, value in run.run_epoch().items()}
         score = metrics[self._dataset.metric]
         probabilities = np.asarray(run.probabilities(), dtype=np.float32)
         if not (math.isfinite(score) and np.isfinite(probabilities).all()):
-            raise NonFiniteError(
-                f"epoch {self._epoch + 1}: the score or probabilities are not finite: {metrics}"
-            )
-        self._save(run, key, self._epoch + 1, score, probabilities)
-        self._epoch += 1
+            raise NonFiniteError(f"epoch {epoch}: the score or probabilities are not finite: {metrics}")
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        seconds = round(time.perf_counter() - started, 4)
-        return EpochEnded(key.trial, key.fold, self._epoch, score, finite, seconds)
+        return _Trained(epoch, score, finite, probabilities, self._clock() - started)
 
-    def _save(
-        self, run: Trainable, key: FoldRunKey, epoch: int, score: float, probabilities: NDArray[np.float32]
-    ) -> None:
+    def _store_epoch(self, order: LegOrder, trained: _Trained) -> EpochEnded:
+        key, epoch, started = order.leg.key, trained.epoch, self._clock()
+        best = self._better(Best(epoch, trained.score))
+        goes_ahead = epoch < order.leg.end and self._writer.is_slow_beside(trained.seconds)
+        self._writer.begin(self._files(key, trained, best), lambda: self._tidy(key, epoch, best))
+        handed_over = self._clock()
+        if goes_ahead:
+            self._go_ahead(epoch + 1)
+        waiting = self._clock()
+        self._writer.wait()
+        stored = self._clock()
+        self._previous_best, self._best, self._epoch = self._best, best, epoch
+        seconds = round(trained.seconds + (handed_over - started) + (stored - waiting), 4)
+        return EpochEnded(key.trial, key.fold, epoch, trained.score, trained.metrics, seconds)
+
+    def _go_ahead(self, epoch: int) -> None:
+        """What it raises belongs to the next outcome: this epoch is well."""
+        try:
+            self._ahead = self._train(epoch)
+        except Exception as error:
+            self._ahead = error
+
+    def _files(self, key: FoldRunKey, trained: _Trained, best: Best) -> Files:
         """Best first, resume state last: a resume state's existence means all it refers to is there."""
-        best = self._better(Best(epoch, score))
+        run, epoch = self._run, trained.epoch
+        assert run is not None  # it was just trained
+        files = []
         if best.epoch == epoch:
             rows = self._dataset.validation_rows(key.fold)
-            self._store.put(oof_name(key, epoch), fold_to_bytes(rows, probabilities))
-            self._store.put(weights_name(key, epoch), run.weights())
-        self._store.put(resume_name(key, epoch), run.state())
-        self._previous_best, self._best = self._best, best
-        bests = {item.epoch for item in (self._best, self._previous_best) if item is not None}
+            files.append((oof_name(key, epoch), fold_to_bytes(rows, trained.probabilities)))
+            files.append((weights_name(key, epoch), run.weights()))
+        return (*files, (resume_name(key, epoch), run.state()))
+
+    def _tidy(self, key: FoldRunKey, epoch: int, best: Best) -> None:
+        bests = {item.epoch for item in (best, self._best) if item is not None}
         for name in superseded(self._store.names(f"{key}/"), epoch, bests):
             self._store.delete(name)
 

@@ -12,21 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.demo_faces import demo_faces
-from orchestrator.errors import InputError, ManifestError, StudyError
+from orchestrator.cascade import shown
+from orchestrator.errors import InputError, StudyError
 from orchestrator.execution.backends import Backend, open_backend
+from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
-from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.manifest import Manifest
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES
 from orchestrator.sampling import make_sampler
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
+from orchestrator.search.rows import gather_rows
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import Study, has_journal
 from orchestrator.trial import Dataset, Parameter
-
-DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
 
 
 def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
@@ -46,10 +46,12 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     backend = stack.enter_context(open_for(request))
     backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
-    manifest, source = _manifest(request, space, say)
+    rows = gather_rows(request, space.group, say)
+    manifest = rows.manifest
     plan = load_or_build(
         request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
     )
+    refuse_other_folds(manifest, plan)
     limit = make_sampler(sampler_name, space, seed).limit
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
     accepted = check(space, backend)
@@ -69,13 +71,15 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "sampler": sampler_name,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         "demo": request.data is None,
-        "manifest": {"source": source, "root": str(manifest.root), "fingerprint": manifest.fingerprint},
+        **rows.header,
         "fold_plan": plan.fingerprint,
         "classes": list(space.target.classes),
         "versions": {"python": platform.python_version()},
     }
     study = Study.create(folder, header, manifest, plan)
     stack.callback(study.close)
+    if rows.fixes is not None:
+        rows.fixes.write(folder)
     return Ready(study, space, dataset, backend)
 
 
@@ -117,32 +121,15 @@ def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[
     return space, scale
 
 
-def _manifest(request: Request, space: SearchSpace, say: Say) -> tuple[Manifest, str]:
-    if request.data is None:
-        source = draw_demo(request.runs)
-        say(f"data: {DEMO}")
-    else:
-        source = Path(request.data)
-    manifest = load_manifest(source, group_column=space.group)
-    for note in manifest.notes:
-        say(f"note: {note}")
-    kept = manifest.frame[manifest.frame["role"] != "test"].reset_index(drop=True)
-    if kept.empty:
-        raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
-    return replace(manifest, frame=kept), str(source)
-
-
-def draw_demo(runs: Path) -> Path:
-    """The demo faces' training folder; drawn where they are not there yet, the same every time."""
-    with progress_bar("drawing demo faces") as progress:
-        return demo_faces(runs / ".cache", progress=progress) / "train"
-
-
 def _say_rows(manifest: Manifest, dataset: Dataset, space: SearchSpace, say: Say) -> None:
-    counts = np.bincount(dataset.labels, minlength=len(space.target.classes))
+    own = (manifest.frame["role"] == "train").to_numpy()
+    scored = own if dataset.within is None else own & dataset.within
+    counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
     per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
-    groups = manifest.frame["group"].nunique()
-    say(f"rows: {len(dataset.labels)} images of {groups} groups; {space.target.name}: {per_class}")
+    groups = manifest.frame["group"][own].nunique()
+    extra = "" if own.all() else f"; {np.sum(~own)} rows with role extra, never validated"
+    given = "" if space.given is None else f" given {shown(space.given)}"
+    say(f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}")
 
 
 def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:

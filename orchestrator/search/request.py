@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cascade import check_within, within_of
 from orchestrator.cells import columns_of
 from orchestrator.execution.backends import Backend
+from orchestrator.extra_rows import dataset_folds
 from orchestrator.folds import FoldPlan
 from orchestrator.manifest import Manifest
 from orchestrator.space import SearchSpace
@@ -25,6 +27,8 @@ class Request:
 
     space: str | None = None
     data: str | None = None
+    label_fixes: Path | None = None
+    extra: Sequence[Path] = ()
     study: str | None = None
     runs: Path = Path("runs")
     scale: str | None = None
@@ -68,12 +72,17 @@ class Ready:
 
 
 def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: Path) -> Dataset:
-    """What fold runs may see of a manifest whose rows all have role train or extra."""
+    """What fold runs may see of a manifest whose rows all have role train or extra.
+
+    Raises ManifestError, and FoldPlanError for a fold without a row to score.
+    """
+    within = within_of(space, manifest.frame)
+    check_within(space, within, plan.folds)
     return Dataset(
         root=str(manifest.root),
         paths=tuple(manifest.frame["path"]),
         labels=space.target.encode(manifest.frame),
-        folds=plan.folds,
+        folds=dataset_folds(manifest, plan),
         classes=tuple(space.target.classes),
         metric=space.metric,
         mode=space.mode,
@@ -81,6 +90,7 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         cache_dir=str((runs / ".cache" / "images").resolve()),
         factors=factors_of(space.target),
         columns=columns_of(manifest.frame),
+        within=within,
     )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from orchestrator.errors import StudyError
 from orchestrator.sampling import Sampler
-from orchestrator.search.begin import check, draw_demo, open_for, prepare
+from orchestrator.search.begin import check, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
+from orchestrator.search.rows import draw_demo
 from orchestrator.space_file import resolve_space
 from orchestrator.study import Study, newest_study
 from orchestrator.trial import Extended, Race, Resumed
@@ -48,6 +49,8 @@ def _refuse_changes(request: Request, folder: Path) -> None:
         "--max-epochs": request.max_epochs,
         "--set": request.settings or None,
         "--data": request.data,
+        "--label-fixes": request.label_fixes,
+        "--extra": request.extra or None,
         "--seed": request.seed,
         "--rule": request.rule,
         "--sampler": request.sampler,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.trial import Dataset, Resources
+from orchestrator.trial import Dataset, Factor, Resources
 from trainables.image_classifier import ImageClassifier
 
 CLASSES = ("red", "green", "blue")
@@ -19,7 +19,10 @@ ONE_CPU = Resources(cpus=1)
 
 
 def write_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> Dataset:
-    """Rows in three classes of unequal size (3 : 2 : 1), each fold with the same shares."""
+    """Rows in three classes of unequal size (3 : 2 : 1), each fold with the same shares.
+
+    The classes are bins of an age (20, 40 or 59, 65); three rows make a group, two of them of one look.
+    """
     rng = np.random.default_rng(seed)
     labels = np.array([(0, 0, 0, 1, 1, 2)[row % 6] for row in range(rows)])
     paths = []
@@ -38,6 +41,12 @@ def write_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> 
         mode="max",
         fingerprint=f"written by a test, seed {seed}",
         cache_dir=str(root / "cache"),
+        factors=(Factor("age", CLASSES, "age", (30.0, 60.0)),),
+        columns={
+            "age": np.array([(20.0, 20.0, 20.0, 40.0, 59.0, 65.0)[row % 6] for row in range(rows)]),
+            "group": np.array([f"p{row // 3:02d}" for row in range(rows)]),
+            "look": np.array([("plain", "plain", "hat")[row % 3] for row in range(rows)]),
+        },
     )
 
 
@@ -65,12 +74,15 @@ def same(left: list[Any], right: list[Any]) -> bool:
 
 
 def with_fold_poisoned(dataset: Dataset, fold: int, root: Path) -> Dataset:
-    """A copy whose validation rows of one fold have other labels and other images."""
+    """A copy whose validation rows of one fold have other images, labels and columns."""
     root.mkdir(parents=True)
     labels, rows = dataset.labels.copy(), set(dataset.validation_rows(fold).tolist())
+    columns = {name: column.copy() for name, column in dataset.columns.items()}
+    for column in columns.values():
+        column[sorted(rows)] = column[0]
     for row, path in enumerate(dataset.paths):
         image = cv2.imread(str(Path(dataset.root) / path))
         cv2.imwrite(str(root / path), 255 - image if row in rows else image)
         if row in rows:
             labels[row] = 2
-    return replace(dataset, root=str(root), labels=labels, cache_dir=str(root / "cache"))
+    return replace(dataset, root=str(root), labels=labels, columns=columns, cache_dir=str(root / "cache"))

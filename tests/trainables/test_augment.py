@@ -1,19 +1,24 @@
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from orchestrator.errors import TrainableError
-from trainables.augment import TABLE, Augmenter, train_pipeline, validation_pipeline
-from trainables.parameters import STRENGTHS
+from trainables.augment import TABLE, Augmenter, check_augment, train_pipeline, validation_pipeline
+from trainables.parameters import PARAMETERS
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
 
 
-def test_the_table_has_the_strengths_a_space_may_name() -> None:
-    assert tuple(TABLE) == STRENGTHS
+MIXED = "flip(0.5) + rotate(15) + one_of(noise(0.1), clahe(), p=0.7) + color() + coarse_dropout(0.4)"
+
+
+def test_the_default_is_a_strength_of_the_table() -> None:
+    assert PARAMETERS["augment"].default in TABLE
 
 
 def test_validated_images_go_through_unchanged() -> None:
@@ -24,7 +29,7 @@ def test_strength_none_changes_nothing() -> None:
     assert np.array_equal(Augmenter("none")(IMAGES, np.random.default_rng(1)), IMAGES)
 
 
-@pytest.mark.parametrize("strength", ["light", "medium", "strong"])
+@pytest.mark.parametrize("strength", ["light", "medium", "strong", MIXED])
 def test_augmented_images_keep_shape_and_follow_from_the_generator(strength: str) -> None:
     augment = Augmenter(strength)
     first, second, other = (augment(IMAGES, np.random.default_rng(seed)) for seed in (1, 1, 2))
@@ -39,7 +44,7 @@ def test_a_stronger_strength_changes_images_more() -> None:
     images = np.stack([smooth] * 64)
     change = [
         np.abs(Augmenter(name)(images, np.random.default_rng(0)).astype(int) - images).mean()
-        for name in STRENGTHS
+        for name in TABLE
     ]
     assert change[0] == 0 and change == sorted(change)
 
@@ -53,14 +58,60 @@ def test_images_of_a_batch_are_changed_independently() -> None:
     assert 70 < brighter_left.sum() < 130
 
 
-def test_threads_do_not_disturb_each_other() -> None:
-    augment = Augmenter("strong")
+@pytest.mark.parametrize("spec", ["strong", MIXED])
+def test_threads_do_not_disturb_each_other(spec: str) -> None:
+    augment = Augmenter(spec)
     expected = [augment(IMAGES, np.random.default_rng(seed)) for seed in range(24)]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda seed: augment(IMAGES, np.random.default_rng(seed)), range(24)))
     assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
 
 
+@pytest.mark.parametrize("strength", list(TABLE))
+def test_a_named_strength_draws_as_it_always_did(strength: str) -> None:
+    """The generator itself, then one number of it for the standard library's, then image after image."""
+    rng = np.random.default_rng(3)
+    found = Augmenter(strength)(IMAGES, np.random.default_rng(3))
+    pipeline = train_pipeline(strength)
+    if len(pipeline):
+        pipeline.set_random_state(rng, random.Random(int(rng.integers(2**63))))
+    expected = np.stack([pipeline(image=image)["image"] for image in IMAGES])
+    assert np.array_equal(found, expected)
+
+
+def test_rare_rows_go_through_a_pipeline_of_their_own() -> None:
+    is_rare = np.array([False, True, False, False, True, False])
+    found = Augmenter("none", rare="flip(1)")(IMAGES, np.random.default_rng(0), is_rare)
+    assert np.array_equal(found[~is_rare], IMAGES[~is_rare])
+    assert np.array_equal(found[is_rare], IMAGES[is_rare][:, :, ::-1])
+
+
+@pytest.mark.parametrize("is_rare", [None, np.zeros(6, np.bool_)])
+def test_without_rare_rows_a_rare_pipeline_changes_nothing(is_rare: NDArray[np.bool_] | None) -> None:
+    plain = Augmenter("medium")(IMAGES, np.random.default_rng(4))
+    assert np.array_equal(Augmenter("medium", "flip(1)")(IMAGES, np.random.default_rng(4), is_rare), plain)
+
+
+def test_without_a_rare_pipeline_rare_rows_are_as_the_others() -> None:
+    plain = Augmenter("light")(IMAGES, np.random.default_rng(4))
+    assert np.array_equal(Augmenter("light")(IMAGES, np.random.default_rng(4), np.ones(6, np.bool_)), plain)
+
+
+def test_a_read_only_batch_stays_as_it_was() -> None:
+    images = IMAGES.copy()
+    images.flags.writeable = False
+    for spec in ("none", "", MIXED, "coarse_dropout(0.5, p=1)"):
+        changed = Augmenter(spec)(images, np.random.default_rng(0))
+        assert changed.flags.writeable and np.array_equal(images, IMAGES)
+
+
 def test_an_unknown_strength_is_refused_by_name() -> None:
     with pytest.raises(TrainableError, match="augment='wild'"):
         train_pipeline("wild")
+
+
+def test_a_misspelt_strength_is_told_the_closest_one() -> None:
+    with pytest.raises(TrainableError, match="did you mean medium"):
+        check_augment("mediun")
+    with pytest.raises(TrainableError, match="augment_rare='wild'"):
+        Augmenter("light", "wild")

@@ -57,6 +57,29 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         "sampler": "weighted",
     },
     "an efficientnet": {"backbone": "test_efficientnet", "drop_path": 0.2, "dropout": 0.2},
+    "moving average, sharpness-aware, accumulated, layer-wise rates": {
+        "ema_decay": 0.9,
+        "sam_rho": 0.05,
+        "accumulate": 3,
+        "layer_decay": 0.7,
+        "batch_size": 8,
+    },
+    "oversampled groups, one photo a look, mixup, rare rows augmented": {
+        "sampler": "oversample_groups",
+        "thin": "look",
+        "mix": "both",
+        "augment_rare": "rotate(20) + noise(0.1)",
+        "rare_share": 0.2,
+        "class_weights": "effective",
+    },
+    "multi-sample dropout in an MLP head, CORAL, other bin edges": {
+        "head": "mlp",
+        "head_hidden": 16,
+        "dropout": 0.3,
+        "dropout_samples": 3,
+        "loss": "coral",
+        "train_edges": "30,58",
+    },
 }
 
 
@@ -115,7 +138,7 @@ def test_batches_made_ahead_by_threads_are_the_same_batches(dataset: Dataset) ->
     alone, ahead = classifier(dataset, augment="strong"), classifier(dataset, augment="strong", cpus=2)
     try:
         assert ahead._pool is not None and alone._pool is None
-        for mine, theirs in zip(alone._training_batches(), ahead._training_batches(), strict=True):
+        for mine, theirs in zip(alone._feed.training(0), ahead._feed.training(0), strict=True):
             assert torch.equal(mine[0], theirs[0]) and torch.equal(mine[1], theirs[1])
     finally:
         ahead.close()

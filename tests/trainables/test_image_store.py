@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import pickle
 import subprocess
@@ -11,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from orchestrator.errors import ImageReadError, StorageError
+from orchestrator.errors import ImageReadError, StorageError, TrainableError
 from orchestrator.trial import Dataset
 from tests.trainables.images import write_dataset
 from trainables import image_store
-from trainables.image_store import build_store, open_store, read_image, store_path
+from trainables.image_store import build_store, open_store, read_image, read_images, store_path
+from trainables.preprocess import BOX
 
 
 @pytest.fixture
@@ -130,6 +132,71 @@ def test_a_full_disk_is_an_error_and_leaves_no_file(own: Dataset, monkeypatch: p
     with pytest.raises(StorageError, match="no room"):
         build_store(own, 20)
     assert not list(Path(own.cache_dir).glob("*.part")) and not list(Path(own.cache_dir).glob("*.npy"))
+
+
+def with_boxes(dataset: Dataset, right: float = 30.0) -> Dataset:
+    """A box for every row but the first."""
+    values = {"box_left": 4.0, "box_top": 2.0, "box_right": right, "box_bottom": 22.0}
+    columns = {name: np.full(len(dataset.paths), values[name]) for name in BOX}
+    columns["box_top"][0] = np.nan
+    return replace(dataset, columns=columns)
+
+
+def test_a_store_of_before_preprocessing_keeps_its_name(own: Dataset) -> None:
+    name = hashlib.sha256(f"1 {own.fingerprint} 20".encode())
+    name.update("\n".join(own.paths).encode())
+    old = Path(own.cache_dir) / f"images-{name.hexdigest()[:20]}-20px.npy"
+    assert store_path(own, 20) == old == store_path(own, "20x20") == store_path(with_boxes(own), 20)
+
+
+def test_a_store_may_be_higher_than_wide_or_wider(own: Dataset) -> None:
+    for size, sides in (("24x18", (24, 18)), ("18x50", (18, 50))):
+        images = open_store(own, size)
+        assert images.shape == (18, *sides, 3)
+        bgr = cv2.imread(str(Path(own.root) / own.paths[5]))
+        method = cv2.INTER_AREA if size == "24x18" else cv2.INTER_LINEAR
+        assert np.array_equal(images[5], cv2.resize(bgr, sides[::-1], interpolation=method)[..., ::-1])
+
+
+def test_preprocessing_comes_before_resizing(own: Dataset) -> None:
+    images = open_store(own, 20, "center_crop(30x24)")
+    bgr = cv2.imread(str(Path(own.root) / own.paths[5]))[5:35, 6:30]
+    assert np.array_equal(images[5], cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1])
+
+
+def test_boxes_come_from_the_row_of_each_image(own: Dataset) -> None:
+    own = with_boxes(own)
+    images = open_store(own, 20, "box()")
+    bgr = cv2.imread(str(Path(own.root) / own.paths[5]))[2:22, 4:30]
+    assert np.array_equal(images[5], cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1])
+    assert np.array_equal(images[0], open_store(own, 20)[0])
+    rows = slice(3, 9)
+    columns = {name: column[rows] for name, column in own.columns.items()}
+    found, bad = read_images(own.paths[rows], Path(own.root), 20, "box()", columns)
+    assert not bad and np.array_equal(found, images[rows])
+
+
+def test_preprocessing_and_its_columns_have_stores_of_their_own(own: Dataset) -> None:
+    own, moved = with_boxes(own), with_boxes(own, right=31.0)
+    paths = [
+        store_path(own, 20),
+        store_path(own, "20x24"),
+        store_path(own, "24x20"),
+        store_path(own, 20, "box()"),
+        store_path(moved, 20, "box()"),
+        store_path(own, 20, "box(0.1)"),
+        store_path(own, 20, "center_crop(8)"),
+    ]
+    assert len(set(paths)) == len(paths)
+    assert store_path(own, 20, "center_crop(8)") == store_path(moved, 20, " center_crop( 8 )")
+
+
+def test_a_missing_column_or_an_empty_box_is_an_error_and_leaves_no_file(own: Dataset) -> None:
+    with pytest.raises(TrainableError, match="box_left"):
+        build_store(own, 20, preprocess="box()")
+    with pytest.raises(TrainableError, match=r"row001\.png: its box .* holds no pixel"):
+        build_store(with_boxes(own, right=3.0), 20, preprocess="box()")
+    assert not list(Path(own.cache_dir).glob("*.npy")) and not list(Path(own.cache_dir).glob("*.part"))
 
 
 BUILDER = """

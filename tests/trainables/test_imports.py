@@ -53,7 +53,7 @@ def test_nothing_is_declared_where_the_extension_loads() -> None:
 
 
 def test_every_default_is_a_value_its_parameter_accepts() -> None:
-    kinds = {"bool": bool, "int": int, "float": float, "str": str}
+    kinds = {"bool": bool, "int": int, "float": float, "str": str, "none": type(None)}
     for name, parameter in PARAMETERS.items():
         assert type(parameter.default) in {kinds[kind] for kind in parameter.types}, name
         assert parameter.choices is None or parameter.default in parameter.choices, name

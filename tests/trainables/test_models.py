@@ -12,6 +12,7 @@ from orchestrator.errors import TrainableError, WeightsError
 from trainables import hub
 from trainables.heads import LinearHead
 from trainables.models import Network, build_network
+from trainables.objective import build_objective
 from trainables.parameters import completed
 from trainables.torchvision_ops import timm
 
@@ -20,7 +21,8 @@ SHARED_WEIGHTS = Path(__file__).parents[3] / "shared" / "weights" / "tf_efficien
 
 def network(classes: int = 3, **config: Any) -> Network:
     torch.manual_seed(0)
-    return build_network(completed({"backbone": "test_resnet", "image_size": 32, **config}), classes)
+    full = completed({"backbone": "test_resnet", "image_size": 32, **config})
+    return build_network(full, build_objective(full, [classes], [False], None))
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 
 from orchestrator.errors import TrainableError
 from trainables.models import build_network
+from trainables.objective import build_objective
 from trainables.optim import Schedule, build_optimizer
 from trainables.parameters import completed
+from trainables.torchvision_ops import timm
 
 STEPS, EPOCHS = 10, 6
 
@@ -74,7 +77,7 @@ def test_plateau_without_a_drop_is_refused() -> None:
 
 def network_optimizer(**config: Any) -> tuple[Any, torch.optim.Optimizer]:
     full = completed({"backbone": "test_resnet", "image_size": 32, **config})
-    network = build_network(full, classes=3)
+    network = build_network(full, build_objective(full, [3], [False], None))
     return network, build_optimizer(network, full)
 
 
@@ -105,3 +108,82 @@ def test_an_optimizer_is_torchs_own(name: str, kind: type) -> None:
 def test_an_unknown_optimizer_is_refused_by_name() -> None:
     with pytest.raises(TrainableError, match="optimizer='lion'"):
         network_optimizer(optimizer="lion")
+
+
+def backbone_rates(**config: Any) -> tuple[dict[str, float], torch.optim.Optimizer]:
+    """The learning rate of each of the backbone's parameters."""
+    network, optimizer = network_optimizer(**config)
+    of = {id(weight): float(group["lr"]) for group in optimizer.param_groups for weight in group["params"]}
+    return {name: of[id(weight)] for name, weight in network.backbone.named_parameters()}, optimizer
+
+
+def test_each_layer_below_the_top_learns_at_layer_decay_times_the_one_above() -> None:
+    rates, _ = backbone_rates(layer_decay=0.5, lr=0.16)
+    above = {"conv1.": 4, "bn1.": 4, "layer1.": 3, "layer2.": 2, "layer3.": 1, "layer4.": 0}
+    for name, rate in rates.items():
+        depth = next(depth for prefix, depth in above.items() if name.startswith(prefix))
+        assert rate == pytest.approx(0.16 * 0.5**depth), name
+
+
+def test_layer_decay_leaves_the_head_and_weight_decay_as_they_were() -> None:
+    network, optimizer = network_optimizer(lr=0.1, head_lr_mult=10.0, weight_decay=0.3, layer_decay=0.7)
+    of = {id(weight): group for group in optimizer.param_groups for weight in group["params"]}
+    assert len(of) == len(list(network.parameters()))
+    assert of[id(network.head.linear.weight)]["lr"] == pytest.approx(1.0)
+    for weight in network.parameters():
+        assert of[id(weight)]["weight_decay"] == (0.3 if weight.ndim > 1 else 0.0)
+    assert optimizer.param_groups[0]["lr"] == 0.1  # the rate that is reported is the backbone's highest
+
+
+def test_without_layer_decay_the_groups_are_backbone_and_head() -> None:
+    network, optimizer = network_optimizer(lr=0.1, head_lr_mult=2.0)
+    parts = [list(network.backbone.parameters()), list(network.head.parameters())]
+    expected = [[w for w in part if (w.ndim > 1) is matrix] for part in parts for matrix in (True, False)]
+    assert [[id(w) for w in group["params"]] for group in optimizer.param_groups] == [
+        [id(w) for w in group] for group in expected
+    ]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.1, 0.2, 0.2]
+
+
+STEMS = {
+    "resnet50": "conv1.weight",
+    "resnext50_32x4d": "conv1.weight",
+    "efficientnet_b0": "conv_stem.weight",
+    "vit_tiny_patch16_224": "patch_embed.proj.weight",
+    "vgg16_bn": "features.0.weight",
+    "swin_tiny_patch4_window7_224": "patch_embed.proj.weight",
+}
+
+
+@pytest.mark.parametrize("name", STEMS)
+def test_rates_fall_with_depth_in_every_family_of_backbones(name: str) -> None:
+    with torch.device("meta"):
+        backbone = timm.create_model(name, num_classes=0)
+    network = SimpleNamespace(backbone=backbone, head=torch.nn.Linear(2, 2))
+    optimizer = build_optimizer(cast(Any, network), completed({"layer_decay": 0.8, "lr": 1.0}))
+    of = {id(weight): float(group["lr"]) for group in optimizer.param_groups for weight in group["params"]}
+    rates = {part: of[id(weight)] for part, weight in backbone.named_parameters()}
+    layers = len(set(rates.values()))
+    assert layers > 8 and max(rates.values()) == 1.0
+    assert rates[STEMS[name]] == min(rates.values()) == pytest.approx(0.8 ** (layers - 1))
+
+
+def test_a_backbone_without_known_layers_is_refused() -> None:
+    network = SimpleNamespace(backbone=torch.nn.Linear(2, 2), head=torch.nn.Linear(2, 2))
+    with pytest.raises(TrainableError, match=r"layer_decay=0.5.*resnet18"):
+        build_optimizer(cast(Any, network), completed({"layer_decay": 0.5}))
+
+
+@pytest.mark.parametrize("scheduler", ["cosine", "step", "constant", "plateau", "warm_restarts"])
+def test_a_schedule_scales_the_rates_of_all_layers_alike(scheduler: str) -> None:
+    _, optimizer = backbone_rates(layer_decay=0.01, lr=1e-3)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    config = completed({"scheduler": scheduler, "step_size": 1.0, "warmup_epochs": 1.0})
+    schedule = Schedule(optimizer, config, STEPS, EPOCHS)
+    for epoch in range(EPOCHS):
+        for step in range(STEPS):
+            shares = [group["lr"] / peak for group, peak in zip(optimizer.param_groups, peaks, strict=True)]
+            assert shares == pytest.approx([shares[0]] * len(shares))
+            schedule.after_step(epoch * STEPS + step + 1)
+        schedule.after_epoch(epoch + 1, 1.0)
+    assert (shares[0] < 0.9) is (scheduler != "constant")

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from orchestrator.errors import TrainableError
-from trainables.sampling import epoch_order
+from trainables.sampling import epoch_length, epoch_order, thin_rows
 
 LABELS = np.array([0] * 900 + [1] * 90 + [3] * 10)
+GROUPS = np.concatenate([np.repeat([f"p{g}" for g in range(98)], 10), np.repeat(["q", "r", "s", "t"], 5)])
+SAMPLERS = ("none", "weighted", "inverse_sqrt", "oversample", "oversample_groups")
+
+
+def order_of(sampler: str, seed: int = 0) -> NDArray[np.int64]:
+    return epoch_order(sampler, LABELS, 4, np.random.default_rng(seed), GROUPS)
 
 
 def test_without_a_sampler_every_row_comes_once() -> None:
@@ -22,11 +31,143 @@ def test_the_weighted_sampler_draws_classes_equally_often() -> None:
 
 
 def test_the_order_follows_from_the_generator() -> None:
-    for sampler in ("none", "weighted"):
-        first, second, other = (epoch_order(sampler, LABELS, 4, np.random.default_rng(s)) for s in (1, 1, 2))
+    for sampler in SAMPLERS:
+        first, second, other = (order_of(sampler, seed) for seed in (1, 1, 2))
         assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
 def test_an_unknown_sampler_is_refused_by_name() -> None:
     with pytest.raises(TrainableError, match="sampler='odd'"):
         epoch_order("odd", LABELS, 4, np.random.default_rng(0))
+
+
+def test_inverse_sqrt_draws_classes_by_the_root_of_their_size() -> None:
+    draws = np.concatenate([order_of("inverse_sqrt", seed) for seed in range(20)])
+    expected = np.sqrt([900, 90, 0, 10])
+    assert np.bincount(LABELS[draws], minlength=4) / len(draws) == pytest.approx(
+        expected / expected.sum(), abs=0.01
+    )
+
+
+def test_oversampling_repeats_small_classes_evenly_to_the_size_of_the_largest() -> None:
+    labels = np.array([0] * 100 + [1] * 30 + [2] * 7)
+    first, second = (epoch_order("oversample", labels, 3, np.random.default_rng(seed)) for seed in (0, 1))
+    repeats = np.bincount(first, minlength=len(labels))
+    assert np.bincount(labels[first]).tolist() == [100, 100, 100]
+    assert set(repeats[:100]) == {1} and set(repeats[100:130]) == {3, 4} and set(repeats[130:]) == {14, 15}
+    assert not np.array_equal(repeats, np.bincount(second, minlength=len(labels)))  # which ones is drawn
+
+
+def test_group_oversampling_repeats_whole_persons() -> None:
+    order = order_of("oversample_groups")
+    repeats = np.bincount(order, minlength=len(LABELS))
+    assert all(len(set(repeats[group == GROUPS])) == 1 for group in np.unique(GROUPS))
+    assert repeats.min() >= 1
+    assert np.bincount(LABELS[order], minlength=4).tolist() == [900, 900, 0, 900]
+
+
+def test_a_group_belongs_to_the_rarest_of_its_classes() -> None:
+    """Person "a" alone shows class 2, and its three rows come as often as class 0 has rows of its own."""
+    labels = np.array([0, 1, 2] + [0] * 9 + [1] * 4)
+    groups = np.array([7, 7, 7] + [1, 2, 3] * 3 + [5, 6] * 2)
+    order = epoch_order("oversample_groups", labels, 3, np.random.default_rng(0), groups)
+    repeats = np.bincount(order, minlength=len(labels))
+    assert repeats[:3].tolist() == [3, 3, 3] and set(repeats[3:12]) == {1}
+    assert sorted(repeats[[12, 13]]) == [2, 2]  # 4 rows twice are 8; 10 would be as near to 9, but more
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_groups_come_as_near_to_the_largest_class_as_any_choice_of_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(3, 12, size=7)
+    large = int(sizes.sum() + rng.integers(1, sizes.sum()))
+    labels = np.array([0] * large + [1] * int(sizes.sum()))
+    groups = np.concatenate([np.arange(large), large + np.repeat(np.arange(7), sizes)])
+    reachable = [
+        int(sizes.sum() + sum(chosen)) for few in range(8) for chosen in itertools.combinations(sizes, few)
+    ]
+    counts = {
+        int((labels[epoch_order("oversample_groups", labels, 2, np.random.default_rng(draw), groups)]).sum())
+        for draw in range(10)
+    }
+    assert len(counts) == 1
+    assert abs(counts.pop() - large) == min(abs(sum_ - large) for sum_ in reachable)
+
+
+def test_group_oversampling_draws_which_persons_come_once_more() -> None:
+    labels = np.array([0] * 70 + [1] * 48)
+    groups = np.repeat(np.arange(59), 2)
+    repeats = [
+        np.bincount(epoch_order("oversample_groups", labels, 2, np.random.default_rng(seed), groups))
+        for seed in range(60)
+    ]
+    more = np.mean([row[70::2] - 1 for row in repeats], axis=0)  # 11 of 24 persons
+    assert more.sum() == pytest.approx(11) and more.min() > 0 and more.max() < 1
+
+
+def test_persons_of_every_size_have_a_chance_to_come_once_more() -> None:
+    sizes = np.repeat([2, 3, 5], 12)
+    labels = np.array([0] * 180 + [1] * 120)
+    groups = np.concatenate([np.arange(180), 180 + np.repeat(np.arange(36), sizes)])
+    more = np.zeros(36)
+    for seed in range(100):
+        order = epoch_order("oversample_groups", labels, 2, np.random.default_rng(seed), groups)
+        assert np.bincount(labels[order]).tolist() == [180, 180]
+        more += np.bincount(groups[order])[180:] / sizes - 1
+    assert np.abs(more.reshape(3, 12).mean(axis=1) / 100 - 0.5).max() < 0.2  # 60 of 120 rows
+
+
+def test_group_oversampling_without_groups_is_refused() -> None:
+    with pytest.raises(TrainableError, match="name a group column"):
+        epoch_order("oversample_groups", LABELS, 4, np.random.default_rng(0))
+
+
+# ---- thinning --------------------------------------------------------------------------------------
+
+PERSONS = np.repeat(np.arange(40), 7)
+MASKS = np.tile(["worn"] * 5 + ["wrong", "none"], 40)
+STATES = np.tile([0] * 5 + [1, 2], 40) + 3 * (PERSONS >= 30)
+
+
+def test_thinning_leaves_one_masked_photo_of_each_person() -> None:
+    rows = thin_rows(PERSONS, MASKS, np.random.default_rng(0))
+    kept = list(zip(PERSONS[rows], MASKS[rows], strict=True))
+    assert len(kept) == len(set(kept)) == 40 * 3
+    assert np.bincount(STATES[rows]).tolist() == [30, 30, 30, 10, 10, 10]  # 150 and 50 masked before
+
+
+def test_thinning_draws_each_photo_equally_often_and_anew_each_time() -> None:
+    draws = [thin_rows(PERSONS, MASKS, np.random.default_rng(seed)) for seed in range(100)]
+    often = np.bincount(np.concatenate(draws), minlength=len(PERSONS)).reshape(40, 7)
+    assert (often[:, 5:] == 100).all()
+    assert often[:, :5].sum(axis=0) / 4000 == pytest.approx([0.2] * 5, abs=0.03)
+    assert not np.array_equal(draws[0], draws[1])
+    assert np.array_equal(draws[0], thin_rows(PERSONS, MASKS, np.random.default_rng(0)))
+
+
+def test_a_missing_value_is_a_value_of_its_own() -> None:
+    values = np.array([1.0, np.nan, np.nan, 1.0])
+    rows = thin_rows(np.zeros(4), values, np.random.default_rng(0))
+    assert len(rows) == 2 and np.isnan(values[rows]).sum() == 1
+
+
+@pytest.mark.parametrize("thin", [False, True])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_epoch_has_the_same_number_of_rows(sampler: str, thin: bool) -> None:
+    lengths = set()
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        rows = thin_rows(PERSONS, MASKS, rng) if thin else np.arange(len(PERSONS))
+        lengths.add(len(epoch_order(sampler, STATES[rows], 6, rng, PERSONS[rows])))
+    assert lengths == {epoch_length(sampler, STATES, 6, PERSONS, MASKS if thin else None)}
+
+
+def test_a_length_that_thinning_would_leave_to_chance_is_refused() -> None:
+    with pytest.raises(TrainableError, match=r"40 have several \(group 0, value all\)"):
+        epoch_length("oversample", STATES, 6, PERSONS, np.full(len(PERSONS), "all"))
+    assert epoch_length("weighted", STATES, 6, PERSONS, np.full(len(PERSONS), "all")) == 40
+
+
+def test_thinning_without_groups_is_refused() -> None:
+    with pytest.raises(TrainableError, match="name a group column"):
+        epoch_length("none", STATES, 6, None, MASKS)

@@ -1,0 +1,103 @@
+"""What share of a fold run's wall time its network gets, and where the rest goes. On a CPU.
+
+    python -m benchmarks.step_profile --cases resnet18 --cpus 1
+    python -m benchmarks.step_profile                             # all cases, 1 and 2 CPUs: some minutes
+
+A fold run as a slot runs it (worker, batches, metrics, checkpoints on disk), after one epoch to warm up;
+random weights, drawn faces. The network's share: forward, loss, backward, optimizer and the forward of
+validation. Target: 95%. Each case in a process of its own, its memory settings those of Ray's workers.
+--cpu-time: of the training thread's processor time instead, for a machine that others use; it counts neither
+waiting for a disk nor other threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+SEED = 0
+CASES: Mapping[str, Mapping[str, Any]] = {
+    "resnet18": {"backbone": "resnet18", "image_size": 224, "batch_size": 32},
+    "efficientnet_b0": {"backbone": "efficientnet_b0", "image_size": 224, "batch_size": 32},
+    "test_resnet": {"backbone": "test_resnet", "image_size": 64, "batch_size": 32},
+    "test_efficientnet": {"backbone": "test_efficientnet", "image_size": 64, "batch_size": 32},
+}
+PEOPLE = {224: 42, 64: 240}  # 294 and 1680 images
+
+
+def run_case(name: str, cpus: int, augment: str, clock: Callable[[], float]) -> None:
+    from benchmarks.drawn_data import drawn_dataset
+    from benchmarks.stopwatch import NETWORK, Stopwatch
+    from orchestrator.checkpoints import DirectoryStore
+    from orchestrator.execution.worker import FoldRunWorker, LegOrder
+    from orchestrator.trial import EpochEnded, Leg, Resources
+
+    config = {**CASES[name], "augment": augment, "optimizer": "adamw", "lr": 1e-3}
+    with tempfile.TemporaryDirectory() as folder:
+        size = int(config["image_size"])
+        dataset = drawn_dataset(Path(folder), PEOPLE[size], size)
+        trainable = "trainables.image_classifier:ImageClassifier"
+        worker = FoldRunWorker(dataset, trainable, DirectoryStore(Path(folder) / "store"), Resources(cpus))
+        worker.start(LegOrder(Leg(0, 0, 0, 2), config, 2, SEED, None))
+        warm = worker.step()
+        assert isinstance(warm, EpochEnded), warm
+        with Stopwatch(clock) as watch:
+            started = clock()
+            outcome = worker.step()
+            wall = clock() - started
+        assert isinstance(outcome, EpochEnded), outcome
+        worker.release()
+    parts = sorted(watch.seconds.items(), key=lambda item: -item[1])
+    parts.append(("everything else", wall - sum(watch.seconds.values())))
+    network = sum(watch.seconds[part] for part in NETWORK)
+    rest = ", ".join(f"{part} {100 * took / wall:.1f}" for part, took in parts if part not in NETWORK)
+    print(
+        f"{name:18}{cpus} cpu  epoch {wall:6.2f} s  network {100 * network / wall:5.1f}%  rest in %: {rest}",
+        flush=True,
+    )
+
+
+def run_apart(arguments: list[str], environment: Mapping[str, str]) -> None:
+    """One case in a process of its own: memory settings are read when a process begins."""
+    command = [sys.executable, "-m", "benchmarks.step_profile", *arguments]
+    subprocess.run(command, check=True, env={**os.environ, **environment})
+
+
+def main(
+    cases: tuple[str, ...] = tuple(CASES),
+    cpus: tuple[int, ...] = (1, 2),
+    augment: str = "light",
+    more: tuple[str, ...] = (),
+) -> None:
+    from orchestrator.execution.ray_tune import WORKER_ENVIRONMENT
+
+    machine = platform.processor() or platform.machine()
+    print(f"{machine}, {os.cpu_count()} cores, seed {SEED}, augment {augment}", flush=True)
+    for name in cases:
+        for count in cpus:
+            environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(count)}
+            run_apart(["--one", name, "--cpus", str(count), "--augment", augment, *more], environment)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--cpus", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--augment", default="light")
+    parser.add_argument("--one", choices=list(CASES), help="this case alone, in this process")
+    parser.add_argument("--cpu-time", action="store_true", help="of the training thread, not of the wall")
+    options = parser.parse_args()
+    clock = time.thread_time if options.cpu_time else time.perf_counter
+    more = ("--cpu-time",) if options.cpu_time else ()
+    if options.one:
+        run_case(options.one, options.cpus[0], options.augment, clock)
+    else:
+        main(tuple(options.cases), tuple(options.cpus), options.augment, more)

@@ -1,0 +1,186 @@
+"""Looks at a search without running it: is the space right, what varies, what do its images look like.
+
+    python -m orchestrator.check --space age --data faces/train --augmentations sheet.png
+
+The space is taken at its full scale unless --scale says otherwise. Nothing is trained or downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.arguments import whole
+from orchestrator.contact_sheet import Block, draw_sheet, to_png
+from orchestrator.errors import InputError, OrchestratorError, StorageError, TrainableError
+from orchestrator.execution.worker import load_trainable
+from orchestrator.folds import load_or_build
+from orchestrator.sampling import make_sampler
+from orchestrator.search.request import Request, Say, make_dataset, size
+from orchestrator.search.rows import gather_rows
+from orchestrator.signals import treat_hangups_as_interrupts
+from orchestrator.space import SCALES, SearchSpace
+from orchestrator.space_file import load_space, parse_settings, resolve_space
+from orchestrator.trial import Config, Dataset, Parameter, Trainable
+from orchestrator.whole_file import whole_file
+
+REPEATS = 6  # training variants of an image
+BLOCKS = 8  # settings on one sheet
+PROPOSALS = 200  # configurations among which settings are looked for
+PICTURED = ("image_size", "preprocess", "augment", "augment_rare", "mix", "mix_alpha", "mix_probability")
+"""Parameters that change what images look like; other names that do are not looked for."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 the space is right, 2 the input is wrong or the disk full, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    treat_hangups_as_interrupts()
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        check(arguments, console)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except OrchestratorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError | StorageError) else 1
+    return 0
+
+
+def check(arguments: argparse.Namespace, console: Console) -> None:
+    """Raises InputError for the first thing a search would refuse, StorageError."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    path = resolve_space(arguments.space)
+    space = load_space(path).at_scale(arguments.scale).narrowed(parse_settings(arguments.set))
+    say(f"space: {path}, scale {arguments.scale}: {size(space)}")
+    trainable = load_trainable(space.trainable)
+    accepted = trainable.parameters()
+    space.check_parameters(accepted)
+    _check_values(trainable, space)
+    dataset = _dataset(arguments, space, say)
+    say(f"rows: {len(dataset.paths)}, classes: {', '.join(dataset.classes)}")
+    console.print(_table(space, accepted))
+    fixed = [f"{name}={domain}" for name, domain in space.domains.items() if name not in space.varied()]
+    say(f"fixed: {', '.join(fixed) or 'nothing'}")
+    if arguments.augmentations is not None:
+        _draw(arguments, space, trainable, dataset)
+        say(f"images: {arguments.augmentations}")
+
+
+def _check_values(trainable: type[Trainable], space: SearchSpace) -> None:
+    """Lets the trainable look at its own little languages, where it has any."""
+    look = getattr(trainable, "check_values", None)
+    if look is not None:
+        look({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+
+
+def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Say) -> Dataset:
+    runs: Path = arguments.runs
+    rows = gather_rows(Request(space=arguments.space, data=arguments.data, runs=runs), space.group, say)
+    plan = load_or_build(
+        runs / ".cache" / "folds",
+        rows.manifest,
+        space.folds,
+        arguments.seed,
+        space.stratify,
+        space.fold_column,
+    )
+    return make_dataset(space, rows.manifest, plan, runs)
+
+
+def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
+    table = Table(title=f"{len(space.varied())} parameters vary", title_justify="left")
+    for head in ("parameter", "values", "exists when", "default"):
+        table.add_column(head, overflow="fold")
+    for name in space.varied():
+        domain = space.domains[name]
+        when = [
+            f"{other} is {' or '.join(map(str, allowed))}" for other, allowed in domain.conditions.items()
+        ]
+        cells = (name, str(domain), ", ".join(when), repr(accepted[name].default))
+        table.add_row(*map(Text, cells))
+    return table
+
+
+# ---- the contact sheet ----------------------------------------------------------------------------
+
+
+def _draw(
+    arguments: argparse.Namespace, space: SearchSpace, trainable: type[Trainable], dataset: Dataset
+) -> None:
+    preview = getattr(trainable, "preview", None)
+    if preview is None:
+        raise TrainableError(f"{space.trainable} has no preview; leave out --augmentations")
+    blocks = []
+    for config in settings(space, arguments.seed):
+        pictures = preview(dataset, config, 0, arguments.rows, REPEATS, arguments.seed)
+        blocks.append(Block(_caption(config, trainable.parameters()), pictures, dataset.classes))
+    path: Path = arguments.augmentations
+    try:
+        with whole_file(path) as file:
+            file.write(to_png(draw_sheet(blocks)))
+    except OSError as error:
+        raise StorageError(f"--augmentations {path} cannot be written: {error.strerror}") from error
+
+
+def settings(space: SearchSpace, seed: int) -> list[Config]:
+    """Proposed configurations, each with a value of a pictured parameter that none before it has."""
+    sampler = make_sampler("random", space, seed)
+    found: list[Config] = []
+    seen: set[tuple[str, str]] = set()
+    listed = [name for name in PICTURED if name in space.domains and space.domains[name].finite() is not None]
+    for number in range(PROPOSALS):
+        config = sampler.propose(number)
+        values = {(name, repr(config.get(name))) for name in listed}
+        if not found or values - seen:
+            found.append(config)
+            seen |= values
+        if len(found) == BLOCKS:
+            break
+    return found
+
+
+def _caption(config: Config, accepted: Mapping[str, Parameter]) -> str:
+    """Every pictured parameter that the trainable has and that says something, default or not."""
+    shown = {
+        name: config.get(name, accepted[name].default)
+        for name in PICTURED
+        if name in accepted and (name in config or not name.startswith("mix_"))
+    }
+    texts = {
+        name: f"{value:.3g}" if isinstance(value, float) else str(value) for name, value in shown.items()
+    }
+    return ", ".join(f"{name}={text}" for name, text in texts.items() if text)
+
+
+def _png(text: str) -> Path:
+    if not text.lower().endswith(".png"):
+        raise argparse.ArgumentTypeError(f"{text!r} must be a file name that ends in .png")
+    return Path(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m orchestrator.check", description=__doc__.split("\n")[0])
+    add = made.add_argument
+    add("--space", required=True, help="space file; looked up in search_spaces/ where it does not exist")
+    add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--scale", choices=SCALES, default="full", help="size of the search (default: full)")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
+    add("--seed", type=whole(0), default=0, help="of folds, settings and images (default: 0)")
+    add("--augmentations", type=_png, metavar="FILE.png", help="draw what training and validation see")
+    add("--rows", type=whole(1), default=4, help="images of a block (default: 4)")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

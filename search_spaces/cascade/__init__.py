@@ -1,0 +1,1 @@
+"""Models of one target for each class of another."""

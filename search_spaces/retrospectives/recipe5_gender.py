@@ -1,0 +1,11 @@
+"""Recipe 5's model of another task: gender.
+
+python -m orchestrator.tune --space search_spaces/retrospectives/recipe5_gender.py --data faces/train
+"""
+
+from dataclasses import replace
+
+from search_spaces.parts.faces import GENDER
+from search_spaces.retrospectives import recipe5
+
+space = replace(recipe5.space, target=GENDER)

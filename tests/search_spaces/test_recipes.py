@@ -1,0 +1,32 @@
+"""The five recipes run on the drawn faces, each with what is its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.study import Study
+from orchestrator.tune import main
+
+FOLDER = Path(__file__).parents[2] / "search_spaces" / "retrospectives"
+RECIPES = sorted(path.stem for path in FOLDER.glob("recipe?.py"))
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder, so that faces are drawn and decoded once."""
+    return Path(tmp_path_factory.mktemp("runs"))
+
+
+def test_there_are_five() -> None:
+    assert len(RECIPES) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_runs_at_smoke_scale(name: str, runs: Path) -> None:
+    space = FOLDER / f"{name}.py"
+    assert main(["--space", str(space), "--runs", str(runs), "--study", name, "--smoke", "--inline"]) == 0
+    [best] = Study.read(runs / name).complete_trials()
+    assert 0 < best.score < 1

@@ -1,0 +1,145 @@
+"""The batches of one fold run: which rows, in which order, changed how, made ahead by threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from orchestrator.errors import TrainableError
+from orchestrator.trial import Dataset
+from trainables import chance
+from trainables.augment import Augmenter
+from trainables.batches import in_order, slices
+from trainables.image_store import open_store
+from trainables.inference import to_tensor
+from trainables.mixing import mix_batch
+from trainables.sampling import epoch_length, epoch_order, thin_rows
+from trainables.training_labels import training_labels
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, 3, H, W) uint8 and targets: classes (B,) int64, or (B, C) float32 where they were mixed."""
+
+
+class Feed:
+    """What a fold run sees. `labels` (n,) are the training labels, which other bin edges may have moved.
+
+    counts: (C,) training rows of each class; length: rows of an epoch, the same in every one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        fold: int,
+        config: Mapping[str, Any],
+        seed: int,
+        device: torch.device,
+        pool: ThreadPoolExecutor | None,
+        ahead: int,
+    ) -> None:
+        self._dataset, self._fold, self._seed, self._config = dataset, fold, seed, config
+        self._device, self._pool, self._ahead = device, pool, ahead
+        self._classes = len(dataset.classes)
+        self._train_rows, self._val_rows = dataset.training_rows(fold), dataset.validation_rows(fold)
+        self._check_rows()
+        self._images = open_store(dataset, config["image_size"], config["preprocess"])
+        self._augment = Augmenter(config["augment"], config["augment_rare"])
+        self._labels = training_labels(dataset, config["train_edges"])
+        own = self._labels[self._train_rows]
+        self.counts: NDArray[np.int64] = np.bincount(own, minlength=self._classes)
+        self._is_rare = self.counts < float(config["rare_share"]) * len(own)
+        self._groups, self._thin = self._column("group"), self._thin_values()
+        self.length = epoch_length(config["sampler"], own, self._classes, self._groups, self._thin)
+        self._batch_size = min(int(config["batch_size"]), self.length)
+        self.steps = self.length // self._batch_size
+
+    def _check_rows(self) -> None:
+        scored = int(self._dataset.scored(self._fold).sum())
+        if len(self._train_rows) < 2 or scored == 0:
+            raise TrainableError(
+                f"fold {self._fold} has {len(self._train_rows)} training and {scored} validation "
+                "rows; it needs 2 and 1"
+            )
+
+    def _column(self, name: str) -> NDArray[Any] | None:
+        """Of the training rows."""
+        column = self._dataset.columns.get(name)
+        return None if column is None else column[self._train_rows]
+
+    def _thin_values(self) -> NDArray[Any] | None:
+        name = self._config["thin"]
+        if not name:
+            return None
+        values = self._column(name)
+        if values is None:
+            raise TrainableError(
+                f"thin={name!r} is no column of the manifest; it has {', '.join(self._dataset.columns)}"
+            )
+        return values
+
+    # ---- batches ---------------------------------------------------------------------------------------
+
+    @property
+    def rows_per_epoch(self) -> int:
+        return self.steps * self._batch_size
+
+    def training(self, epoch: int) -> Iterator[Batch]:
+        """`steps` batches; `epoch` counts from 0. Every draw follows from the seed and the place."""
+        order = self.order(epoch)
+
+        def make(step: int) -> Batch:
+            rows = order[step * self._batch_size : (step + 1) * self._batch_size]
+            rng = chance.stream(self._seed, chance.AUGMENT, epoch, step)
+            labels = self._labels[rows]
+            images = self._augment(self._images[rows], rng, self._is_rare[labels])
+            mixed, targets = mix_batch(
+                images,
+                labels,
+                self._classes,
+                self._config["mix"],
+                float(self._config["mix_alpha"]),
+                float(self._config["mix_probability"]),
+                rng,
+            )
+            return to_tensor(mixed, self._device), torch.from_numpy(targets)
+
+        return self._on_device(in_order(make, self.steps, self._pool, self._ahead))
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The dataset's rows in the order in which this epoch trains on them, (length,)."""
+        rng = chance.stream(self._seed, chance.ORDER, epoch)
+        own = np.arange(len(self._train_rows))
+        if self._thin is not None:
+            if self._groups is None:
+                raise TrainableError("thin needs to know the groups; the data set has no column group")
+            own = thin_rows(self._groups, self._thin, rng)
+        groups = None if self._groups is None else self._groups[own]
+        labels = self._labels[self._train_rows[own]]
+        chosen = epoch_order(self._config["sampler"], labels, self._classes, rng, groups)
+        rows: NDArray[np.int64] = self._train_rows[own[chosen]]
+        return rows
+
+    def validation(self, repeat: int = 0) -> Iterator[Batch]:
+        """The validation rows in their order with the labels they are judged by; repeat 0 as stored.
+
+        Others are copies that the training pipeline changed, the same ones in every epoch and trial.
+        """
+        parts = slices(len(self._val_rows), max(64, self._batch_size))
+
+        def make(step: int) -> Batch:
+            rows = self._val_rows[parts[step]]
+            images = np.ascontiguousarray(self._images[rows])
+            if repeat:
+                images = self._augment(images, chance.stream(self._fold, chance.REPEAT, repeat, step))
+            return to_tensor(images, self._device), torch.from_numpy(self._dataset.labels[rows])
+
+        return self._on_device(in_order(make, len(parts), self._pool, self._ahead))
+
+    def _on_device(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        for images, targets in batches:
+            yield images.to(self._device, non_blocking=True), targets.to(self._device, non_blocking=True)

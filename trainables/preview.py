@@ -1,0 +1,89 @@
+"""What training and validation make of the same images, for a person to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.errors import TrainableError
+from orchestrator.trial import Dataset
+from trainables import chance
+from trainables.augment import Augmenter
+from trainables.image_store import Images, read_images, unreadable
+from trainables.mixing import mix_batch
+from trainables.training_labels import training_labels
+
+
+@dataclass(frozen=True)
+class Preview:
+    """paths, labels: of `rows` training rows; training: (rows, repeats, H, W, 3) uint8 RGB, each repeat
+    drawn anew; validation: (rows, H, W, 3), the same images as validation would show them."""
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    training: Images
+    validation: Images
+
+
+def preview(
+    dataset: Dataset, config: Mapping[str, Any], fold: int, rows: int, repeats: int, seed: int
+) -> Preview:
+    """Of rows that fold `fold` trains on, the classes in turn; the same seed shows the same rows.
+
+    Mixing is among the rows shown. config: complete, see parameters.py. Raises InputError.
+    """
+    if rows < 1 or repeats < 1:
+        raise TrainableError(f"a preview needs at least 1 row and 1 repeat, not {rows} and {repeats}")
+    chosen = _spread(dataset, fold, rows, np.random.default_rng([seed, fold]))
+    if len(chosen) == 0:
+        raise TrainableError(f"fold {fold} has no training rows to show")
+    validation = _stored(dataset, config, chosen)
+    changed = _Training(dataset, fold, config, chosen)
+    training = [changed(validation, chance.stream(seed, chance.AUGMENT, 0, n)) for n in range(repeats)]
+    paths = tuple(dataset.paths[row] for row in chosen)
+    return Preview(paths, dataset.labels[chosen], np.stack(training, axis=1), validation)
+
+
+def _stored(dataset: Dataset, config: Mapping[str, Any], chosen: NDArray[np.int64]) -> Images:
+    """The rows as a store holds them, without making one: a look must not decode the whole data set."""
+    paths, root = [dataset.paths[row] for row in chosen], Path(dataset.root)
+    columns = {name: column[chosen] for name, column in dataset.columns.items()}
+    images, bad = read_images(paths, root, config["image_size"], config["preprocess"], columns)
+    if bad:
+        raise unreadable(bad, len(paths), root)
+    return images
+
+
+class _Training:
+    """What a batch of these rows goes through, as in training."""
+
+    def __init__(
+        self, dataset: Dataset, fold: int, config: Mapping[str, Any], chosen: NDArray[np.int64]
+    ) -> None:
+        labels, self._classes = training_labels(dataset, config["train_edges"]), len(dataset.classes)
+        own = labels[dataset.training_rows(fold)]
+        is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
+        self._labels, self._is_rare = labels[chosen], is_rare[labels[chosen]]
+        self._augment = Augmenter(config["augment"], config["augment_rare"])
+        self._mix = config["mix"], float(config["mix_alpha"]), float(config["mix_probability"])
+
+    def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+        changed = self._augment(images, rng, self._is_rare)
+        return mix_batch(changed, self._labels, self._classes, *self._mix, rng)[0]
+
+
+def _spread(dataset: Dataset, fold: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Training rows in which every class comes up about as often, as far as there are enough."""
+    shuffled = rng.permutation(dataset.training_rows(fold))
+    labels = dataset.labels[shuffled]
+    turn = np.zeros(len(shuffled), np.int64)  # how many of its class come before it
+    for label in np.unique(labels):
+        own = labels == label
+        turn[own] = np.arange(own.sum())
+    chosen: NDArray[np.int64] = shuffled[np.lexsort((labels, turn))][:rows]
+    return chosen

@@ -1,0 +1,65 @@
+"""Sharpness-aware minimisation around any optimizer: two gradients a step, the second from uphill.
+
+    loss.backward(); sharp.climb()                       # w -> w + rho g / ||g||, gradients cleared
+    with frozen_statistics(network): second.backward()   # the same batch
+    sharp.return_back(); optimizer.step()                # from w, along the uphill gradient
+
+Source: Foret et al. 2021 (https://arxiv.org/abs/2010.01412), equation 2 with p = 2. Nothing is kept from step
+to step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class SharpnessAware:
+    def __init__(self, parameters: Iterable[nn.Parameter], rho: float) -> None:
+        """rho: the radius of a climb, a Euclidean length over all parameters together, above 0."""
+        self._parameters, self._rho = list(parameters), rho
+        self._before: list[tuple[nn.Parameter, Tensor]] = []
+
+    @torch.no_grad()
+    def climb(self) -> None:
+        """Moves the parameters by rho along their gradient and clears it; a loss scale makes no difference.
+
+        Without a direction (a gradient of norm zero, infinite or NaN) they stay where they are.
+        """
+        if self._before:
+            raise RuntimeError("climb() twice without return_back()")
+        moved = [(weight, weight.grad) for weight in self._parameters if weight.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm([gradient for _, gradient in moved])) if moved else 0.0
+        if norm > 0.0 and math.isfinite(norm):
+            self._before = [(weight, weight.detach().clone()) for weight, _ in moved]
+            for weight, gradient in moved:
+                weight.add_(gradient, alpha=self._rho / norm)
+        for weight, _ in moved:
+            weight.grad = None
+
+    @torch.no_grad()
+    def return_back(self) -> None:
+        """Puts the parameters back where they were before the climb, bit for bit; gradients stay."""
+        for weight, before in self._before:
+            weight.copy_(before)
+        self._before = []
+
+
+@contextmanager
+def frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Within, batch norms normalise as they do in training, but their running statistics stay as they are."""
+    tracking: list[Any] = [
+        module for module in network.modules() if getattr(module, "track_running_stats", False)
+    ]
+    for module in tracking:
+        module.track_running_stats = False
+    try:
+        yield
+    finally:
+        for module in tracking:
+            module.track_running_stats = True
