@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 the space is right, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     treat_hangups_as_interrupts()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
     try:
         check(arguments, console)
     except KeyboardInterrupt:

@@ -1,167 +1,150 @@
-"""Which steps a specification may name, what they take, and how each draws what it does to one image.
+"""Which steps a specification may name, what they take, and the albumentations transform each is.
 
 The table for a reader is in augment.py. A limit such as rotate's degrees is drawn evenly up to it, both ways.
 """
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for news
 
-from trainables import augment_changes as changes
-from trainables import augment_ops as ops
-from trainables.augment_ops import Op
+import albumentations as A
+import cv2
+
 from trainables.spec import REQUIRED, Argument
 
-Rng = np.random.Generator
 Shape = tuple[int, int]
-Draw = Callable[..., list[Op]]
-"""(rng, (height, width), **arguments) -> what this image goes through."""
+Make = Callable[..., Any]
+"""((height, width), p, **arguments) -> a transform that does it with probability p."""
+
+FILL = (124, 116, 104)  # the mean of ImageNet's pixels
+BORDER = cv2.BORDER_REFLECT_101  # a black border would tell the network that an image was moved
 
 
 @dataclass(frozen=True)
 class Kind:
     """One row of the table. p: its default probability."""
 
-    draw: Draw
+    make: Make
     arguments: Mapping[str, Argument]
     p: float = 1.0
-
-
-def _around(rng: Rng, limit: float) -> float:
-    """In [-limit, limit]."""
-    return float(rng.uniform(-limit, limit))
 
 
 # ---- where pixels go --------------------------------------------------------------------------------
 
 
-def _flip(rng: Rng, shape: Shape) -> list[Op]:
-    return [ops.Move(ops.mirror(True, False, *shape))]
+def _flip(shape: Shape, p: float) -> Any:
+    return A.HorizontalFlip(p=p)
 
 
-def _vflip(rng: Rng, shape: Shape) -> list[Op]:
-    return [ops.Move(ops.mirror(False, True, *shape))]
+def _vflip(shape: Shape, p: float) -> Any:
+    return A.VerticalFlip(p=p)
 
 
 def _affine(
-    rng: Rng, shape: Shape, degrees: float = 0.0, shift: float = 0.0, zoom: float = 0.0, shear: float = 0.0
-) -> list[Op]:
-    turn, size = _around(rng, degrees), 1 + _around(rng, zoom)
-    x, y = _around(rng, shift) * shape[1], _around(rng, shift) * shape[0]
-    return [ops.Move(ops.affine(*shape, turn, size, x, y, _around(rng, shear), _around(rng, shear)))]
+    shape: Shape, p: float, degrees: float = 0.0, shift: float = 0.0, zoom: float = 0.0, shear: float = 0.0
+) -> Any:
+    return A.Affine(
+        scale=(1 - zoom, 1 + zoom),
+        translate_percent=(-shift, shift),
+        rotate=(-degrees, degrees),
+        shear=(-shear, shear),
+        keep_ratio=True,
+        border_mode=BORDER,
+        p=p,
+    )
 
 
-def _perspective(rng: Rng, shape: Shape, scale: float) -> list[Op]:
-    return [ops.Move(ops.perspective(*shape, rng.uniform(0, scale, (4, 2))))]
+def _perspective(shape: Shape, p: float, scale: float) -> Any:
+    return A.Perspective(scale=(0.0, scale), border_mode=BORDER, p=p)
 
 
-def _random_resized_crop(rng: Rng, shape: Shape, min_scale: float, stretch: float) -> list[Op]:
-    """A part of the area in [min_scale, 1]; its sides' ratio over the image's within 1 / stretch and stretch.
-
-    Szegedy et al., Going Deeper with Convolutions, 2014; a side that would not fit is clipped to the image.
-    """
-    area = float(rng.uniform(min_scale, 1.0))
-    ratio = math.exp(_around(rng, math.log(stretch)))
-    height = min(1.0, math.sqrt(area / ratio)) * shape[0]
-    width = min(1.0, math.sqrt(area * ratio)) * shape[1]
-    top, left = rng.uniform(0, 1, 2) * (shape[0] - height, shape[1] - width)
-    return [ops.Move(ops.crop(*shape, float(top), float(left), height, width))]
+def _random_resized_crop(shape: Shape, p: float, min_scale: float, stretch: float) -> Any:
+    own = shape[1] / shape[0]
+    return A.RandomResizedCrop(size=shape, scale=(min_scale, 1.0), ratio=(own / stretch, own * stretch), p=p)
 
 
 # ---- colours ----------------------------------------------------------------------------------------
 
 
-def _color(
-    rng: Rng, shape: Shape, brightness: float, contrast: float, saturation: float, hue: float
-) -> list[Op]:
-    """As torchvision's ColorJitter, in this order."""
-    drawn: list[Op] = [
-        ops.scaled(1 + _around(rng, brightness)),
-        ops.contrast(1 + _around(rng, contrast)),
-        ops.saturation(1 + _around(rng, saturation)),
-    ]
-    return [*drawn, ops.hue(_around(rng, hue))] if hue else drawn
+def _color(shape: Shape, p: float, brightness: float, contrast: float, saturation: float, hue: float) -> Any:
+    around_one = ((1 - limit, 1 + limit) for limit in (brightness, contrast, saturation))
+    return A.ColorJitter(*around_one, hue=(-hue, hue), p=p)
 
 
-def _brightness_contrast(rng: Rng, shape: Shape, brightness: float, contrast: float) -> list[Op]:
-    return [ops.scaled(1 + _around(rng, contrast), 255 * _around(rng, brightness))]
+def _brightness_contrast(shape: Shape, p: float, brightness: float, contrast: float) -> Any:
+    return A.RandomBrightnessContrast(brightness, contrast, p=p)
 
 
-def _grayscale(rng: Rng, shape: Shape) -> list[Op]:
-    return [ops.saturation(0.0)]
+def _gamma(shape: Shape, p: float, limit: float) -> Any:
+    return A.RandomGamma(gamma_limit=(100 / (1 + limit), 100 * (1 + limit)), p=p)
 
 
-def _gamma(rng: Rng, shape: Shape, limit: float) -> list[Op]:
-    return [changes.gamma(math.exp(_around(rng, math.log1p(limit))))]
+def _grayscale(shape: Shape, p: float) -> Any:
+    return A.ToGray(p=p)
 
 
-def _clahe(rng: Rng, shape: Shape, clip: float) -> list[Op]:
-    return [changes.clahe(float(rng.uniform(1.0, clip)))]
+def _clahe(shape: Shape, p: float, clip: float) -> Any:
+    return A.CLAHE(clip_limit=(1.0, clip), p=p)
 
 
 # ---- pixels -----------------------------------------------------------------------------------------
 
 
-def _noise(rng: Rng, shape: Shape, std: float) -> list[Op]:
-    return [changes.noise(rng, shape, float(rng.uniform(0, std)))]
+def _noise(shape: Shape, p: float, std: float) -> Any:
+    return A.GaussNoise(std_range=(0.0, std), p=p)
 
 
-def _blur(rng: Rng, shape: Shape, sigma: float) -> list[Op]:
-    return [changes.blur(float(rng.uniform(0.1, max(sigma, 0.1))))]
+def _blur(shape: Shape, p: float, sigma: float) -> Any:
+    return A.GaussianBlur(blur_limit=0, sigma_limit=(0.1, sigma), p=p)
 
 
-def _sharpen(rng: Rng, shape: Shape, amount: float) -> list[Op]:
-    return [changes.sharpen(float(rng.uniform(0, amount)))]
+def _sharpen(shape: Shape, p: float, amount: float) -> Any:
+    return A.Sharpen(alpha=(0.0, amount), lightness=(1.0, 1.0), p=p)
 
 
-def _coarse_dropout(rng: Rng, shape: Shape, side: float, holes: int) -> list[Op]:
-    drawn: list[Op] = []
-    for _ in range(holes):
-        height, width = (max(1, round(pixels * float(rng.uniform(side / 2, side)))) for pixels in shape)
-        top, left = int(rng.integers(shape[0] - height + 1)), int(rng.integers(shape[1] - width + 1))
-        drawn.append(changes.hole(top, left, top + height, left + width))
-    return drawn
+def _coarse_dropout(shape: Shape, p: float, side: float, holes: int) -> Any:
+    sides = (side / 2, side)
+    return A.CoarseDropout((holes, holes), sides, sides, fill=FILL, p=p)
 
 
 # ---- a policy ---------------------------------------------------------------------------------------
 
 
-def _enhanced(make: Callable[[float], Op]) -> Callable[[float, Shape], Op]:
-    """PIL's enhancers: factor 1 changes nothing, full strength is 0.9 off."""
-    return lambda strength, shape: make(1 + 0.9 * strength)
+def _rand_augment(shape: Shape, p: float, n: int, magnitude: float) -> Any:
+    """n of 14 steps, with replacement, each as strong as `magnitude` at most.
 
-
-_POLICY: tuple[Callable[[float, Shape], Op], ...] = (
-    lambda strength, shape: ops.Move(np.eye(3)),
-    lambda strength, shape: changes.autocontrast(),
-    lambda strength, shape: changes.equalize(),
-    lambda strength, shape: changes.posterize(8 - round(4 * abs(strength))),
-    lambda strength, shape: changes.solarize(256 - round(256 * abs(strength))),
-    _enhanced(ops.scaled),
-    _enhanced(ops.contrast),
-    _enhanced(ops.saturation),
-    lambda strength, shape: changes.sharpen(0.9 * strength),
-    lambda strength, shape: ops.Move(ops.affine(*shape, degrees=30 * strength)),
-    lambda strength, shape: ops.Move(ops.affine(*shape, shear_x=17 * strength)),
-    lambda strength, shape: ops.Move(ops.affine(*shape, shear_y=17 * strength)),
-    lambda strength, shape: ops.Move(ops.affine(*shape, x=0.45 * strength * shape[1])),
-    lambda strength, shape: ops.Move(ops.affine(*shape, y=0.45 * strength * shape[0])),
-)
-
-
-def _rand_augment(rng: Rng, shape: Shape, n: int, magnitude: float) -> list[Op]:
-    """n of 14 steps, with replacement, all at one magnitude, either way.
-
-    Cubuk et al., RandAugment, 2019; their table of steps, magnitude 10 of 10 is their 30 of 30.
+    Cubuk et al., RandAugment, 2019, with their table of steps; magnitude 10 of 10 is their 30 of 30.
+    Strengths are drawn up to the magnitude, where theirs are fixed.
     """
-    chosen = rng.integers(len(_POLICY), size=n)
-    signs = rng.choice((-1.0, 1.0), size=n)
-    return [_POLICY[index](magnitude / 10 * sign, shape) for index, sign in zip(chosen, signs, strict=True)]
+    strength = magnitude / 10
+    enhanced, still = (1 - 0.9 * strength, 1 + 0.9 * strength), (1.0, 1.0)
+    steps = [
+        A.NoOp(p=1),
+        A.AutoContrast(p=1),
+        A.Equalize(p=1),
+        A.Posterize(num_bits=(8 - round(4 * strength), 8), p=1),
+        A.Solarize(threshold_range=(1 - strength, 1.0), p=1),
+        A.ColorJitter(enhanced, still, still, (0, 0), p=1),
+        A.ColorJitter(still, enhanced, still, (0, 0), p=1),
+        A.ColorJitter(still, still, enhanced, (0, 0), p=1),
+        A.Sharpen(alpha=(0.0, 0.9 * strength), lightness=still, p=1),
+        *(
+            A.Affine(**{"scale": still, "rotate": 0, "shear": 0, **move}, border_mode=BORDER, p=1)
+            for move in (
+                {"rotate": (-30 * strength, 30 * strength)},
+                {"shear": {"x": (-17 * strength, 17 * strength), "y": (0, 0)}},
+                {"shear": {"x": (0, 0), "y": (-17 * strength, 17 * strength)}},
+                {"translate_percent": {"x": (-0.45 * strength, 0.45 * strength), "y": (0, 0)}},
+                {"translate_percent": {"x": (0, 0), "y": (-0.45 * strength, 0.45 * strength)}},
+            )
+        ),
+    ]
+    return A.SomeOf(steps, n=n, replace=True, p=p)
 
 
 # ---- the table --------------------------------------------------------------------------------------
@@ -198,7 +181,7 @@ KINDS: Mapping[str, Kind] = {
     "clahe": Kind(_clahe, {"clip": _up_to(100.0, 4.0, 1.0)}, 0.5),
     "noise": Kind(_noise, {"std": _up_to(1.0, 0.1)}, 0.5),
     "blur": Kind(_blur, {"sigma": _up_to(50.0, 1.0, 0.1)}, 0.5),
-    "sharpen": Kind(_sharpen, {"amount": _up_to(10.0, 0.5)}, 0.5),
+    "sharpen": Kind(_sharpen, {"amount": _up_to(1.0, 0.5)}, 0.5),
     "coarse_dropout": Kind(
         _coarse_dropout, {"side": _up_to(1.0, 0.3, 0.01), "holes": Argument(1, 1, 64, whole=True)}, 0.5
     ),
