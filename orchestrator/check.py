@@ -17,14 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.arguments import whole
+from orchestrator.command import exit_code
 from orchestrator.contact_sheet import Block, draw_sheet, to_png
-from orchestrator.errors import InputError, OrchestratorError, StorageError, TrainableError
+from orchestrator.errors import StorageError, TrainableError
 from orchestrator.execution.worker import load_trainable
 from orchestrator.folds import load_or_build
 from orchestrator.sampling import make_sampler
 from orchestrator.search.request import Request, Say, make_dataset, size
 from orchestrator.search.rows import gather_rows
-from orchestrator.signals import treat_hangups_as_interrupts
 from orchestrator.space import SCALES, SearchSpace
 from orchestrator.space_file import load_space, parse_settings, resolve_space
 from orchestrator.trial import Config, Dataset, Parameter, Trainable
@@ -40,17 +40,8 @@ PICTURED = ("image_size", "preprocess", "augment", "augment_rare", "mix", "mix_a
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 the space is right, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    treat_hangups_as_interrupts()
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-    try:
-        check(arguments, console)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError | StorageError) else 1
-    return 0
+    return exit_code(lambda: check(arguments, console), "interrupted")
 
 
 def check(arguments: argparse.Namespace, console: Console) -> None:

@@ -18,17 +18,17 @@ from rich.console import Console
 from orchestrator.arguments import whole
 from orchestrator.cascade import formula
 from orchestrator.cells import columns_of
+from orchestrator.command import exit_code
 from orchestrator.demo_faces import demo_faces
 from orchestrator.ensemble_folder import Ensemble
 from orchestrator.ensemble_parts import Parts, gather
 from orchestrator.ensemble_report import print_scores
 from orchestrator.ensemble_scores import score_parts
 from orchestrator.ensemble_write import check_out, write_ensemble
-from orchestrator.errors import InputError, OrchestratorError, StorageError
+from orchestrator.errors import InputError
 from orchestrator.manifest import Manifest, load_manifest
 from orchestrator.predictions import read_paths
 from orchestrator.progress import progress_bar
-from orchestrator.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.study import newest_study
 from orchestrator.submission import (
     check_submission,
@@ -47,19 +47,9 @@ __all__ = ["Ensemble", "main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    treat_hangups_as_interrupts()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
-    try:
-        _run(arguments, console)
-    except KeyboardInterrupt:
-        ignore_interrupts()
-        print("interrupted; nothing half-written is left", file=sys.stderr)
-        return 130
-    except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError | StorageError) else 1
-    return 0
+    return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:

@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from orchestrator.cells import Plain, columns_of
+from orchestrator.command import exit_code
 from orchestrator.ensemble_folder import Ensemble, Member
-from orchestrator.errors import EnsembleError, InputError, OrchestratorError, StorageError
+from orchestrator.errors import EnsembleError, InputError
 from orchestrator.extra_rows import train_digest
 from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, load_manifest
 from orchestrator.progress import progress_bar
-from orchestrator.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.submission import histogram, image_paths, rows_to_predict
 from orchestrator.table_file import tidy
 from orchestrator.targets import Binned, Joint, Target
@@ -154,19 +154,9 @@ def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    treat_hangups_as_interrupts()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, soft_wrap=True)
-    try:
-        _run(arguments, console)
-    except KeyboardInterrupt:
-        ignore_interrupts()
-        print("interrupted; nothing half-written is left", file=sys.stderr)
-        return 130
-    except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError | StorageError) else 1
-    return 0
+    return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:

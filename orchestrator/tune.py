@@ -16,9 +16,9 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.arguments import whole
-from orchestrator.errors import InputError, OrchestratorError, StorageError
+from orchestrator.command import exit_code
+from orchestrator.errors import InputError
 from orchestrator.search import Interrupted, Request, Result, run_search
-from orchestrator.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.space import SCALES
 from orchestrator.space_file import parse_settings
 
@@ -27,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    treat_hangups_as_interrupts()
+    return exit_code(lambda: _run(arguments), "interrupted before anything of the study was changed")
+
+
+def _run(arguments: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     try:
         result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
@@ -35,13 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = _resume(stop.study, arguments)
         console.print(f"interrupted; everything finished is saved. Continue with:\n  {command}", markup=False)
         return 130
-    except KeyboardInterrupt:
-        ignore_interrupts()
-        print("interrupted before anything of the study was changed", file=sys.stderr)
-        return 130
-    except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError | StorageError) else 1
     _say_result(result, console)
     return 0
 

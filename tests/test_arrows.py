@@ -14,6 +14,7 @@ LAYERS = [
         "errors",
         "signals",
         "arguments",
+        "command",
         "whole_file",
         "trial",
         "targets",
