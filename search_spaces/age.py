@@ -7,7 +7,7 @@ everything takes 5760. pretrained=True fetches weights from timm's hub.
 small, for two cores and no GPU: tiny networks from scratch, meant for the drawn demo faces.
 """
 
-from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, uniform
+from orchestrator.space import Scale, SearchSpace, choice, loguniform, uniform
 from search_spaces.parts.faces import AGE, LABEL, STRATA, TINY
 
 space = SearchSpace(
@@ -26,8 +26,8 @@ space = SearchSpace(
         "pretrained": True,
         "image_size": 224,
         "batch_size": choice([32, 64]),
-        "dropout": quniform(0.0, 0.5, 0.1),
-        "dropout_samples": choice([1, 5]),
+        "dropout": choice([0.0, 0.2, 0.4]),
+        "dropout_samples": choice([1, 5]).when(dropout=[0.2, 0.4]),
         "drop_path": choice([0.0, 0.1, 0.2]),
         "optimizer": choice(["adam", "adamw"]),  # sgd wants rates some thirty times higher: search it apart
         "lr": loguniform(3e-5, 1e-3),

@@ -19,17 +19,31 @@ from trainables.batches import in_order, slices
 from trainables.image_store import open_store
 from trainables.inference import to_tensor
 from trainables.mixing import mix_batch
-from trainables.sampling import epoch_length, epoch_order, thin_rows
+from trainables.sampling import epoch_length, epoch_order, expected_counts, thin_rows
 from trainables.training_labels import training_labels
 
 Batch = tuple[Tensor, Tensor]
 """Images (B, 3, H, W) uint8 and targets: classes (B,) int64, or (B, C) float32 where they were mixed."""
 
 
+REPEATED = "medium"  # what repeated validation rows go through
+
+
+def thin_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
+    """The values (n,) of the column that `thin` names; None for "". Raises TrainableError."""
+    if not name:
+        return None
+    if name not in dataset.columns:
+        raise TrainableError(
+            f"thin={name!r} is no column of the manifest; it has {', '.join(dataset.columns)}"
+        )
+    return dataset.columns[name]
+
+
 class Feed:
     """What a fold run sees. `labels` (n,) are the training labels, which other bin edges may have moved.
 
-    counts: (C,) training rows of each class; length: rows of an epoch, the same in every one.
+    counts: (C,) rows of each class that an epoch visits on average; length: rows of every epoch.
     """
 
     def __init__(
@@ -49,12 +63,13 @@ class Feed:
         self._check_rows()
         self._images = open_store(dataset, config["image_size"], config["preprocess"])
         self._augment = Augmenter(config["augment"], config["augment_rare"])
+        self._repeat = Augmenter(REPEATED)
         self._labels = training_labels(dataset, config["train_edges"])
         own = self._labels[self._train_rows]
-        self.counts: NDArray[np.int64] = np.bincount(own, minlength=self._classes)
-        self._is_rare = self.counts < float(config["rare_share"]) * len(own)
+        self._is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
         self._groups, self._thin = self._column("group"), self._thin_values()
-        self.length = epoch_length(config["sampler"], own, self._classes, self._groups, self._thin)
+        sampling = (config["sampler"], own, self._classes, self._groups, self._thin)
+        self.counts, self.length = expected_counts(*sampling), epoch_length(*sampling)
         self._batch_size = min(int(config["batch_size"]), self.length)
         self.steps = self.length // self._batch_size
 
@@ -72,15 +87,8 @@ class Feed:
         return None if column is None else column[self._train_rows]
 
     def _thin_values(self) -> NDArray[Any] | None:
-        name = self._config["thin"]
-        if not name:
-            return None
-        values = self._column(name)
-        if values is None:
-            raise TrainableError(
-                f"thin={name!r} is no column of the manifest; it has {', '.join(self._dataset.columns)}"
-            )
-        return values
+        values = thin_column(self._dataset, self._config["thin"])
+        return None if values is None else values[self._train_rows]
 
     # ---- batches ---------------------------------------------------------------------------------------
 
@@ -127,7 +135,8 @@ class Feed:
     def validation(self, repeat: int = 0) -> Iterator[Batch]:
         """The validation rows in their order with the labels they are judged by; repeat 0 as stored.
 
-        Others are copies that the training pipeline changed, the same ones in every epoch and trial.
+        Others are copies that REPEATED changed, each row by a draw of its own: the same in every epoch and
+        for every trial, whatever its own pipeline and batch size, or scores would not compare.
         """
         parts = slices(len(self._val_rows), max(64, self._batch_size))
 
@@ -135,10 +144,15 @@ class Feed:
             rows = self._val_rows[parts[step]]
             images = np.ascontiguousarray(self._images[rows])
             if repeat:
-                images = self._augment(images, chance.stream(self._fold, chance.REPEAT, repeat, step))
+                images = np.concatenate(
+                    [self._repeated(images[at : at + 1], int(row), repeat) for at, row in enumerate(rows)]
+                )
             return to_tensor(images, self._device), torch.from_numpy(self._dataset.labels[rows])
 
         return self._on_device(in_order(make, len(parts), self._pool, self._ahead))
+
+    def _repeated(self, image: NDArray[np.uint8], row: int, repeat: int) -> NDArray[np.uint8]:
+        return self._repeat(image, chance.stream(0, chance.REPEAT, repeat, row))
 
     def _on_device(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for images, targets in batches:

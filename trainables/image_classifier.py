@@ -22,6 +22,7 @@ from orchestrator.errors import NonFiniteError
 from orchestrator.metrics import accuracy, macro_f1, score
 from orchestrator.trial import Config, Dataset, Parameter, Progress, Resources
 from trainables import chance, preparation
+from trainables.data_check import check_data
 from trainables.ema import Average
 from trainables.feed import Batch, Feed
 from trainables.inference import (
@@ -216,14 +217,15 @@ class ImageClassifier:
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
     ) -> None:
         """Checks backbones and weights, then decodes the images. Raises InputError."""
-        cls.check_values(values)
+        cls.check_values(values, dataset)
         preparation.check_networks(values, dataset)
         preparation.build_stores(dataset, values, progress)
 
     @classmethod
-    def check_values(cls, values: Mapping[str, Sequence[Any]]) -> None:
-        """What can be said without data of each parameter's values. Raises TrainableError."""
+    def check_values(cls, values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:
+        """Whether each parameter's values can work on this data, images unseen. Raises InputError."""
         preparation.check_texts(values)
+        check_data(values, dataset)
 
     @classmethod
     def load_predictor(

@@ -22,13 +22,14 @@ def build_optimizer(network: Network, config: Config) -> torch.optim.Optimizer:
     Without layer_decay the backbone is one layer. Raises TrainableError.
     """
     lr, decay = float(config["lr"]), float(config["weight_decay"])
+    spared = _spared(network.backbone)
     groups = []
     for parameters, rate in [
         *_backbone_rates(network.backbone, config),
         (list(network.head.parameters()), lr * float(config["head_lr_mult"])),
     ]:
-        matrices = [parameter for parameter in parameters if parameter.ndim > 1]
-        vectors = [parameter for parameter in parameters if parameter.ndim <= 1]  # biases and norms
+        matrices = [item for item in parameters if item.ndim > 1 and id(item) not in spared]
+        vectors = [item for item in parameters if item.ndim <= 1 or id(item) in spared]  # biases and norms
         groups.append({"params": matrices, "lr": rate, "weight_decay": decay})
         groups.append({"params": vectors, "lr": rate, "weight_decay": 0.0})
     groups = [group for group in groups if group["params"]]
@@ -43,6 +44,12 @@ def build_optimizer(network: Network, config: Config) -> torch.optim.Optimizer:
     raise TrainableError(f"optimizer={config['optimizer']!r} is not known; use sgd, adam or adamw")
 
 
+def _spared(backbone: Any) -> set[int]:
+    """Ids of the parameters that timm exempts from weight decay, such as position embeddings."""
+    names = backbone.no_weight_decay() if hasattr(backbone, "no_weight_decay") else ()
+    return {id(item) for name, item in backbone.named_parameters() if name in names}
+
+
 def _backbone_rates(backbone: nn.Module, config: Config) -> list[tuple[list[nn.Parameter], float]]:
     """Parameters and their lr, a pair for each layer: lr at the top, each below times layer_decay.
 
@@ -51,13 +58,18 @@ def _backbone_rates(backbone: nn.Module, config: Config) -> list[tuple[list[nn.P
     lr, layer_decay = float(config["lr"]), float(config["layer_decay"])
     if layer_decay == 1.0:
         return [(list(backbone.parameters()), lr)]
+    check_layers(backbone, config)
     layers = _layers(backbone)
-    if len(layers) < 2:
-        raise TrainableError(
-            f"layer_decay={layer_decay:g} needs layers, but timm {timm.__version__} has no list of those of "
-            f"backbone {config['backbone']!r}; use layer_decay=1 or another backbone"
-        )
     return [(parameters, lr * layer_decay**depth) for depth, parameters in enumerate(reversed(layers))]
+
+
+def check_layers(backbone: nn.Module, config: Config) -> None:
+    """Raises TrainableError for a layer_decay below 1 of a backbone whose layers timm does not know."""
+    if float(config["layer_decay"]) < 1.0 and len(_layers(backbone)) < 2:
+        raise TrainableError(
+            f"layer_decay={config['layer_decay']:g} needs layers, but timm {timm.__version__} has no list of "
+            f"those of backbone {config['backbone']!r}; use layer_decay=1 or another backbone"
+        )
 
 
 def _layers(backbone: Any) -> list[list[nn.Parameter]]:
@@ -70,6 +82,12 @@ def _layers(backbone: Any) -> list[list[nn.Parameter]]:
     for name, parameter in backbone.named_parameters():
         layers[number[name]].append(parameter)
     return layers
+
+
+def check_schedule(config: Config) -> None:
+    """Raises TrainableError for a schedule that could not do what it is for."""
+    if config["scheduler"] == "plateau" and float(config["gamma"]) >= 1.0:
+        raise TrainableError("gamma=1 never lowers lr, but scheduler=plateau must; use gamma below 1")
 
 
 class Schedule:
@@ -88,9 +106,8 @@ class Schedule:
         self._epoch_steps = steps_per_epoch
         self._plateau: ReduceLROnPlateau | None = None
         self._curve: Any = None
+        check_schedule(config)
         if config["scheduler"] == "plateau":
-            if float(config["gamma"]) >= 1.0:
-                raise TrainableError("gamma=1 never lowers lr, but scheduler=plateau must; use gamma below 1")
             self._plateau = ReduceLROnPlateau(
                 optimizer,
                 factor=float(config["gamma"]),

@@ -66,7 +66,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "optimizer": _one_of("adamw", OPTIMIZERS, "sgd has Nesterov momentum"),
     "lr": _number(1e-3, 0.0, 100.0, "of the backbone, after warm-up"),
     "head_lr_mult": _number(1.0, 0.0, 1000.0, "the head learns at lr times this"),
-    "layer_decay": _number(1.0, 0.01, 1.0, "each layer below the head learns at this times the one above"),
+    "layer_decay": _number(
+        1.0, 0.01, 1.0, "each layer learns at this times the one above, the topmost at lr"
+    ),
     "weight_decay": _number(0.0, 0.0, 10.0, "on weight matrices and filters, not on biases and norms"),
     "momentum": _number(0.9, 0.0, 0.999, "sgd's momentum, Adam's beta1"),
     "grad_clip": _number(0.0, 0.0, None, "largest gradient norm of a step; 0: off"),
@@ -115,7 +117,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         0,
         0,
         100,
-        "score on the validation rows and this many copies of them that the training pipeline changed",
+        "score on the validation rows and this many copies of them that augment 'medium' changed",
     ),
     # the machine
     "amp": _switch(True, "mixed precision, on a GPU only: bfloat16 where it has it, else float16"),

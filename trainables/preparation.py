@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -11,32 +11,26 @@ import torch
 from orchestrator.errors import TrainableError, WeightsError
 from orchestrator.trial import Dataset, Progress
 from trainables.augment import check_augment
+from trainables.data_check import DEFAULTS, Values, values_of
 from trainables.image_store import build_store
 from trainables.inference import factor_shapes
 from trainables.models import build_network, check_backbone
 from trainables.objective import Objective, build_objective, check_loss
-from trainables.parameters import PARAMETERS
+from trainables.optim import check_layers
 from trainables.preprocess import parse_preprocess, size_of
-
-Values = Mapping[str, Sequence[Any]]
-DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()}
-
-
-def _of(values: Values, name: str) -> list[Any]:
-    return list(values.get(name) or [PARAMETERS[name].default])
 
 
 def check_texts(values: Values) -> None:
     """Every little language is well-formed: losses, augmentations, sizes, crops. Raises TrainableError."""
-    for augment in _of(values, "augment"):
+    for augment in values_of(values, "augment"):
         check_augment(augment)
-    for augment in filter(None, _of(values, "augment_rare")):
+    for augment in filter(None, values_of(values, "augment_rare")):
         check_augment(augment, "augment_rare")
-    for preprocess in _of(values, "preprocess"):
+    for preprocess in values_of(values, "preprocess"):
         parse_preprocess(preprocess)
-    for image_size in _of(values, "image_size"):
+    for image_size in values_of(values, "image_size"):
         size_of(image_size)
-    for loss in _of(values, "loss"):
+    for loss in values_of(values, "loss"):
         check_loss({**DEFAULTS, "loss": loss})
 
 
@@ -45,14 +39,14 @@ def check_networks(values: Values, dataset: Dataset) -> None:
 
     Weights from the hub are downloaded here, once. Raises TrainableError, WeightsError.
     """
-    backbones = _of(values, "backbone")
+    backbones = values_of(values, "backbone")
     for name in backbones:
         check_backbone(name)
-    smallest = min(_of(values, "image_size"), key=lambda given: min(size_of(given)))
-    base = {**DEFAULTS, "image_size": smallest}
+    smallest = min(values_of(values, "image_size"), key=lambda given: min(size_of(given)))
+    base = {**DEFAULTS, "image_size": smallest, "layer_decay": max(values_of(values, "layer_decay"))}
     objective = build_objective(base, *factor_shapes(dataset), None)
     with torch.random.fork_rng(devices=[]):
-        for source in _of(values, "pretrained"):
+        for source in values_of(values, "pretrained"):
             _check_source(source, backbones, base, objective)
 
 
@@ -68,6 +62,7 @@ def _check_source(source: Any, backbones: Sequence[str], base: dict[str, Any], o
             misfits.append(error)
             continue
         _check_size(network, name, base["image_size"])
+        check_layers(network.backbone, {**base, "backbone": name})
     if len(misfits) == len(backbones):
         raise misfits[0]
 
@@ -88,7 +83,7 @@ def build_stores(dataset: Dataset, values: Values, progress: Progress | None) ->
 
     Raises ImageReadError.
     """
-    stores = sorted(set(product(_of(values, "image_size"), _of(values, "preprocess"))), key=repr)
+    stores = sorted(set(product(values_of(values, "image_size"), values_of(values, "preprocess"))), key=repr)
     total = len(stores) * len(dataset.paths)
     for index, (size, preprocess) in enumerate(stores):
         before = index * len(dataset.paths)

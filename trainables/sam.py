@@ -10,7 +10,6 @@ to step.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -33,13 +32,16 @@ class SharpnessAware:
         """
         if self._before:
             raise RuntimeError("climb() twice without return_back()")
-        moved = [(weight, weight.grad) for weight in self._parameters if weight.grad is not None]
-        norm = float(torch.nn.utils.get_total_norm([gradient for _, gradient in moved])) if moved else 0.0
-        if norm > 0.0 and math.isfinite(norm):
-            self._before = [(weight, weight.detach().clone()) for weight, _ in moved]
-            for weight, gradient in moved:
-                weight.add_(gradient, alpha=self._rho / norm)
-        for weight, _ in moved:
+        moved = [weight for weight in self._parameters if weight.grad is not None]
+        gradients = [weight.grad for weight in moved if weight.grad is not None]
+        if moved:
+            norm = torch.nn.utils.get_total_norm(gradients)
+            reachable = torch.isfinite(norm) & (norm > 0)
+            length = torch.where(reachable, self._rho / norm, 0.0)  # stays on the device: nothing waits
+            self._before = [(weight, weight.detach().clone()) for weight in moved]
+            for weight, gradient in zip(moved, gradients, strict=True):
+                weight.add_(torch.where(reachable, gradient * length, 0.0))
+        for weight in moved:
             weight.grad = None
 
     @torch.no_grad()

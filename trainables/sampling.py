@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.errors import TrainableError
-from trainables.group_sampling import group_repeats
 from trainables.parameters import SAMPLERS
 
 Positions = NDArray[np.int64]
@@ -30,7 +29,8 @@ def epoch_order(
     "none": a permutation. With replacement, n of them: "weighted": every class present equally likely;
     "inverse_sqrt": a row weighs 1/sqrt(rows of its class), so a class comes as often as the root of its size.
     "oversample": every row, rows of smaller classes repeated until each class has as many as the largest.
-    "oversample_groups": the same with whole `groups` (n,), see group_sampling.py. Raises TrainableError.
+    "oversample_groups": whole `groups` (n,), each a whole number of times, see `group_repeats`.
+    Raises TrainableError.
     """
     if sampler == "none":
         return rng.permutation(len(labels))
@@ -46,7 +46,7 @@ def epoch_order(
                 "sampler='oversample_groups' repeats whole groups, but the rows have none; "
                 "name a group column or use sampler='oversample'"
             )
-        repeats = group_repeats(labels, groups, classes, rng)
+        repeats = group_repeats(labels, groups, classes)
         return rng.permutation(np.repeat(np.arange(len(labels)), repeats))
     raise TrainableError(f"sampler={sampler!r} is not known; use one of {', '.join(SAMPLERS)}")
 
@@ -59,6 +59,52 @@ def _row_repeats(labels: NDArray[np.int64], classes: int, rng: np.random.Generat
         more = counts.max() % counts[number]
         repeats[rng.choice(np.flatnonzero(labels == number), size=more, replace=False)] += 1
     return np.asarray(repeats, np.int64)
+
+
+def group_repeats(labels: NDArray[np.int64], groups: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """How often each row comes, (n,) >= 1, the same for all rows of a group; labels, groups: (n,).
+
+    A group counts, with all its rows, as of its rarest class. Groups of a class come so often that its rows
+    are about as many as those of the largest class of groups, but never more often than the class's own rows
+    would: else one person who lacks a photo that all others have would be repeated a hundred times.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    counts = np.bincount(labels, minlength=classes)
+    order = np.lexsort((labels, counts[labels], group))
+    home = labels[order[np.unique(group[order], return_index=True)[1]]]
+    rows = np.bincount(home[group], minlength=classes)
+    repeats = np.ones(classes)
+    present = rows > 0
+    repeats[present] = np.minimum(rows.max() / rows[present], counts.max() / counts[present])
+    return np.maximum(1, np.rint(repeats)).astype(np.int64)[home[group]]
+
+
+def expected_counts(
+    sampler: str,
+    labels: NDArray[np.int64],
+    classes: int,
+    groups: NDArray[Any] | None = None,
+    thin_values: NDArray[Any] | None = None,
+) -> NDArray[np.int64]:
+    """Rows of each class that an epoch visits on average, (classes,), at least 1 where the class has rows.
+
+    What class weights and priors have to know: a sampler that evens the classes out must not be corrected for
+    once more. Arguments as in `epoch_length`.
+    """
+    share = np.ones(len(labels))
+    if thin_values is not None and groups is not None:
+        pair, pairs = _pairs(groups, thin_values)
+        share = 1.0 / np.bincount(pair, minlength=pairs)[pair]
+    if sampler == "oversample_groups" and groups is not None:
+        share = share * group_repeats(labels, groups, classes)
+    rows = np.bincount(labels, weights=share, minlength=classes)
+    power = {"weighted": 0.0, "oversample": 0.0, "inverse_sqrt": 0.5}.get(sampler, 1.0)
+    present = rows > 0
+    counts = np.zeros(classes)
+    counts[present] = rows[present] ** power
+    if power != 1.0:
+        counts *= rows.max() / counts.max() if sampler == "oversample" else rows.sum() / counts.sum()
+    return np.where(present, np.maximum(1, np.rint(counts)), 0).astype(np.int64)
 
 
 def thin_rows(groups: NDArray[Any], values: NDArray[Any], rng: np.random.Generator) -> Positions:

@@ -64,7 +64,8 @@ class Step:
         return dict(self._scaler.state_dict())
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._scaler.load_state_dict(state)
+        if state:  # empty where it was stored: a device without a scaler; this one starts afresh
+            self._scaler.load_state_dict(state)
 
 
 def _needs_scaler(device: torch.device, amp: bool) -> bool:

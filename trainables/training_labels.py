@@ -28,7 +28,10 @@ def training_labels(dataset: Dataset, train_edges: str | None) -> NDArray[np.int
     digit = np.searchsorted(_edges(train_edges, factor), _values(dataset, factor, train_edges), side="right")
     weight = math.prod(len(other.classes) for other in dataset.factors[number + 1 :])
     old = dataset.labels // weight % len(factor.classes)
-    return np.asarray(dataset.labels + (digit - old) * weight, np.int64)
+    moved = dataset.labels + (digit - old) * weight
+    return np.where(
+        dataset.folds < -1, dataset.labels, moved
+    )  # a pseudo label is a class, its number made up
 
 
 def _ordered(dataset: Dataset, train_edges: str) -> tuple[int, Factor]:

@@ -5,8 +5,8 @@
     done
 
 Its choices: AdamW; macro-F1 chooses the checkpoint; people split in proportion to their profiles (gender and
-age, as in every space here) and oversampled by them; mixup in every other batch; validation repeated with
-transforms.
+age, as in every space here), and those of a rare class oversampled as whole people; mixup in every other
+batch; validation repeated with transforms.
 Reported on the competition's leaderboard: no score of its own. Measured here: MEASURED5.
 """
 

@@ -21,7 +21,8 @@ ONE_CPU = Resources(cpus=1)
 def write_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> Dataset:
     """Rows in three classes of unequal size (3 : 2 : 1), each fold with the same shares.
 
-    The classes are bins of an age (20, 40 or 59, 65); three rows make a group, two of them of one look.
+    The classes are bins of an age (20, 40 or 59, 65). Each run of rows of one class is a group, some of its
+    rows of one look.
     """
     rng = np.random.default_rng(seed)
     labels = np.array([(0, 0, 0, 1, 1, 2)[row % 6] for row in range(rows)])
@@ -44,7 +45,7 @@ def write_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> 
         factors=(Factor("age", CLASSES, "age", (30.0, 60.0)),),
         columns={
             "age": np.array([(20.0, 20.0, 20.0, 40.0, 59.0, 65.0)[row % 6] for row in range(rows)]),
-            "group": np.array([f"p{row // 3:02d}" for row in range(rows)]),
+            "group": np.array([f"p{row // 6:02d}{label}" for row, label in enumerate(labels)]),
             "look": np.array([("plain", "plain", "hat")[row % 3] for row in range(rows)]),
         },
     )

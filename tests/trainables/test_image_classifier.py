@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from orchestrator.errors import NonFiniteError, TrainableError
+from orchestrator.errors import InputError, NonFiniteError, TrainableError
 from orchestrator.metrics import score
 from orchestrator.trial import Dataset
 from tests.trainables.images import classifier, run, with_fold_poisoned
@@ -167,3 +167,41 @@ def test_on_a_gpu_it_learns_and_frees_its_memory(dataset: Dataset, amp: bool) ->
     trained.run_epoch()
     trained.close()
     assert torch.cuda.memory_allocated() < 2**20
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"thin": ["", "shoes"]}, "thin='shoes' is no column"),
+        ({"train_edges": [None, "58"]}, "train_edges='58' has 1 edges"),
+        ({"branches": [True]}, "branches"),
+        ({"loss": ["corn"], "logit_adjustment": [1.0]}, "logit_adjustment"),
+        ({"scheduler": ["cosine", "plateau"], "gamma": [1.0]}, "gamma=1"),
+        ({"preprocess": ["", "box(0.3)"]}, "box_left"),
+        ({"validation_repeats": [0, 2]}, "cannot be searched"),
+        ({"augment_rare": ["", "spin(3)"]}, "augment_rare='spin"),
+    ],
+)
+def test_values_that_can_never_work_are_refused_before_anything_runs(
+    dataset: Dataset, values: dict[str, list[Any]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        ImageClassifier.prepare(dataset, {"backbone": ["test_resnet"], "image_size": [32], **values})
+
+
+def test_values_that_work_in_some_combination_are_not_refused(dataset: Dataset) -> None:
+    values = {
+        "loss": ["cross_entropy", "corn"],
+        "logit_adjustment": [0.0, 1.0],
+        "scheduler": ["plateau", "cosine"],
+        "gamma": [0.5, 1.0],
+        "sampler": ["none", "oversample_groups"],
+        "thin": ["", "look"],
+    }
+    ImageClassifier.check_values(values, dataset)
+
+
+def test_an_ordinal_loss_needs_an_order(dataset: Dataset) -> None:
+    plain = replace(dataset, factors=())
+    with pytest.raises(InputError, match="loss='coral' needs a target of ordered classes"):
+        ImageClassifier.check_values({"loss": ["cross_entropy", "coral"]}, plain)

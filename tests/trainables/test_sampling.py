@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from orchestrator.errors import TrainableError
-from trainables.sampling import epoch_length, epoch_order, thin_rows
+from trainables.sampling import epoch_length, epoch_order, expected_counts, group_repeats, thin_rows
 
 LABELS = np.array([0] * 900 + [1] * 90 + [3] * 10)
 GROUPS = np.concatenate([np.repeat([f"p{g}" for g in range(98)], 10), np.repeat(["q", "r", "s", "t"], 5)])
@@ -76,47 +74,6 @@ def test_a_group_belongs_to_the_rarest_of_its_classes() -> None:
     assert sorted(repeats[[12, 13]]) == [2, 2]  # 4 rows twice are 8; 10 would be as near to 9, but more
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_whole_groups_come_as_near_to_the_largest_class_as_any_choice_of_them(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(3, 12, size=7)
-    large = int(sizes.sum() + rng.integers(1, sizes.sum()))
-    labels = np.array([0] * large + [1] * int(sizes.sum()))
-    groups = np.concatenate([np.arange(large), large + np.repeat(np.arange(7), sizes)])
-    reachable = [
-        int(sizes.sum() + sum(chosen)) for few in range(8) for chosen in itertools.combinations(sizes, few)
-    ]
-    counts = {
-        int((labels[epoch_order("oversample_groups", labels, 2, np.random.default_rng(draw), groups)]).sum())
-        for draw in range(10)
-    }
-    assert len(counts) == 1
-    assert abs(counts.pop() - large) == min(abs(sum_ - large) for sum_ in reachable)
-
-
-def test_group_oversampling_draws_which_persons_come_once_more() -> None:
-    labels = np.array([0] * 70 + [1] * 48)
-    groups = np.repeat(np.arange(59), 2)
-    repeats = [
-        np.bincount(epoch_order("oversample_groups", labels, 2, np.random.default_rng(seed), groups))
-        for seed in range(60)
-    ]
-    more = np.mean([row[70::2] - 1 for row in repeats], axis=0)  # 11 of 24 persons
-    assert more.sum() == pytest.approx(11) and more.min() > 0 and more.max() < 1
-
-
-def test_persons_of_every_size_have_a_chance_to_come_once_more() -> None:
-    sizes = np.repeat([2, 3, 5], 12)
-    labels = np.array([0] * 180 + [1] * 120)
-    groups = np.concatenate([np.arange(180), 180 + np.repeat(np.arange(36), sizes)])
-    more = np.zeros(36)
-    for seed in range(100):
-        order = epoch_order("oversample_groups", labels, 2, np.random.default_rng(seed), groups)
-        assert np.bincount(labels[order]).tolist() == [180, 180]
-        more += np.bincount(groups[order])[180:] / sizes - 1
-    assert np.abs(more.reshape(3, 12).mean(axis=1) / 100 - 0.5).max() < 0.2  # 60 of 120 rows
-
-
 def test_group_oversampling_without_groups_is_refused() -> None:
     with pytest.raises(TrainableError, match="name a group column"):
         epoch_order("oversample_groups", LABELS, 4, np.random.default_rng(0))
@@ -171,3 +128,37 @@ def test_a_length_that_thinning_would_leave_to_chance_is_refused() -> None:
 def test_thinning_without_groups_is_refused() -> None:
     with pytest.raises(TrainableError, match="name a group column"):
         epoch_length("none", STATES, 6, None, MASKS)
+
+
+def test_one_incomplete_person_is_not_repeated_without_end() -> None:
+    """100 people show five masks, one worn wrong, one none; one of them lacks the last."""
+    labels = np.tile([0, 0, 0, 0, 0, 1, 2], 100)
+    groups = np.repeat(np.arange(100), 7)
+    assert (group_repeats(labels, groups, 3) == 1).all()  # whole people cannot even these classes out
+    lacking = group_repeats(labels[:-1], groups[:-1], 3)
+    assert (lacking[:-6] == 1).all() and (lacking[-6:] == 5).all()
+
+
+def test_people_of_a_rare_class_come_whole_and_about_as_often_as_it_is_rare() -> None:
+    labels = np.repeat([0, 1], [90 * 7, 10 * 7])
+    groups = np.repeat(np.arange(100), 7)
+    repeats = group_repeats(labels, groups, 2)
+    assert set(repeats[:630]) == {1} and set(repeats[630:]) == {9}
+
+
+@pytest.mark.parametrize("sampler", ["none", "weighted", "inverse_sqrt", "oversample", "oversample_groups"])
+@pytest.mark.parametrize("thin", [False, True])
+def test_expected_counts_are_those_of_many_epochs(sampler: str, thin: bool) -> None:
+    labels = np.repeat([0, 1, 3], [70, 35, 14])
+    groups = np.repeat(np.arange(17), 7)
+    looks = np.tile([0, 0, 0, 0, 0, 1, 2], 17) if thin else None
+    total = np.zeros(4)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        own = np.arange(len(labels)) if looks is None else thin_rows(groups, looks, rng)
+        total += np.bincount(labels[own][epoch_order(sampler, labels[own], 4, rng, groups[own])], minlength=4)
+    expected = expected_counts(sampler, labels, 4, groups, looks)
+    assert expected[2] == 0
+    assert expected == pytest.approx(total / 200, rel=0.05, abs=0.6)
+    length = epoch_length(sampler, labels, 4, groups, looks)
+    assert expected.sum() == pytest.approx(length, abs=3)
