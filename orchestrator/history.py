@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from orchestrator.trial import EpochEnded, Event, FoldRunKey, LegStarted
+from orchestrator.trial import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class History:
     def __init__(self, mode: str, events: Iterable[Event] = ()) -> None:
         self._sign = 1.0 if mode == "max" else -1.0
         self._epochs: dict[FoldRunKey, list[EpochEnded]] = defaultdict(list)
+        self._alone: set[FoldRunKey] = set()
         for event in events:
             self.observe(event)
 
@@ -33,6 +34,8 @@ class History:
             del epochs[event.start :]
         elif isinstance(event, EpochEnded):
             self._epochs[FoldRunKey(event.trial, event.fold)].append(event)
+        elif isinstance(event, LegFailed) and event.failure == "memory":
+            self._alone.add(FoldRunKey(event.trial, event.fold))
 
     def epochs(self, key: FoldRunKey) -> list[EpochEnded]:
         return list(self._epochs.get(key, ()))
@@ -48,6 +51,10 @@ class History:
             return None
         best = max(epochs, key=lambda item: (self._sign * item.score, -item.epoch))
         return Best(best.epoch, best.score)
+
+    def needs_whole_gpu(self, key: FoldRunKey) -> bool:
+        """Whether a share of a GPU was too small for it before."""
+        return key in self._alone
 
     def fold_runs(self) -> list[FoldRunKey]:
         return sorted(key for key, epochs in self._epochs.items() if epochs)

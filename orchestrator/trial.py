@@ -123,8 +123,8 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class LegFailed:
-    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite) or lost
-    (its process died).
+    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite), lost (its
+    process died) or memory (its share of a GPU was too small; from then on it has one to itself).
 
     `epoch` is the number of epochs stored before the failure.
     """
@@ -298,7 +298,12 @@ class Predictor(Protocol):
 
 
 class Trainable(Protocol):
-    """One fold run in memory. Built by a worker, driven epoch by epoch."""
+    """One fold run in memory. Built by a worker, driven epoch by epoch.
+
+    `python -m orchestrator.check` also uses two classmethods where they exist: check_values(values, dataset),
+    which raises InputError for values that cannot work, and preview(dataset, config, fold, rows, repeats,
+    seed), which gives paths, labels and images as training and validation see them.
+    """
 
     def __init__(
         self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources

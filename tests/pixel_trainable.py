@@ -53,12 +53,16 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's."""
+
+
 class PixelTrainable:
     def __init__(
         self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
     ) -> None:
         self._dataset, self._fold, self._config = dataset, fold, dict(config)
-        self._seed, self._epoch = seed, 0
+        self._seed, self._epoch, self._gpus = seed, 0, resources.gpus
         self._pixels = read_pixels([str(Path(dataset.root) / path) for path in dataset.paths])
         self._weights = np.zeros((self._pixels.shape[1] + 1, len(dataset.classes)))
 
@@ -70,6 +74,7 @@ class PixelTrainable:
             "raise_at": whole,  # raises an exception in this epoch
             "nan_at": whole,  # reports a loss that is not a number
             "die_at": whole,  # the process kills itself, once per flag file
+            "gpu_from": whole,  # from this epoch on a share of a GPU is too small for fold 0
             "die_flag": Parameter("", ("str",)),
             "die_on_fold": whole,
             "epoch_seconds": Parameter(0.0, ("float",)),
@@ -107,6 +112,8 @@ class PixelTrainable:
         config = self._config
         if self._epoch == config.get("raise_at"):
             raise RuntimeError(f"told to fail in epoch {self._epoch}")
+        if 0 <= config.get("gpu_from", -1) <= self._epoch and self._fold == 0 and self._gpus < 1:
+            raise OutOfMemoryError(f"told to need a whole GPU in epoch {self._epoch}")
         if self._epoch == config.get("nan_at"):
             raise NonFiniteError(f"loss is nan in epoch {self._epoch}")
         flag = Path(config.get("die_flag", ""))

@@ -11,6 +11,7 @@ import pytest
 from orchestrator import check, ensemble, pseudo_labels, tune
 from orchestrator.search import Request
 from orchestrator.space_file import SHIPPED, load_space, resolve_space
+from trainables.parameters import PARAMETERS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python -m (orchestrator\.\w+[^\n`;]*)", README)))
@@ -40,3 +41,9 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
 def test_a_request_has_a_field_for_every_option_of_tune() -> None:
     options = {action.dest for action in tune.parser()._actions} - {"help", "set", "smoke"}
     assert options | {"settings"} == set(Request.__dataclass_fields__)
+
+
+def test_every_parameter_of_the_classifier_is_in_the_techniques() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "techniques.md").read_text()
+    missing = [name for name in PARAMETERS if f"`{name}`" not in page]
+    assert not missing

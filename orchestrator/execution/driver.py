@@ -137,6 +137,7 @@ class Driver:
             self._space.max_t,
             fold_run_seed(self._seed, leg.key),
             self._history.best(leg.key, leg.start),
+            self._history.needs_whole_gpu(leg.key),
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason))
         self._running.add(leg.key)

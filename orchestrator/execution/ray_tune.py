@@ -268,12 +268,15 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
         self._driver = driver
         self._slots = slots
         self.orders: dict[str, LegOrder] = {}
+        self.begun: set[str] = set()  # Tune trials that have reported
 
     def suggest(self, trial_id: str) -> Any:
         if self._driver.done:
             return Searcher.FINISHED
         if self._driver.running >= self._slots:
             return None  # Tune would queue it; the race decides better once a slot is really free
+        if any(order.whole_gpu and trial not in self.begun for trial, order in self.orders.items()):
+            return None  # new shares of a GPU would keep it from ever being whole
         order = self._driver.next_order()
         if order is None:
             return None
@@ -285,6 +288,7 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self.orders.pop(trial_id, None)
+        self.begun.discard(trial_id)
 
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
         """Nothing: the journal is the state."""
@@ -299,16 +303,17 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
 class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
     """Takes every epoch to the driver; stops the Tune trial where the fold run gives its slot away."""
 
-    def __init__(self, driver: Driver, orders: dict[str, LegOrder]) -> None:
+    def __init__(self, driver: Driver, searcher: _LegSearcher) -> None:
         super().__init__()
         self._driver = driver
-        self._orders = orders
+        self._orders, self._begun = searcher.orders, searcher.begun
         self.failure: OrchestratorError | None = None  # Tune wraps what is raised here beyond recognition
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as above
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        self._begun.add(trial.trial_id)
         try:
             answer = self._driver.report(decode(result["outcome"]))
         except OrchestratorError as error:
@@ -335,12 +340,12 @@ def run_on_tune(
 ) -> None:
     """Runs the race to its end on the connected Ray."""
     searcher = _LegSearcher(driver, cluster.slots)
-    scheduler = _LegScheduler(driver, searcher.orders)
+    scheduler = _LegScheduler(driver, searcher)
     scratch = Path(tempfile.mkdtemp(prefix="orchestrator-tune-"))
     slot = tune.with_parameters(
         _LegTrainable, dataset=dataset, name=trainable, store=store, resources=cluster.resources
     )
-    slot = tune.with_resources(slot, {"cpu": cluster.resources.cpus, "gpu": cluster.resources.gpus})
+    slot = tune.with_resources(slot, lambda config: _request(cluster.resources, config["order"]))
     tuner = tune.Tuner(
         slot,
         tune_config=tune.TuneConfig(
@@ -369,6 +374,11 @@ def run_on_tune(
         shutil.rmtree(scratch, ignore_errors=True)
     if not driver.done:
         raise OrchestratorError("Ray Tune ended before the race was done; continue with --resume")
+
+
+def _request(resources: Resources, order: LegOrder) -> Any:
+    gpus = max(1.0, resources.gpus) if order.whole_gpu else resources.gpus
+    return tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": gpus}])
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,13 +37,17 @@ from orchestrator.trial import (
 
 @dataclass(frozen=True)
 class LegOrder:
-    """All a slot needs for a leg. best: of the epochs already done (None: none done)."""
+    """All a slot needs for a leg. best: of the epochs already done (None: none done).
+
+    whole_gpu: a share of a GPU was too small for this fold run; it has one to itself.
+    """
 
     leg: Leg
     config: dict[str, Any]
     max_epochs: int
     seed: int
     best: Best | None
+    whole_gpu: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class FoldRunWorker:
         except Exception as error:
             done = leg.start if self._rebuild else self._epoch
             self.release()
-            return _failure(leg, done, error)
+            return _failure(leg, done, error, self._granted(order))
 
     def release(self) -> None:
         """Frees the fold run in memory, if any, once nothing of it is being written."""
@@ -159,7 +163,7 @@ class FoldRunWorker:
         self.release()
         leg = order.leg
         run = load_trainable(self._trainable)(
-            self._dataset, leg.fold, order.config, order.max_epochs, order.seed, self._resources
+            self._dataset, leg.fold, order.config, order.max_epochs, order.seed, self._granted(order)
         )
         if leg.start:
             run.load_state(self._resume_state(leg))
@@ -167,6 +171,10 @@ class FoldRunWorker:
         self._best = self._previous_best = order.best
         self._writer.seconds = 0.0
         self._rebuild = False
+
+    def _granted(self, order: LegOrder) -> Resources:
+        gpus = self._resources.gpus
+        return replace(self._resources, gpus=max(1.0, gpus)) if order.whole_gpu else self._resources
 
     def _resume_state(self, leg: Leg) -> bytes:
         name = resume_name(leg.key, leg.start)
@@ -240,7 +248,9 @@ class FoldRunWorker:
         return new if old is None or sign * new.score > sign * old.score else old
 
 
-def _failure(leg: Leg, done: int, error: Exception) -> LegFailed:
+def _failure(leg: Leg, done: int, error: Exception, resources: Resources) -> LegFailed:
     kind = "nan" if isinstance(error, NonFiniteError) else "exception"
+    if 0 < resources.gpus < 1 and type(error).__name__ == "OutOfMemoryError":  # torch's; not imported here
+        kind = "memory"
     text = "".join(traceback.format_exception(error))
     return LegFailed(leg.trial, leg.fold, done, kind, f"{type(error).__name__}: {error}", text)

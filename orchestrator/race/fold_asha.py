@@ -223,7 +223,7 @@ class FoldASHA(Rule):
     def _retries(self, run: FoldRun, failure: str) -> bool:
         cohort = self._cohorts[self._cohort_number(run.trial)]
         finalist = cohort.level[run.trial] == cohort.top
-        return failure == "lost" or (failure == "exception" and finalist)
+        return super()._retries(run, failure) or (failure == "exception" and finalist)
 
     def _after_fail(self, run: FoldRun, words: str) -> None:
         self._cohorts[self._cohort_number(run.trial)].fail(run.trial)

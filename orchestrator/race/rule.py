@@ -149,7 +149,7 @@ class Rule(ABC):
         return self._why.get(run.trial, "")
 
     def _retries(self, run: FoldRun, failure: str) -> bool:
-        return failure == "lost"
+        return failure in ("lost", "memory")  # memory: with more of it, so it cannot come again
 
     @abstractmethod
     def _after_fail(self, run: FoldRun, words: str) -> None:

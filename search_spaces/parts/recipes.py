@@ -20,5 +20,5 @@ def scales(**params: Any) -> dict[str, Scale]:
     small = {**STAND_IN, **params}
     return {
         "small": Scale(trials=6, max_t=6, folds=3, grace_period=1, finalists=2, params=small),
-        "smoke": Scale(trials=2, max_t=1, folds=2, grace_period=1, finalists=1, params=small),
+        "smoke": Scale(trials=3, max_t=1, folds=2, grace_period=1, finalists=1, params=small),
     }

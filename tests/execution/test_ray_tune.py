@@ -236,3 +236,24 @@ def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
     )
     assert resumed.returncode == 0, resumed.stderr
     check_consistent(tmp_path / "a", folds=3, max_t=4)
+
+
+def test_a_fold_run_too_large_for_its_share_of_a_gpu_is_retried_once_with_a_whole_one(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
+    """On a Ray that is told of a GPU; the trainable counts its share and never touches one."""
+    arguments = command(
+        space_file, faces, tmp_path, "--study", "a", "--scale", "smoke", "--gpus-per-fold-run", "0.5"
+    )
+    environment = {**os.environ, "RAY_OVERRIDE_RESOURCES": '{"GPU": 1, "CPU": 2}'}
+    ended = subprocess.run(
+        [*arguments, "--set", "gpu_from=2"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    failures = [event for event in journal(tmp_path / "a") if event["event"] == "leg_failed"]
+    assert failures and {event["failure"] for event in failures} == {"memory"}
+    assert {(event["fold"], event["epoch"]) for event in failures} == {(0, 1)}
+    assert len({event["trial"] for event in failures}) == len(failures)  # once each
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 1
+    check_consistent(tmp_path / "a", folds=2, max_t=2)

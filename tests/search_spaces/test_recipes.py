@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import check
 from orchestrator.study import Study
 from orchestrator.tune import main
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "retrospectives"
 RECIPES = sorted(path.stem for path in FOLDER.glob("recipe?.py"))
+ALL = sorted(path.stem for path in FOLDER.glob("recipe*.py"))
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +32,11 @@ def test_a_recipe_runs_at_smoke_scale(name: str, runs: Path) -> None:
     assert main(["--space", str(space), "--runs", str(runs), "--study", name, "--smoke", "--inline"]) == 0
     [best] = Study.read(runs / name).complete_trials()
     assert 0 < best.score < 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_value_of_a_recipe_fits_the_faces(name: str, runs: Path) -> None:
+    """Losses, columns, edges and samplers, at every scale and without training."""
+    for scale in ("full", "smoke"):
+        arguments = ["--space", str(FOLDER / f"{name}.py"), "--runs", str(runs), "--scale", scale]
+        assert check.main(arguments) == 0
