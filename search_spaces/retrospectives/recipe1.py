@@ -7,7 +7,9 @@ Its choices: ResNet18, ResNet50, EfficientNet and VGG; an MLP head with Xavier-u
 focal and F1 losses; SGD, Adam, AdamW; steps or warm restarts; people split, not photos (every space here
 does so); oversampled minorities; rotation, perspective, flip, mixup; soft and hard votes with test-time
 augmentation.
-Reported on the competition's leaderboard: no score of its own. Measured here: MEASURED1.
+Reported on the competition's leaderboard: no score of its own. Measured at the small scale on the drawn
+faces, a tiny network from scratch in place of its own (2026-11-21): macro-F1 0.428 out of fold (0.390 to
+0.462), 18 classes.
 """
 
 from orchestrator.space import SearchSpace, choice, loguniform, uniform
