@@ -86,10 +86,21 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
     """Such as "P(gender, age) = P(gender) P(age | gender)"."""
     factors = " ".join(dict.fromkeys(map(_factor, terms)))
     if len(terms) == 1:
-        return f"P({terms[0]})"
+        given = terms[0].given
+        return f"P({target.name}" + (f" | {shown(given)})" if given else ")")
     if isinstance(target, Joint) and _is_product(target, terms):
         return f"P({', '.join(part.name for part in target.parts)}) = {factors}"
     return f"P({target.name}) = sum over {terms[0].target.name} of {factors}"
+
+
+def lone_condition(target: Target, terms: Sequence[Term]) -> str | None:
+    """What a single term under a condition does not say; None for anything else."""
+    if len(terms) > 1 or (given := terms[0].given) is None:
+        return None
+    return (
+        f"{formula(target, terms)} says nothing of images without {shown(given)}; for all images build the "
+        f"ensemble with the study of {given[0].name} and one given each of its classes"
+    )
 
 
 def _factor(term: Term) -> str:

@@ -21,10 +21,11 @@ from orchestrator.command import exit_code
 from orchestrator.contact_sheet import Block, draw_sheet, to_png
 from orchestrator.errors import StorageError, TrainableError
 from orchestrator.execution.worker import load_trainable
+from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
 from orchestrator.sampling import make_sampler
-from orchestrator.search.request import Request, Say, make_dataset, size
-from orchestrator.search.rows import gather_rows
+from orchestrator.search.request import Request, Say, make_dataset, size, values_of
+from orchestrator.search.rows import gather_rows, rows_line
 from orchestrator.space import SCALES, SearchSpace
 from orchestrator.space_file import load_space, parse_settings, resolve_space
 from orchestrator.trial import Config, Dataset, Parameter, Trainable
@@ -56,9 +57,8 @@ def check(arguments: argparse.Namespace, console: Console) -> None:
     trainable = load_trainable(space.trainable)
     accepted = trainable.parameters()
     space.check_parameters(accepted)
-    _check_values(trainable, space)
     dataset = _dataset(arguments, space, say)
-    say(f"rows: {len(dataset.paths)}, classes: {', '.join(dataset.classes)}")
+    _check_values(trainable, space, dataset)
     console.print(_table(space, accepted))
     fixed = [f"{name}={domain}" for name, domain in space.domains.items() if name not in space.varied()]
     say(f"fixed: {', '.join(fixed) or 'nothing'}")
@@ -67,16 +67,19 @@ def check(arguments: argparse.Namespace, console: Console) -> None:
         say(f"images: {arguments.augmentations}")
 
 
-def _check_values(trainable: type[Trainable], space: SearchSpace) -> None:
-    """Lets the trainable look at its own little languages, where it has any."""
+def _check_values(trainable: type[Trainable], space: SearchSpace, dataset: Dataset) -> None:
+    """Lets the trainable look at its own little languages and at the data, where it can."""
     look = getattr(trainable, "check_values", None)
     if look is not None:
-        look({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+        look(values_of(space, trainable.parameters()), dataset)
 
 
 def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Say) -> Dataset:
     runs: Path = arguments.runs
-    rows = gather_rows(Request(space=arguments.space, data=arguments.data, runs=runs), space.group, say)
+    request = Request(
+        arguments.space, arguments.data, label_fixes=arguments.label_fixes, extra=arguments.extra, runs=runs
+    )
+    rows = gather_rows(request, space, say)
     plan = load_or_build(
         runs / ".cache" / "folds",
         rows.manifest,
@@ -85,7 +88,10 @@ def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Say) -> Dat
         space.stratify,
         space.fold_column,
     )
-    return make_dataset(space, rows.manifest, plan, runs)
+    refuse_other_folds(rows.manifest, plan)
+    dataset = make_dataset(space, rows.manifest, plan, runs)
+    say(rows_line(rows.manifest, dataset, space))
+    return dataset
 
 
 def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
@@ -164,6 +170,9 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--space", required=True, help="space file; looked up in search_spaces/ where it does not exist")
     add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--label-fixes", type=Path, metavar="FILE", help="CSV of corrections: path, column, old, new, reason")
+    add("--extra", type=Path, action="append", default=[], metavar="MANIFEST",
+        help="rows that join training parts alone; may be repeated")  # fmt: skip
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
     add("--scale", choices=SCALES, default="full", help="size of the search (default: full)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")

@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 
 from orchestrator.arguments import whole
-from orchestrator.cascade import formula
+from orchestrator.cascade import formula, lone_condition
 from orchestrator.cells import columns_of
 from orchestrator.command import exit_code
 from orchestrator.demo_faces import demo_faces
@@ -27,7 +27,6 @@ from orchestrator.ensemble_scores import score_parts
 from orchestrator.ensemble_write import check_out, write_ensemble
 from orchestrator.errors import InputError
 from orchestrator.manifest import Manifest, load_manifest
-from orchestrator.predictions import read_paths
 from orchestrator.progress import progress_bar
 from orchestrator.study import newest_study
 from orchestrator.submission import (
@@ -38,6 +37,7 @@ from orchestrator.submission import (
     write_probabilities,
     write_submission,
 )
+from orchestrator.trained_on import TrainedOn
 from orchestrator.trial import TTA
 from orchestrator.voting import VOTES
 
@@ -64,8 +64,13 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     ensemble = Ensemble.load(folder)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
+    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    if lone is not None:
+        _say(console, f"note: {lone}")
     if manifest is not None:
         _predict(ensemble, manifest, arguments, console)
+    elif studies is not None:
+        _say(console, f"next: python -m orchestrator.ensemble --ensemble {folder} --predict MANIFEST")
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -98,8 +103,6 @@ def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Cons
     with progress_bar("copying weights") as progress:
         write_ensemble(out, parts, scores, vote, arguments.tta, progress)
     _say(console, f"ensemble: {out}")
-    if arguments.predict is None:
-        _say(console, f"next: python -m orchestrator.ensemble --ensemble {out} --predict MANIFEST")
     return Path(out)
 
 
@@ -153,8 +156,8 @@ def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Man
 
 
 def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespace, console: Console) -> None:
-    warning = _trained_on(ensemble, manifest)
-    if warning:
+    warning = TrainedOn.of(ensemble).warning(manifest)
+    if warning is not None:
         _say(console, warning)
     with progress_bar("predicting") as progress:
         probabilities = ensemble.predict(
@@ -167,23 +170,6 @@ def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespa
         write_submission(arguments.submission, manifest, predicted)
         _say(console, f"submission: {arguments.submission} ({len(predicted)} rows)")
     _say(console, f"predicted: {histogram(predicted, ensemble.classes)}")
-
-
-def _trained_on(ensemble: Ensemble, manifest: Manifest) -> str | None:
-    """A warning when rows were trained on: such predictions look better than they are."""
-    if manifest.fingerprint == ensemble.record["manifest"]["fingerprint"]:
-        return (
-            "warning: this is the manifest the ensemble was trained on, so these predictions look better "
-            "than they are; the honest ones are in its oof.parquet"
-        )
-    known = read_paths(ensemble.path / "oof.parquet")
-    shared = sum(str(path) in known for path in manifest.frame["path"])
-    if not shared:
-        return None
-    return (
-        f"warning: {shared} of {len(manifest.frame)} rows have the path of a row that was trained on; if "
-        "they are the same images, their predictions look better than they are"
-    )
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:

@@ -3,7 +3,7 @@
     ensemble = Ensemble.load(Path("runs/age/ensemble-20250101-120000"))
     probabilities = ensemble.predict(["a.jpg", "b.jpg"])      # (2, len(ensemble.classes))
 
-The folder holds ensemble.json (what `record` is), weights/*.safetensors and oof.parquet.
+The folder holds ensemble.json (what `record` is), weights/*.safetensors, oof.parquet and trained_on.parquet.
 """
 
 from __future__ import annotations

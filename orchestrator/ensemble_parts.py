@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.cascade import Term, arrange, within_of
+from orchestrator.cells import plain_cells, text_of
 from orchestrator.errors import EnsembleError, NoCompleteTrialError, StudyError
 from orchestrator.folds import FoldPlan
-from orchestrator.manifest import Manifest
+from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest
 from orchestrator.predictions import Prediction, assemble, fold_from_bytes
 from orchestrator.space import SearchSpace
 from orchestrator.study import CompleteTrial, Study
@@ -62,10 +63,11 @@ class StudyPart:
 
 @dataclass(frozen=True)
 class Parts:
-    """Studies on the same rows and folds, in the order of `cascade.arrange`.
+    """Studies with the same train rows and folds, in the order of `cascade.arrange`.
 
     labels, groups, rows: of the rows that have a fold, as in every part's predictions; of a single study with
-    a condition only those where it holds.
+    a condition only those where it holds. manifest, plan: the first study's; the others' may have other rows
+    with role extra.
     """
 
     studies: tuple[StudyPart, ...]
@@ -108,12 +110,35 @@ def gather(paths: Sequence[Path], top: int | None) -> Parts:
     """
     studies = [Study.read(path) for path in paths]
     target, ordered = _in_order(studies)
-    manifest, plan = _shared_rows(ordered)
-    parts = tuple(_study_part(study, manifest, plan, top) for study in ordered)
+    own = [_StudyRows(study.path, study.manifest(), study.fold_plan()) for study in ordered]
+    for other in own[1:]:
+        _refuse_other_rows(own[0], other)
+    shared = own[0].train
+    parts = tuple(_study_part(study, rows, shared, top) for study, rows in zip(ordered, own, strict=True))
     if len(parts) == 1:
         parts = (_only_within(parts[0]),)
-    rows = parts[0].predictions[0].rows
-    return Parts(parts, target, manifest, plan, rows, target.encode(manifest.frame)[rows])
+    manifest, rows = own[0].manifest, parts[0].predictions[0].rows
+    labels = target.encode(manifest.frame.iloc[rows])
+    return Parts(parts, target, manifest, own[0].plan, rows, labels)
+
+
+@dataclass(frozen=True)
+class _StudyRows:
+    path: Path
+    manifest: Manifest
+    plan: FoldPlan
+
+    @property
+    def train(self) -> NDArray[np.int64]:
+        """Row numbers of what is validated; the same rows may have others in another study."""
+        return np.flatnonzero(self.plan.folds >= 0)
+
+    def cells(self) -> dict[str, list[str | None]]:
+        """What the train rows say, as text: another source's rows can change the type of a column."""
+        frame = self.manifest.frame.iloc[self.train]
+        names = [str(name) for name in frame.columns if name not in ("role", JOINS_FOLD, JOINS_PLAN)]
+        texts = {name: [text_of(cell) for cell in plain_cells(frame[name])] for name in names}
+        return {name: column for name, column in texts.items() if any(cell is not None for cell in column)}
 
 
 def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
@@ -151,23 +176,23 @@ def _same_metric(studies: Sequence[Study]) -> None:
         raise EnsembleError(f"the studies are judged by different metrics: {found}; run them with one")
 
 
-def _shared_rows(studies: Sequence[Study]) -> tuple[Manifest, FoldPlan]:
-    first, manifest, plan = studies[0], studies[0].manifest(), studies[0].fold_plan()
-    for study in studies[1:]:
-        if study.manifest().fingerprint != manifest.fingerprint:
-            raise EnsembleError(
-                f"studies {first.path} and {study.path} are on different manifests; their rows cannot be "
-                "multiplied, run them on the same data"
-            )
-        if not np.array_equal(study.fold_plan().folds, plan.folds):
-            raise EnsembleError(
-                f"studies {first.path} and {study.path} have different folds (k, seed or stratify differ); "
-                "an honest joint score needs the same ones"
-            )
-    return manifest, plan
+def _refuse_other_rows(first: _StudyRows, other: _StudyRows) -> None:
+    mine, theirs = first.cells(), other.cells()
+    differ = [name for name in dict.fromkeys([*mine, *theirs]) if mine.get(name) != theirs.get(name)]
+    if differ:
+        raise EnsembleError(
+            f"studies {first.path} and {other.path} have different train rows (column {differ[0]!r}); they "
+            "cannot be multiplied, run the studies on the same data with the same label fixes"
+        )
+    if not np.array_equal(first.plan.folds[first.train], other.plan.folds[other.train]):
+        raise EnsembleError(
+            f"studies {first.path} and {other.path} have different folds (k, seed or stratify differ); "
+            "an honest joint score needs the same ones"
+        )
 
 
-def _study_part(study: Study, manifest: Manifest, plan: FoldPlan, top: int | None) -> StudyPart:
+def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None) -> StudyPart:
+    """shared: the numbers that the train rows get, in their order."""
     space, trials = study.space, tuple(study.complete_trials())
     if not trials:
         raise NoCompleteTrialError(
@@ -178,12 +203,14 @@ def _study_part(study: Study, manifest: Manifest, plan: FoldPlan, top: int | Non
         raise EnsembleError(
             f"--top {top}: study {study.path} has {len(trials)} complete trials; give 1 to that"
         )
-    labels, store = space.target.encode(manifest.frame), study.store()
-    predictions = tuple(_prediction(trial, store, labels, plan, study.path) for trial in trials)
+    labels, store = space.target.encode(own.manifest.frame), study.store()
+    predictions = tuple(
+        replace(_prediction(trial, store, labels, own.plan, study.path), rows=shared) for trial in trials
+    )
     wanted = space.finalists if top is None else top
-    within = within_of(space, manifest.frame)
+    within = within_of(space, own.manifest.frame)
     if within is not None:
-        within = within[predictions[0].rows]
+        within = within[own.train]
     return StudyPart(study, space, trials, predictions, min(wanted, len(trials)), within)
 
 

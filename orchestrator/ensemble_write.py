@@ -14,9 +14,11 @@ from orchestrator.ensemble_folder import FORMAT, RECORD, FoldModel, Member
 from orchestrator.ensemble_parts import Parts, StudyPart
 from orchestrator.ensemble_scores import Scores
 from orchestrator.errors import EnsembleError, StorageError, StudyError
+from orchestrator.extra_rows import train_digest
 from orchestrator.predictions import write_prediction
 from orchestrator.study import CompleteTrial
 from orchestrator.targets import Joint, given_to_json
+from orchestrator.trained_on import trained_rows, write_trained_on
 from orchestrator.trial import CheckpointStore, FoldRunKey, Progress
 
 _README = """This folder is a complete ensemble ({classes} classes, {models} models, {vote} vote). To ask it:
@@ -26,7 +28,8 @@ _README = """This folder is a complete ensemble ({classes} classes, {models} mod
     from orchestrator.ensemble import Ensemble
     probabilities = Ensemble.load("THIS_FOLDER").predict(["a.jpg"])
 
-ensemble.json says what it is made of and what it scored; oof.parquet holds the out-of-fold probabilities.
+ensemble.json says what it is made of and what it scored; oof.parquet holds the out-of-fold probabilities,
+trained_on.parquet tells images that were trained on from new ones.
 """
 
 
@@ -79,6 +82,7 @@ def _write(
     draft: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None
 ) -> None:
     copier = _Copier(draft, parts, progress)
+    paths = [str(path) for path in parts.manifest.frame["path"]]
     record = {
         "format": FORMAT,
         "classes": list(parts.target.classes),
@@ -97,9 +101,10 @@ def _write(
             "seed": parts.plan.seed,
             "fingerprint": parts.plan.fingerprint,
         },
+        "train_digest": train_digest(paths, parts.plan.folds),
     }
-    paths = [str(path) for path in parts.manifest.frame["path"]]
     write_prediction(draft / "oof.parquet", scores.prediction, paths, parts.target.classes)
+    write_trained_on(draft, [trained_rows(part.study.manifest(), part.space) for part in parts.studies])
     readme = _README.format(classes=len(parts.target.classes), models=copier.done, vote=vote)
     _write_file(draft / "README.md", readme.encode())
     _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())

@@ -26,7 +26,9 @@ from orchestrator.importers import shortened
 from orchestrator.manifest import (
     JOINS_FOLD,
     JOINS_PLAN,
+    NAMES_NO_GROUP,
     Manifest,
+    group_columns,
     joined_folds,
     load_manifest,
     role_conflict,
@@ -41,18 +43,38 @@ _DIGEST = 16  # hex digits; the digest is repeated in every row
 # ---- joining --------------------------------------------------------------------------------------
 
 
-def load_extra(source: Path, group: str | None) -> Manifest:
+def load_extra(source: Path, group: str | None, judged: Manifest | None = None) -> Manifest:
     """The rows of `source` that may be trained on: all but those with role test. Raises ManifestError.
 
-    group: the space's column; a source that has it is grouped by it, so that a person who is in both is seen.
+    group: the space's column; judged: the rows it joins. A source is grouped by that column, else by a column
+    group, else by the one that the judged rows' groups came from, so that a person who is in both is seen;
+    where it has none of them, a note says what that means.
     """
     manifest = load_manifest(source)
-    if group in manifest.frame and JOINS_FOLD not in manifest.frame:
-        manifest = load_manifest(source, group_column=group)
+    if JOINS_FOLD not in manifest.frame:
+        manifest = _grouped_alike(manifest, source, group, judged)
     kept = manifest.frame[manifest.frame["role"] != "test"].reset_index(drop=True)
     if kept.empty:
         raise ManifestError(f"--extra {source}: every row has role test, so no label can be trained on")
     return replace(manifest, frame=kept.assign(role="extra"))
+
+
+def _grouped_alike(manifest: Manifest, source: Path, group: str | None, judged: Manifest | None) -> Manifest:
+    if group in manifest.frame:
+        return load_manifest(source, group_column=group)
+    names_one = manifest.frame["group"].tolist() != manifest.frame["path"].tolist()
+    if judged is None or names_one:
+        return manifest
+    columns = group_columns(judged.frame)
+    known = next((name for name in columns if name in manifest.frame), None)
+    if known is not None:
+        return load_manifest(source, group_column=known)
+    others = (note for note in manifest.notes if not note.startswith(f"{source} {NAMES_NO_GROUP}"))
+    note = (
+        f"{source} {NAMES_NO_GROUP}: its images are taken for photos of other people than those of "
+        f"{judged.name}; give it a column {' or '.join([*columns[:1], 'group'])} if they may be the same"
+    )
+    return replace(manifest, notes=(*others, note))
 
 
 def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
@@ -135,7 +157,7 @@ def _refuse_equal(
     if pairs:
         raise ManifestError(
             f"--extra {extra.name}: {len(pairs)} of its images are, byte for byte, images of "
-            f"{manifest.name}: {shortened(pairs, 6)}; what is judged must not be trained on, so take "
+            f"{manifest.name}: {shortened(pairs)}; what is judged must not be trained on, so take "
             "these rows out"
         )
 

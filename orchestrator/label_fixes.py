@@ -28,7 +28,7 @@ from rich.text import Text
 from orchestrator.cells import Plain, plain_cells, text_of
 from orchestrator.errors import ManifestError, StorageError
 from orchestrator.importers import require
-from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest
+from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, group_columns
 from orchestrator.table_file import read_csv, tidy
 from orchestrator.whole_file import whole_file
 
@@ -81,18 +81,22 @@ class FixReport:
             raise StorageError(f"cannot write {folder / COPY}: {error.strerror}; free space") from error
 
 
-def apply_fixes(manifest: Manifest, fixes: Path) -> tuple[Manifest, FixReport]:
+def apply_fixes(
+    manifest: Manifest, fixes: Path, fold_column: str | None = None
+) -> tuple[Manifest, FixReport]:
     """The corrected manifest, which has a fingerprint of its own, and what was changed.
 
-    Raises ManifestError for the first fix that names no row or column, finds another value than its `old`,
-    changes nothing, gives no reason, or repeats another one.
+    fold_column: the space's. Raises ManifestError for the first fix that names no row or column, or one that
+    says whose photo a row is or in which fold, finds another value than its `old`, changes nothing, gives no
+    reason, or repeats another one.
     """
     listed = _read(fixes)
+    fixed_by = _structural(manifest.frame, fold_column)
     rows_of = _row_index(manifest.frame)
     changes: defaultdict[str, dict[int, Fix]] = defaultdict(dict)
     for fix in listed:
         place = f"{fixes}:{fix.line}"
-        _refuse_column(fix, manifest.frame, place)
+        _refuse_column(fix, manifest.frame, fixed_by, place)
         if fix.target not in rows_of:
             raise ManifestError(
                 f"{place}: path {fix.target!r} is not in manifest {manifest.name!r}; write it as "
@@ -156,14 +160,22 @@ def _row_index(frame: pd.DataFrame) -> dict[str, list[int]]:
     return dict(rows)
 
 
-def _refuse_column(fix: Fix, frame: pd.DataFrame, place: str) -> None:
-    if fix.column in NOT_LABELS:
+def _structural(frame: pd.DataFrame, fold_column: str | None) -> dict[str, str]:
+    """Column -> what it says, for those that are no labels."""
+    said = dict.fromkeys(NOT_LABELS, "says what a row is, not what it shows")
+    said.update(dict.fromkeys(group_columns(frame), "is what the groups were made from"))
+    if fold_column is not None:
+        said[fold_column] = "says in which fold a row is validated"
+    return said
+
+
+def _refuse_column(fix: Fix, frame: pd.DataFrame, structural: dict[str, str], place: str) -> None:
+    if fix.column in structural:
         raise ManifestError(
-            f"{place}: column {fix.column!r} says what a row is, not what it shows; correct the "
-            "manifest itself"
+            f"{place}: column {fix.column!r} {structural[fix.column]}; correct the manifest itself"
         )
     if fix.column not in frame:
-        labels = [str(name) for name in frame.columns if name not in NOT_LABELS]
+        labels = [str(name) for name in frame.columns if name not in structural]
         raise ManifestError(
             f"{place}: column {fix.column!r} of path {fix.target!r} is not in the manifest; it has "
             f"{', '.join(labels)}"

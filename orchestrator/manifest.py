@@ -32,6 +32,7 @@ from orchestrator.table_file import read_parquet, write_parquet, written_record
 ROLES = ("train", "extra", "test")
 JOINS_FOLD, JOINS_PLAN = "joins_fold", "joins_plan"
 """Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
+NAMES_NO_GROUP = "names no group"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,13 @@ def joined_folds(frame: pd.DataFrame) -> NDArray[np.int16]:
     return np.array([-1 if cell is None else cell for cell in cells], np.int16)
 
 
+def group_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns whose text is the group in every row: what the groups came from, such as id."""
+    groups = frame["group"].tolist()
+    others = [str(name) for name in frame.columns if name not in ("path", "group", "role")]
+    return [name for name in others if _texts(frame, name).tolist() == groups]
+
+
 def _repeated(frame: pd.DataFrame) -> list[str]:
     """Paths of rows that repeat an image: twice for one fold, or for one fold and for every fold."""
     rows = pd.DataFrame({"path": frame["path"].to_numpy(), "fold": joined_folds(frame)})
@@ -176,7 +184,7 @@ def _groups(
     column = asked or own
     if column is None:
         notes.append(
-            f"{source} names no group: each of its {len(frame)} images counts as a person of its own; if "
+            f"{source} {NAMES_NO_GROUP}: each of its {len(frame)} images counts as a person of its own; if "
             "people appear twice, give them a column group, else the validation score is too good"
         )
         return frame["path"].tolist()

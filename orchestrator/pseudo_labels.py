@@ -26,16 +26,19 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
+from orchestrator.cascade import lone_condition
 from orchestrator.cells import Plain, columns_of
 from orchestrator.command import exit_code
 from orchestrator.ensemble_folder import Ensemble, Member
 from orchestrator.errors import EnsembleError, InputError
 from orchestrator.extra_rows import train_digest
+from orchestrator.importers import shortened
 from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, load_manifest
 from orchestrator.progress import progress_bar
 from orchestrator.submission import histogram, image_paths, rows_to_predict
 from orchestrator.table_file import tidy
 from orchestrator.targets import Binned, Joint, Target
+from orchestrator.trained_on import TrainedOn
 from orchestrator.trial import TTA, Progress
 
 CONFIDENCE = "confidence"
@@ -92,6 +95,9 @@ def label_manifest(
     Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
+    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    if lone is not None:
+        raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)
     paths, columns = image_paths(manifest), columns_of(manifest.frame)
     tables, best = [], 0.0
@@ -136,11 +142,13 @@ def _rows(target: Target, frame: pd.DataFrame, fold: int, probabilities: NDArray
 
 
 def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
-    """How many folds, and the digest of which row is in which: as the ensemble's out-of-fold rows say."""
+    """How many folds, and the digest of which row is in which (in an older folder: out-of-fold row)."""
     path = ensemble.path / "oof.parquet"
     try:
-        table = pq.read_table(path, columns=["path", "fold"])
         k = int(ensemble.record["fold_plan"]["k"])
+        if "train_digest" in ensemble.record:
+            return k, str(ensemble.record["train_digest"])
+        table = pq.read_table(path, columns=["path", "fold"])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise EnsembleError(
             f"{ensemble.path} does not say which rows its folds have ({error}); write the ensemble anew"
@@ -165,18 +173,29 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     ensemble = Ensemble.load(folder)
     console.print(f"ensemble: {folder}", markup=False)
     manifest, which = rows_to_predict(load_manifest(arguments.predict))
-    if manifest.fingerprint == ensemble.record["manifest"]["fingerprint"]:
-        raise InputError(
-            f"--predict {arguments.predict}: the ensemble was trained on these rows; name images "
-            "that have no label"
-        )
+    known = TrainedOn.of(ensemble)
+    _refuse_trained(known, manifest, arguments.predict)
     console.print(which, markup=False)
+    warning = known.warning(manifest)
+    if warning is not None:
+        console.print(warning, markup=False)
     with progress_bar("labelling") as progress:
         labelled = label_manifest(ensemble, manifest, arguments.threshold, arguments.tta, progress)
     labelled.write(arguments.out)
     for line in summary(labelled.frame, ensemble.target, len(manifest)):
         console.print(line, markup=False)
     console.print(f"labels: {arguments.out} ({len(labelled)} rows); next: tune ... --extra {arguments.out}")
+
+
+def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:
+    """A model labels what it trained on with the label it was told, a validated row's among them."""
+    same = known.rows(manifest)
+    if same.any():
+        first = shortened(manifest.frame["path"][same].tolist())
+        raise InputError(
+            f"--predict {source}: the ensemble was trained on {same.sum()} of these {len(same)} rows "
+            f"({first}), so it knows their labels by heart; name images that have none"
+        )
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ LAYERS = [
     {"execution", "progress", "tracking"},
     # commands and their parts
     {"search", "tune", "ensemble", "ensemble_folder", "ensemble_parts", "ensemble_scores"}
-    | {"ensemble_report", "ensemble_write", "pseudo_labels", "check", "contact_sheet"},
+    | {"ensemble_report", "ensemble_write", "trained_on", "pseudo_labels", "check", "contact_sheet"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 FOR_TRAINABLES = {"orchestrator.trial", "orchestrator.metrics", "orchestrator.errors"}

@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 from orchestrator import ensemble_scores, metrics
-from orchestrator.cascade import Term, arrange, check_within, combine, formula, within_of
+from orchestrator.cascade import Term, arrange, check_within, combine, formula, lone_condition, within_of
 from orchestrator.ensemble import Ensemble, main
 from orchestrator.ensemble_parts import Parts, gather
 from orchestrator.ensemble_scores import score_parts
 from orchestrator.errors import EnsembleError, FoldPlanError, ManifestError
 from orchestrator.estimate import Candidates, Estimate, bbc_cv, fold_scores
+from orchestrator.extra_rows import train_digest
 from orchestrator.manifest import load_manifest
 from orchestrator.predictions import read_prediction
 from orchestrator.space import SearchSpace
@@ -93,7 +94,7 @@ def test_without_a_condition_it_is_the_plain_product() -> None:
 def test_the_rule_reads_as_in_a_textbook() -> None:
     assert formula(LABEL, CASCADE) == "P(mask, gender, age) = P(mask) P(gender) P(age | gender)"
     assert formula(AGE, CASCADE[1:]) == "P(age) = sum over gender of P(gender) P(age | gender)"
-    assert formula(AGE, [Term(AGE, FEMALE)]) == "P(age given gender=female)"
+    assert formula(AGE, [Term(AGE, FEMALE)]) == "P(age | gender=female)"
 
 
 # ---- which studies belong together ----------------------------------------------------------------
@@ -343,13 +344,36 @@ def test_a_conditional_study_alone_is_scored_where_its_condition_holds(
 ) -> None:
     folder = build(runs, "shade-red")
     said = capsys.readouterr().out
-    assert "predicts: P(shade given tint=red)" in said and "All 36 rows with tint=red" in said
+    assert "predicts: P(shade | tint=red)" in said and "All 36 rows with tint=red" in said
     oof, _ = read_prediction(folder / "oof.parquet")
     red = np.flatnonzero(TINT.encode(load_manifest(data).frame) == 0)
     assert oof.rows.tolist() == red.tolist()
     estimates = json.loads((folder / "ensemble.json").read_text())["estimates"]
     assert estimates["naive"]["n_groups"] == 18
     assert Ensemble.load(folder).predict(images(data)).shape == (72, 3)
+
+
+def test_one_alone_says_of_whom_it_says_nothing(
+    runs: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = build(runs, "shade-red")
+    note = "note: P(shade | tint=red) says nothing of images without tint=red; for all images build the"
+    said = capsys.readouterr().out
+    assert note in said and said.index(note) < said.index("next: ")
+    assert main(["--ensemble", str(folder), "--predict", str(data)]) == 0
+    assert note in capsys.readouterr().out
+    assert lone_condition(AGE, [Term(AGE)]) is None and lone_condition(LABEL, CASCADE) is None
+
+
+def test_a_folder_carries_the_folds_of_all_train_rows_and_the_images_it_was_told_the_label_of(
+    runs: Path, data: Path
+) -> None:
+    folder = build(runs, "shade-red")
+    plan, frame = Study.read(runs / "shade-red").fold_plan(), load_manifest(data).frame
+    record = json.loads((folder / "ensemble.json").read_text())
+    assert record["train_digest"] == train_digest(frame["path"], plan.folds)
+    told = pd.read_parquet(folder / "trained_on.parquet")
+    assert told["path"].tolist() == frame["path"][frame["tint"] == "red"].tolist()
 
 
 def test_a_missing_condition_is_named_by_the_command(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,7 +11,10 @@ import pytest
 from orchestrator import contact_sheet
 from orchestrator.check import main, settings
 from orchestrator.contact_sheet import Block, draw_sheet
+from orchestrator.errors import TrainableError
 from orchestrator.space import SearchSpace, categorical, choice, uniform
+from orchestrator.trial import Dataset
+from tests.pixel_trainable import PixelTrainable
 
 SPACE = """
 from orchestrator.space import Scale, SearchSpace, categorical, choice, loguniform
@@ -47,7 +51,10 @@ def test_a_check_says_what_varies_and_what_is_fixed(
 ) -> None:
     assert run(pictured, faces) == 0
     said = capsys.readouterr().out
-    assert "9 trials x 3 folds x 4 epochs" in said and "rows: 60" in said and "red, blue" in said
+    assert (
+        "9 trials x 3 folds x 4 epochs" in said
+        and "rows: 60 images of 20 groups; tint: red 30, blue 30" in said
+    )
     assert "4 parameters vary" not in said and "3 parameters vary" in said
     assert "loguniform(0.001, 0.01)" in said and "fixed: backbone='test_resnet', image_size=32" in said
 
@@ -58,6 +65,35 @@ def test_a_check_takes_scale_and_settings_as_a_search_does(
     assert run(pictured, faces, "--scale", "smoke", "--set", "lr=0.002") == 0
     said = capsys.readouterr().out
     assert "2 trials x 2 folds x 2 epochs" in said and "lr=0.002" in said and "2 parameters vary" in said
+
+
+def test_a_check_refuses_what_a_search_would_of_fixes_and_extra_rows(
+    pictured: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fixes, extra = tmp_path / "fixes.csv", tmp_path / "more.csv"
+    fixes.write_text("path,column,old,new,reason\np00-0.png,tint,red,blue,looked again\n")
+    (tmp_path / "new.png").write_bytes(b"of somebody else")
+    extra.write_text("path,group,tint\nnew.png,someone,red\n")
+    more = ("--label-fixes", str(fixes), "--extra", str(extra))
+    assert run(pictured, faces, *more) == 0
+    said = capsys.readouterr().out
+    assert "label fixes: 1 rows" in said and "red 29, blue 31; 1 images with role extra" in said
+    extra.write_text("path,group,tint\nnew.png,p03,red\n")
+    assert run(pictured, faces, *more) == 2 and "groups are in faces too: p03" in capsys.readouterr().err
+    extra.write_text("path,group,role,tint,joins_fold,joins_plan\nnew.png,x,extra,red,1,another plan\n")
+    assert run(pictured, faces, *more) == 2 and "have labels for one fold" in capsys.readouterr().err
+
+
+def test_a_check_asks_the_trainable_about_its_values_on_the_data(
+    space_file: Path, faces: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def look(values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:
+        raise TrainableError(f"{sorted(values)} cannot work on {len(dataset.paths)} rows")
+
+    monkeypatch.setattr(PixelTrainable, "check_values", look, raising=False)
+    assert run(space_file, faces) == 2
+    said = capsys.readouterr().err
+    assert "cannot work on 60 rows" in said and all(name in said for name in PixelTrainable.parameters())
 
 
 def test_no_study_comes_of_a_check(pictured: Path, faces: Path) -> None:

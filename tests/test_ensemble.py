@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from orchestrator import demo_faces, metrics
 from orchestrator.ensemble import Ensemble, main
 from orchestrator.ensemble_parts import gather
 from orchestrator.errors import EnsembleError
+from orchestrator.extra_rows import add_extra, load_extra
 from orchestrator.manifest import load_manifest
 from orchestrator.predictions import read_prediction
 from orchestrator.study import Study
 from orchestrator.targets import categorical
-from tests.ensemble_studies import BOTH, SHADE, TINT, Plan, make_eval, make_faces, make_study
+from tests.ensemble_studies import BOTH, SHADE, TINT, Plan, draw, make_eval, make_faces, make_study
 from tests.memoriser import MemoriserPredictor
 from tests.pixel_trainable import PixelPredictor, PixelTrainable
 
@@ -333,8 +335,55 @@ def test_a_joint_of_other_rows_or_other_folds_is_refused(runs: Path, data: Path,
     fewer = make_faces(tmp_path / "fewer")
     fewer.write_text("\n".join(fewer.read_text().splitlines()[:-2]) + "\n")
     make_study(runs / "fewer", fewer, Plan(target=SHADE, joint=True, lrs=(0.5,)))
-    with pytest.raises(EnsembleError, match="different manifests"):
+    with pytest.raises(EnsembleError, match=r"different train rows .column 'path'"):
         gather([runs / "tint", runs / "fewer"], None)
+
+
+def with_more(data: Path, folder: Path, first: bool) -> Path:
+    """The same rows and two of another source, which know a shade alone and come first or last."""
+    folder.mkdir()
+    rng, own = np.random.default_rng(9), load_manifest(data)
+    for name in ("x.png", "y.png"):
+        draw(folder / name, rng, 0, 2)
+    (folder / "more.csv").write_text("path,group,shade\nx.png,x,light\ny.png,y,light\n")
+    both = add_extra(own, load_extra(folder / "more.csv", None, own))
+    order = np.roll(np.arange(len(both)), 2 if first else 0)
+    rows = replace(both, frame=both.frame.iloc[order].reset_index(drop=True))
+    rows.write(folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_studies_that_differ_in_rows_of_other_sources_alone_are_combined_row_by_row(
+    runs: Path, data: Path, tmp_path: Path, first: bool
+) -> None:
+    more = with_more(data, tmp_path / "more", first)
+    make_study(runs / "shade+", more, Plan(target=SHADE, joint=True, lrs=(0.1,), epochs=1))
+    plain, parts = gather([runs / "shade", runs / "tint"], None), gather([runs / "shade+", runs / "tint"], 1)
+    study = Study.read(runs / "shade+")
+    plan, frame = study.fold_plan(), study.manifest().frame
+    assert (plan.folds < 0).sum() == 2
+    assert parts.rows.tolist() == plain.rows.tolist() and parts.labels.tolist() == plain.labels.tolist()
+    assert parts.groups.tolist() == plain.groups.tolist()
+    answers = parts.studies[1].predictions[0]
+    for fold in range(3):
+        (best,) = [item for item in study.complete_trials()[0].bests if item.fold == fold]
+        predictor = PixelTrainable.load_predictor(study.store().get(best.weights), {}, 3)
+        held_out = frame[plan.folds == fold]
+        expected = predictor.predict([str(data.parent / path) for path in held_out["path"]])
+        assert np.allclose(answers.probabilities[answers.folds == fold], expected, atol=1e-6)
+    assert main(["--study", str(runs / "shade+"), str(runs / "tint"), "--out", str(runs / "e")]) == 0
+    oof, _ = read_prediction(runs / "e" / "oof.parquet")
+    assert oof.labels.tolist() == BOTH.encode(load_manifest(data).frame).tolist()
+
+
+def test_a_label_mended_in_one_study_alone_keeps_them_apart(runs: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mended").mkdir()
+    mended = make_faces(tmp_path / "mended")
+    mended.write_text(mended.read_text().replace("p00-0.png,p00,red,dark", "p00-0.png,p00,red,mid"))
+    make_study(runs / "mended", mended, Plan(target=SHADE, joint=True, lrs=(0.5,), epochs=1))
+    with pytest.raises(EnsembleError, match=r"different train rows .column 'shade'"):
+        gather([runs / "tint", runs / "mended"], None)
 
 
 # ---- the folder -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from orchestrator.extra_rows import (
 from orchestrator.folds import build_fold_plan
 from orchestrator.manifest import Manifest, load_manifest
 from orchestrator.search.request import make_dataset
+from orchestrator.search.rows import rows_line
 from orchestrator.space import SearchSpace, categorical
 from orchestrator.study import Study
 from orchestrator.tune import main
@@ -117,6 +118,41 @@ def test_a_source_is_grouped_by_the_spaces_column_where_it_has_one(tmp_path: Pat
     path = source(tmp_path / "x", ["a.png", "b.png"], header="path,person,tint")
     assert load_extra(path, "person").frame["group"].tolist() == ["x0", "x1"]
     assert load_extra(path, "id").frame["group"].tolist() == ["a.png", "b.png"]
+
+
+def test_a_source_without_a_group_is_grouped_by_the_column_the_judged_rows_groups_came_from(
+    tmp_path: Path,
+) -> None:
+    people = [f"{n:06d}" for n in range(4)]
+    frame = pd.DataFrame({"path": [f"{n}.png" for n in people], "group": people, "role": "train"})
+    judged = Manifest(frame.assign(id=people, gender="male", age=30), tmp_path, "judged")
+    path = source(tmp_path / "x", ["a.png", "b.png"], header="path,id,tint", prefix="00000")
+    extra = load_extra(path, None, judged)
+    assert extra.frame["group"].tolist() == ["000000", "000001"] and not extra.notes
+    with pytest.raises(ManifestError, match=r"2 of its groups are in judged too: 000000, 000001"):
+        add_extra(judged, extra)
+    named = source(tmp_path / "y", ["a.png", "b.png"], prefix="y")
+    assert load_extra(named, None, judged).frame["group"].tolist() == ["y0", "y1"], "its own comes first"
+
+
+def test_a_source_that_tells_nobody_apart_is_taken_with_a_note(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["1.png"], "group": ["1"], "role": "train", "id": ["1"]})
+    path = source(tmp_path / "x", ["a.png", "b.png"], header="path,name,tint")
+    extra = load_extra(path, None, Manifest(frame, tmp_path, "judged"))
+    assert extra.frame["group"].tolist() == ["a.png", "b.png"]
+    assert extra.notes == (
+        f"{path} names no group: its images are taken for photos of other people than those of judged; give "
+        "it a column id or group if they may be the same",
+    )
+
+
+def test_labels_of_models_keep_the_groups_they_were_written_with(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"path": ["1.png"], "group": ["1"], "role": "train", "id": ["1"]})
+    (tmp_path / "a.png").write_bytes(b"a")
+    bound = pd.DataFrame({"path": ["a.png"], "group": ["pseudo:1"], "role": "extra", "id": ["1"]})
+    Manifest(bound.assign(joins_fold=0, joins_plan="x"), tmp_path, "pseudo").write(tmp_path / "p.parquet")
+    extra = load_extra(tmp_path / "p.parquet", "id", Manifest(frame, tmp_path, "judged"))
+    assert extra.frame["group"].tolist() == ["pseudo:1"]
 
 
 def test_a_group_in_both_is_refused_and_told_how_to_go_on(main_rows: Manifest, tmp_path: Path) -> None:
@@ -223,6 +259,14 @@ def test_a_copy_of_a_photo_is_found_whatever_its_name(main_rows: Manifest, extra
     assert steps[0] == (0, 21) and steps[-1] == (2, 3), "21 sizes, then bytes where a size is shared"
 
 
+def test_at_most_three_copies_are_named(main_rows: Manifest, extra_rows: Manifest, tmp_path: Path) -> None:
+    many = load_manifest(source(tmp_path / "many", [f"{name}.png" for name in "abcde"]))
+    for number, path in enumerate(many.frame["path"]):
+        (many.root / path).write_bytes((main_rows.root / f"{number:02d}.png").read_bytes())
+    with pytest.raises(ManifestError, match=r"5 of its images.*c\.png = 02\.png and 2 more; what"):
+        refuse_copies(main_rows, many)
+
+
 def test_an_image_with_role_test_may_be_labelled_by_models_but_not_known(
     main_rows: Manifest, extra_rows: Manifest
 ) -> None:
@@ -302,3 +346,38 @@ def test_the_command_refuses_copies_and_extra_rows_on_resume(
     assert main(arguments) == 0
     assert main(["--resume", *runs, "--extra", str(theirs)]) == 2
     assert "--extra cannot change study" in capsys.readouterr().err
+
+
+def test_the_command_refuses_people_it_knows_by_the_column_of_the_data(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs = split(faces, tmp_path)
+    head, *rows = mine.read_text().splitlines()
+    named = [f"{row},{row.split(',')[1]}" for row in rows]
+    mine.write_text("\n".join([f"{head},name", *named]) + "\n")
+    lines = theirs.read_text().replace("path,group,", "path,name,").splitlines()
+    theirs.write_text("\n".join([*lines[:-1], lines[-1].replace(",p19,", ",p03,")]) + "\n")
+    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline"]
+    assert main([*arguments, "--runs", str(tmp_path / "runs"), "--extra", str(theirs)]) == 2
+    assert "1 of its groups are in rows too: p03" in capsys.readouterr().err
+
+
+def test_a_missing_label_is_told_with_its_own_file_and_row(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, theirs = split(faces, tmp_path)
+    theirs.write_text(theirs.read_text().replace("p14-1.png,p14,red", "p14-1.png,p14,"))
+    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline"]
+    assert main([*arguments, "--runs", str(tmp_path / "runs"), "--extra", str(theirs)]) == 2
+    said = capsys.readouterr().err
+    assert f"--extra {theirs}: column 'tint' has a missing value (row 2, p14-1.png)" in said
+
+
+def test_an_image_that_joins_each_fold_counts_as_one(main_rows: Manifest, extra_rows: Manifest) -> None:
+    digest = train_digest(main_rows.frame["path"], build_fold_plan(main_rows, 3, 0, (TINT,)).folds)
+    both = add_extra(main_rows, labelled(extra_rows, 3, digest))
+    plan = build_fold_plan(both, 3, 0, (TINT,))
+    line = rows_line(both, make_dataset(SPACE, both, plan, Path("runs")), SPACE)
+    assert line == (
+        "rows: 18 images of 18 groups; tint: red 9, blue 9; 3 images with role extra, never validated"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,30 @@ def test_a_fix_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, lines:
     with pytest.raises(ManifestError) as caught:
         apply_fixes(manifest(), file(tmp_path, lines))
     assert message in str(caught.value) and str(caught.value).count("\n") == 0
+
+
+def test_what_the_groups_or_folds_came_from_is_no_label(competition: Path, tmp_path: Path) -> None:
+    rows = load_manifest(competition / "train")
+    person = str(rows.frame["id"].iloc[0])
+    with pytest.raises(ManifestError, match="2: column 'id' is what the groups were made from; correct"):
+        apply_fixes(rows, file(tmp_path, f"group:{person},id,{person},000009,another person\n"))
+    folded = replace(manifest(), frame=ROWS.assign(part=[0, 0, 1, 2]))
+    lines = file(tmp_path, "b/1.png,part,1,0,to the others\n")
+    assert apply_fixes(folded, lines)[1].rows == 1
+    with pytest.raises(
+        ManifestError, match="2: column 'part' says in which fold a row is validated; correct"
+    ):
+        apply_fixes(folded, lines, "part")
+
+
+def test_the_command_refuses_a_fix_of_the_spaces_fold_column(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space_file.write_text(space_file.read_text().replace("folds=3,", 'folds=3, fold_column="tint",'))
+    fixes = file(tmp_path, "p00-0.png,tint,red,blue,looked again\n")
+    arguments = ["--space", str(space_file), "--data", str(faces), "--label-fixes", str(fixes)]
+    assert main([*arguments, "--smoke", "--inline", "--runs", str(tmp_path / "runs")]) == 2
+    assert "'tint' says in which fold" in capsys.readouterr().err
 
 
 def test_one_row_of_a_group_with_another_value_stops_the_fix(tmp_path: Path) -> None:

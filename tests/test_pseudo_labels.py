@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -139,6 +141,27 @@ def test_an_ensemble_that_lacks_a_folds_model_cannot_label(whole: Path) -> None:
     assert {model.fold for model in alone.models()} == {1} and len(alone.models()) == 2
     with pytest.raises(EnsembleError, match=r"trial \d has no model of fold 0"):
         fold_ensemble(alone, 0)
+
+
+def test_an_ensemble_that_knows_one_class_of_people_alone_labels_nobody(
+    data: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    plan = Plan(SHADE, given=(TINT, "red"), lrs=(0.1,), epochs=1)
+    folder = combined(tmp_path, [make_study(tmp_path / "red", data, plan)])
+    with pytest.raises(EnsembleError, match=r"P\(shade \| tint=red\) says nothing .* the study of tint and"):
+        labels_of(folder, unlabelled)
+
+
+def test_the_folds_are_those_of_all_train_rows_and_in_an_older_folder_of_its_out_of_fold_rows(
+    whole: Path, unlabelled: Path, tmp_path: Path
+) -> None:
+    older = shutil.copytree(whole, tmp_path / "older")
+    record = json.loads((older / "ensemble.json").read_text())
+    written = record.pop("train_digest")
+    (older / "ensemble.json").write_text(json.dumps(record))
+    assert set(labels_of(older, unlabelled)["joins_plan"]) == {written}
+    (older / "ensemble.json").write_text(json.dumps({**record, "train_digest": "0123456789abcdef"}))
+    assert set(labels_of(older, unlabelled)["joins_plan"]) == {"0123456789abcdef"}
 
 
 @pytest.mark.parametrize(
@@ -294,4 +317,4 @@ def test_the_rows_that_were_trained_on_are_refused(
 ) -> None:
     out = tmp_path / "pseudo.parquet"
     assert label("--ensemble", str(whole), "--predict", str(data), "--out", str(out)) == 2
-    assert "was trained on these rows" in capsys.readouterr().err and not out.exists()
+    assert "was trained on 72 of these 72 rows (p00-0.png, " in capsys.readouterr().err and not out.exists()

@@ -5,24 +5,21 @@ from __future__ import annotations
 import contextlib
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from orchestrator.cascade import shown
 from orchestrator.errors import InputError, StudyError
 from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
-from orchestrator.manifest import Manifest
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES
 from orchestrator.sampling import make_sampler
-from orchestrator.search.request import Ready, Request, Say, make_dataset, size
-from orchestrator.search.rows import gather_rows
+from orchestrator.search.request import Ready, Request, Say, make_dataset, size, values_of
+from orchestrator.search.rows import gather_rows, rows_line
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import Study, has_journal
@@ -46,7 +43,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     backend = stack.enter_context(open_for(request))
     backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
-    rows = gather_rows(request, space.group, say)
+    rows = gather_rows(request, space, say)
     manifest = rows.manifest
     plan = load_or_build(
         request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
@@ -56,7 +53,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
     accepted = check(space, backend)
     dataset = make_dataset(space, manifest, plan, request.runs)
-    _say_rows(manifest, dataset, space, say)
+    say(rows_line(manifest, dataset, space))
     prepare(space, accepted, backend, dataset)
     header = {
         "name": name,
@@ -121,17 +118,6 @@ def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[
     return space, scale
 
 
-def _say_rows(manifest: Manifest, dataset: Dataset, space: SearchSpace, say: Say) -> None:
-    own = (manifest.frame["role"] == "train").to_numpy()
-    scored = own if dataset.within is None else own & dataset.within
-    counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
-    per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
-    groups = manifest.frame["group"][own].nunique()
-    extra = "" if own.all() else f"; {np.sum(~own)} rows with role extra, never validated"
-    given = "" if space.given is None else f" given {shown(space.given)}"
-    say(f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}")
-
-
 def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:
     """The parameters the trainable accepts. Raises SearchSpaceError where the space has others."""
     accepted = backend.describe(space.trainable)
@@ -143,7 +129,5 @@ def prepare(
     space: SearchSpace, accepted: Mapping[str, Parameter], backend: Backend, dataset: Dataset
 ) -> None:
     """Lets every node make ready for what the space can ask of it."""
-    values: dict[str, Sequence[Any]] = {name: (item.default,) for name, item in accepted.items()}
-    values.update({name: domain.finite() or domain.values for name, domain in space.domains.items()})
     with progress_bar("preparing images") as progress:
-        backend.prepare(space.trainable, dataset, values, progress)
+        backend.prepare(space.trainable, dataset, values_of(space, accepted), progress)

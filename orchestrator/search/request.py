@@ -16,7 +16,7 @@ from orchestrator.manifest import Manifest
 from orchestrator.space import SearchSpace
 from orchestrator.study import CompleteTrial, Study
 from orchestrator.targets import factors_of
-from orchestrator.trial import Dataset
+from orchestrator.trial import Dataset, Parameter
 
 Say = Callable[[str], None]
 
@@ -92,6 +92,13 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         columns=columns_of(manifest.frame),
         within=within,
     )
+
+
+def values_of(space: SearchSpace, accepted: Mapping[str, Parameter]) -> dict[str, Sequence[Any]]:
+    """Each parameter the trainable accepts -> the values it can take."""
+    values: dict[str, Sequence[Any]] = {name: (item.default,) for name, item in accepted.items()}
+    values.update({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+    return values
 
 
 def size(space: SearchSpace) -> str:

@@ -6,6 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from orchestrator.cascade import shown
 from orchestrator.demo_faces import demo_faces
 from orchestrator.errors import ManifestError
 from orchestrator.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
@@ -13,6 +16,8 @@ from orchestrator.label_fixes import FixReport, apply_fixes
 from orchestrator.manifest import Manifest, joined_folds, load_manifest
 from orchestrator.progress import progress_bar
 from orchestrator.search.request import Request, Say
+from orchestrator.space import SearchSpace
+from orchestrator.trial import Dataset
 
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
 
@@ -26,29 +31,29 @@ class Rows:
     fixes: FixReport | None = None
 
 
-def gather_rows(request: Request, group: str | None, say: Say) -> Rows:
+def gather_rows(request: Request, space: SearchSpace, say: Say) -> Rows:
     """Everything a study is made of, read and checked once; resuming reads the study alone.
 
-    group: the space's column. Raises ManifestError.
+    Raises ManifestError.
     """
     if request.data is None:
         source = draw_demo(request.runs)
         say(f"data: {DEMO}")
     else:
         source = Path(request.data)
-    whole = load_manifest(source, group_column=group)
+    whole = load_manifest(source, group_column=space.group)
     for note in whole.notes:
         say(f"note: {note}")
     fixes = None
     if request.label_fixes is not None:
-        whole, fixes = apply_fixes(whole, request.label_fixes)
+        whole, fixes = apply_fixes(whole, request.label_fixes, space.fold_column)
         say(str(fixes))
     kept = whole.frame[whole.frame["role"] != "test"].reset_index(drop=True)
     if kept.empty:
         raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
     manifest, extras = replace(whole, frame=kept), []
     for place in request.extra:
-        manifest, record = _joined(manifest, whole, place, group, say)
+        manifest, record = _joined(manifest, whole, place, space, say)
         extras.append(record)
     header: dict[str, Any] = {
         "manifest": {
@@ -65,18 +70,17 @@ def gather_rows(request: Request, group: str | None, say: Say) -> Rows:
 
 
 def _joined(
-    manifest: Manifest, whole: Manifest, source: Path, group: str | None, say: Say
+    manifest: Manifest, whole: Manifest, source: Path, space: SearchSpace, say: Say
 ) -> tuple[Manifest, dict[str, Any]]:
     """whole: with the rows that have role test, which must not be trained on either."""
-    extra = load_extra(source, group)
+    extra = load_extra(source, space.group, whole)
     for note in extra.notes:
         say(f"note: {note}")
+    _refuse_unlabelled(extra, source, space)
     refuse_shared_groups(whole, extra)
     with progress_bar("looking for copies") as progress:
         refuse_copies(whole, extra, progress)
-    bound = int((joined_folds(extra.frame) >= 0).sum())
-    parts = "every training part" + (f" ({bound} of them one fold's alone)" if bound else "")
-    say(f"extra: {len(extra)} rows of {extra.name} join {parts} and no validation part")
+    say(f"extra: {len(extra)} rows of {extra.name} join {_joined_parts(extra)} and no validation part")
     record = {
         "source": str(source),
         "root": str(extra.root),
@@ -84,6 +88,35 @@ def _joined(
         "rows": len(extra),
     }
     return add_extra(manifest, extra), record
+
+
+def _refuse_unlabelled(extra: Manifest, source: Path, space: SearchSpace) -> None:
+    """While rows still have the names and numbers of their own file. Raises ManifestError."""
+    for target in (space.target, *(space.given or ())[:1]):
+        try:
+            target.encode(extra.frame)
+        except ManifestError as error:
+            raise ManifestError(f"--extra {source}: {error}") from None
+
+
+def _joined_parts(extra: Manifest) -> str:
+    bound = int((joined_folds(extra.frame) >= 0).sum())
+    if bound == len(extra):
+        return "one fold's training part each"
+    return "every training part" + (f" ({bound} of them one fold's alone)" if bound else "")
+
+
+def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
+    """How many images of how many people, how many of each class; an image in several folds counts once."""
+    own = (manifest.frame["role"] == "train").to_numpy()
+    scored = own if dataset.within is None else own & dataset.within
+    counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
+    per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
+    groups = manifest.frame["group"][own].nunique()
+    others = manifest.frame["path"][~own].nunique()
+    extra = f"; {others} images with role extra, never validated" if others else ""
+    given = "" if space.given is None else f" given {shown(space.given)}"
+    return f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}"
 
 
 def draw_demo(runs: Path) -> Path:
