@@ -3,7 +3,9 @@
     python -m orchestrator.tune --space search_spaces/two_cores/age.py --data faces/train \
         --set pretrained=weights/tf_efficientnet_lite0.safetensors
 
-MEASURED_AGE
+98 fold-epochs, two at a time: 40 minutes beside other work. On 5,600 photos of 800 people, 25 of them over
+60, the vote of its two finalists reached an out-of-fold macro-F1 of 0.533 (95% interval 0.475 to 0.582;
+BBC-CV 0.531) where logistic regression on frozen features reaches 0.46 (2026-11-21).
 """
 
 from orchestrator.space import SearchSpace, choice, loguniform
