@@ -16,14 +16,14 @@ from trainables.feed import thin_column
 from trainables.inference import factor_shapes
 from trainables.objective import build_objective
 from trainables.optim import check_schedule
-from trainables.parameters import PARAMETERS
+from trainables.parameters import completed
 from trainables.preprocess import parse_preprocess
 from trainables.sampling import epoch_length
 from trainables.training_labels import training_labels
 
 Values = Mapping[str, Sequence[Any]]
 Check = Callable[[Mapping[str, Any]], object]
-DEFAULTS: dict[str, Any] = {name: parameter.default for name, parameter in PARAMETERS.items()}
+DEFAULTS = completed({})
 
 
 def values_of(values: Values, name: str) -> list[Any]:
@@ -62,7 +62,7 @@ def refuse_values(values: Values, names: Sequence[str], check: Check) -> None:
     for chosen in product(*(values_of(values, name) for name in names)):
         own = [(name, repr(value)) for name, value in zip(names, chosen, strict=True)]
         try:
-            check({**DEFAULTS, **dict(zip(names, chosen, strict=True))})
+            check(completed(dict(zip(names, chosen, strict=True))))
             works |= set(own)
         except InputError as error:
             failed.update((key, error) for key in own if key not in failed)

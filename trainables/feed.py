@@ -123,8 +123,7 @@ class Feed:
         rng = chance.stream(self._seed, chance.ORDER, epoch)
         own = np.arange(len(self._train_rows))
         if self._thin is not None:
-            if self._groups is None:
-                raise TrainableError("thin needs to know the groups; the data set has no column group")
+            assert self._groups is not None  # else epoch_length has refused it
             own = thin_rows(self._groups, self._thin, rng)
         groups = None if self._groups is None else self._groups[own]
         labels = self._labels[self._train_rows[own]]

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -89,7 +88,6 @@ class Objective:
     smoothing: float = 0.0
     lacking: str = ""  # the parameter that a loss needs class counts for, when there were none
 
-    takes_soft_targets: ClassVar[bool] = True
 
     @property
     def widths(self) -> tuple[int, ...]:
