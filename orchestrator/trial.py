@@ -154,6 +154,22 @@ class Extended:
 
 
 @dataclass(frozen=True)
+class Shortened:
+    """No trial from number `trials` on will be proposed; none of those had started."""
+
+    kind: ClassVar[str] = "shortened"
+    trials: int
+
+
+@dataclass(frozen=True)
+class BudgetSpent:
+    """What is left of the budget is for the finalists' folds alone: every other trial is out."""
+
+    kind: ClassVar[str] = "budget_spent"
+    reason: str
+
+
+@dataclass(frozen=True)
 class Decided:
     """What the race answered, kept for the report; a replay derives it again and ignores this line."""
 
@@ -181,11 +197,14 @@ class Closed:
     reason: str = ""
 
 
-RaceEvent = Proposed | LegStarted | EpochEnded | LegFailed | Resumed | Extended
+RaceEvent = Proposed | LegStarted | EpochEnded | LegFailed | Resumed | Extended | Shortened | BudgetSpent
 Event = RaceEvent | Decided | Opened | Closed
 _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
-    for cls in (Proposed, LegStarted, EpochEnded, LegFailed, Resumed, Extended, Decided, Opened, Closed)
+    for cls in (
+        *(Proposed, LegStarted, EpochEnded, LegFailed, Resumed, Extended, Shortened, BudgetSpent),
+        *(Decided, Opened, Closed),
+    )
 }
 
 
@@ -421,3 +440,12 @@ class Race(Protocol):
 
     @property
     def spent_fold_epochs(self) -> int: ...
+
+    def remaining_fold_epochs(self, trials: int) -> int:
+        """Expected to be spent still if no trial from number `trials` on were proposed."""
+        ...
+
+    @property
+    def finish_fold_epochs(self) -> int:
+        """What completing the finalists takes if nothing else runs from now on (`BudgetSpent`)."""
+        ...

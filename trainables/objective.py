@@ -88,7 +88,6 @@ class Objective:
     smoothing: float = 0.0
     lacking: str = ""  # the parameter that a loss needs class counts for, when there were none
 
-
     @property
     def widths(self) -> tuple[int, ...]:
         """Output columns of each branch; one entry without branches. CORAL and CORN: K - 1."""

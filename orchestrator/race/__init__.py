@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Unpack
 
 from orchestrator.errors import SearchSpaceError
 from orchestrator.race.baselines import Exhaustive, PooledASHA
 from orchestrator.race.fold_asha import FoldASHA
+from orchestrator.race.numbers import RaceNumbers
+from orchestrator.race.rule import Rule
 
-RULES = {"fold_asha": FoldASHA, "exhaustive": Exhaustive, "pooled_asha": PooledASHA}
+RULES: dict[str, type[Rule]] = {"fold_asha": FoldASHA, "exhaustive": Exhaustive, "pooled_asha": PooledASHA}
 
-__all__ = ["RULES", "Exhaustive", "FoldASHA", "PooledASHA", "make_race"]
+__all__ = ["RULES", "Exhaustive", "FoldASHA", "PooledASHA", "RaceNumbers", "Rule", "make_race"]
 
 
-def make_race(
-    name: str,
-    *,
-    trials: int,
-    folds: int,
-    max_t: int,
-    grace_period: int = 1,
-    reduction_factor: int = 3,
-    finalists: int = 3,
-    mode: str = "max",
-    fold_order: Sequence[int] | None = None,
-    ladder: Sequence[Sequence[int]] | None = None,
-    max_retries: int = 2,
-) -> FoldASHA | Exhaustive:
+def make_race(name: str, **numbers: Unpack[RaceNumbers]) -> Rule:
     """A rule by its name. Raises SearchSpaceError for an unknown name or numbers that make no race."""
     if name not in RULES:
         raise SearchSpaceError(f"rule={name!r} is not known; give one of {', '.join(RULES)}")
-    rule: type[FoldASHA] | type[Exhaustive] = RULES[name]  # type: ignore[assignment]
-    return rule(
-        trials=trials,
-        folds=folds,
-        max_t=max_t,
-        grace_period=grace_period,
-        reduction_factor=reduction_factor,
-        finalists=finalists,
-        mode=mode,
-        fold_order=fold_order,
-        ladder=ladder,
-        max_retries=max_retries,
-    )
+    return RULES[name](**numbers)

@@ -8,12 +8,13 @@ that there are always finalists with all their folds.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import Unpack
 
-from orchestrator.errors import SearchSpaceError
 from orchestrator.race.cohort import Cohort
 from orchestrator.race.ladder import Ladder, Rung, build_ladder, check_ladder, cost, describe, resize
-from orchestrator.race.rule import Rule, check_extended, check_whole
+from orchestrator.race.numbers import RaceNumbers
+from orchestrator.race.rule import Rule, check_extended
 from orchestrator.race.runs import FoldRun
 from orchestrator.trial import Action, Decision, Extended, Leg, State
 
@@ -24,43 +25,29 @@ Waiting = tuple[float, int, int]
 class FoldASHA(Rule):
     """The ladder is built from grace_period, reduction_factor, max_t, folds and finalists unless given.
 
-    Args: trials: known at the start; folds; max_t: epochs of a full fold run; ladder: (folds, epochs, quota)
-    from the bottom, the last one all folds at max_t; fold_order: the folds of small rungs come first in it;
-    max_retries: of a fold run, in a row without a new epoch. Raises SearchSpaceError.
+    A ladder that is given: the last rung must be all folds at max_t. Raises SearchSpaceError.
     """
 
-    def __init__(
-        self,
-        *,
-        trials: int,
-        folds: int,
-        max_t: int,
-        grace_period: int = 1,
-        reduction_factor: int = 3,
-        finalists: int = 3,
-        mode: str = "max",
-        fold_order: Sequence[int] | None = None,
-        ladder: Sequence[Sequence[int]] | None = None,
-        max_retries: int = 2,
-    ) -> None:
-        super().__init__(trials, folds, max_t, mode, fold_order, max_retries)
-        check_knobs(max_t, grace_period, reduction_factor, finalists)
-        self._numbers = (folds, max_t, grace_period, reduction_factor, finalists)
-        self._given = None if ladder is None else check_ladder(ladder, trials, folds, max_t)
+    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+        super().__init__(**numbers)
+        own = self.numbers
+        self._given = (
+            None if own.ladder is None else check_ladder(own.ladder, own.trials, own.folds, own.max_t)
+        )
         self._cohorts: list[Cohort] = []
         self._waiting: list[list[list[Waiting]]] = []  # cohort -> rung -> certain legs that wait for a slot
         self._queued: dict[tuple[int, int], tuple[int, int, Waiting]] = {}  # fold run -> where it waits
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
         self._out = 0  # trials complete, pruned or failed
-        self._add_cohort(0, trials)
+        self._add_cohort(0, own.trials)
 
     # ---- asked ----
 
     @property
-    def done(self) -> bool:
+    def _done(self) -> bool:
         return not self.runs.running and self._out == self.runs.trials
 
-    def next(self) -> Leg | None:
+    def _next(self) -> Leg | None:
         rungs = max(len(cohort.ladder) for cohort in self._cohorts)
         for down in range(rungs):  # from the finalists down
             for number, cohort in enumerate(self._cohorts):
@@ -76,6 +63,10 @@ class FoldASHA(Rule):
     @property
     def ladder_text(self) -> str:
         return " and ".join(describe(cohort.ladder) for cohort in self._cohorts)
+
+    def _planned_for(self, trials: int) -> int:
+        kept = [min(trials - cohort.trials.start, len(cohort.trials)) for cohort in self._cohorts]
+        return sum(cost(self._ladder_for(count)) for count in kept if count > 0)
 
     # ---- legs ----
 
@@ -230,6 +221,9 @@ class FoldASHA(Rule):
 
     # ---- cohorts ----
 
+    def _withdraw(self, trial: int) -> None:
+        self._cohorts[self._cohort_number(trial)].fail(trial)
+
     def _extend(self, event: Extended) -> list[Decision]:
         now = self.runs.trials
         check_extended(event, now)
@@ -246,16 +240,12 @@ class FoldASHA(Rule):
                 self._requeue(run)
 
     def _ladder_for(self, trials: int) -> Ladder:
-        return build_ladder(trials, *self._numbers) if self._given is None else resize(self._given, trials)
-
-
-def check_knobs(max_t: int, grace_period: int, reduction_factor: int, finalists: int) -> None:
-    """Raises SearchSpaceError."""
-    check_whole("grace_period", grace_period, 1)
-    check_whole("reduction_factor", reduction_factor, 2)
-    check_whole("finalists", finalists, 1)
-    if grace_period > max_t:
-        raise SearchSpaceError(f"grace_period={grace_period} is longer than max_t={max_t}; lower one of them")
+        if self._given is not None:
+            return resize(self._given, trials)
+        own = self.numbers
+        return build_ladder(
+            trials, own.folds, own.max_t, own.grace_period, own.reduction_factor, own.finalists
+        )
 
 
 def _at(step: Rung) -> str:

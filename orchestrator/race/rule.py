@@ -5,15 +5,17 @@ A rule adds what it decides: `next`, what an epoch leads to, when a trial is out
 
 from __future__ import annotations
 
+import heapq
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import Unpack
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.race.numbers import Numbers, RaceNumbers
 from orchestrator.race.runs import FoldRun, FoldRuns
 from orchestrator.trial import (
     Action,
+    BudgetSpent,
     Decision,
     EpochEnded,
     Extended,
@@ -23,6 +25,7 @@ from orchestrator.trial import (
     Proposed,
     RaceEvent,
     Resumed,
+    Shortened,
     State,
     TrialStatus,
 )
@@ -33,44 +36,41 @@ OUT = (State.PRUNED, State.FAIL)
 class Rule(ABC):
     """A race; see orchestrator.trial.Race for the contract of its public part."""
 
-    def __init__(
-        self,
-        trials: int,
-        folds: int,
-        max_t: int,
-        mode: str,
-        fold_order: Sequence[int] | None,
-        max_retries: int,
-    ) -> None:
-        for name, value in (("trials", trials), ("folds", folds), ("max_t", max_t)):
-            check_whole(name, value, 1)
-        check_whole("max_retries", max_retries, 0)
-        if mode not in ("max", "min"):
-            raise SearchSpaceError(f"mode={mode!r} is neither 'max' nor 'min'; give one of them")
-        order = tuple(range(folds)) if fold_order is None else tuple(fold_order)
-        if sorted(order) != list(range(folds)):
-            raise SearchSpaceError(
-                f"fold_order={order} must hold each of the {folds} folds 0 to {folds - 1} once; correct it"
-            )
-        self.folds, self.max_t, self.fold_order, self.max_retries = folds, max_t, order, max_retries
-        self.runs = FoldRuns(folds, max_t, mode)
+    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+        """See `Numbers`. Raises SearchSpaceError."""
+        self.numbers = Numbers(**numbers)
+        self.folds, self.max_t = self.numbers.folds, self.numbers.max_t
+        self.fold_order, self.max_retries = self.numbers.order, self.numbers.max_retries
+        self.runs = FoldRuns(self.folds, self.max_t, self.numbers.mode)
         self._final: dict[int, State] = {}  # COMPLETE, PRUNED, FAIL
         self._why: dict[int, str] = {}
         self._last: dict[int, tuple[int, float]] = {}  # trial -> last finished rung (index), score there
-        self.runs.grow(trials)
+        self._finishing: tuple[int, ...] | None = None  # once the budget is spent: what is still run
+        self.runs.grow(self.numbers.trials)
 
     # ---- the contract ----
 
     @property
-    @abstractmethod
-    def done(self) -> bool: ...
+    def done(self) -> bool:
+        if self._finishing is None:
+            return self._done
+        return not self.runs.running and self._finishing_leg() is None
 
-    @abstractmethod
-    def next(self) -> Leg | None: ...
+    def next(self) -> Leg | None:
+        return self._next() if self._finishing is None else self._finishing_leg()
 
     @property
     @abstractmethod
     def planned_fold_epochs(self) -> int: ...
+
+    def remaining_fold_epochs(self, trials: int) -> int:
+        return max(self._planned_for(trials) - self.spent_fold_epochs, 0)
+
+    @property
+    def finish_fold_epochs(self) -> int:
+        chosen = self._finalists() if self._finishing is None else self._finishing
+        rows = [self.runs.of(trial) for trial in chosen if trial not in self._final]
+        return sum(self.max_t - run.epochs for row in rows for run in row)
 
     @property
     @abstractmethod
@@ -94,7 +94,13 @@ class Rule(ABC):
             self._resume()
             return []
         if isinstance(event, Extended):
+            if self._finishing is not None:
+                raise ValueError("the budget is spent: the race takes no more trials")
             return self._extend(event)
+        if isinstance(event, Shortened):
+            return self._shorten(event)
+        if isinstance(event, BudgetSpent):
+            return self._finish(event)
         if isinstance(event, Proposed):
             return []  # the rule handles numbers only
         raise ValueError(f"a race cannot take the event {event!r}")
@@ -124,6 +130,21 @@ class Rule(ABC):
         return State.PARKED if any(run.epochs for run in row) else State.WAITING
 
     # ---- what a rule decides ----
+
+    @property
+    @abstractmethod
+    def _done(self) -> bool: ...
+
+    @abstractmethod
+    def _next(self) -> Leg | None: ...
+
+    @abstractmethod
+    def _planned_for(self, trials: int) -> int:
+        """Fold-epochs of the whole race if it had the first `trials` trials alone."""
+
+    @abstractmethod
+    def _withdraw(self, trial: int) -> None:
+        """Takes note that a trial that never started will not."""
 
     @abstractmethod
     def _settle(self) -> list[Decision]:
@@ -161,7 +182,7 @@ class Rule(ABC):
         run = self.runs.start(event)
         if event.trial not in self._final:
             self._why[event.trial] = event.reason
-        self._requeue(run)
+        self._requeue_if_racing(run)
 
     def _epoch(self, event: EpochEnded) -> list[Decision]:
         if not math.isfinite(event.score):
@@ -172,22 +193,23 @@ class Rule(ABC):
         run = self.runs.end_epoch(event)
         leg = run.leg
         assert leg is not None  # end_epoch checked it
-        decisions = self._after_epoch(run, leg)
+        racing = self._finishing is None
+        decisions = self._after_epoch(run, leg) if racing else self._after_finishing_epoch(run)
         if run.epochs < leg.end:
             return [*decisions, self._inside(run, leg)]
         self.runs.park(run)
-        self._requeue(run)
-        decisions += self._settle()
+        self._requeue_if_racing(run)
+        decisions += self._settle_if_racing()
         return [*decisions, self._at_end(run, leg)]
 
     def _inside(self, run: FoldRun, leg: Leg) -> Decision:
-        if self._is_out(run) or run.epochs >= self.max_t:
+        if self._stops(run) or run.epochs >= self.max_t:
             return self._stop(run)
         words = f"epoch {run.epochs} of {leg.end} of its leg"
         return Decision(Action.CONTINUE, run.trial, words, run.fold)
 
     def _at_end(self, run: FoldRun, leg: Leg) -> Decision:
-        if self._is_out(run) or run.epochs >= self.max_t:
+        if self._stops(run) or run.epochs >= self.max_t:
             return self._stop(run)
         coming = self.next()
         if coming is not None and coming.key == leg.key:
@@ -197,20 +219,21 @@ class Rule(ABC):
 
     def _stop(self, run: FoldRun) -> Decision:
         self.runs.park(run)
-        words = self._stop_words(run) if self._is_out(run) else f"all {run.epochs} epochs done"
+        words = self._stop_words(run) if self._stops(run) else f"all {run.epochs} epochs done"
         if self._final.get(run.trial) in OUT:
             self.runs.rewind(run, 0)  # its checkpoints go with it
-        self._requeue(run)
+        self._requeue_if_racing(run)
         return Decision(Action.STOP, run.trial, words, run.fold)
 
     def _failed(self, event: LegFailed) -> list[Decision]:
         run = self.runs.under_way(event)
-        if self._is_out(run):
+        if self._stops(run):
             return [replace(self._stop(run), reason=f"{event.failure}; the trial is out anyway")]
         tries = run.failures + 1
-        if not self._retries(run, event.failure) or tries > self.max_retries:
-            again = f", failure {tries} in a row" if tries > 1 else ""
-            words = f"{event.failure} on fold {event.fold} after epoch {event.epoch}{again}: {event.error}"
+        again = self._retries(run, event.failure) or (self._finishing is not None and event.failure != "nan")
+        if not again or tries > self.max_retries:
+            row = f", failure {tries} in a row" if tries > 1 else ""
+            words = f"{event.failure} on fold {event.fold} after epoch {event.epoch}{row}: {event.error}"
             return self._fail(run, words)
         run.failures = tries
         self.runs.park(run)
@@ -220,14 +243,15 @@ class Rule(ABC):
         words += f"retry {tries} of {self.max_retries} from epoch {run.epochs}"
         if event.trial not in self._final:
             self._why[event.trial] = words
-        self._requeue(run)
-        return [*self._settle(), Decision(Action.RETRY, event.trial, words, event.fold)]
+        self._requeue_if_racing(run)
+        return [*self._settle_if_racing(), Decision(Action.RETRY, event.trial, words, event.fold)]
 
     def _fail(self, run: FoldRun, words: str) -> list[Decision]:
         self.runs.park(run)
-        self._after_fail(run, words)
+        if self._finishing is None:
+            self._after_fail(run, words)
         self._close(run.trial, State.FAIL, words)
-        return [Decision(Action.FAIL, run.trial, words, run.fold), *self._settle()]
+        return [Decision(Action.FAIL, run.trial, words, run.fold), *self._settle_if_racing()]
 
     def _resume(self) -> None:
         for trial, fold in sorted(self.runs.running):
@@ -235,7 +259,7 @@ class Rule(ABC):
             self.runs.park(run)
             if self._final.get(trial) in OUT:
                 self.runs.rewind(run, 0)
-            self._requeue(run)
+            self._requeue_if_racing(run)
 
     def _close(self, trial: int, state: State, words: str) -> None:
         """A trial is complete, pruned or failed; what is stored of one that is out is deleted."""
@@ -244,17 +268,81 @@ class Rule(ABC):
         for run in self.runs.of(trial):
             if state in OUT and not run.running:
                 self.runs.rewind(run, 0)
+            self._requeue_if_racing(run)
+
+    def _stops(self, run: FoldRun) -> bool:
+        finished = self._finishing is not None and self._final.get(run.trial) in OUT
+        return finished or self._is_out(run)
+
+    def _requeue_if_racing(self, run: FoldRun) -> None:
+        if self._finishing is None:
             self._requeue(run)
+
+    def _settle_if_racing(self) -> list[Decision]:
+        return self._settle() if self._finishing is None else []
+
+    # ---- fewer trials, or no budget for more than the finalists ----
+
+    def _shorten(self, event: Shortened) -> list[Decision]:
+        decisions = []
+        for trial in range(event.trials, self.runs.trials):
+            if self.state(trial) is not State.WAITING:
+                raise ValueError(f"trial {trial} has started: the race cannot be cut to {event.trials}")
+        for trial in range(event.trials, self.runs.trials):
+            words = f"the budget is enough for {event.trials} trials"
+            self._withdraw(trial)
+            self._close(trial, State.PRUNED, words)
+            decisions.append(Decision(Action.PRUNE, trial, words))
+        return [*decisions, *self._settle_if_racing()]
+
+    def _finish(self, event: BudgetSpent) -> list[Decision]:
+        """The finalists go to the end of all folds, everything else is out."""
+        if self._finishing is not None:
+            raise ValueError("the budget was spent before")
+        self._finishing = self._finalists()
+        decisions = []
+        for trial in range(self.runs.trials):
+            if trial not in self._final and trial not in self._finishing:
+                self._close(trial, State.PRUNED, event.reason)
+                decisions.append(Decision(Action.PRUNE, trial, event.reason))
+        for trial in self._finishing:
+            if trial not in self._final:
+                words = f"{event.reason}; goes to the end of all folds"
+                decisions.append(Decision(Action.PROMOTE, trial, words))
+        return decisions
+
+    def _finalists(self) -> tuple[int, ...]:
+        """Those ahead of all others now, as many as there are to be, best first."""
+        trials = range(self.runs.trials)
+        alive = (trial for trial in trials if self._final.get(trial) not in OUT and self.runs.spent[trial])
+        return tuple(heapq.nsmallest(self.numbers.finalists, alive, key=self._place_now))
+
+    def _place_now(self, trial: int) -> tuple[bool, int, float, int]:
+        """Sorts the trial that is furthest and best first."""
+        rung, score = self._last.get(trial, (-1, 0.0))
+        return (self._final.get(trial) is not State.COMPLETE, -rung, -score, trial)
+
+    def _finishing_leg(self) -> Leg | None:
+        for trial in self._finishing or ():
+            for fold in self.fold_order if trial not in self._final else ():
+                run = self.runs.get(trial, fold)
+                if not run.running and run.epochs < self.max_t:
+                    return Leg(trial, fold, run.epochs, self.max_t, False, "the budget is for the finalists")
+        return None
+
+    def _after_finishing_epoch(self, run: FoldRun) -> list[Decision]:
+        if run.trial in self._final or self.runs.full(run.trial) < self.folds:
+            return []
+        rung = max(self._last.get(trial, (0, 0.0))[0] for trial in range(self.runs.trials))
+        self._last[run.trial] = (rung, self.runs.mean(run.trial, self.fold_order, self.max_t))
+        words = f"owns all {self.folds} folds at {self.max_t} epochs"
+        self._close(run.trial, State.COMPLETE, words)
+        return [Decision(Action.COMPLETE, run.trial, words)]
 
     def _merit(self, status: TrialStatus) -> tuple[bool, bool, int, float, int]:
         rung, score = self._last.get(status.trial, (-1, 0.0))
         failed = status.state is State.FAIL
         return (status.state is not State.COMPLETE, failed, -rung, -score, status.trial)
-
-
-def check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise SearchSpaceError(f"{name}={value!r} must be a whole number of at least {least}")
 
 
 def check_extended(event: Extended, now: int) -> None:

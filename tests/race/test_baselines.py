@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.errors import SearchSpaceError
 from orchestrator.race import Exhaustive, PooledASHA, make_race
-from orchestrator.race.baselines import percentile
+from orchestrator.race.baselines.pooled_asha import percentile
 from orchestrator.trial import Action, EpochEnded, LegFailed, LegStarted, Resumed, State
 from tests.race.scenes import epoch, run_all, run_leg, start_next, states
 
