@@ -28,8 +28,8 @@ lint: setup      ## ruff, its formatter and mypy
 
 check: lint test ## what must pass before a commit
 
-bench-race: setup  ## the race against its baselines on synthetic curves
-	$(BIN)/python benchmarks/race.py
+bench-race: setup  ## the race against its baselines on learning curves, into docs/benchmarks
+	$(BIN)/python -m benchmarks.race
 
 bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
 	$(BIN)/python benchmarks/legs.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Unpack
 
 from orchestrator.errors import SearchSpaceError
@@ -10,13 +11,34 @@ from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.race.numbers import RaceNumbers
 from orchestrator.race.rule import Rule
 
-RULES: dict[str, type[Rule]] = {"fold_asha": FoldASHA, "exhaustive": Exhaustive, "pooled_asha": PooledASHA}
+RULES = {
+    "fold_asha": "orchestrator.race.fold_asha.FoldASHA",
+    "exhaustive": "orchestrator.race.baselines.Exhaustive",
+    "sequential_cv": "orchestrator.race.baselines.SequentialCV",
+    "pooled_asha": "orchestrator.race.baselines.PooledASHA",
+    "per_fold_asha": "orchestrator.race.baselines.PerFoldASHA",
+    "fold_mean_asha": "orchestrator.race.baselines.FoldMeanASHA",
+    "top_k": "orchestrator.race.baselines.TopKAfterEpochs",
+    "forgiving": "orchestrator.race.baselines.Forgiving",
+    "aggressive": "orchestrator.race.baselines.Aggressive",
+    "optuna_wilcoxon": "orchestrator.race.baselines.optuna_rules.OptunaWilcoxon",
+    "optuna_hyperband": "orchestrator.race.baselines.optuna_rules.OptunaHyperband",
+    "optuna_successive_halving": "orchestrator.race.baselines.optuna_rules.OptunaSuccessiveHalving",
+}
+"""Key -> class, imported when asked for: Optuna takes a second."""
 
-__all__ = ["RULES", "Exhaustive", "FoldASHA", "PooledASHA", "RaceNumbers", "Rule", "make_race"]
+__all__ = ["RULES", "Exhaustive", "FoldASHA", "PooledASHA", "RaceNumbers", "Rule", "make_race", "rule_class"]
+
+
+def rule_class(name: str) -> type[Rule]:
+    """Of a key of RULES. Raises SearchSpaceError for an unknown one."""
+    if name not in RULES:
+        raise SearchSpaceError(f"rule={name!r} is not known; give one of {', '.join(RULES)}")
+    module, _, attribute = RULES[name].rpartition(".")
+    found: type[Rule] = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def make_race(name: str, **numbers: Unpack[RaceNumbers]) -> Rule:
-    """A rule by its name. Raises SearchSpaceError for an unknown name or numbers that make no race."""
-    if name not in RULES:
-        raise SearchSpaceError(f"rule={name!r} is not known; give one of {', '.join(RULES)}")
-    return RULES[name](**numbers)
+    """A rule by its key. Raises SearchSpaceError for an unknown one or numbers that make no race."""
+    return rule_class(name)(**numbers)

@@ -3,18 +3,20 @@
 A trial's level is the highest rung it is a member of; it is ranked there once it has an entry. A trial that
 fails with an entry keeps it (the comparison was made); one that fails without an entry leaves a vacancy. The
 places of a rung are its quota, more where vacancies above it could not be filled otherwise, fewer where not
-so many trials can come.
+so many trials can come. Until all entries of the rung below are in, a quota is only known to lie between the
+rung's bounds.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from collections.abc import Iterator
+from sortedcontainers import SortedList
 
 from orchestrator.race.ladder import Ladder
 
 Ranked = tuple[float, int]
 """(-score, trial): sorts best first, the earlier trial first among equals."""
+
+LEAST, MOST = 0, 1
 
 
 class Cohort:
@@ -22,27 +24,47 @@ class Cohort:
 
     def __init__(self, first: int, ladder: Ladder) -> None:
         self.trials = range(first, first + ladder[0].quota)
-        self.ladder = ladder
         self.top = len(ladder) - 1
         self.level = dict.fromkeys(self.trials, 0)
-        self.scores: dict[tuple[int, int], float] = {}  # (trial, rung) -> mean running best, larger is better
-        self.ranks: list[list[Ranked]] = [[] for _ in ladder]  # every entry of a rung
-        self.candidates: list[list[Ranked]] = [[] for _ in ladder]  # of them: alive and not yet promoted
-        self.open: list[list[Ranked]] = [[] for _ in ladder]  # of them: not pruned
+        self.scores: dict[tuple[int, int], float] = {}  # (trial, rung) -> what is ranked, larger is better
+        self.ranks: list[SortedList] = [SortedList() for _ in ladder]  # every entry of a rung
+        self.candidates: list[SortedList] = [SortedList() for _ in ladder]  # neither promoted nor failed
+        self.open: list[SortedList] = [SortedList() for _ in ladder]  # nor pruned
         self.members = [len(self.trials)] + [0] * self.top
-        self._places: list[int] | None = None  # counted again after each change
+        self._quotas: list[int | None] = [None] * len(ladder)  # set ones
+        self._places: tuple[list[int], list[int]] | None = None  # counted again after each change
+        self.ladder = ladder
 
-    # ---- what is known of a rung ----
+    # ---- quotas and places ----
 
-    def places(self, rung: int) -> int:
-        """How many trials this rung will have in the end."""
+    def set_ladder(self, ladder: Ladder) -> None:
+        """Other quotas for the same rungs; those set already stay."""
+        self.ladder, self._places = ladder, None
+
+    def quota(self, rung: int) -> int | None:
+        """None: not known yet."""
+        bounds = self.ladder[rung].least, self.ladder[rung].most
+        return bounds[0] if bounds[0] == bounds[1] else self._quotas[rung]
+
+    def set_quota(self, rung: int, quota: int) -> None:
+        self._quotas[rung], self._places = quota, None
+
+    def unset(self) -> int | None:
+        """The lowest rung whose quota is open although all entries below it are in; None: there is none."""
+        for rung in range(1, self.top + 1):
+            if self.quota(rung) is None:
+                return rung if self.missing(rung - 1, LEAST) <= 0 else None
+        return None
+
+    def places(self, rung: int, bound: int = MOST) -> int:
+        """How many trials this rung will have in the end, at least or at most."""
         if self._places is None:
-            self._places = self._count_places(self._wanted())
-        return self._places[rung]
+            self._places = self._count_places()
+        return self._places[bound][rung]
 
     def _wanted(self) -> list[int]:
-        """The quotas, raised where trials failed higher up and those still here cannot fill their places."""
-        wanted = [rung.quota for rung in self.ladder]
+        """The least quotas, raised where trials failed higher up and those here cannot fill their places."""
+        wanted = [self._bound(rung, LEAST) for rung in range(self.top + 1)]
         for rung in range(self.top - 1, -1, -1):
             vacant = max(wanted[rung + 1] - self.members[rung + 1], 0)
             to_come = self.members[rung] - len(self.ranks[rung])
@@ -50,8 +72,17 @@ class Cohort:
             wanted[rung] = max(wanted[rung], self.members[rung] + short)
         return wanted
 
-    def _count_places(self, wanted: list[int]) -> list[int]:
-        """Of what is wanted, what can still come from below."""
+    def _bound(self, rung: int, bound: int) -> int:
+        quota = self.quota(rung)
+        return (self.ladder[rung].least, self.ladder[rung].most)[bound] if quota is None else quota
+
+    def _count_places(self) -> tuple[list[int], list[int]]:
+        """Of what is wanted, at least and at most, what can still come from below."""
+        least = self._wanted()
+        most = [max(self._bound(rung, MOST), wanted) for rung, wanted in enumerate(least)]
+        return self._can_come(least), self._can_come(most)
+
+    def _can_come(self, wanted: list[int]) -> list[int]:
         places = [self.members[0]]
         for rung in range(1, len(wanted)):
             missing = places[rung - 1] - len(self.ranks[rung - 1])
@@ -59,38 +90,46 @@ class Cohort:
             places.append(min(wanted[rung], can_come))
         return places
 
-    def missing(self, rung: int) -> int:
-        """Entries this rung still waits for."""
-        return self.places(rung) - len(self.ranks[rung])
+    # ---- what is known of a rung ----
 
-    def free(self, rung: int) -> int:
-        """Places not yet given away."""
-        return self.places(rung) - self.members[rung]
+    def missing(self, rung: int, bound: int = MOST) -> int:
+        """Entries this rung still waits for, at least or at most."""
+        return self.places(rung, bound) - len(self.ranks[rung])
+
+    def free(self, rung: int, bound: int) -> int:
+        """Places not yet given away, at least or at most."""
+        return self.places(rung, bound) - self.members[rung]
 
     def certain(self, rung: int) -> int | None:
         """The trial of this rung that is inside the next one whatever is still missing here."""
         candidates = self.candidates[rung]
-        if rung == self.top or not candidates or self.missing(rung) >= self.free(rung + 1):
+        if rung == self.top or not candidates or self.missing(rung) >= self.free(rung + 1, LEAST):
             return None
-        return candidates[0][1]
+        trial: int = candidates[0][1]
+        return trial
 
     def outside(self, rung: int) -> int | None:
         """An open trial of this rung with as many better ones before it as the next one has places left."""
         if rung == self.top or not self.open[rung]:
             return None
         worst = self.open[rung][-1]
-        place = bisect_left(self.candidates[rung], worst)
-        return worst[1] if place >= self.free(rung + 1) else None
+        place = self.candidates[rung].bisect_left(worst)
+        return worst[1] if place >= self.free(rung + 1, MOST) else None
 
-    def hopeful(self, rung: int) -> Iterator[int]:
-        """Trials inside the next quota so far, best first, once 30% of the entries (at least 3) are in."""
-        entries = len(self.ranks[rung])
-        if rung < self.top and entries >= max(3, 0.3 * self.places(rung)):
-            yield from (trial for _, trial in self.open[rung])
+    def likely(self, trial: int, rung: int) -> bool:
+        """Whether a trial looks like one that reaches `rung`, 30% of the entries beside its last being in."""
+        last = self.last_entry(trial)
+        entries = len(self.ranks[last])
+        return entries >= max(3, 0.3 * self.places(last)) and self.rank(trial, last) <= self.places(rung)
+
+    def last_entry(self, trial: int) -> int:
+        """The highest rung where a trial has an entry; -1: none."""
+        level = self.level[trial]
+        return level if (trial, level) in self.scores else level - 1
 
     def rank(self, trial: int, rung: int) -> int:
         """1 is the best of the rung's entries."""
-        return bisect_left(self.ranks[rung], (-self.scores[trial, rung], trial)) + 1
+        return int(self.ranks[rung].bisect_left((-self.scores[trial, rung], trial))) + 1
 
     # ---- what happens to a trial ----
 
@@ -100,37 +139,30 @@ class Cohort:
         rung = self.level[trial]
         self.scores[trial, rung] = score
         for ranked in (self.ranks, self.candidates, self.open):
-            insort(ranked[rung], (-score, trial))
+            ranked[rung].add((-score, trial))
 
     def promote(self, trial: int) -> bool:
         """Moves a trial up a rung; True when it had been pruned."""
         self._places = None
         rung = self.level[trial]
         item = (-self.scores[trial, rung], trial)
-        _discard(self.candidates[rung], item)
-        pruned = not _discard(self.open[rung], item)
+        self.candidates[rung].discard(item)
+        pruned = item not in self.open[rung]
+        self.open[rung].discard(item)
         self.level[trial] = rung + 1
         self.members[rung + 1] += 1
         return pruned
 
     def prune(self, trial: int) -> None:
         rung = self.level[trial]
-        _discard(self.open[rung], (-self.scores[trial, rung], trial))
+        self.open[rung].discard((-self.scores[trial, rung], trial))
 
     def fail(self, trial: int) -> None:
         self._places = None
         rung = self.level[trial]
         if (trial, rung) in self.scores:
             item = (-self.scores[trial, rung], trial)
-            _discard(self.candidates[rung], item)
-            _discard(self.open[rung], item)
+            self.candidates[rung].discard(item)
+            self.open[rung].discard(item)
         else:
             self.members[rung] -= 1
-
-
-def _discard(ranked: list[Ranked], item: Ranked) -> bool:
-    place = bisect_left(ranked, item)
-    found = place < len(ranked) and ranked[place] == item
-    if found:
-        del ranked[place]
-    return found

@@ -7,19 +7,24 @@ that there are always finalists with all their folds.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Unpack
 
+from sortedcontainers import SortedList
+
 from orchestrator.race.cohort import Cohort
-from orchestrator.race.ladder import Ladder, Rung, build_ladder, check_ladder, cost, describe, resize
+from orchestrator.race.ladder import Ladder, Rung, behind, build_ladder, check_ladder, cost, describe, resize
 from orchestrator.race.numbers import RaceNumbers
+from orchestrator.race.quota import settled_quota
 from orchestrator.race.rule import Rule, check_extended
 from orchestrator.race.runs import FoldRun
 from orchestrator.trial import Action, Decision, Extended, Leg, State
 
 Waiting = tuple[float, int, int]
-"""(-score one rung below, trial, place in the fold order): the order in which certain legs are handed out."""
+"""(-score one rung below, trial, place in the fold order): the order in which legs are handed out."""
+
+SLOPE = 0.2
+"""Of what a score gained in the second half of its epochs, the share it is expected to gain still."""
 
 
 class FoldASHA(Rule):
@@ -35,8 +40,9 @@ class FoldASHA(Rule):
             None if own.ladder is None else check_ladder(own.ladder, own.trials, own.folds, own.max_t)
         )
         self._cohorts: list[Cohort] = []
-        self._waiting: list[list[list[Waiting]]] = []  # cohort -> rung -> certain legs that wait for a slot
-        self._queued: dict[tuple[int, int], tuple[int, int, Waiting]] = {}  # fold run -> where it waits
+        self._certain: list[list[SortedList]] = []  # cohort -> rung -> fold runs that wait for a slot
+        self._guesses: list[dict[tuple[int, int], SortedList]] = []  # cohort -> (rung, aim) -> others
+        self._queued: dict[tuple[int, int], tuple[SortedList, Waiting]] = {}  # fold run -> where it waits
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
         self._out = 0  # trials complete, pruned or failed
         self._add_cohort(0, own.trials)
@@ -52,9 +58,9 @@ class FoldASHA(Rule):
         for down in range(rungs):  # from the finalists down
             for number, cohort in enumerate(self._cohorts):
                 rung = cohort.top - down
-                if rung >= 0 and self._waiting[number][rung]:
-                    return self._certain_leg(cohort, rung, self._waiting[number][rung][0])
-        return next(self._speculative_legs(rungs), None)
+                if rung >= 0 and self._certain[number][rung]:
+                    return self._certain_leg(cohort, rung, self._certain[number][rung][0])
+        return next(self._guessed_legs(rungs), None)
 
     @property
     def planned_fold_epochs(self) -> int:
@@ -81,45 +87,54 @@ class FoldASHA(Rule):
             words = f"to rung {rung + 1} {_at(step)}: rank {rank} at rung {rung}, quota {step.quota}"
         return Leg(trial, run.fold, run.epochs, step.epochs, False, words)
 
-    def _speculative_legs(self, rungs: int) -> Iterator[Leg]:
-        for down in range(1, rungs):
-            for cohort in self._cohorts:
-                rung = cohort.top - down
-                if rung >= 0:
-                    for trial in cohort.hopeful(rung):
-                        yield from self._speculative_legs_of(cohort, trial, rung)
+    def _guessed_legs(self, rungs: int) -> Iterator[Leg]:
+        """The nearest rungs first, and of them the highest."""
+        for ahead in range(1, rungs):
+            for down in range(ahead, rungs):
+                for number, cohort in enumerate(self._cohorts):
+                    rung = cohort.top - down
+                    guesses = self._guesses[number].get((rung, rung + ahead))
+                    if guesses and cohort.likely(guesses[0][1], rung + ahead):
+                        yield self._guessed_leg(cohort, rung, rung + ahead, guesses[0])
 
-    def _speculative_legs_of(self, cohort: Cohort, trial: int, rung: int) -> Iterator[Leg]:
-        step = cohort.ladder[rung + 1]
-        for run in self._first_folds(trial, step):
-            if not run.running and run.epochs < step.epochs:
-                words = f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {step.quota}"
-                yield Leg(trial, run.fold, run.epochs, step.epochs, True, words)
+    def _guessed_leg(self, cohort: Cohort, rung: int, target: int, waiting: Waiting) -> Leg:
+        _, trial, place = waiting
+        run, step = self.runs.get(trial, self.fold_order[place]), cohort.ladder[target]
+        words = f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {step.quota}"
+        return Leg(trial, run.fold, run.epochs, step.epochs, True, words)
 
     def _first_folds(self, trial: int, step: Rung) -> list[FoldRun]:
         row = self.runs.of(trial)
         return [row[fold] for fold in self.fold_order[: step.folds]]
 
-    # ---- the queue of certain legs ----
+    # ---- what waits for a slot ----
 
     def _requeue(self, run: FoldRun) -> None:
         key = (run.trial, run.fold)
         if key in self._queued:
-            number, rung, waiting = self._queued.pop(key)
-            queue = self._waiting[number][rung]
-            del queue[bisect_left(queue, waiting)]
-        if run.running or run.trial in self._final:
-            return
+            queue, waiting = self._queued.pop(key)
+            queue.remove(waiting)
+        found = None if run.running or run.trial in self._final else self._queue_of(run)
+        if found is not None:
+            found[0].add(found[1])
+            self._queued[key] = found
+
+    def _queue_of(self, run: FoldRun) -> tuple[SortedList, Waiting] | None:
+        """Where a fold run waits: for its trial's rung, or for a guess at the ones above; None: nowhere."""
         number = self._cohort_number(run.trial)
         cohort = self._cohorts[number]
-        rung = cohort.level[run.trial]
-        step = cohort.ladder[rung]
-        needed = self._place[run.fold] < step.folds and run.epochs < step.epochs
-        if needed and (run.trial, rung) not in cohort.scores:
-            below = cohort.scores[run.trial, rung - 1] if rung else 0.0
-            waiting = (-below, run.trial, self._place[run.fold])
-            insort(self._waiting[number][rung], waiting)
-            self._queued[key] = (number, rung, waiting)
+        rung, place = cohort.level[run.trial], self._place[run.fold]
+        last = cohort.last_entry(run.trial)
+        waiting = (-cohort.scores[run.trial, last] if last >= 0 else 0.0, run.trial, place)
+        if last < rung and self._needs(run, cohort.ladder[rung]):
+            return self._certain[number][rung], waiting
+        for target in range(rung + 1, cohort.top + 1 if last >= 0 else 0):
+            if self._needs(run, cohort.ladder[target]):
+                return self._guesses[number].setdefault((last, target), SortedList()), waiting
+        return None
+
+    def _needs(self, run: FoldRun, step: Rung) -> bool:
+        return self._place[run.fold] < step.folds and run.epochs < step.epochs
 
     def _cohort_number(self, trial: int) -> int:
         number = len(self._cohorts) - 1
@@ -141,13 +156,23 @@ class FoldASHA(Rule):
             return
         if all(run.epochs >= step.epochs for run in self._first_folds(trial, step)):
             score = self.runs.mean(trial, self.fold_order[: step.folds], step.epochs)
-            cohort.enter(trial, score)
+            cohort.enter(trial, score if rung == cohort.top else self._projected(trial, step, score))
             self._last[trial] = (rung, score)
+            for run in self.runs.of(trial):
+                self._requeue(run)
+
+    def _projected(self, trial: int, step: Rung, score: float) -> float:
+        """A score that still rises counts for more."""
+        half = self.runs.mean(trial, self.fold_order[: step.folds], max(step.epochs // 2, 1))
+        return score + SLOPE * (score - half)
 
     def _settle(self) -> list[Decision]:
         decisions: list[Decision] = []
-        for cohort in self._cohorts:
+        for number, cohort in enumerate(self._cohorts):
             decisions += self._promote(cohort)
+            while (rung := cohort.unset()) is not None:
+                cohort.set_quota(rung, settled_quota(cohort, rung, self._cohorts[:number]))
+                decisions += self._promote(cohort)
             decisions += self._prune(cohort)
         return decisions
 
@@ -190,7 +215,7 @@ class FoldASHA(Rule):
 
     def _complete(self, cohort: Cohort) -> list[Decision]:
         decisions = []
-        for _, trial in list(cohort.open[cohort.top]):
+        for _, trial in tuple(cohort.open[cohort.top]):
             words = (
                 self._standing(cohort, cohort.top, trial)
                 + f"owns all {self.folds} folds at {self.max_t} epochs"
@@ -222,7 +247,11 @@ class FoldASHA(Rule):
     # ---- cohorts ----
 
     def _withdraw(self, trial: int) -> None:
-        self._cohorts[self._cohort_number(trial)].fail(trial)
+        cohort = self._cohorts[self._cohort_number(trial)]
+        cohort.fail(trial)
+        if left := cohort.members[0]:
+            ladder = self._ladder_for(left)
+            cohort.set_ladder(behind(ladder) if cohort is not self._cohorts[0] else ladder)
 
     def _extend(self, event: Extended) -> list[Decision]:
         now = self.runs.trials
@@ -233,8 +262,10 @@ class FoldASHA(Rule):
 
     def _add_cohort(self, first: int, trials: int) -> None:
         ladder = self._ladder_for(trials)
+        ladder = behind(ladder) if self._cohorts else ladder
         self._cohorts.append(Cohort(first, ladder))
-        self._waiting.append([[] for _ in ladder])
+        self._certain.append([SortedList() for _ in ladder])
+        self._guesses.append({})
         for trial in range(first, first + trials):
             for run in self._first_folds(trial, ladder[0]):
                 self._requeue(run)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,11 +13,20 @@ from orchestrator.errors import SearchSpaceError
 
 @dataclass(frozen=True)
 class Rung:
-    """Trials are compared here on their first `folds` folds after `epochs` epochs; `quota` trials come."""
+    """Trials are compared here on their first `folds` folds after `epochs` epochs; `quota` trials come.
+
+    least, most: where the study shows that fewer are enough or more are needed; the quota itself by default.
+    """
 
     folds: int
     epochs: int
     quota: int
+    least: int = -1
+    most: int = -1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "least", self.quota if self.least < 0 else self.least)
+        object.__setattr__(self, "most", self.quota if self.most < 0 else self.most)
 
     def __str__(self) -> str:
         return f"({self.folds}, {self.epochs})x{self.quota}"
@@ -24,26 +34,50 @@ class Rung:
 
 Ladder = tuple[Rung, ...]
 
+# Of the default ladder, from the bottom: share of max_t, share of the folds, and where its quota lies between
+# all trials (0) and the finalists (1) on a logarithmic scale. Chosen on tables: docs/benchmarks/race.md.
+SHAPE = (
+    *((1 / 18, 0.0, 0.0), (1 / 6, 0.0, 0.36), (5 / 18, 0.0, 0.45)),
+    *((7 / 18, 0.4, 0.62), (1 / 2, 1.0, 0.95), (1.0, 1.0, 1.0)),
+)
+LEAST, MOST = 0.75, 1.35
+"""A quota between the first and the last moves between these multiples of itself."""
+
 
 def build_ladder(
     trials: int, folds: int, max_t: int, grace_period: int, reduction_factor: int, finalists: int
 ) -> Ladder:
-    """The default ladder: (1, t/9) (1, t/3) (2, 2t/3) (folds, t) at grace_period t/9, reduction_factor 3.
+    """The default; 64 trials, 5 folds, 18 epochs: (1, 1)x64 (1, 3)x21 (1, 5)x16 (2, 7)x10 (5, 9)x3 (5, 18)x3.
 
-    One-fold rungs from grace_period up, each `reduction_factor` times longer, up to max_t / reduction_factor;
-    then two folds at two thirds of the length; then everything. Quotas fall by `reduction_factor` from rung
-    to rung, never below `finalists`.
+    No rung is below grace_period epochs. reduction_factor 3 gives these quotas, 2 higher ones, 4 lower ones.
     """
-    shape = [(1, grace_period)]
-    while shape[-1][1] * reduction_factor * reduction_factor <= max_t:
-        shape.append((1, shape[-1][1] * reduction_factor))
-    shape.append((min(2, folds), max(round(2 * max_t / 3), shape[-1][1])))
-    shape.append((folds, max_t))
-    steps = list(dict.fromkeys(shape))  # a short or one-fold race has fewer rungs
     least = min(finalists, trials)
-    quotas = [max(trials // reduction_factor**level, least) for level in range(len(steps) - 1)]
-    quotas = [*quotas, least] if quotas else [trials]
-    return tuple(Rung(*step, quota) for step, quota in zip(steps, quotas, strict=True))
+    rungs: list[Rung] = []
+    for epochs_share, folds_share, depth in SHAPE:
+        step = max(round(folds * folds_share), 1), min(max(round(max_t * epochs_share), grace_period), max_t)
+        quota = _quota(trials, least, min(depth * math.log(reduction_factor, 3), 1.0))
+        if rungs and step == (rungs[-1].folds, rungs[-1].epochs):
+            continue  # a short or one-fold race has fewer rungs
+        rungs.append(Rung(*step, quota))
+    rungs[0] = replace(rungs[0], quota=trials, least=trials, most=trials)
+    rungs[-1] = replace(rungs[-1], quota=least, least=least, most=least) if len(rungs) > 1 else rungs[0]
+    return tuple(_widened(rungs, least))
+
+
+def _quota(trials: int, finalists: int, depth: float) -> int:
+    """On a logarithmic scale from all trials (depth 0) to the finalists (depth 1)."""
+    return max(round(math.exp((1 - depth) * math.log(trials) + depth * math.log(finalists))), finalists)
+
+
+def _widened(rungs: Sequence[Rung], finalists: int) -> list[Rung]:
+    """The second quota is of what one epoch says and stays; the ones above move with what the study shows."""
+    made = list(rungs)
+    for number in range(2, len(rungs) - 1):
+        quota = rungs[number].quota
+        least = max(math.ceil(LEAST * quota), finalists)
+        most = min(int(MOST * quota), rungs[number - 1].most)
+        made[number] = replace(rungs[number], least=least, most=max(most, least))
+    return made
 
 
 def check_ladder(steps: Sequence[Sequence[int]], trials: int, folds: int, max_t: int) -> Ladder:
@@ -81,6 +115,11 @@ def resize(ladder: Ladder, trials: int) -> Ladder:
     middle = [min(max(round(rung.quota * scale), last), trials) for rung in ladder[1:-1]]
     quotas = [trials, *middle, last] if len(ladder) > 1 else [trials]
     return tuple(Rung(rung.folds, rung.epochs, quota) for rung, quota in zip(ladder, quotas, strict=True))
+
+
+def behind(ladder: Ladder) -> Ladder:
+    """For trials that come after others have climbed: no more than do well beside those need go on."""
+    return (ladder[0], *(replace(rung, least=0) for rung in ladder[1:]))
 
 
 def cost(ladder: Ladder) -> int:

@@ -5,8 +5,8 @@ import pytest
 
 from orchestrator.errors import SearchSpaceError
 from orchestrator.race import Exhaustive, PooledASHA, make_race
-from orchestrator.race.baselines.pooled_asha import percentile
-from orchestrator.trial import Action, EpochEnded, LegFailed, LegStarted, Resumed, State
+from orchestrator.race.baselines.stock_asha import percentile
+from orchestrator.trial import Action, LegFailed, Resumed, State
 from tests.race.scenes import epoch, run_all, run_leg, start_next, states
 
 
@@ -28,56 +28,6 @@ def test_exhaustive_goes_on_without_the_trial_that_fails() -> None:
     assert race.observe(LegFailed(leg.trial, leg.fold, 0, "exception", "boom"))[0].action is Action.FAIL
     run_all(race, lambda trial, fold: 0.5)
     assert states(race) == {0: State.FAIL, 1: State.COMPLETE}
-
-
-class RayBracket:
-    """Ray 2.60's _Bracket, stop_last_trials=True, as its source has it, with numpy's own percentile."""
-
-    def __init__(self, grace_period: int, max_t: int, factor: int) -> None:
-        count = int(np.log(max_t / grace_period) / np.log(factor) + 1)
-        self._factor = factor
-        self._rungs: list[tuple[int, dict[tuple[int, int], float]]] = [
-            (grace_period * factor**level, {}) for level in reversed(range(count))
-        ]
-
-    def stops(self, key: tuple[int, int], time: int, score: float) -> bool:
-        for milestone, recorded in self._rungs:
-            if time < milestone or key in recorded:
-                continue
-            cut = (
-                np.nanpercentile(list(recorded.values()), (1 - 1 / self._factor) * 100)
-                if recorded
-                else -np.inf
-            )
-            recorded[key] = score
-            return bool(score < cut)
-        return False
-
-
-@pytest.mark.parametrize("mode, sign", [("max", 1), ("min", -1)])
-@pytest.mark.parametrize("factor, max_t", [(3, 18), (2, 9), (4, 20)])
-def test_pooled_asha_stops_exactly_what_rays_scheduler_stops(
-    mode: str, sign: int, factor: int, max_t: int
-) -> None:
-    rng = np.random.default_rng(factor)
-    race = PooledASHA(trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
-    ray = RayBracket(2, max_t, factor)
-    running = {}
-    stopped = 0
-    while not race.done:
-        while len(running) < 5 and (leg := race.next()) is not None:
-            race.observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end))
-            running[leg.trial, leg.fold] = 0
-        key = list(running)[rng.integers(len(running))]
-        running[key] += 1
-        score = float(rng.normal())
-        own = race.observe(EpochEnded(*key, running[key], sign * score))[-1]
-        expected = running[key] >= max_t or ray.stops(key, running[key], score)
-        assert (own.action is Action.STOP) == expected
-        stopped += expected
-        if expected:
-            del running[key]
-    assert stopped == 90
 
 
 def test_percentile_is_numpys() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
 from typing import Unpack
+
+from sortedcontainers import SortedList
 
 from orchestrator.race.numbers import RaceNumbers
 from orchestrator.race.rule import Rule, check_extended
@@ -17,10 +18,12 @@ class Exhaustive(Rule):
     grace_period, reduction_factor, finalists and ladder are not used. Raises SearchSpaceError.
     """
 
+    _top = 0  # the rung (index) of a complete trial
+
     def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
         super().__init__(**numbers)
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
-        self._waiting: list[tuple[int, int]] = []  # (trial, place in the fold order)
+        self._waiting: SortedList[tuple[int, int]] = SortedList()  # (trial, place in the fold order)
         self._queue_trials(0, self.numbers.trials)
 
     @property
@@ -32,11 +35,11 @@ class Exhaustive(Rule):
             return None
         trial, place = self._waiting[0]
         run = self.runs.get(trial, self.fold_order[place])
-        return Leg(trial, run.fold, run.epochs, self.max_t, False, "every fold runs at full length")
+        return Leg(trial, run.fold, run.epochs, self._goal(run), False, self._leg_words(run))
 
     @property
     def planned_fold_epochs(self) -> int:
-        return self.runs.trials * self.folds * self.max_t
+        return self._planned_for(self.runs.trials)
 
     @property
     def ladder_text(self) -> str:
@@ -49,27 +52,53 @@ class Exhaustive(Rule):
     def _withdraw(self, trial: int) -> None:
         """Its fold runs leave the queue as those of any trial that is out."""
 
+    # ---- what waits for a slot ----
+
+    def _goal(self, run: FoldRun) -> int:
+        """Epochs at which the next leg of this fold run ends."""
+        return self.max_t
+
+    def _leg_words(self, run: FoldRun) -> str:
+        return "every fold runs at full length"
+
     def _wanted(self, run: FoldRun) -> bool:
-        return run.trial not in self._final and run.epochs < self.max_t
+        return run.trial not in self._final and run.epochs < self._goal(run)
 
     def _requeue(self, run: FoldRun) -> None:
         item = (run.trial, self._place[run.fold])
-        place = bisect_left(self._waiting, item)
-        queued = place < len(self._waiting) and self._waiting[place] == item
         wanted = not run.running and self._wanted(run)
-        if queued and not wanted:
-            del self._waiting[place]
-        elif wanted and not queued:
-            insort(self._waiting, item)
+        if item not in self._waiting:
+            if wanted:
+                self._waiting.add(item)
+        elif not wanted:
+            self._waiting.remove(item)
+
+    def _queue_trials(self, first: int, until: int) -> None:
+        self.runs.grow(until)
+        self._waiting.update(
+            (trial, place) for trial in range(first, until) for place in self._first_places()
+        )
+
+    def _first_places(self) -> range:
+        """The places in the fold order at which a new trial may start."""
+        return range(self.folds)
+
+    # ---- what events lead to ----
 
     def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
-        if run.trial in self._final or self.runs.full(run.trial) < self.folds:
+        if run.epochs < self.max_t or run.trial in self._final or self.runs.full(run.trial) < self.folds:
             return []
-        score = self.runs.mean(run.trial, self.fold_order, self.max_t)
-        self._last[run.trial] = (0, score)
+        return self._complete(run.trial)
+
+    def _complete(self, trial: int) -> list[Decision]:
+        self._last[trial] = (self._top, self.runs.mean(trial, self.fold_order, self.max_t))
         words = f"owns all {self.folds} folds at {self.max_t} epochs"
-        self._close(run.trial, State.COMPLETE, words)
-        return [Decision(Action.COMPLETE, run.trial, words)]
+        self._close(trial, State.COMPLETE, words)
+        return [Decision(Action.COMPLETE, trial, words)]
+
+    def _pruned(self, trial: int, words: str) -> list[Decision]:
+        self._close(trial, State.PRUNED, words)
+        return [Decision(Action.PRUNE, trial, words)]
 
     def _after_fail(self, run: FoldRun, words: str) -> None:
         """Nobody takes its place."""
@@ -82,7 +111,3 @@ class Exhaustive(Rule):
         check_extended(event, now)
         self._queue_trials(now, event.trials)
         return []
-
-    def _queue_trials(self, first: int, until: int) -> None:
-        self.runs.grow(until)
-        self._waiting += [(trial, place) for trial in range(first, until) for place in range(self.folds)]

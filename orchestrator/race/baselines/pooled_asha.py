@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from bisect import insort
-from collections.abc import Sequence
 from typing import Unpack
 
 from orchestrator.race.baselines.exhaustive import Exhaustive
+from orchestrator.race.baselines.stock_asha import ScoreList, expected_fold_epochs, milestones
 from orchestrator.race.numbers import RaceNumbers
 from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Action, Decision, Leg, State
+from orchestrator.trial import Decision, Leg
 
 
 class PooledASHA(Exhaustive):
@@ -22,14 +20,17 @@ class PooledASHA(Exhaustive):
     """
 
     def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
-        self._ended: dict[tuple[int, int], str] = {}  # fold runs with nothing left to do, and why
         super().__init__(**numbers)
-        grace_period, reduction_factor = self.numbers.grace_period, self.numbers.reduction_factor
-        self._fraction = 1 - 1 / reduction_factor
-        count = int(math.log(self.max_t / grace_period) / math.log(reduction_factor) + 1)
-        self._milestones = [grace_period * reduction_factor**level for level in reversed(range(count))]
-        self._recorded: dict[int, set[tuple[int, int]]] = {epoch: set() for epoch in self._milestones}
-        self._sorted: dict[int, list[float]] = {epoch: [] for epoch in self._milestones}
+        self._ended: dict[tuple[int, int], str] = {}  # fold runs with nothing left to do, and why
+        self._fraction = 1 - 1 / self.numbers.reduction_factor
+        self._milestones = milestones(self.numbers)
+        self._top = len(self._milestones)
+        self._recorded: set[tuple[int, int, int]] = set()  # (trial, fold, rung)
+        self._lists: dict[tuple[int, int], ScoreList] = {}  # (rung, `_list_of` a fold run)
+
+    def _list_of(self, run: FoldRun) -> int:
+        """Which list of a rung this fold run is compared in."""
+        return 0
 
     @property
     def planned_fold_epochs(self) -> int:
@@ -37,15 +38,11 @@ class PooledASHA(Exhaustive):
         return self._planned_for(self.runs.trials)
 
     def _planned_for(self, trials: int) -> int:
-        alive, done, total = float(trials * self.folds), 0, 0.0
-        for milestone in [*reversed(self._milestones), self.max_t]:
-            total += alive * (milestone - done)
-            alive, done = alive * (1 - self._fraction), milestone
-        return round(total)
+        return round(expected_fold_epochs(trials * self.folds, self._milestones, self.numbers))
 
     @property
     def ladder_text(self) -> str:
-        cuts = ", ".join(str(epoch) for epoch in reversed(self._milestones))
+        cuts = ", ".join(str(epoch) for epoch in self._milestones)
         count = self.runs.trials * self.folds
         return f"{count} fold runs, those below the {self._fraction:.0%} percentile stop at epochs {cuts}"
 
@@ -60,7 +57,7 @@ class PooledASHA(Exhaustive):
         return (run.trial, run.fold) in self._ended
 
     def _stop_words(self, run: FoldRun) -> str:
-        return self._ended[run.trial, run.fold]
+        return self._ended.get((run.trial, run.fold)) or super()._stop_words(run)
 
     def _after_fail(self, run: FoldRun, words: str) -> None:
         self._ended[run.trial, run.fold] = words
@@ -74,31 +71,47 @@ class PooledASHA(Exhaustive):
         if words is None:
             return []
         self._ended[key] = words
-        if run.trial in self._final:
-            return []
-        self._close(run.trial, State.PRUNED, words)
-        return [Decision(Action.PRUNE, run.trial, words)]
+        return [] if run.trial in self._final else self._pruned(run.trial, words)
 
     def _cut(self, run: FoldRun) -> str | None:
         """Why this fold run stops here, or None. Records its score at the highest rung just reached."""
-        key = (run.trial, run.fold)
-        for milestone in self._milestones:
-            recorded = self._recorded[milestone]
-            if run.epochs < milestone or key in recorded:
-                continue
-            before = self._sorted[milestone]
-            cut = percentile(before, self._fraction) if before else -math.inf
-            words = f"fold {run.fold}: {self.runs.sign * run.latest:.4f} at epoch {run.epochs} "
-            words += f"is worse than the cut {self.runs.sign * cut:.4f} of {len(before)} entries"
-            recorded.add(key)
-            insort(before, run.latest)
-            return words if run.latest < cut else None
+        for rung in reversed(range(self._top)):
+            key = (run.trial, run.fold, rung)
+            if run.epochs >= self._milestones[rung] and key not in self._recorded:
+                self._recorded.add(key)
+                self._note(run.trial, rung)
+                return self._compare(run, self._list(run, rung))
         return None
 
+    def _list(self, run: FoldRun, rung: int) -> ScoreList:
+        return self._lists.setdefault((rung, self._list_of(run)), ScoreList(self._fraction))
 
-def percentile(ordered: Sequence[float], fraction: float) -> float:
-    """The value at `fraction` of an ascending list, interpolated as numpy.percentile does by default."""
-    place = (len(ordered) - 1) * fraction
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    def _compare(self, run: FoldRun, before: ScoreList) -> str | None:
+        cut = before.cut()
+        words = f"fold {run.fold}: {self.runs.sign * run.latest:.4f} at epoch {run.epochs} "
+        words += f"is worse than the cut {self.runs.sign * cut:.4f} of {len(before)} entries"
+        before.add(run.latest)
+        return words if run.latest < cut else None
+
+    def _note(self, trial: int, rung: int) -> None:
+        """The trial's place: the highest rung any of its folds reached, its mean over those that did."""
+        if trial in self._final or rung < self._last.get(trial, (0, 0.0))[0]:
+            return
+        epochs = self._milestones[rung]
+        reached = tuple(run.fold for run in self.runs.of(trial) if run.epochs >= epochs)
+        self._last[trial] = (rung, self.runs.mean(trial, reached, epochs))
+
+
+class PerFoldASHA(PooledASHA):
+    """Stock ASHA for each fold on its own: one list of scores per rung and fold.
+
+    A fold run below the 1 - 1/reduction_factor percentile of the entries of its own fold stops, so that a
+    hard fold is not compared with an easy one. As PooledASHA otherwise. Raises SearchSpaceError.
+    """
+
+    def _list_of(self, run: FoldRun) -> int:
+        return run.fold
+
+    @property
+    def ladder_text(self) -> str:
+        return f"{super().ladder_text}, each fold on its own"

@@ -1,0 +1,117 @@
+"""Early-stopped cross-validation: after each fold a trial may be given up for the incumbent's sake.
+
+Source: E. Bergman, L. Purucker, F. Hutter 2024, Don't Waste Your Time: Early Stopping Cross-Validation
+(arXiv 2405.03389). The incumbent is the best trial with all its folds so far. There are no epochs in it: the
+score of a fold is its running best at full length, and what is saved are whole folds.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Unpack
+
+from orchestrator.race.baselines.sequential_cv import SequentialCV
+from orchestrator.race.numbers import RaceNumbers
+from orchestrator.race.runs import FoldRun
+from orchestrator.trial import Decision, Leg
+
+
+@dataclass(frozen=True)
+class Incumbent:
+    """The best complete trial: mean over its folds and its worst single fold; larger is better."""
+
+    trial: int
+    mean: float
+    worst: float
+
+
+class EarlyStoppedCV(SequentialCV):
+    """Folds one after another; after each but the last the trial may be PRUNED."""
+
+    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+        super().__init__(**numbers)
+        self._top = self.folds - 1
+        self._incumbent: Incumbent | None = None
+
+    @abstractmethod
+    def _worse(self, trial: int, mean: float) -> str | None:
+        """Why a trial with this mean over its folds so far (larger is better) is pruned, or None."""
+
+    def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
+        if run.epochs < self.max_t or run.trial in self._final:
+            return []
+        row = self.runs.of(run.trial)
+        scores = [other.bests[-1] for other in row if other.epochs >= self.max_t]
+        mean = math.fsum(scores) / len(scores)
+        self._last[run.trial] = (len(scores) - 1, mean)
+        if len(scores) == self.folds:
+            self._challenge(Incumbent(run.trial, mean, min(scores)))
+            return self._complete(run.trial)
+        words = self._worse(run.trial, mean)
+        return [] if words is None else self._pruned(run.trial, words)
+
+    def _challenge(self, trial: Incumbent) -> None:
+        if self._incumbent is None or trial.mean > self._incumbent.mean:
+            self._incumbent = trial
+
+    def _below(self, trial: int, mean: float, bar: float, bar_words: str) -> str | None:
+        if mean >= bar:
+            return None
+        done = self._last[trial][0] + 1
+        words = f"mean {self.runs.sign * mean:.4f} of {done} of {self.folds} folds is worse than "
+        return words + f"{self.runs.sign * bar:.4f}, {bar_words}"
+
+
+class Aggressive(EarlyStoppedCV):
+    """A trial stops as soon as the mean of its folds so far is worse than the incumbent's mean.
+
+    After arXiv 2405.03389; the authors' program stops an exact tie too. Raises SearchSpaceError.
+    """
+
+    @property
+    def planned_fold_epochs(self) -> int:
+        """If one fold told all: the i-th trial is the best so far with chance 1/i, else stops after it."""
+        return self._planned_for(self.runs.trials)
+
+    def _planned_for(self, trials: int) -> int:
+        return round(records_and_rest(trials, self.folds, 1) * self.max_t)
+
+    @property
+    def ladder_text(self) -> str:
+        return f"{super().ladder_text}; a trial stops when its mean falls below the best trial's mean"
+
+    def _worse(self, trial: int, mean: float) -> str | None:
+        best = self._incumbent
+        if best is None:
+            return None
+        return self._below(trial, mean, best.mean, f"the mean of the incumbent, trial {best.trial}")
+
+
+class Forgiving(EarlyStoppedCV):
+    """A trial stops as soon as the mean of its folds so far is worse than the incumbent's worst single fold.
+
+    After arXiv 2405.03389; the authors' program stops an exact tie too. `planned_fold_epochs` is what it
+    spends if nobody stops: how many do is a matter of how far folds and trials lie apart.
+    Raises SearchSpaceError.
+    """
+
+    @property
+    def ladder_text(self) -> str:
+        return f"{super().ladder_text}; a trial stops when its mean falls below the best trial's worst fold"
+
+    def _worse(self, trial: int, mean: float) -> str | None:
+        best = self._incumbent
+        if best is None:
+            return None
+        return self._below(trial, mean, best.worst, f"the worst fold of the incumbent, trial {best.trial}")
+
+
+@lru_cache(maxsize=64)
+def records_and_rest(trials: int, folds: int, least: int) -> float:
+    """Folds run if trial i runs all with chance 1/i (it is the best so far), else `least` of them."""
+    least = min(least, folds)
+    records = math.fsum(1 / number for number in range(1, trials + 1))
+    return trials * least + records * (folds - least)

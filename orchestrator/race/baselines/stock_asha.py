@@ -1,0 +1,56 @@
+"""What stock ASHA is made of: milestones, and one list of scores per rung.
+
+Source: L. Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning (arXiv 1810.05934), in the
+stopping form of Ray Tune's AsyncHyperBandScheduler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sortedcontainers import SortedList
+
+from orchestrator.race.numbers import Numbers
+
+
+def milestones(numbers: Numbers) -> list[int]:
+    """Epochs at which a score is compared, ascending: grace_period * reduction_factor^j up to max_t."""
+    grace_period, factor = numbers.grace_period, numbers.reduction_factor
+    count = int(math.log(numbers.max_t / grace_period) / math.log(factor) + 1)
+    return [grace_period * factor**level for level in range(count)]
+
+
+def expected_fold_epochs(fold_runs: float, steps: Sequence[int], numbers: Numbers) -> float:
+    """Spent by `fold_runs` fold runs if exactly 1/reduction_factor of them went on at each of `steps`."""
+    alive, done, total = fold_runs, 0, 0.0
+    for milestone in [*steps, numbers.max_t]:
+        total += alive * (milestone - done)
+        alive, done = alive / numbers.reduction_factor, milestone
+    return total
+
+
+class ScoreList:
+    """The scores recorded at one rung; larger is better."""
+
+    def __init__(self, fraction: float) -> None:
+        self._fraction = fraction
+        self._scores: SortedList[float] = SortedList()
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def cut(self) -> float:
+        """What a score must not be below; -inf while there is none to compare with."""
+        return percentile(self._scores, self._fraction) if self._scores else -math.inf
+
+    def add(self, score: float) -> None:
+        self._scores.add(score)
+
+
+def percentile(ordered: Sequence[float], fraction: float) -> float:
+    """The value at `fraction` of an ascending list, interpolated as numpy.percentile does by default."""
+    place = (len(ordered) - 1) * fraction
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)

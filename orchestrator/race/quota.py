@@ -1,0 +1,53 @@
+"""How many trials go on to a rung, from what the rungs below have shown."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from orchestrator.race.cohort import Cohort
+
+TIE = 1.8
+"""A trial within this many standard deviations of what a rung changes may still be the best."""
+
+
+def settled_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort]) -> int:
+    """Of `rung`, all entries of the rung below being in; within the rung's bounds.
+
+    Those go on whose distance to the best is within TIE times `movement`: few where ranks have settled, many
+    where they still cross. Of trials that come after others (`earlier`), those alone that may belong to the
+    finalists of all.
+    """
+    step, below = cohort.ladder[rung], cohort.ranks[rung - 1]
+    if not below:
+        return step.least
+    moved = movement(cohort, rung - 1)
+    quota = step.quota
+    if moved is not None and 1 < rung < cohort.top:
+        quota = _at_least(cohort, rung - 1, -below[0][0] - TIE * moved)
+    bar = _bar(earlier, rung - 1, cohort.ladder[-1].quota)
+    if bar is not None and (rung == cohort.top or moved is not None):
+        slack = 0.0 if rung == cohort.top else TIE * (moved or 0.0)
+        quota = min(quota, _at_least(cohort, rung - 1, bar - slack))
+    return min(max(quota, step.least), step.most)
+
+
+def movement(cohort: Cohort, rung: int) -> float | None:
+    """Standard deviation of what scores gained from the rung below to this one; None: of fewer than three."""
+    gains = [
+        -negative - cohort.scores[trial, rung - 1]
+        for negative, trial in cohort.ranks[rung]
+        if (trial, rung - 1) in cohort.scores
+    ]
+    return statistics.stdev(gains) if len(gains) >= 3 else None
+
+
+def _at_least(cohort: Cohort, rung: int, score: float) -> int:
+    """Entries with this score or a better one."""
+    return int(cohort.ranks[rung].bisect_right((-score, cohort.trials.stop)))
+
+
+def _bar(cohorts: Sequence[Cohort], rung: int, finalists: int) -> float | None:
+    """The last of the `finalists` best scores at a rung; None: there are not so many."""
+    best = sorted(item for cohort in cohorts for item in cohort.ranks[rung][:finalists])
+    return -best[finalists - 1][0] if len(best) >= finalists else None

@@ -1,0 +1,160 @@
+"""Races every rule on a table of learning curves, in virtual time.
+
+python -m orchestrator.race.simulate benchmarks/tables/fashion --slots 4 --draws 200
+
+TABLE is a folder with epochs.parquet (trial, fold, epoch from 1, score, seconds; higher scores are better)
+and, if there is a test set, trials.parquet (trial, test_score). Each draw takes the configurations
+(--subset: some of them) in random order, the folds permuted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from orchestrator.arguments import whole
+from orchestrator.command import exit_code
+from orchestrator.errors import InputError
+from orchestrator.race import RULES, make_race
+from orchestrator.race.simulate.contest import Contest, hold
+from orchestrator.race.simulate.entries import Entry, parse_entry
+from orchestrator.race.simulate.figures import Terms, summary, to_json
+from orchestrator.race.simulate.table import CurveTable, CurveTableError, build_table, with_votes
+
+SHOWN = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "complete_trials", "ensemble")
+
+
+def read_table(folder: Path) -> CurveTable:
+    """Raises CurveTableError."""
+    epochs, trials = folder / "epochs.parquet", folder / "trials.parquet"
+    if not epochs.is_file():
+        raise CurveTableError(f"{epochs} is missing; TABLE must be a folder that holds it")
+    try:
+        curves = pq.read_table(epochs).to_pandas()
+        tests = pq.read_table(trials).to_pandas() if trials.is_file() else None
+    except (OSError, pa.ArrowException) as error:
+        raise CurveTableError(f"{folder}: its Parquet cannot be read: {error}") from None
+    table = build_table(curves, tests, str(folder))
+    return table if tests is None else _with_votes(table, folder, tests["trial"].tolist())
+
+
+def _with_votes(table: CurveTable, folder: Path, trials: Sequence[int]) -> CurveTable:
+    """votes.parquet, where it is: each trial's probabilities on the test rows in thousandths, row by row."""
+    path = folder / "votes.parquet"
+    if not path.is_file():
+        return table
+    stored = pq.read_table(path)
+    labels = np.array(json.loads(stored.schema.metadata[b"labels"]), dtype=np.int64)
+    rows = dict(zip(stored["trial"].to_pylist(), stored["thousandths"].to_pylist(), strict=True))
+    if set(trials) - set(rows):
+        return table
+    votes: NDArray[Any] = np.array([rows[trial] for trial in sorted(trials)]) / 1000
+    votes = votes.reshape(len(votes), len(labels), -1).astype(np.float32)
+    return with_votes(table, votes, labels)
+
+
+def drawn_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What is printed: means, the interval below each."""
+    table = Table(box=None, header_style="bold")
+    table.add_column("rule")
+    for name in SHOWN:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in rows:
+        told = ", ".join(f"{name}={value}" for name, value in row["numbers"].items())
+        table.add_row(f"{row['rule']}\n[dim]{told}[/dim]", *(_cell(row, name) for name in SHOWN))
+    return table
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    if row[name] is None:
+        return "-"
+    form = "{:.4f}" if name in ("cv_regret", "test_regret", "ensemble") else "{:.2f}"
+    form = "{:.0f}" if name in ("fold_epochs", "makespan") else form
+    low, high = (form.format(item) for item in row[f"{name}_interval"])
+    return f"{form.format(row[name])}\n[dim]{low} to {high}[/dim]"
+
+
+def _entries(options: argparse.Namespace) -> tuple[Entry, ...]:
+    numbers = {name: getattr(options, name) for name in ("finalists", "grace_period", "reduction_factor")}
+    given = {name: value for name, value in numbers.items() if value is not None}
+    return tuple(parse_entry(text, given) for text in options.rules or RULES)
+
+
+def _run(options: argparse.Namespace) -> int:
+    table = read_table(options.table)
+    trials, folds, max_t = table.scores.shape
+    if options.subset is not None and not 2 <= options.subset <= trials:
+        raise InputError(f"--subset {options.subset}: the table has {trials} trials; give 2 to {trials}")
+    entries = _entries(options)
+    for entry in entries:
+        make_race(entry.key, trials=options.subset or trials, folds=folds, max_t=max_t, **entry.numbers)
+    terms = Terms(options.slots, options.failures, options.startup)
+    contest = Contest(table, entries, terms, options.subset, options.seed)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("racing", total=options.draws)
+        results = hold(
+            contest, options.draws, options.workers, lambda done, _: bar.update(task, completed=done)
+        )
+    rows = [
+        summary(entry, [row[place] for row in results], options.seed) for place, entry in enumerate(entries)
+    ]
+    if options.json:
+        print(to_json(rows))
+        return 0
+    size = f"{options.subset or trials} of {trials} trials x {folds} folds x {max_t} epochs"
+    Console(soft_wrap=True).print(
+        drawn_table(rows),
+        f"{size}, {options.slots} slots, {options.draws} draws: mean, 95% interval",
+        sep="\n",
+    )
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m orchestrator.race.simulate", description=__doc__.split("\n")[0]
+    )
+    add = made.add_argument
+    add("table", type=Path, metavar="TABLE", help="folder with epochs.parquet and perhaps trials.parquet")
+    add("--slots", type=whole(1), default=4, help="fold runs at a time (default: 4)")
+    add("--draws", type=whole(1), default=200, help="random orders of trials and folds (default: 200)")
+    add("--subset", type=int, help="configurations of a draw (default: all)")
+    add("--seed", type=whole(0), default=0)
+    add("--rules", nargs="+", metavar="RULE", help="as TopKAfterEpochs:finalists=5,grace_period=4")
+    add("--finalists", type=whole(1), help="trials that end complete (default: 3)")
+    add("--grace-period", type=whole(1), help="epochs before anything is decided (default: 1)")
+    add("--reduction-factor", type=whole(2), help="default: 3")
+    add("--failures", type=float, default=0.0, metavar="RATE", help="share of legs that fail, once each")
+    add(
+        "--startup",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="cost of each leg's start",
+    )
+    add("--workers", type=whole(1), default=os.cpu_count() or 1, help="processes (default: all cores)")
+    add("--json", action="store_true", help="print a JSON list, a row per rule")
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 2 the input is wrong, 130 interrupted."""
+    options = parser().parse_args(argv)
+    return exit_code(lambda: _run(options), "interrupted; nothing was written")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

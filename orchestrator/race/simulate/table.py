@@ -1,0 +1,134 @@
+"""Tables of learning curves: every trial's score on every fold after every epoch, and how long that took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+class CurveTableError(InputError):
+    """A table of learning curves is not what it should be."""
+
+
+@dataclass(frozen=True)
+class CurveTable:
+    """scores, seconds: (trials, folds, epochs) of each epoch alone, higher is better; NaN: not reached.
+
+    test: (trials,) scores on a test set, NaN where there is none. votes: (trials, rows, classes) the test
+    probabilities of each trial's soft vote, with labels (rows,); None: not in the table.
+    """
+
+    scores: Floats
+    seconds: Floats
+    test: Floats
+    votes: NDArray[np.float32] | None = None
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def cv(self) -> Floats:
+        """(trials,) mean over the folds of the best epoch's score: by what exhaustive search chooses."""
+        running = np.maximum.accumulate(self.scores, axis=2)
+        mean: Floats = running[:, :, -1].mean(axis=1)
+        return mean
+
+    def draw(self, subset: int | None, rng: np.random.Generator) -> CurveTable:
+        """`subset` of the trials (None: all) in random order, the folds permuted."""
+        trials = rng.permutation(len(self.scores))[:subset]
+        folds = rng.permutation(self.scores.shape[1])
+        return CurveTable(
+            self.scores[trials][:, folds],
+            self.seconds[trials][:, folds],
+            self.test[trials],
+            None if self.votes is None else self.votes[trials],
+            self.labels,
+        )
+
+
+def build_table(epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str) -> CurveTable:
+    """From the rows of epochs.parquet (trial, fold, epoch, score, seconds) and trials.parquet (trial,
+    test_score). Raises CurveTableError naming the file and the way out.
+    """
+    _require(epochs, ("trial", "fold", "epoch", "score"), f"{name}/epochs.parquet")
+    if epochs.empty:
+        raise CurveTableError(
+            f"{name}/epochs.parquet has no row; it needs one for each trial, fold and epoch"
+        )
+    keys = [_whole(epochs, column, f"{name}/epochs.parquet") for column in ("trial", "fold", "epoch")]
+    if keys[2].min() < 1:
+        raise CurveTableError(f"{name}/epochs.parquet: epoch {keys[2].min()} is below 1; count epochs from 1")
+    twice = pd.DataFrame(dict(enumerate(keys))).duplicated().to_numpy()
+    if twice.any():
+        trial, fold, epoch = (int(key[twice][0]) for key in keys)
+        raise CurveTableError(
+            f"{name}/epochs.parquet: trial {trial} fold {fold} epoch {epoch} has more than one row; keep one"
+        )
+    numbers, places = np.unique(keys[0], return_inverse=True)
+    names, folds = np.unique(keys[1], return_inverse=True)
+    shape = (len(numbers), len(names), int(keys[2].max()))
+    at = (places, folds, keys[2] - 1)
+    scores = _filled(shape, at, _floats(epochs, "score", f"{name}/epochs.parquet"))
+    lasting = (
+        _floats(epochs, "seconds", f"{name}/epochs.parquet") if "seconds" in epochs else np.ones(len(epochs))
+    )
+    if not (np.isfinite(lasting) & (lasting > 0)).all():
+        raise CurveTableError(f"{name}/epochs.parquet: seconds must be numbers above 0; correct that column")
+    seconds = _filled(shape, at, lasting)
+    scores[np.logical_or.accumulate(~np.isfinite(scores), axis=2)] = np.nan  # nothing follows a failure
+    seconds = np.where(np.isnan(seconds), np.nanmean(seconds, axis=(1, 2), keepdims=True), seconds)
+    if not np.isfinite(scores[:, :, -1]).all(axis=1).any():
+        raise CurveTableError(
+            f"{name}/epochs.parquet: no trial has a score for all {shape[1]} folds and {shape[2]} epochs"
+        )
+    return CurveTable(scores, seconds, _tests(trials, numbers, name))
+
+
+def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np.int64]) -> CurveTable:
+    return CurveTable(table.scores, table.seconds, table.test, votes, labels)
+
+
+def _tests(trials: pd.DataFrame | None, numbers: NDArray[np.int64], name: str) -> Floats:
+    if trials is None:
+        return np.full(len(numbers), np.nan)
+    _require(trials, ("trial", "test_score"), f"{name}/trials.parquet")
+    own = _whole(trials, "trial", f"{name}/trials.parquet")
+    if len(np.unique(own)) < len(own):
+        raise CurveTableError(f"{name}/trials.parquet: a trial has more than one row; keep one of each")
+    scores = dict(zip(own.tolist(), _floats(trials, "test_score", f"{name}/trials.parquet"), strict=True))
+    return np.array([scores.get(int(number), np.nan) for number in numbers])
+
+
+def _require(frame: pd.DataFrame, columns: Sequence[str], place: str) -> None:
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        found = ", ".join(map(str, frame.columns))
+        raise CurveTableError(f"{place}: column {', '.join(missing)} is missing among {found}; add it")
+
+
+def _whole(frame: pd.DataFrame, column: str, place: str) -> NDArray[np.int64]:
+    values = _floats(frame, column, place)
+    if not (np.isfinite(values) & (values == np.round(values))).all():
+        raise CurveTableError(f"{place}: column {column} must hold whole numbers; correct it")
+    return values.astype(np.int64)
+
+
+def _floats(frame: pd.DataFrame, column: str, place: str) -> Floats:
+    try:
+        values: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise CurveTableError(f"{place}: column {column} must hold numbers; correct it") from None
+    return values
+
+
+def _filled(shape: tuple[int, ...], at: tuple[Any, ...], values: Floats) -> Floats:
+    whole = np.full(shape, np.nan)
+    whole[at] = values
+    return whole
