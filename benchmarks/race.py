@@ -75,11 +75,18 @@ def measure(
 
 
 def measure_all(world: World, draws: int, workers: int, console: Console) -> list[Row]:
-    """Every rule at 4 slots, their makespans at 1 and 16, the race with failures and uneven costs."""
-    rules = [Entry(key, {}) for key in RULES if key != "top_k"]
+    """Every rule at 4 slots, their makespans at 1 and 16, the race with failures and uneven costs.
+
+    Optuna's take longest and get a quarter of the draws, as makespans at 1 and 16 slots do.
+    """
+    few = max(draws // 4, 1)
+    optuna = [Entry(key, {}) for key in RULES if key.startswith("optuna")]
+    rules = [Entry(key, {}) for key in RULES if not key.startswith(("optuna", "top_k"))]
     rows = measure(world, [*rules, *TOP_K], Terms(4), draws, workers, console)
     for slots in (1, 16):
-        rows += measure(world, rules, Terms(slots), max(draws // 4, 1), workers, console)
+        rows += measure(world, rules, Terms(slots), few, workers, console)
+    for slots in SLOTS:
+        rows += measure(world, optuna, Terms(slots), few if slots == 4 else -(-few // 2), workers, console)
     rows += measure(world, [RACE], Terms(4, failure_rate=0.05), draws, workers, console)
     for slots in (4, 16):
         rows += measure(world, [RACE], Terms(slots, spread=10.0), draws, workers, console)

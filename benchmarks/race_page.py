@@ -37,11 +37,12 @@ def _world(rows: Rows, name: str) -> str:
 
 def _line(title: str, plain: Mapping[tuple[str, int], Mapping[str, Any]], exhaustive: float) -> str:
     row = plain[title, 4]
+    few = f" ({row['draws']} draws)" if row["draws"] < plain["FoldASHA", 4]["draws"] else ""
     spans = ", ".join(
         f"{plain[title, slots]['makespan']:.0f}" for slots in (1, 4, 16) if (title, slots) in plain
     )
     cells = [
-        f"**{title}**" if title == "FoldASHA" else title,
+        f"**{title}**" if title == "FoldASHA" else f"{title}{few}",
         f"{row['fold_epochs']:.0f}",
         f"{exhaustive / row['fold_epochs']:.1f}x",
         *(_with_interval(row, name) for name in ("cv_regret", "test_regret")),

@@ -16,8 +16,10 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestrator.arguments import whole
+from orchestrator.budget import parse_duration
 from orchestrator.command import exit_code
 from orchestrator.errors import InputError
+from orchestrator.sampling.tried import parse_try
 from orchestrator.search import Interrupted, Request, Result, run_search
 from orchestrator.space import SCALES
 from orchestrator.space_file import parse_settings
@@ -63,7 +65,8 @@ def _resume(study: Path, arguments: argparse.Namespace) -> str:
         words += ["--runs", str(study.parent)]
     if arguments.inline:
         words.append("--inline")
-    for option in ("address", "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
+    same = ("max_fold_epochs", "time_budget", "gpus_per_fold_run", "cpus_per_fold_run", "wandb")
+    for option in ("address", *same):
         value = getattr(arguments, option)
         if value not in (None, "auto"):
             words += [f"--{option.replace('_', '-')}", str(value)]
@@ -75,6 +78,9 @@ def _resume(study: Path, arguments: argparse.Namespace) -> str:
 def _request(arguments: argparse.Namespace) -> Request:
     fields = dict(vars(arguments))
     fields["settings"] = parse_settings(fields.pop("set"))
+    fields["tries"] = [parse_try(text) for text in fields["tries"]]
+    if fields["time_budget"] is not None:
+        fields["time_budget"] = parse_duration(fields["time_budget"])
     fields["scale"] = "smoke" if fields.pop("smoke") else fields["scale"]
     share = fields["gpus_per_fold_run"]
     fields["gpus_per_fold_run"] = None if share == "auto" else _fraction(share)
@@ -108,7 +114,13 @@ def parser() -> argparse.ArgumentParser:
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
     add("--seed", type=whole(0), help="of proposals, folds and fold runs (default: 0)")
     add("--rule", help="fold_asha, exhaustive or pooled_asha (default: fold_asha)")
-    add("--sampler", help="random or grid (default: random)")
+    add("--sampler", help="random, grid or tpe (default: random)")
+    add("--try", action="append", default=[], dest="tries", metavar="KEY=VALUE,...",
+        help="a configuration to try first, or parts of one; may be given again")  # fmt: skip
+    add("--time-budget", metavar="TIME",
+        help="of this command, such as 2h or 1h30m: ends in time to complete the finalists")  # fmt: skip
+    add("--max-fold-epochs", type=whole(1), metavar="N",
+        help="of the whole study, never more; without --trials: as many as it affords")  # fmt: skip
     add("--resume", action="store_true", help="continue a study (default: the newest)")
     add("--inline", action="store_true", help="run in this process, without Ray")
     add("--address", help="of a running Ray cluster, for example auto (default: Ray on this machine)")

@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import io
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from rich.console import Console
 
+from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.progress import StudyView, leaderboard_table, progress_bar
-from orchestrator.progress.draw import Heading, picture
+from orchestrator.progress.draw import Heading, pace_text, picture
 from orchestrator.progress.state import Activity, Pace
-from orchestrator.progress.text import duration
+from orchestrator.progress.text import clock_time, duration
 from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.trial import (
     Action,
+    BudgetSpent,
     Decision,
     EpochEnded,
     Event,
@@ -35,6 +38,7 @@ class FakeRace:
 
     spent_fold_epochs: int = 0
     planned_fold_epochs: int = 100
+    finish_fold_epochs: int = 0
     done: bool = False
     trials: list[TrialStatus] = field(default_factory=list)
 
@@ -51,7 +55,14 @@ class FakeRace:
 class Watched:
     """A view on a fake race, its console and its clock."""
 
-    def __init__(self, slots: int = 4, terminal: bool = False, spent: int = 0, height: int = 40) -> None:
+    def __init__(
+        self,
+        slots: int = 4,
+        terminal: bool = False,
+        spent: int = 0,
+        height: int = 40,
+        budget: Budget = NO_BUDGET,
+    ) -> None:
         self.race = FakeRace(spent_fold_epochs=spent)
         self.now = 0.0
         self.console = Console(
@@ -59,7 +70,8 @@ class Watched:
         )
         self.view = StudyView(
             self.race, study_name="age", metric="macro_f1", mode="max", slots=slots, max_t=18, configs={},
-            console=self.console, clock=lambda: self.now, timer=lambda: 0.0,
+            console=self.console, clock=lambda: self.now, timer=lambda: 0.0, budget=budget,
+            elapsed=lambda: self.now,
         )  # fmt: skip
 
     def see(self, event: Event, *decisions: Decision) -> None:
@@ -158,8 +170,11 @@ def test_text_from_data_is_neither_markup_nor_a_way_to_move_the_cursor() -> None
 
 @pytest.mark.parametrize("height", [24, 30, 40, 60])
 @pytest.mark.parametrize("slots", [1, 4, 16, 64])
-def test_the_picture_fits_the_terminal_and_scores_are_never_cut(height: int, slots: int) -> None:
-    watched = Watched(slots=slots, height=height)
+@pytest.mark.parametrize("budget", [NO_BUDGET, Budget(500_000, 900_000.0)])
+def test_the_picture_fits_the_terminal_and_scores_are_never_cut(
+    height: int, slots: int, budget: Budget
+) -> None:
+    watched = Watched(slots=slots, height=height, budget=budget)
     watched.race.trials = [TrialStatus(t, State.PARKED, 1, 0.612345, 0, 3, "") for t in range(40)]
     for trial in range(40):
         watched.see(Proposed(trial, {"a_long_parameter_name": f"value-{trial}" * 9}))
@@ -207,6 +222,59 @@ def test_the_time_left_is_measured_in_this_session_only() -> None:
     line_with("41 of 100 planned fold-epochs, 41%, 20 min left", watched.picture())  # 59 x 20 s
     watched.now = 320.0
     line_with("15 min left", watched.picture())  # five minutes later, nothing new
+
+
+def left(line: str) -> str:
+    return line.split("%, ")[1].split(" left")[0]
+
+
+def test_the_time_left_comes_with_the_clock_time_it_ends_at() -> None:
+    pace = Pace(50, 100, False, 0.01, 0.0)
+    assert pace_text(pace, 0.0).endswith(f"1 h 23 min left (at {clock_time(5000.0, 0.0)})")
+    assert re.fullmatch(r"\d\d:\d\d", clock_time(5000.0, 0.0))
+    assert re.fullmatch(r"\w{3} \d\d:\d\d", clock_time(90_000.0, 0.0))
+    assert re.fullmatch(r"\d\d \w{3} \d\d:\d\d", clock_time(900_000.0, 0.0))
+
+
+def test_the_time_left_is_never_less_than_the_longest_leg_takes() -> None:
+    watched = Watched(slots=4, spent=60)
+    for fold in range(4):
+        watched.see(LegStarted(0, fold, 0, 18 if fold == 3 else 17))
+    watched.now = 10.0
+    for fold in range(4):
+        watched.see(EpochEnded(0, fold, 1, 0.5, seconds=10.0), Decision(Action.CONTINUE, 0, "", fold))
+    # 36 fold-epochs on four slots are 60 s by the pace so far; one leg has 17 epochs of 10 s to go.
+    assert left(line_with("64 of 100", watched.picture())) == "2 min 50 s"
+
+
+def test_the_time_left_is_at_least_what_the_finalists_take() -> None:
+    watched = Watched(slots=1, spent=98)
+    watched.race.finish_fold_epochs = 40
+    watched.see(LegStarted(0, 0, 0, 18))
+    watched.now = 10.0
+    watched.see(EpochEnded(0, 0, 1, 0.5, seconds=10.0), Decision(Action.PARK, 0, "", 0))
+    line_with("99 of 139 planned", watched.picture())
+
+
+def test_how_much_of_the_budget_is_used_is_shown_and_bounds_the_time_left() -> None:
+    watched = Watched(slots=1, spent=40, budget=Budget(80, 600.0))
+    watched.see(LegStarted(0, 0, 0, 9))
+    watched.now = 20.0
+    watched.see(EpochEnded(0, 0, 1, 0.5, seconds=20.0), Decision(Action.PARK, 0, "", 0))
+    lines = watched.picture()
+    line_with("budget: 41 of 80 fold-epochs, 20 s of 10 min", lines)
+    assert left(line_with("41 of 80 planned", lines)) == "9 min 40 s"  # 39 x 20 s would be 13 min
+    with watched.view:
+        pass
+    assert "budget: 41 of 80 fold-epochs" in watched.printed()
+    assert not any("budget" in line for line in Watched().picture())
+
+
+def test_once_the_budget_is_spent_the_plan_is_what_the_finalists_take() -> None:
+    watched = Watched(slots=1, spent=40, budget=Budget(80))
+    watched.race.finish_fold_epochs = 25
+    watched.see(BudgetSpent("enough"))
+    line_with("40 of 65 planned fold-epochs", watched.picture())
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from orchestrator.budget import Keeper
 from orchestrator.checkpoints import delete_fold_run, keep_only_best, oof_name
 from orchestrator.errors import OrchestratorError, StorageError
 from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
@@ -60,18 +61,30 @@ class Answer:
 class Driver:
     """Drives one study with one race. Built on a race that has already observed the journal's events."""
 
-    def __init__(self, race: Race, study: Study, sampler: Sampler, dataset: Dataset, view: View) -> None:
+    def __init__(
+        self,
+        race: Race,
+        study: Study,
+        sampler: Sampler,
+        dataset: Dataset,
+        view: View,
+        keeper: Keeper | None = None,
+    ) -> None:
+        """keeper: of the budget, where there is one."""
         self.race = race
         self.study = study
         self._sampler = sampler
         self._dataset = dataset
         self._seed = study.header["seed"]
         self._view = view
+        self._keeper = keeper
         self._space = study.space
         self.store = study.store()
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
         self._running: set[FoldRunKey] = set()
+        for event in study.events:
+            sampler.observe(event)
 
     # ---- asked by an adapter ----
 
@@ -88,7 +101,11 @@ class Driver:
         leg = self.race.next()
         if leg is None and not self._running and not self.race.done:
             raise OrchestratorError("the race has nothing to run and is not done; please report this journal")
-        return None if leg is None else self._start(leg)
+        if leg is None:
+            return None
+        order = self._start(leg)
+        self.keep_budget()
+        return order
 
     def report(self, outcome: Outcome) -> Answer:
         """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""
@@ -103,12 +120,18 @@ class Driver:
         if not goes_on:
             self._running.discard(key)
         order = self._start(own.leg) if goes_on and own is not None and own.leg is not None else None
-        self._act(decisions, key)
+        self._act(decisions)
+        self.keep_budget()
         return Answer(goes_on, order)
 
     def lost(self, key: FoldRunKey, error: str, traceback: str = "") -> None:
         """The process running a fold run died."""
         self.report(LegFailed(key.trial, key.fold, self._history.done(key), "lost", error, traceback))
+
+    def keep_budget(self) -> None:
+        """Tells the race what follows from its budget; asked whenever its next leg may be another."""
+        while self._keeper is not None and (told := self._keeper.now(self._running)) is not None:
+            self._act(self._observe(told))
 
     # ---- at the ends ----
 
@@ -145,21 +168,26 @@ class Driver:
 
     def _observe(self, event: RaceEvent) -> list[Decision]:
         """One event and its decisions go into the journal together, before anything is done about them."""
+        sooner = None if self._keeper is None else self._keeper.before(event, self._running)
+        if sooner is not None:
+            self._act(self._observe(sooner))
         decisions = self.race.observe(event)
         worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
         self.study.append(event, *map(_decided, worth_noting))
         self._history.observe(event)
+        self._sampler.observe(event)
         self._view.observe(event, decisions, time.time())
         return decisions
 
-    def _act(self, decisions: Sequence[Decision], key: FoldRunKey) -> None:
+    def _act(self, decisions: Sequence[Decision]) -> None:
         for decision in decisions:
             if decision.action is Action.COMPLETE:
                 self._complete(decision.trial)
             elif decision.action in (Action.PRUNE, Action.FAIL):
                 self._drop(decision.trial)
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
-                delete_fold_run(self.store, key)
+                assert decision.fold is not None  # a STOP is for one fold run
+                delete_fold_run(self.store, FoldRunKey(decision.trial, decision.fold))
 
     def _drop(self, trial: int) -> None:
         """Checkpoints of a trial that is out; those of its running fold runs go when they stop."""

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.progress.state import Frame, Pace, Slot, Told
-from orchestrator.progress.text import clean, duration, parameters, per_epoch, score, varied
+from orchestrator.progress.text import clean, clock_time, duration, parameters, per_epoch, score, varied
 from orchestrator.trial import Action, State, TrialStatus
 
 STATE_STYLE = {
@@ -67,8 +67,11 @@ def fit(height: int, slots: int) -> Rows:
 
 def picture(frame: Frame, heading: Heading, now: float, height: int = 40) -> RenderableType:
     """Everything a user sees while a study runs, at most `height` lines where rows are not folded."""
-    rows = fit(height, len(frame.slots))
+    rows = fit(height - frame.pace.budget.given, len(frame.slots))
     parts: list[RenderableType] = [_head(frame, heading), _pace(frame.pace, now)]
+    spent = budget_text(frame.pace, now)
+    if spent:
+        parts.append(_one_line(Text(spent)))
     if frame.failures:
         parts.append(_one_line(Text(failures_text(frame), "red")))
     parts += [Text(), _slots(frame.slots, rows.slots, heading, now), Text()]
@@ -135,14 +138,25 @@ def failures_text(frame: Frame) -> str:
 
 
 def pace_text(pace: Pace, now: float) -> str:
-    """120 of 532 fold-epochs, 22%, 12 min left."""
+    """120 of 532 planned fold-epochs, 22%, 12 min left (at 14:32)."""
     text = f"{pace.spent} of {pace.planned} planned fold-epochs, {pace.part:.0%}"
     eta = pace.eta_s(now)
     if pace.done:
         return f"{text}, done"
     if eta is not None:
-        return f"{text}, {duration(eta)} left"
+        return f"{text}, {duration(eta)} left (at {clock_time(now + eta, now)})"
     return f"{text}, finishing" if pace.spent >= pace.planned else text
+
+
+def budget_text(pace: Pace, now: float) -> str:
+    """budget: 120 of 500 fold-epochs, 35 min of 2 h 00 min; empty where there is none."""
+    limit, parts = pace.budget, []
+    if limit.fold_epochs is not None:
+        parts.append(f"{pace.spent} of {limit.fold_epochs} fold-epochs")
+    if limit.seconds is not None:
+        elapsed = pace.elapsed_s + (0.0 if pace.done else now - pace.at)
+        parts.append(f"{duration(elapsed)} of {duration(limit.seconds)}")
+    return f"budget: {', '.join(parts)}" if parts else ""
 
 
 def _pace(pace: Pace, now: float) -> Table:

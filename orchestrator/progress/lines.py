@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.progress.draw import pace_text
+from orchestrator.progress.draw import budget_text, pace_text
 from orchestrator.progress.state import Frame, leaves_slot, place_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
 from orchestrator.trial import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, TrialStatus
@@ -38,6 +38,8 @@ def _leg_end(event: EpochEnded, key: FoldRunKey, decisions: Sequence[Decision], 
 
 def progress_line(frame: Frame, metric: str, now: float) -> str:
     text = f"progress {pace_text(frame.pace, now)}"
+    spent = budget_text(frame.pace, now)
+    text += f", {spent}" if spent else ""
     best = next((item for item in frame.statuses if item.score is not None), None)
     if best is not None and best.rung is not None:
         text += f", best t{best.trial:04d} {clean(metric)} {score(best.score)} at rung {best.rung + 1}"

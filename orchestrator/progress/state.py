@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.progress.text import clean
 from orchestrator.trial import (
     Action,
@@ -62,13 +64,17 @@ class Told:
 
 @dataclass(frozen=True)
 class Pace:
-    """Fold-epochs of the plan, and how fast this driver gets through them."""
+    """Fold-epochs of the plan, and how fast this driver gets through them. planned: what completing the
+    finalists takes at least; chain_s: seconds of the epochs that can only come one after another."""
 
     spent: int
     planned: int
     done: bool
     per_second: float | None
     at: float
+    chain_s: float = 0.0
+    budget: Budget = NO_BUDGET
+    elapsed_s: float = 0.0  # since the command began
 
     @property
     def part(self) -> float:
@@ -81,7 +87,10 @@ class Pace:
         left = self.planned - self.spent
         if self.done or not self.per_second or left <= 0:
             return None
-        return max(left / self.per_second - (now - self.at), 0.0)
+        took = now - self.at
+        by_budget = math.inf if self.budget.seconds is None else self.budget.seconds - self.elapsed_s
+        whole = max(left / self.per_second, self.chain_s)
+        return max((min(whole, by_budget) if by_budget > 0 else whole) - took, 0.0)
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ class Activity:
         self.last_failure = ""
         self._epoch_s: dict[int, float] = {}  # trial -> seconds of its last epoch
         self._last_s: float | None = None
+        self._epochs, self._seconds = 0, 0.0
         self._score: dict[FoldRunKey, float] = {}
 
     def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
@@ -129,6 +139,20 @@ class Activity:
     @property
     def running(self) -> list[Slot]:
         return [slot for slot in self.slots if slot is not None]
+
+    @property
+    def mean_s(self) -> float:
+        """Seconds an epoch takes on the average; 0: not known yet."""
+        return self._seconds / max(self._epochs, 1)
+
+    def chain(self, max_t: int, waiting: bool) -> int:
+        """Epochs that can only come one after another: of the longest leg, or of the finalists' coming ones.
+
+        waiting: a leg waits for a slot.
+        """
+        left = [slot.end - slot.epoch for slot in self.running]
+        at_last = any(slot.end >= max_t for slot in self.running) and not waiting
+        return max(left) if at_last else max_t
 
     def _start(self, event: LegStarted, now: float) -> None:
         key = event.leg.key
@@ -151,6 +175,7 @@ class Activity:
         self._score[key] = event.score
         if seconds is not None:
             self._epoch_s[key.trial] = self._last_s = seconds
+            self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
         if leaves_slot(key, decisions):
             self._free(key)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -25,6 +26,12 @@ def duration(seconds: float) -> str:
     if hours < 48:
         return f"{hours} h {minutes:02d} min"
     return f"{hours // 24} d {hours % 24} h"
+
+
+def clock_time(when: float, now: float) -> str:
+    """14:32 today, else Sat 14:32, else 21 Nov 14:32. Both in unix seconds, shown in local time."""
+    day = "" if when - now < 20 * 3600 else "%a " if when - now < 6 * 86400 else "%d %b "
+    return time.strftime(f"{day}%H:%M", time.localtime(when))
 
 
 def per_epoch(seconds: float | None) -> str:

@@ -11,11 +11,12 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
 from orchestrator.progress.state import Activity, Frame, Pace, with_running
 from orchestrator.progress.text import clean, duration
-from orchestrator.trial import Decision, EpochEnded, Event, Race, TrialStatus
+from orchestrator.trial import BudgetSpent, Decision, EpochEnded, Event, Race, TrialStatus
 
 REFRESH_PER_SECOND = 2  # a picture of 16 slots takes 8 ms to draw
 LINE_EVERY_S = 10.0
@@ -27,8 +28,9 @@ class StudyView:
     """Shows a study while it runs: `with view:` around it, `observe` for every event, in one thread.
 
     race: already past the events of earlier sessions; slots: how many fold runs go on at once;
-    configs: of the trials so far; resumed: said in the first line; clock: unix seconds; timer: seconds, to
-    keep what drawing costs small.
+    configs: of the trials so far; resumed: said in the first line; budget: how much of it is used is shown;
+    elapsed: seconds since the command began; finishing: the budget was spent before; clock: unix seconds;
+    timer: seconds, to keep what drawing costs small.
     """
 
     def __init__(
@@ -43,6 +45,9 @@ class StudyView:
         configs: Mapping[int, Mapping[str, Any]],
         console: Console | None = None,
         resumed: bool = False,
+        budget: Budget = NO_BUDGET,
+        elapsed: Callable[[], float] | None = None,
+        finishing: bool = False,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -53,6 +58,8 @@ class StudyView:
         self._resumed = resumed
         self._clock = clock
         self._timer = timer
+        self._budget, self._elapsed, self._finishing = budget, elapsed, finishing
+        self._finished_at = 0  # fold-epochs spent when the finalists of now are complete
         self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
         self._statuses: list[TrialStatus] = []
@@ -68,8 +75,9 @@ class StudyView:
         """Takes note of an event the race has already seen. now: unix seconds of the event."""
         if self._started is None:
             self._started = self._last_line = now
+        self._finishing = self._finishing or isinstance(event, BudgetSpent)
         self._activity.observe(event, decisions, now)
-        self._frame = self._make_frame(now)
+        self._frame = self._make_frame(now, fresh=isinstance(event, BudgetSpent))
         if self._live is None:
             for line in event_lines(event, decisions, self._heading.metric):
                 self._line(line, now)
@@ -138,10 +146,11 @@ class StudyView:
 
     def _make_frame(self, now: float, fresh: bool = False) -> Frame:
         activity = self._activity
+        statuses = with_running(self._current_statuses(fresh), activity.slots)
         return Frame(
             pace=self._pace(now),
             slots=tuple(activity.slots),
-            statuses=with_running(self._current_statuses(fresh), activity.slots),
+            statuses=statuses,
             configs=dict(activity.configs),
             told=tuple(activity.told),
             failures=dict(activity.failures),
@@ -155,13 +164,26 @@ class StudyView:
         took = 0.0 if self._started is None else now - self._started
         under_way = 0.5 * len(self._activity.running)  # epochs, on the average; matters in the first minutes
         rate = (done_here + under_way) / took if took > 0 and done_here else None
-        return Pace(race.spent_fold_epochs, race.planned_fold_epochs, race.done, rate, now)
+        spent, planned = race.spent_fold_epochs, self._planned()
+        chain = min(self._activity.chain(self._heading.max_t, race.next() is not None), planned - spent)
+        elapsed = 0.0 if self._elapsed is None else self._elapsed()
+        chain_s = chain * self._activity.mean_s
+        return Pace(spent, planned, race.done, rate, now, chain_s, self._budget, elapsed)
+
+    def _planned(self) -> int:
+        """Fold-epochs in the end: of the plan within the budget, but at least what the finalists take."""
+        if self._finishing:
+            return self._finished_at
+        limit = self._budget.fold_epochs
+        plan = self._race.planned_fold_epochs
+        return max(plan if limit is None else min(plan, limit), self._finished_at)
 
     def _current_statuses(self, fresh: bool) -> list[TrialStatus]:
         """At most 1/SHARE of the time goes into asking, however many trials there are."""
         before = self._timer()
         if fresh or before >= self._ask_again:
             self._statuses = self._race.statuses()
+            self._finished_at = self._race.spent_fold_epochs + self._race.finish_fold_epochs
             after = self._timer()
             self._ask_again = after + SHARE * (after - before)
         return self._statuses

@@ -309,6 +309,8 @@ class Rule(ABC):
             if trial not in self._final:
                 words = f"{event.reason}; goes to the end of all folds"
                 decisions.append(Decision(Action.PROMOTE, trial, words))
+                if self.runs.full(trial) >= self.folds:  # guesses were there first: no epoch will follow
+                    decisions += self._after_finishing_epoch(self.runs.get(trial, 0))
         return decisions
 
     def _finalists(self) -> tuple[int, ...]:

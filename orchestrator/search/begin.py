@@ -18,8 +18,11 @@ from orchestrator.folds import load_or_build
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES
 from orchestrator.sampling import make_sampler
+from orchestrator.sampling.tried import checked_tries
+from orchestrator.search.plan import afford
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size, values_of
 from orchestrator.search.rows import gather_rows, rows_line
+from orchestrator.search.spending import asked, header_of
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import Study, has_journal
@@ -43,14 +46,16 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     backend = stack.enter_context(open_for(request))
     backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
+    tries = checked_tries(space, request.tries)
     rows = gather_rows(request, space, say)
     manifest = rows.manifest
     plan = load_or_build(
         request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
     )
     refuse_other_folds(manifest, plan)
-    limit = make_sampler(sampler_name, space, seed).limit
+    limit = make_sampler(sampler_name, space, seed, tries).limit
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
+    space = _afforded(space, request, rule, backend.slots, limit, say)
     accepted = check(space, backend)
     dataset = make_dataset(space, manifest, plan, request.runs)
     say(rows_line(manifest, dataset, space))
@@ -66,8 +71,10 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "seed": seed,
         "rule": rule,
         "sampler": sampler_name,
+        "tries": tries,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         "demo": request.data is None,
+        **header_of(request),
         **rows.header,
         "fold_plan": plan.fingerprint,
         "classes": list(space.target.classes),
@@ -116,6 +123,22 @@ def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[
     line = f"scale: {scale} ({why}): {size(space)}"
     say(line if scale == "full" else f"{line}; full would be {size(full)}")
     return space, scale
+
+
+def _afforded(
+    space: SearchSpace, request: Request, rule: str, slots: int, limit: int | None, say: Say
+) -> SearchSpace:
+    """limit: of the sampler. Raises InputError."""
+    most = space.trials if request.trials is not None else limit
+    found = afford(space, rule, asked(request), slots, most)
+    if found.trials < len(request.tries):
+        raise InputError(
+            f"--max-fold-epochs {request.max_fold_epochs}: it is enough for {found.trials} trials and "
+            f"{len(request.tries)} --try were given; raise it, or try fewer"
+        )
+    if found.trials != space.trials:
+        say(f"trials: {found.trials} instead of {space.trials}: what --max-fold-epochs is enough for")
+    return found
 
 
 def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:

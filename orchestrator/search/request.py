@@ -23,7 +23,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asked for; None: not said."""
+    """What a user asked for; None: not said. time_budget: seconds."""
 
     space: str | None = None
     data: str | None = None
@@ -38,6 +38,9 @@ class Request:
     seed: int | None = None
     rule: str | None = None
     sampler: str | None = None
+    tries: Sequence[Mapping[str, Any]] = ()
+    time_budget: float | None = None
+    max_fold_epochs: int | None = None
     resume: bool = False
     inline: bool = False
     address: str | None = None

@@ -10,6 +10,7 @@ from orchestrator.sampling import Sampler
 from orchestrator.search.begin import check, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
 from orchestrator.search.rows import draw_demo
+from orchestrator.search.spending import check_budget
 from orchestrator.space_file import resolve_space
 from orchestrator.study import Study, newest_study
 from orchestrator.trial import Extended, Race, Resumed
@@ -54,6 +55,7 @@ def _refuse_changes(request: Request, folder: Path) -> None:
         "--seed": request.seed,
         "--rule": request.rule,
         "--sampler": request.sampler,
+        "--try": request.tries or None,
     }
     for option, value in given.items():
         if value is not None:
@@ -74,6 +76,7 @@ def _same_space(request: Request, study: Study) -> None:
 
 def take_over(request: Request, study: Study, race: Race, sampler: Sampler, say: Say) -> None:
     """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
+    check_budget(request, study, race)
     extended = _extension(request, study, sampler)
     events: list[Resumed | Extended] = [Resumed(), *extended]
     study.append(*events)

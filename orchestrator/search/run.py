@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,10 @@ from orchestrator.progress import StudyView
 from orchestrator.race import make_race
 from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.search.begin import begin
+from orchestrator.search.plan import numbers_of, plan_text
 from orchestrator.search.request import Interrupted, Ready, Request, Result, Say
 from orchestrator.search.resume import reopen, take_over
+from orchestrator.search.spending import asked, budget_of, is_spent, keeper_for
 from orchestrator.signals import ignore_interrupts
 from orchestrator.space import SearchSpace
 from orchestrator.study import Study
@@ -24,14 +27,17 @@ if TYPE_CHECKING:
     from orchestrator.tracking import Tracker
 
 
-def run_search(request: Request, say: Say = print) -> Result:
-    """Runs or continues a study. Raises InputError, StorageError, NoCompleteTrialError, Interrupted."""
-    started = time.monotonic()
+def run_search(request: Request, say: Say = print, clock: Callable[[], float] = time.monotonic) -> Result:
+    """Runs or continues a study. clock: seconds, for the budget of time.
+
+    Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
+    """
+    started = clock()
     with contextlib.ExitStack() as stack:
         ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
         try:
-            _search(ready, request, say)
+            _search(ready, request, say, lambda: clock() - started)
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path) from None
@@ -40,31 +46,24 @@ def run_search(request: Request, say: Say = print) -> Result:
         raise NoCompleteTrialError(
             f"study {study.path} ended without a complete trial; the reasons are in {study.journal_path}"
         )
-    return Result(study.path, complete, time.monotonic() - started)
+    return Result(study.path, complete, clock() - started)
 
 
-def _search(ready: Ready, request: Request, say: Say) -> None:
+def _search(ready: Ready, request: Request, say: Say, elapsed: Callable[[], float]) -> None:
     study = ready.study
-    sampler = make_sampler(study.header["sampler"], ready.space, study.header["seed"])
+    header = study.header
+    # Journals of before there were tries have none.
+    sampler = make_sampler(header["sampler"], ready.space, header["seed"], header.get("tries", ()))
     race = _rebuild_race(study, ready.space)
     if request.resume:
         take_over(request, study, race, sampler, say)
-    _drive(ready, race, sampler, request, say)
+    else:
+        say(plan_text(ready.space, header["rule"], ready.backend.slots, header["seed"], asked(request)))
+    _drive(ready, race, sampler, request, say, elapsed)
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
-    race = make_race(
-        study.header["rule"],
-        trials=space.trials,
-        folds=space.folds,
-        max_t=space.max_t,
-        grace_period=space.grace_period,
-        reduction_factor=space.reduction_factor,
-        finalists=space.finalists,
-        mode=space.mode,
-        fold_order=tuple(study.header["fold_order"]),
-        ladder=space.ladder,
-    )
+    race = make_race(study.header["rule"], **numbers_of(space, tuple(study.header["fold_order"])))
     replay(race, study)
     return race
 
@@ -76,7 +75,9 @@ def replay(race: Race, study: Study) -> None:
             race.observe(event)
 
 
-def _drive(ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say) -> None:
+def _drive(
+    ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say, elapsed: Callable[[], float]
+) -> None:
     study, space, backend = ready.study, ready.space, ready.backend
     tracker = _tracker(study.path, request.wandb) if request.wandb else None
     for note in tracker.notes if tracker else ():
@@ -90,11 +91,18 @@ def _drive(ready: Ready, race: Race, sampler: Sampler, request: Request, say: Sa
         max_t=space.max_t,
         configs=study.configs,
         resumed=request.resume,
+        budget=budget_of(request, study),
+        elapsed=elapsed,
+        finishing=is_spent(study),
     )
     try:
         with view:
-            driver = Driver(race, study, sampler, ready.dataset, view)
+            keeper = keeper_for(
+                ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
+            )
+            driver = Driver(race, study, sampler, ready.dataset, view, keeper)
             driver.settle()
+            driver.keep_budget()
             _run(driver, ready)
     finally:
         if tracker is not None and (left := tracker.stop()):

@@ -98,6 +98,10 @@ def _run(options: argparse.Namespace) -> int:
     trials, folds, max_t = table.scores.shape
     if options.subset is not None and not 2 <= options.subset <= trials:
         raise InputError(f"--subset {options.subset}: the table has {trials} trials; give 2 to {trials}")
+    if not 0 <= options.failures <= 1:
+        raise InputError(f"--failures {options.failures}: give a share from 0 to 1")
+    if not 0 <= options.startup < float("inf"):
+        raise InputError(f"--startup {options.startup}: give seconds from 0 up")
     entries = _entries(options)
     for entry in entries:
         make_race(entry.key, trials=options.subset or trials, folds=folds, max_t=max_t, **entry.numbers)

@@ -1,0 +1,77 @@
+"""What a user may limit, and the sizes of a race that a limit is held against."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from orchestrator.errors import InputError
+
+UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in UNITS_S))
+
+
+def parse_duration(text: str, option: str = "--time-budget") -> float:
+    """Seconds of 90s, 45m, 2h, 1d, 1h30m. Raises InputError."""
+    found = _DURATION.fullmatch(text.strip())
+    parts = {} if found is None else {unit: part for unit, part in found.groupdict().items() if part}
+    seconds = sum(float(part) * UNITS_S[unit] for unit, part in parts.items())
+    if seconds <= 0:
+        raise InputError(
+            f"{option} {text}: give a time above 0 in days, hours, minutes and seconds, "
+            "for example 90s, 45m, 2h or 1h30m"
+        )
+    return seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Inverse of `parse_duration`, to the second: 5400 -> 1h30m."""
+    left, text = round(seconds), ""
+    for unit, size in UNITS_S.items():
+        count, left = divmod(left, round(size))
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """fold_epochs: of the whole study; seconds: of one run of the command; None: no limit."""
+
+    fold_epochs: int | None = None
+    seconds: float | None = None
+
+    @property
+    def given(self) -> bool:
+        return self.fold_epochs is not None or self.seconds is not None
+
+    def __str__(self) -> str:
+        parts = [] if self.fold_epochs is None else [f"{self.fold_epochs} fold-epochs"]
+        parts += [] if self.seconds is None else [duration_text(self.seconds)]
+        return " and ".join(parts)
+
+
+NO_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of a race: finalists, folds, max_t and slots, its trials now, how many more may come at once, and
+    how many there may be in all (None: no end)."""
+
+    finalists: int
+    folds: int
+    max_t: int
+    slots: int
+    trials: int
+    cohort: int
+    most: int | None = None
+
+    @property
+    def full(self) -> int:
+        """Fold-epochs of a whole trial."""
+        return self.folds * self.max_t
+
+    @property
+    def finals(self) -> int:
+        """Fold-epochs of all finalists from the start."""
+        return self.finalists * self.full

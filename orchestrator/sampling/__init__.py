@@ -1,0 +1,34 @@
+"""Proposals: which configuration a trial number gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.errors import SearchSpaceError
+from orchestrator.sampling.contract import Sampler
+from orchestrator.sampling.draws import GridSampler, RandomSampler, TriedFirst
+from orchestrator.space import SearchSpace
+
+SAMPLERS = ("random", "grid", "tpe")
+
+__all__ = ["SAMPLERS", "GridSampler", "RandomSampler", "Sampler", "TriedFirst", "make_sampler"]
+
+
+def make_sampler(
+    name: str, space: SearchSpace, seed: int, tries: Sequence[Mapping[str, Any]] = ()
+) -> Sampler:
+    """name: one of SAMPLERS; tries: what the first trials must have, as `checked_tries` gives it.
+
+    Raises SearchSpaceError.
+    """
+    if name == "grid":
+        return GridSampler(space, tries)
+    if name not in SAMPLERS:
+        raise SearchSpaceError(f"--sampler {name}: use random, grid or tpe")
+    drawn = RandomSampler(space, seed)
+    if name == "random":
+        return TriedFirst(drawn, drawn, tries)
+    from orchestrator.sampling.tpe import TPESampler  # Optuna takes a second to import
+
+    return TriedFirst(TPESampler(space, seed), drawn, tries)

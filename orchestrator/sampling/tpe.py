@@ -1,0 +1,133 @@
+"""Bayesian proposals: Optuna's tree-structured Parzen estimator, told what `told` makes of the events.
+
+Nothing of Optuna lives from one proposal to the next: its study is built afresh, so a proposal is a function
+of the seed, the trial's number and the events before it, and a journal that is replayed gives the same ones.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from orchestrator.domains import Domain
+from orchestrator.sampling.draws import RandomSampler
+from orchestrator.sampling.told import Told
+from orchestrator.space import SearchSpace, ordered
+from orchestrator.trial import Event, Proposed
+
+STARTUP = 10
+"""So many proposals are random, and later ones too until so many trials have a value."""
+
+
+class TPESampler:
+    """Multivariate TPE over groups of parameters that occur together, which is how conditional ones work.
+
+    Trials that have no score yet are told as running: nothing is proposed near them for a while.
+    """
+
+    limit: int | None = None
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self._seed = seed
+        self._random = RandomSampler(space, seed)
+        self._domains = {name: space.domains[name] for name in ordered(space.domains)}
+        self._varied = {
+            name: distribution(domain) for name, domain in self._domains.items() if name in space.varied()
+        }
+        self._told = Told(space.mode, space.folds)
+        self._params: dict[int, dict[str, Any]] = {}  # of what varies, as Optuna is told
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, Proposed):
+            self._params[event.trial] = {
+                name: to_inner(self._domains[name], event.config[name])
+                for name in self._varied
+                if name in event.config
+            }
+        else:
+            self._told.observe(event)
+
+    def propose(self, number: int) -> dict[str, Any]:
+        values = self._told.values()
+        drawn = self._random.propose(number)
+        if number < STARTUP or len(values) < STARTUP or not self._varied:
+            return drawn
+        asked = self._study(number, values).ask().relative_params
+        rng = np.random.default_rng([self._seed, number])
+        config: dict[str, Any] = {}
+        for name, domain in self._domains.items():
+            if domain.is_active(config):  # not asked: constants, and what no trial has had yet
+                config[name] = from_inner(domain, asked[name]) if name in asked else domain.sample(rng)
+        return config
+
+    def _study(self, number: int, values: Mapping[int, float]) -> optuna.Study:
+        seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` since 2021
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
+            )
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.add_trials([self._trial(trial, values.get(trial)) for trial in sorted(self._params)])
+        return study
+
+    def _trial(self, trial: int, value: float | None) -> FrozenTrial:
+        params = self._params[trial]
+        return optuna.trial.create_trial(
+            state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+            value=value,
+            params=params,
+            distributions={name: self._varied[name] for name in params},
+        )
+
+
+# ---- how a domain stands in Optuna: finite values by their place, so that any JSON value can be one ----
+
+
+class _Shared:
+    """Optuna copies every told trial with its distributions; that was most of a proposal's time."""
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+
+class _Choice(_Shared, CategoricalDistribution):
+    pass
+
+
+class _Steps(_Shared, IntDistribution):
+    pass
+
+
+class _Float(_Shared, FloatDistribution):
+    pass
+
+
+def distribution(domain: Domain) -> BaseDistribution:
+    """Places without order for a choice, with it for numbers in steps."""
+    finite = domain.finite()
+    if finite is None:
+        low, high = domain.values
+        return _Float(low, high, log=domain.kind == "loguniform")
+    return _Choice(range(len(finite))) if domain.kind == "choice" else _Steps(0, len(finite) - 1)
+
+
+def to_inner(domain: Domain, value: Any) -> Any:
+    """The place of a finite value; a float as it is."""
+    finite = domain.finite()
+    if finite is None:
+        return value
+    return [json.dumps(own) for own in finite].index(json.dumps(value))
+
+
+def from_inner(domain: Domain, inner: Any) -> Any:
+    finite = domain.finite()
+    return inner if finite is None else finite[inner]

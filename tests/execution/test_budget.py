@@ -1,0 +1,254 @@
+"""Studies with a budget, in this process: within it, finalists complete, resumed and replayed alike."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.budget import Budget
+from orchestrator.execution import worker
+from orchestrator.race import make_race
+from orchestrator.search import Request, run_search
+from orchestrator.search.plan import afford, numbers_of, plan_text
+from orchestrator.search.run import replay
+from orchestrator.space_file import load_space
+from orchestrator.study import Study
+from orchestrator.trial import State
+from orchestrator.tune import main
+from tests.execution.helpers import check_consistent, curves, events, journal
+from tests.race.scenes import states
+
+
+class StoppedError(Exception):
+    pass
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
+    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+
+
+def resume(runs: Path, name: str, *more: str) -> int:
+    return main(["--resume", "--study", name, "--runs", str(runs), "--inline", *more])
+
+
+def spent(folder: Path) -> int:
+    return len(events(folder, "epoch_ended"))
+
+
+def only_the_best_are_kept(study: Study) -> bool:
+    bests = [best for trial in study.complete_trials() for best in trial.bests]
+    return set(study.store().names()) == {name for best in bests for name in (best.weights, best.oof)}
+
+
+class Clock:
+    """A second for each epoch of a fold run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        original = worker.FoldRunWorker.step
+
+        def step(own: worker.FoldRunWorker) -> Any:
+            self.now += 1.0
+            return original(own)
+
+        monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# ---- fold-epochs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [24, 25, 29, 33])
+def test_a_study_stays_within_its_limit_and_completes_its_finalists(
+    space_file: Path, faces: Path, runs: Path, limit: int
+) -> None:
+    assert tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", str(limit)) == 0
+    study = Study.read(runs / "a")
+    assert spent(runs / "a") <= limit
+    assert len(study.complete_trials()) == 2
+    assert only_the_best_are_kept(study)
+    check_consistent(runs / "a", folds=3, max_t=4)
+
+
+def test_a_limit_below_the_finalists_is_refused_and_the_number_named(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "23") == 2
+    assert "2 finalists on 3 folds of 4 epochs take 24" in capsys.readouterr().err
+    assert not (runs / "a").exists()
+
+
+def test_a_limit_that_is_not_enough_for_all_tries_is_refused(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries = [word for lr in ("0.1", "0.2", "0.3") for word in ("--try", f"lr={lr}")]
+    assert tune(space_file, faces, runs, "--max-fold-epochs", "24", *tries) == 2
+    assert "enough for 2 trials and 3 --try were given" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("after", [3, 11, 20])
+def test_a_study_with_a_limit_is_continued_bit_for_bit_without_naming_it_again(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    limit = ("--max-fold-epochs", "30")
+    tune(space_file, faces, runs, "--study", "whole", *limit)
+    original, calls = worker.FoldRunWorker.step, {"left": after}
+
+    def step(self: worker.FoldRunWorker) -> Any:
+        outcome = original(self)
+        calls["left"] -= 1
+        if calls["left"] == 0:
+            raise StoppedError
+        return outcome
+
+    monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+    with pytest.raises(StoppedError):
+        tune(space_file, faces, runs, "--study", "cut", *limit)
+    monkeypatch.undo()
+    assert resume(runs, "cut") == 0
+    assert curves(runs / "cut") == curves(runs / "whole")
+    assert Study.read(runs / "cut").complete_trials() == Study.read(runs / "whole").complete_trials()
+
+
+def test_the_limit_is_of_all_sessions_together(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--trials", "6")
+    before = spent(runs / "a")
+    assert resume(runs, "a", "--max-fold-epochs", str(before - 1)) == 2
+    assert f"has spent {before}" in capsys.readouterr().err
+    assert resume(runs, "a", "--max-fold-epochs", str(before + 40)) == 0
+    assert before < spent(runs / "a") <= before + 40
+    assert events(runs / "a", "extended")
+
+
+def test_a_limit_given_late_ends_legs_under_way_and_keeps_nothing_of_them(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, calls = worker.FoldRunWorker.step, {"left": 30}
+
+    def step(self: worker.FoldRunWorker) -> Any:
+        calls["left"] -= 1
+        if calls["left"] == 0:
+            raise StoppedError
+        return original(self)
+
+    monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+    with pytest.raises(StoppedError):
+        tune(space_file, faces, runs, "--study", "a", "--rule", "exhaustive")
+    monkeypatch.undo()
+    assert resume(runs, "a", "--max-fold-epochs", "31", "--trials", "9") == 0
+    assert spent(runs / "a") == 31
+    assert only_the_best_are_kept(Study.read(runs / "a"))
+    kinds = [event["event"] for event in journal(runs / "a") if event["event"] != "decided"]
+    assert ("budget_spent", "epoch_ended") in pairwise(kinds)  # it came before the epoch it could not afford
+
+
+def test_trials_given_are_never_exceeded(space_file: Path, faces: Path, runs: Path) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--trials", "5", "--max-fold-epochs", "100")
+    assert len(Study.read(runs / "a").configs) == 5
+
+
+def test_without_a_number_of_trials_there_are_as_many_as_the_limit_affords(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "80")
+    assert len(Study.read(runs / "a").configs) > 9
+    assert 70 <= spent(runs / "a") <= 80
+    assert "instead of 9: what --max-fold-epochs is enough for" in capsys.readouterr().out
+
+
+# ---- time -----------------------------------------------------------------------------------------
+
+
+def timed(space: Path, data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, seconds: float) -> Study:
+    request = Request(str(space), str(data), study="a", runs=runs, inline=True, time_budget=seconds, trials=9)
+    run_search(request, say=lambda text: None, clock=Clock(monkeypatch))
+    return Study.read(runs / "a")
+
+
+def test_a_study_ends_in_time_and_replays_to_the_same_state(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = timed(space_file, faces, runs, monkeypatch, 31.0)
+    assert spent(runs / "a") <= 31
+    assert len(study.complete_trials()) == 2
+    assert only_the_best_are_kept(study)
+    told = events(runs / "a", "shortened") + events(runs / "a", "budget_spent")
+    assert told
+    race = make_race(study.header["rule"], **numbers_of(study.space, tuple(study.header["fold_order"])))
+    replay(race, study)
+    assert race.done
+    complete = {trial for trial, state in states(race).items() if state is State.COMPLETE}
+    assert complete == {trial.number for trial in study.complete_trials()}
+
+
+def test_a_study_whose_budget_is_spent_takes_neither_trials_nor_a_budget(
+    space_file: Path,
+    faces: Path,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    timed(space_file, faces, runs, monkeypatch, 28.0)
+    assert events(runs / "a", "budget_spent")
+    monkeypatch.undo()
+    for more in (("--trials", "20"), ("--max-fold-epochs", "500"), ("--time-budget", "1h")):
+        assert resume(runs, "a", *more) == 2
+        error = capsys.readouterr().err
+        assert "its budget is spent" in error and len(error.splitlines()) == 2
+    assert resume(runs, "a") == 0
+
+
+@pytest.mark.parametrize("text", ["2x", "-1h"])
+def test_a_time_that_is_none_is_refused(
+    text: str, space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(space_file, faces, runs, f"--time-budget={text}") == 2
+    assert f"--time-budget {text}: give a time" in capsys.readouterr().err
+
+
+# ---- the plan -------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_printed_before_anything_starts(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--time-budget", "1h30m", "--trials", "9")
+    lines = capsys.readouterr().out.splitlines()
+    [place] = [number for number, line in enumerate(lines) if line.startswith("plan: 9 trials, about ")]
+    assert "all at full length would be 108; budget: 1h30m" in lines[place]
+    assert any(" started a" in line for line in lines[place:])
+
+
+def test_the_plan_expects_what_the_race_spends(space_file: Path) -> None:
+    space = load_space(space_file)
+    about = int(plan_text(space, "fold_asha", 1, 0, Budget()).split("about ")[1].split()[0])
+    plan = make_race("fold_asha", **numbers_of(space)).planned_fold_epochs
+    assert 0.8 * plan <= about <= 1.2 * plan
+    exhaustive = plan_text(space, "exhaustive", 4, 0, Budget(500))
+    assert exhaustive.startswith("plan: 9 trials, about 108 fold-epochs")
+    assert exhaustive.endswith("budget: 500 fold-epochs")
+
+
+def test_what_is_afforded_is_the_largest_number_that_fits(space_file: Path) -> None:
+    space = load_space(space_file)
+    for limit in (30, 77, 400):
+        found = afford(space, "fold_asha", Budget(limit), 1, None).trials
+        plans = [
+            make_race("fold_asha", **{**numbers_of(space), "trials": trials}).planned_fold_epochs  # type: ignore[arg-type]
+            for trials in (found, found + 1)
+        ]
+        assert plans[0] <= limit - 1 < plans[1]
+    assert afford(space, "fold_asha", Budget(400), 1, 20).trials == 20
+    assert afford(space, "fold_asha", Budget(), 1, None) is space
