@@ -113,7 +113,10 @@ def parser() -> argparse.ArgumentParser:
     add("--max-epochs", type=int, help="epochs of a finalist's fold run")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
     add("--seed", type=whole(0), help="of proposals, folds and fold runs (default: 0)")
-    add("--rule", help="fold_asha, exhaustive or pooled_asha (default: fold_asha)")
+    add(
+        "--rule",
+        help="fold_asha, or what it is compared with: exhaustive, top_k, ... (default: fold_asha)",
+    )
     add("--sampler", help="random, grid or tpe (default: random)")
     add("--try", action="append", default=[], dest="tries", metavar="KEY=VALUE,...",
         help="a configuration to try first, or parts of one; may be given again")  # fmt: skip

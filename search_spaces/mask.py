@@ -2,7 +2,7 @@
 
     python -m orchestrator.tune --space search_spaces/mask.py --data faces/train
 
-full, for a GPU: 64 configurations, 5 folds, 18 epochs; a race of about 540 fold-epochs, where trying
+full, for a GPU: 64 configurations, 5 folds, 18 epochs; a race of about 500 fold-epochs, where trying
 everything takes 5760. pretrained=True fetches weights from timm's hub.
 small, for two cores and no GPU: tiny networks from scratch, meant for the drawn demo faces.
 """

@@ -27,7 +27,20 @@ RULES = {
 }
 """Key -> class, imported when asked for: Optuna takes a second."""
 
-__all__ = ["RULES", "Exhaustive", "FoldASHA", "PooledASHA", "RaceNumbers", "Rule", "make_race", "rule_class"]
+VERSION = 2
+"""Of what the rules decide: a journal is only replayed by the version that wrote it."""
+
+__all__ = [
+    "RULES",
+    "VERSION",
+    "Exhaustive",
+    "FoldASHA",
+    "PooledASHA",
+    "RaceNumbers",
+    "Rule",
+    "make_race",
+    "rule_class",
+]
 
 
 def rule_class(name: str) -> type[Rule]:

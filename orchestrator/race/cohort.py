@@ -46,6 +46,10 @@ class Cohort:
         bounds = self.ladder[rung].least, self.ladder[rung].most
         return bounds[0] if bounds[0] == bounds[1] else self._quotas[rung]
 
+    def quota_told(self, rung: int) -> str:
+        quota, step = self.quota(rung), self.ladder[rung]
+        return f"{step.least} to {step.most}" if quota is None else f"{quota}"
+
     def set_quota(self, rung: int, quota: int) -> None:
         self._quotas[rung], self._places = quota, None
 

@@ -84,7 +84,9 @@ class FoldASHA(Rule):
             words = f"every trial runs to rung 1 {_at(step)}"
         else:
             rank = cohort.rank(trial, rung - 1)
-            words = f"to rung {rung + 1} {_at(step)}: rank {rank} at rung {rung}, quota {step.quota}"
+            words = (
+                f"to rung {rung + 1} {_at(step)}: rank {rank} at rung {rung}, quota {cohort.quota_told(rung)}"
+            )
         return Leg(trial, run.fold, run.epochs, step.epochs, False, words)
 
     def _guessed_legs(self, rungs: int) -> Iterator[Leg]:
@@ -100,7 +102,9 @@ class FoldASHA(Rule):
     def _guessed_leg(self, cohort: Cohort, rung: int, target: int, waiting: Waiting) -> Leg:
         _, trial, place = waiting
         run, step = self.runs.get(trial, self.fold_order[place]), cohort.ladder[target]
-        words = f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {step.quota}"
+        words = (
+            f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {cohort.quota_told(target)}"
+        )
         return Leg(trial, run.fold, run.epochs, step.epochs, True, words)
 
     def _first_folds(self, trial: int, step: Rung) -> list[FoldRun]:
@@ -189,7 +193,7 @@ class FoldASHA(Rule):
         return decisions + self._complete(cohort)
 
     def _promote_one(self, cohort: Cohort, rung: int, trial: int) -> Decision:
-        words = self._standing(cohort, rung, trial) + f"certain inside quota {cohort.ladder[rung + 1].quota}"
+        words = self._standing(cohort, rung, trial) + f"certain inside quota {cohort.quota_told(rung + 1)}"
         if cohort.promote(trial):
             del self._final[trial]
             self._out -= 1
@@ -206,7 +210,7 @@ class FoldASHA(Rule):
             while (trial := cohort.outside(rung)) is not None:
                 words = (
                     self._standing(cohort, rung, trial)
-                    + f"certain outside quota {cohort.ladder[rung + 1].quota}"
+                    + f"certain outside quota {cohort.quota_told(rung + 1)}"
                 )
                 cohort.prune(trial)
                 self._close(trial, State.PRUNED, words)

@@ -31,6 +31,11 @@ class Rung:
     def __str__(self) -> str:
         return f"({self.folds}, {self.epochs})x{self.quota}"
 
+    @property
+    def told(self) -> str:
+        """The quota, and within which bounds it moves."""
+        return f"{self.quota}" if self.least == self.most else f"{self.quota} ({self.least} to {self.most})"
+
 
 Ladder = tuple[Rung, ...]
 
@@ -134,7 +139,7 @@ def cost(ladder: Ladder) -> int:
 def describe(ladder: Ladder) -> str:
     """One line: what is compared where, and how many go on."""
     text = "; ".join(
-        f"{rung.quota} at {_of(rung.folds, 'fold')} x {_of(rung.epochs, 'epoch')}" for rung in ladder
+        f"{rung.told} at {_of(rung.folds, 'fold')} x {_of(rung.epochs, 'epoch')}" for rung in ladder
     )
     return f"{text} ({cost(ladder)} fold-epochs planned)"
 

@@ -16,7 +16,7 @@ from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
 from orchestrator.progress import progress_bar
-from orchestrator.race import RULES
+from orchestrator.race import RULES, VERSION
 from orchestrator.sampling import make_sampler
 from orchestrator.sampling.tried import checked_tries
 from orchestrator.search.plan import afford
@@ -70,6 +70,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "scale": scale,
         "seed": seed,
         "rule": rule,
+        "race": VERSION,
         "sampler": sampler_name,
         "tries": tries,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from orchestrator.errors import StudyError
+from orchestrator.race import VERSION
 from orchestrator.sampling import Sampler
 from orchestrator.search.begin import check, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
@@ -22,6 +23,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     _refuse_changes(request, folder)
     study = Study.open(folder)
     stack.callback(study.close)
+    _same_race(study)
     space = study.space
     say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
     if study.cut_bytes:
@@ -71,6 +73,16 @@ def _same_space(request: Request, study: Study) -> None:
         raise StudyError(
             f"--space {path} is not the space of study {study.path} ({study.header['space_name']}); "
             "leave --space out, or name the study of that space with --study"
+        )
+
+
+def _same_race(study: Study) -> None:
+    version = study.header.get("race", 1)
+    if version != VERSION:
+        raise StudyError(
+            f"study {study.path} was begun by an earlier version of the race (version {version}, this is "
+            f"{VERSION}), whose decisions this one cannot continue; what it completed can be used as it is: "
+            f"python -m orchestrator.ensemble --study {study.path}"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from orchestrator.checkpoints import DirectoryStore
 from orchestrator.errors import StorageError
 from orchestrator.execution import worker
 from orchestrator.predictions import read_prediction
+from orchestrator.race import VERSION
 from orchestrator.study import Study
 from orchestrator.tune import main
 from tests.execution.helpers import check_consistent, curves, events, journal
@@ -155,6 +157,22 @@ def test_resuming_a_finished_study_changes_nothing_but_the_journals_end(
     before = Study.read(runs / "a").complete_trials()
     assert main(["--resume", "--runs", str(runs), "--inline"]) == 0
     assert Study.read(runs / "a").complete_trials() == before
+
+
+def test_a_study_of_another_version_of_the_race_is_not_continued(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, runs, "--study", "a")
+    path = runs / "a" / "journal.jsonl"
+    first, rest = path.read_text().split("\n", 1)
+    opened = json.loads(first)
+    assert opened["header"].pop("race") == VERSION
+    path.write_text(f"{json.dumps(opened)}\n{rest}")
+    before = path.read_text()
+    capsys.readouterr()
+    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline"]) == 2
+    assert "begun by an earlier version of the race (version 1" in capsys.readouterr().err
+    assert path.read_text() == before and len(Study.read(runs / "a").complete_trials()) == 2
 
 
 @pytest.mark.parametrize(("setting", "kind"), [("raise_at=2", "exception"), ("nan_at=2", "nan")])

@@ -55,7 +55,9 @@ class CurveTable:
 
 def build_table(epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str) -> CurveTable:
     """From the rows of epochs.parquet (trial, fold, epoch, score, seconds) and trials.parquet (trial,
-    test_score). Raises CurveTableError naming the file and the way out.
+    test_score; None or without that column: there is no test set).
+
+    Raises CurveTableError naming the file and the way out.
     """
     _require(epochs, ("trial", "fold", "epoch", "score"), f"{name}/epochs.parquet")
     if epochs.empty:
@@ -96,9 +98,9 @@ def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np
 
 
 def _tests(trials: pd.DataFrame | None, numbers: NDArray[np.int64], name: str) -> Floats:
-    if trials is None:
+    if trials is None or "test_score" not in trials:  # a study's own table has none
         return np.full(len(numbers), np.nan)
-    _require(trials, ("trial", "test_score"), f"{name}/trials.parquet")
+    _require(trials, ("trial",), f"{name}/trials.parquet")
     own = _whole(trials, "trial", f"{name}/trials.parquet")
     if len(np.unique(own)) < len(own):
         raise CurveTableError(f"{name}/trials.parquet: a trial has more than one row; keep one of each")
