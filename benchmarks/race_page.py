@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 Rows = Sequence[Mapping[str, Any]]
+MARKERS = "os^vDPXh<>p"
+COLOURS = ("C0", "C1", "C2", "C4", "C5", "C6", "C7", "C8", "C9", "k", "navy")
 BEGIN, END = "<!-- figures: written by make bench-race -->", "<!-- end of figures -->"
 
 
@@ -99,31 +101,34 @@ def draw_plot(rows: Rows, path: Path) -> None:
 
     plt.rcParams.update({"svg.hashsalt": "race", "font.size": 8})
     names = list(dict.fromkeys(row["world"] for row in rows))
-    height = -(-len(names) // 3)
+    height = -(-(len(names) + 1) // 3)  # the last place is for the legend
     figure, axes = plt.subplots(height, 3, figsize=(12, 3.6 * height), squeeze=False)
     for axis in axes.flat[len(names) :]:
         axis.set_axis_off()
     for name, axis in zip(names, axes.flat, strict=False):
         _panel(axis, name, [row for row in rows if row["world"] == name and row["slots"] == 4])
+    axes.flat[len(names)].legend(*axes.flat[0].get_legend_handles_labels(), loc="center left", frameon=False)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _panel(axis: Any, name: str, rows: Rows) -> None:
     plain = [row for row in rows if not row["failures"] and row["spread"] == 1]
     exhaustive = next(row["fold_epochs"] for row in plain if row["title"] == "Exhaustive")
     top = [row for row in plain if row["title"].startswith("TopK")]
+    others = {row["title"]: row for row in plain if row not in top and row["title"] != "SequentialCV"}
+    for place, (title, row) in enumerate(sorted(others.items())):
+        low, high = row["cv_regret_interval"]
+        own, y = title == "FoldASHA", row["cv_regret"]
+        axis.errorbar(
+            row["fold_epochs"] / exhaustive, y, [[max(y - low, 0)], [max(high - y, 0)]], label=title,
+            fmt="*" if own else MARKERS[place], markersize=13 if own else 6, elinewidth=0.8, linestyle="none",
+            color="C3" if own else COLOURS[place],
+        )  # fmt: skip
     share = [row["fold_epochs"] / exhaustive for row in top]
     axis.scatter(share, [row["cv_regret"] for row in top], s=9, color="0.7", label="top K after i epochs")
-    others = {row["title"]: row for row in plain if row not in top and row["title"] != "SequentialCV"}
-    for title, row in others.items():
-        low, high = row["cv_regret_interval"]
-        own = title == "FoldASHA"
-        x, y = row["fold_epochs"] / exhaustive, row["cv_regret"]
-        axis.errorbar(x, y, [[max(y - low, 0)], [max(high - y, 0)]], fmt="*" if own else "o",
-                      markersize=11 if own else 4, color="C3" if own else "C0", elinewidth=0.8)  # fmt: skip
-        axis.annotate(title, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=7,
-                      fontweight="bold" if own else None)  # fmt: skip
-    axis.set(title=name, xscale="log", xlabel="share of exhaustive's fold-epochs", ylabel="CV regret")
-    axis.set_ylim(bottom=-0.0005)
-    axis.legend(loc="upper right", frameon=False, fontsize=7)
+    axis.set(title=name, xlabel="share of exhaustive's fold-epochs", ylabel="CV regret")
+    axis.set_xscale("log")
+    axis.set_yscale("symlog", linthresh=0.01)
+    axis.set_ylim(-0.0005, 0.2)
+    axis.grid(alpha=0.3)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from orchestrator.budget.limits import Bounds
-from orchestrator.race.rule import OUT
+from orchestrator.race.standings import OUT
 from orchestrator.trial import FoldRunKey, Race, State
 
 

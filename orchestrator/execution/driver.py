@@ -20,7 +20,7 @@ from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
 from orchestrator.exports import write_exports
 from orchestrator.history import History
 from orchestrator.predictions import assemble, fold_from_bytes, write_prediction
-from orchestrator.race.rule import OUT
+from orchestrator.race.standings import OUT
 from orchestrator.sampling import Sampler
 from orchestrator.study import Study
 from orchestrator.trial import (

@@ -5,14 +5,14 @@ A rule adds what it decides: `next`, what an epoch leads to, when a trial is out
 
 from __future__ import annotations
 
-import heapq
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Unpack
 
-from orchestrator.race.numbers import Numbers, RaceNumbers
-from orchestrator.race.runs import FoldRun, FoldRuns
+from orchestrator.race.numbers import RaceNumbers
+from orchestrator.race.runs import FoldRun
+from orchestrator.race.standings import OUT, Standings
 from orchestrator.trial import (
     Action,
     BudgetSpent,
@@ -27,26 +27,16 @@ from orchestrator.trial import (
     Resumed,
     Shortened,
     State,
-    TrialStatus,
 )
 
-OUT = (State.PRUNED, State.FAIL)
 
-
-class Rule(ABC):
+class Rule(Standings, ABC):
     """A race; see orchestrator.trial.Race for the contract of its public part."""
 
     def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
         """See `Numbers`. Raises SearchSpaceError."""
-        self.numbers = Numbers(**numbers)
-        self.folds, self.max_t = self.numbers.folds, self.numbers.max_t
-        self.fold_order, self.max_retries = self.numbers.order, self.numbers.max_retries
-        self.runs = FoldRuns(self.folds, self.max_t, self.numbers.mode)
-        self._final: dict[int, State] = {}  # COMPLETE, PRUNED, FAIL
-        self._why: dict[int, str] = {}
-        self._last: dict[int, tuple[int, float]] = {}  # trial -> last finished rung (index), score there
+        super().__init__(**numbers)
         self._finishing: tuple[int, ...] | None = None  # once the budget is spent: what is still run
-        self.runs.grow(self.numbers.trials)
 
     # ---- the contract ----
 
@@ -77,10 +67,6 @@ class Rule(ABC):
     def ladder_text(self) -> str:
         """The plan in one line."""
 
-    @property
-    def spent_fold_epochs(self) -> int:
-        return self.runs.total_spent
-
     def observe(self, event: RaceEvent) -> list[Decision]:
         """Raises ValueError for an event that cannot follow those before it."""
         if isinstance(event, LegStarted):
@@ -104,30 +90,6 @@ class Rule(ABC):
         if isinstance(event, Proposed):
             return []  # the rule handles numbers only
         raise ValueError(f"a race cannot take the event {event!r}")
-
-    def statuses(self) -> list[TrialStatus]:
-        return sorted((self.status(trial) for trial in range(self.runs.trials)), key=self._merit)
-
-    def status(self, trial: int) -> TrialStatus:
-        """Where one trial stands; costs nothing beside `statuses`."""
-        rung, score = self._last.get(trial, (None, None))
-        return TrialStatus(
-            trial,
-            self.state(trial),
-            rung,
-            None if score is None else self.runs.sign * score,
-            self.runs.full(trial),
-            self.runs.spent[trial],
-            self._why.get(trial, ""),
-        )
-
-    def state(self, trial: int) -> State:
-        if trial in self._final:
-            return self._final[trial]
-        row = self.runs.of(trial)
-        if any(run.running for run in row):
-            return State.RUNNING
-        return State.PARKED if any(run.epochs for run in row) else State.WAITING
 
     # ---- what a rule decides ----
 
@@ -313,17 +275,6 @@ class Rule(ABC):
                     decisions += self._after_finishing_epoch(self.runs.get(trial, 0))
         return decisions
 
-    def _finalists(self) -> tuple[int, ...]:
-        """Those ahead of all others now, as many as there are to be, best first."""
-        trials = range(self.runs.trials)
-        alive = (trial for trial in trials if self._final.get(trial) not in OUT and self.runs.spent[trial])
-        return tuple(heapq.nsmallest(self.numbers.finalists, alive, key=self._place_now))
-
-    def _place_now(self, trial: int) -> tuple[bool, int, float, int]:
-        """Sorts the trial that is furthest and best first."""
-        rung, score = self._last.get(trial, (-1, 0.0))
-        return (self._final.get(trial) is not State.COMPLETE, -rung, -score, trial)
-
     def _finishing_leg(self) -> Leg | None:
         for trial in self._finishing or ():
             for fold in self.fold_order if trial not in self._final else ():
@@ -340,11 +291,6 @@ class Rule(ABC):
         words = f"owns all {self.folds} folds at {self.max_t} epochs"
         self._close(run.trial, State.COMPLETE, words)
         return [Decision(Action.COMPLETE, run.trial, words)]
-
-    def _merit(self, status: TrialStatus) -> tuple[bool, bool, int, float, int]:
-        rung, score = self._last.get(status.trial, (-1, 0.0))
-        failed = status.state is State.FAIL
-        return (status.state is not State.COMPLETE, failed, -rung, -score, status.trial)
 
 
 def check_extended(event: Extended, now: int) -> None:

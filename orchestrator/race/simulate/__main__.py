@@ -67,14 +67,15 @@ def _with_votes(table: CurveTable, folder: Path, trials: Sequence[int]) -> Curve
 
 
 def drawn_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What is printed: means, the interval below each."""
-    table = Table(box=None, header_style="bold")
-    table.add_column("rule")
-    for name in SHOWN:
-        table.add_column(name.replace("_", " "), justify="right")
+    """What is printed: means, the interval below each; figures that no rule has are left out."""
+    shown = [name for name in SHOWN if any(row[name] is not None for row in rows)]
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    table.add_column("rule", min_width=max(len(row["rule"]) for row in rows), overflow="fold")
+    for name in shown:
+        table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
     for row in rows:
         told = ", ".join(f"{name}={value}" for name, value in row["numbers"].items())
-        table.add_row(f"{row['rule']}\n[dim]{told}[/dim]", *(_cell(row, name) for name in SHOWN))
+        table.add_row(f"{row['rule']}\n[dim]{told}[/dim]", *(_cell(row, name) for name in shown))
     return table
 
 
@@ -84,7 +85,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     form = "{:.4f}" if name in ("cv_regret", "test_regret", "ensemble") else "{:.2f}"
     form = "{:.0f}" if name in ("fold_epochs", "makespan") else form
     low, high = (form.format(item) for item in row[f"{name}_interval"])
-    return f"{form.format(row[name])}\n[dim]{low} to {high}[/dim]"
+    return f"{form.format(row[name])}\n[dim]{low}[/dim]\n[dim]{high}[/dim]"
 
 
 def _entries(options: argparse.Namespace) -> tuple[Entry, ...]:
@@ -121,7 +122,7 @@ def _run(options: argparse.Namespace) -> int:
     size = f"{options.subset or trials} of {trials} trials x {folds} folds x {max_t} epochs"
     Console(soft_wrap=True).print(
         drawn_table(rows),
-        f"{size}, {options.slots} slots, {options.draws} draws: mean, 95% interval",
+        f"{size}, {options.slots} slots, {options.draws} draws: mean, below it the ends of its 95% interval",
         sep="\n",
     )
     return 0
