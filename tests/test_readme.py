@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator import check, ensemble, pseudo_labels, tune
+from orchestrator.race.simulate import __main__ as simulate
 from orchestrator.search import Request
 from orchestrator.space_file import SHIPPED, load_space, resolve_space
 from trainables.parameters import PARAMETERS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"python -m (orchestrator\.\w+[^\n`;]*)", README)))
+COMMANDS = sorted(set(re.findall(r"python -m (orchestrator\.[\w.]+[^\n`;]*)", README)))
 
 
 def test_the_space_it_shows_can_be_searched(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
     modules = {
         f"orchestrator.{item.__name__.split('.')[-1]}": item
         for item in (check, ensemble, pseudo_labels, tune)
-    }
+    } | {"orchestrator.race.simulate": simulate}
     parsed = vars(modules[module].parser().parse_args(arguments))
     if parsed.get("space"):
         assert resolve_space(parsed["space"]).resolve().is_relative_to(SHIPPED)
