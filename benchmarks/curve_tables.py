@@ -57,6 +57,11 @@ def write_part(out: Path, part: Part) -> None:
     )
 
 
+def finished(path: Path) -> bool:
+    """Whether a part is there and did not end in an error, which may have been the machine's."""
+    return path.exists() and not (pq.read_schema(path).metadata or {}).get(b"error")
+
+
 def gather(
     out: Path,
     configs: Sequence[Mapping[str, Any]],

@@ -4,7 +4,7 @@
     python -m benchmarks.fashion_mnist runs/curves/fashion
 
 The training part is drawn from Fashion-MNIST's own 60,000 with seed 0: 240 images of the most frequent class
-down to 24 of the rarest, 970 in all, so that configurations differ as they do on small collections of
+down to 24 of the rarest, 981 in all, so that configurations differ as they do on small collections of
 photos. The test part is 4,000 of its 10,000 test images, 400 of a class.
 """
 

@@ -10,6 +10,7 @@ is not run again. The tables, their columns and units: docs/benchmarks/tables.md
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import time
@@ -22,9 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.curve_tables import Part, gather, write_part
+from benchmarks.curve_tables import Part, finished, gather, write_part
 from orchestrator.cells import columns_of
-from orchestrator.errors import InputError, ManifestError
+from orchestrator.errors import InputError, ManifestError, StudyError
 from orchestrator.execution.driver import fold_run_seed
 from orchestrator.execution.ray_tune import WORKER_ENVIRONMENT
 from orchestrator.execution.worker import load_trainable
@@ -78,7 +79,7 @@ def run_one(job: Job, key: FoldRunKey, config: dict[str, Any]) -> str:
 
 def make_curves(job: Job, configs: Sequence[dict[str, Any]], folds: int, workers: int) -> None:
     keys = [FoldRunKey(trial, fold) for trial in range(len(configs)) for fold in range(folds)]
-    left = [key for key in keys if not (job.out / "parts" / f"{key}.parquet").exists()]
+    left = [key for key in keys if not finished(job.out / "parts" / f"{key}.parquet")]
     spawn = multiprocessing.get_context("spawn")
     with progress_bar("fold runs") as progress, ProcessPoolExecutor(workers, mp_context=spawn) as pool:
         waiting = {pool.submit(run_one, job, key, configs[key.trial]): key for key in left}
@@ -102,6 +103,20 @@ def split(
     train = Manifest(own.reset_index(drop=True), manifest.root, manifest.name)
     plan = build_fold_plan(train, space.folds, SEED, space.stratify)
     return make_dataset(space, train, plan, out), test, plan
+
+
+def same_experiment(out: Path, space: SearchSpace, train: Dataset) -> None:
+    """Parts of another space or other images must not be mixed in. Raises StudyError."""
+    numbers = {key: value for key, value in space.to_json().items() if key != "trials"}
+    own = json.dumps({"space": numbers, "images": train.fingerprint, "rows": len(train.paths), "seed": SEED})
+    path = out / "experiment.json"
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(own)
+    elif path.read_text() != own:
+        raise StudyError(
+            f"{out} holds curves of another space or other images; give another folder with --out"
+        )
 
 
 def prepare(job: Job, space: SearchSpace, test: Manifest) -> None:
@@ -143,6 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prepare(job, space, test)
     sampler = RandomSampler(space, SEED)
     configs = [sampler.propose(number) for number in range(options.trials or space.trials)]
+    same_experiment(options.out, space, train)
     make_curves(job, configs, space.folds, options.workers)
     labels = space.target.encode(test.frame)
     gather(options.out, configs, train, labels, factors_of(space.target), options.compact)

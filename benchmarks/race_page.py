@@ -60,7 +60,8 @@ def _with_interval(row: Mapping[str, Any], name: str) -> str:
     if row[name] is None:
         return "-"
     low, high = row[f"{name}_interval"]
-    return f"{row[name]:.4f} ({low:.4f} to {high:.4f})"
+    few = f", {row[f'{name}_draws']} draws" if row[f"{name}_draws"] < row["draws"] else ""
+    return f"{row[name]:.4f} ({low:.4f} to {high:.4f}{few})"
 
 
 def _best_top_k(plain: Mapping[tuple[str, int], Mapping[str, Any]], titles: Sequence[str]) -> list[str]:

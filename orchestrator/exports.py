@@ -18,7 +18,7 @@ def write_exports(study: Study, statuses: Sequence[TrialStatus]) -> None:
     """Replaces both tables; each appears whole or not at all. Raises StorageError."""
     history = History(study.space.mode, study.events)
     write_parquet(study.path / "trials.parquet", _trials(study, statuses))
-    write_parquet(study.path / "epochs.parquet", _epochs(history))
+    write_parquet(study.path / "epochs.parquet", _epochs(history, study.space.mode))
 
 
 def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
@@ -41,14 +41,14 @@ def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
     return _table(rows)
 
 
-def _epochs(history: History) -> pa.Table:
+def _epochs(history: History, mode: str) -> pa.Table:
     rows = [
         {"trial": key.trial, "fold": key.fold, "epoch": event.epoch, "score": event.score,
          "best_score": _best(history, key, event.epoch), "seconds": event.seconds, **event.metrics}
         for key in history.fold_runs()
         for event in history.epochs(key)
     ]  # fmt: skip
-    return _table(rows)
+    return _table(rows).replace_schema_metadata({"mode": mode})
 
 
 def _best(history: History, key: FoldRunKey, epoch: int) -> float | None:

@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
     except Interrupted as stop:
-        command = _resume(stop.study, arguments)
+        command = _resume(stop, arguments)
         console.print(f"interrupted; everything finished is saved. Continue with:\n  {command}", markup=False)
         return 130
     _say_result(result, console)
@@ -58,15 +58,17 @@ def _say_result(result: Result, console: Console) -> None:
     console.print(f"next: {command}", markup=False)
 
 
-def _resume(study: Path, arguments: argparse.Namespace) -> str:
+def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
     """The command that continues where this one stopped, ready to paste."""
+    study = stop.study
     words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
     if study.parent != Path("runs"):
         words += ["--runs", str(study.parent)]
     if arguments.inline:
         words.append("--inline")
-    same = ("max_fold_epochs", "time_budget", "gpus_per_fold_run", "cpus_per_fold_run", "wandb")
-    for option in ("address", *same):
+    # A new study keeps its --trials itself; a spent budget is for good and refuses another.
+    limits = () if stop.budget_spent else ("max_fold_epochs", "time_budget", *["trials"] * arguments.resume)
+    for option in ("address", *limits, "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
         value = getattr(arguments, option)
         if value not in (None, "auto"):
             words += [f"--{option.replace('_', '-')}", str(value)]

@@ -14,6 +14,7 @@ from orchestrator.budget import (
     Bounds,
     Budget,
     Keeper,
+    counted,
     duration_text,
     least_fold_epochs,
     parse_duration,
@@ -50,6 +51,22 @@ from tests.race.scenes import snapshot
 def test_a_duration_is_days_hours_minutes_and_seconds(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
     assert parse_duration(duration_text(seconds)) == seconds
+
+
+def test_a_time_of_less_than_half_a_second_is_not_shown_as_none() -> None:
+    assert [duration_text(seconds) for seconds in (0.2, 0.004, 1e-6, 0)] == ["0.2s", "0.004s", "0.001s", "0s"]
+
+
+@pytest.mark.parametrize("text", ["9" * 400 + "s", "36501d"])
+def test_a_time_without_end_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="at most 36500d") as refused:
+        parse_duration(text)
+    assert len(str(refused.value)) < 200
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    assert [counted(number, "trial") for number in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+    assert str(Budget(1)) == "1 fold-epoch"
 
 
 @pytest.mark.parametrize("text", ["", "2", "0s", "h", "-2h", "30m1h", "2 h", "1h30", "2hours", "nan", "1e3s"])

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from benchmarks.curve_tables import Part, finished, write_part
 from benchmarks.fashion_mnist import SOURCE, draw_rows, read_idx
 from benchmarks.make_curves import main
 from orchestrator.demo_faces import make_demo_faces
-from orchestrator.errors import ManifestError
+from orchestrator.errors import ManifestError, StudyError
 from orchestrator.race.simulate.__main__ import main as simulate
 from orchestrator.race.simulate.__main__ import read_table
+from orchestrator.trial import FoldRunKey
 
 SPACE = """
 from orchestrator.space import SearchSpace, choice
@@ -29,10 +31,10 @@ space = SearchSpace(
 """
 
 
-def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def made(folder: Path, monkeypatch: pytest.MonkeyPatch, space: str = SPACE) -> Path:
     """The table of two trials on drawn faces; every third person is the test set."""
     monkeypatch.chdir(Path(__file__).parents[1])
-    (folder / "space.py").write_text(SPACE)
+    (folder / "space.py").write_text(space)
     data = folder / "faces" / "train"
     if not data.exists():
         make_demo_faces(folder / "faces", 0, 24, 2, 32)
@@ -57,10 +59,24 @@ def test_curves_are_made_once_and_raced_on(
     parts = {part: part.stat().st_mtime_ns for part in (out / "parts").iterdir()}
     made(tmp_path, monkeypatch)
     assert {part: part.stat().st_mtime_ns for part in (out / "parts").iterdir()} == parts and len(parts) == 4
+    with pytest.raises(StudyError, match="curves of another space"):
+        made(tmp_path, monkeypatch, SPACE.replace("1e-2", "2e-2"))
     capfd.readouterr()
     assert simulate([str(tmp_path / "small"), "--draws", "2", "--rules", "FoldASHA", "--json"]) == 0
     row = json.loads(capfd.readouterr().out)[0]
     assert row["ensemble"] > 0 and row["test_regret"] is not None
+
+
+def test_a_part_that_failed_is_run_again(tmp_path: Path) -> None:
+    for fold, error in enumerate(("", "OSError: disk full")):
+        part = Part(FoldRunKey(0, fold), error=error)
+        part.add(1, 0.5, 1.0, {"macro_f1": 0.5}, np.full((3, 2), 0.5, np.float32))
+        write_part(tmp_path, part)
+    assert [finished(tmp_path / "parts" / f"t0000-f{fold}.parquet") for fold in range(3)] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_rows_of_a_class_are_as_many_as_asked_for() -> None:

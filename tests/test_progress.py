@@ -4,7 +4,7 @@ import io
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from rich.console import Console
@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.progress import StudyView, leaderboard_table, progress_bar
 from orchestrator.progress.draw import Heading, pace_text, picture
-from orchestrator.progress.state import Activity, Pace
+from orchestrator.progress.state import Activity, Pace, Told
 from orchestrator.progress.text import clock_time, duration
 from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.trial import (
@@ -21,12 +21,14 @@ from orchestrator.trial import (
     Decision,
     EpochEnded,
     Event,
+    Extended,
     FoldRunKey,
     Leg,
     LegFailed,
     LegStarted,
     Proposed,
     RaceEvent,
+    Shortened,
     State,
     TrialStatus,
 )
@@ -62,6 +64,7 @@ class Watched:
         spent: int = 0,
         height: int = 40,
         budget: Budget = NO_BUDGET,
+        goes_on: bool = False,
     ) -> None:
         self.race = FakeRace(spent_fold_epochs=spent)
         self.now = 0.0
@@ -71,7 +74,7 @@ class Watched:
         self.view = StudyView(
             self.race, study_name="age", metric="macro_f1", mode="max", slots=slots, max_t=18, configs={},
             console=self.console, clock=lambda: self.now, timer=lambda: 0.0, budget=budget,
-            elapsed=lambda: self.now,
+            elapsed=lambda: self.now, goes_on=goes_on,
         )  # fmt: skip
 
     def see(self, event: Event, *decisions: Decision) -> None:
@@ -80,6 +83,9 @@ class Watched:
 
     def picture(self, width: int = 120) -> list[str]:
         return drawn(self.view.render(), width)
+
+    def told(self) -> list[Told]:
+        return list(self.view._activity.told)
 
     def printed(self) -> str:
         file = self.console.file
@@ -275,6 +281,62 @@ def test_once_the_budget_is_spent_the_plan_is_what_the_finalists_take() -> None:
     watched.race.finish_fold_epochs = 25
     watched.see(BudgetSpent("enough"))
     line_with("40 of 65 planned fold-epochs", watched.picture())
+
+
+def test_while_trials_follow_trials_the_end_is_that_of_the_budget() -> None:
+    pace = Pace(50, 60, False, 1.0, 0.0, budget=Budget(seconds=600.0), elapsed_s=200.0, goes_on=True)
+    assert pace.eta_s(0.0) == 400.0
+    assert pace.eta_s(30.0) == 370.0
+    assert replace(pace, spent=60).eta_s(0.0) == 400.0  # the plan of the trials so far is no end
+    assert replace(pace, goes_on=False).eta_s(0.0) == 10.0
+    both = replace(pace, budget=Budget(80, 600.0))
+    assert both.eta_s(0.0) == 30.0
+    assert replace(both, per_second=0.01).eta_s(0.0) == 400.0
+    assert replace(pace, done=True).eta_s(0.0) is None
+
+
+@pytest.mark.parametrize("event", [BudgetSpent("enough"), Shortened(4)])
+def test_after_the_last_trial_is_known_the_time_left_is_measured_again(event: Event) -> None:
+    watched = Watched(slots=1, spent=90, budget=Budget(seconds=600.0), goes_on=True)
+    watched.race.finish_fold_epochs = 9
+    watched.see(LegStarted(0, 0, 0, 1))
+    watched.now = 10.0
+    watched.see(EpochEnded(0, 0, 1, 0.5, seconds=10.0), Decision(Action.PARK, 0, "", 0))
+    assert "9 min 50 s left" in line_with("91 of", watched.picture())
+    watched.see(event)
+    assert "9 min 50 s left" not in line_with("91 of", watched.picture())
+
+
+ORDERS = [
+    (Extended(18), [], "extend to 18 trials: the budget has room for more", "EXTEND"),
+    (
+        Shortened(1),
+        [Decision(Action.PRUNE, trial, "the budget has no room for it") for trial in (1, 2, 3)],
+        "shorten to 1 trial: the budget has no room for 3 more",
+        "SHORTEN",
+    ),
+    (
+        BudgetSpent("9 of 9 are spent"),
+        [Decision(Action.PRUNE, 1, "x"), Decision(Action.STOP, 1, "x", 0), Decision(Action.STOP, 1, "x", 1)],
+        "finish finalists: 9 of 9 are spent; 1 trial is out",
+        "FINISH",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "decisions", "line", "word"), ORDERS)
+def test_what_a_budget_asks_for_is_one_line_and_one_decision(
+    event: Event, decisions: Sequence[Decision], line: str, word: str
+) -> None:
+    watched = Watched()
+    other = Decision(Action.PRUNE, 0, "too poor")
+    with watched.view:
+        watched.see(event, *decisions, *[other] * isinstance(event, Shortened))
+    lines = watched.printed().splitlines()
+    assert line_with(line, lines).endswith(line)
+    assert sum("prune" in text or "stop" in text for text in lines) == isinstance(event, Shortened)
+    assert [told.action for told in watched.told() if told.action != "PRUNE"] == [word]
+    line_with(word, watched.picture())
 
 
 @pytest.mark.parametrize(

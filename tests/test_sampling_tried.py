@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,6 +55,8 @@ def test_pairs_between_commas_or_json(text: str, found: dict[str, Any]) -> None:
         ("lr=1,", "'' must read key=value"),
         ("augment=flip, rotate 10", "'rotate 10' must read key=value.*quotes"),
         ("lr=1,lr=2", "lr is given twice"),
+        ('{"lr": 1, "lr": 2}', "lr is given twice"),
+        ("{}", "says no value"),
         ('{"lr": 1', "begins like JSON and is none"),
     ],
 )
@@ -76,10 +79,10 @@ def test_values_become_the_spaces_own() -> None:
         ({"lrr": 0.1}, "--try lrr=0.1: the space has no parameter lrr; did you mean lr"),
         ({"zzz": 1}, "it has augment, batch_size, dropout"),
         ({"lr": 0.1}, r"--try lr=0.1: the space has lr = loguniform\(1e-05, 0.01\); give a value of it"),
-        ({"lr": True}, "--try lr=True"),
+        ({"lr": True}, "--try lr=true"),
         ({"flag": 1}, "--try flag=1"),
         ({"batch_size": 32}, "--try batch_size=32: the space has batch_size = 64"),
-        ({"dropout": "0.2"}, "--try dropout=0.2"),
+        ({"dropout": "0.2"}, '--try dropout="0.2"'),
         ({"momentum": 0.9, "optimizer": "adamw"}, r"exists only for optimizer in \['sgd'\]"),
         ({"momentum": 0.9}, "add that or leave momentum out"),
     ],
@@ -93,6 +96,14 @@ def test_a_try_outside_the_space_is_refused(tried: dict[str, Any], words: str) -
 def test_what_a_condition_needs_may_be_fixed_by_the_space() -> None:
     space = make_space().narrowed({"optimizer": "sgd"})
     assert checked_tries(space, [{"momentum": 0.9}]) == [{"momentum": 0.9}]
+
+
+def test_what_is_fixed_counts_only_where_it_exists() -> None:
+    params = {"a": choice([1, 2]), "b": choice([5]).when(a=2), "c": uniform(0.0, 1.0).when(b=5)}
+    space = replace(make_space(), params=params)
+    with pytest.raises(SearchSpaceError, match=r"c exists only for b in \[5\]"):
+        checked_tries(space, [{"c": 0.5}])
+    assert checked_tries(space, [{"a": 2, "c": 0.5}]) == [{"a": 2, "c": 0.5}]
 
 
 def test_more_tries_than_trials_and_the_same_one_twice_are_refused() -> None:

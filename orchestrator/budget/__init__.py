@@ -2,7 +2,7 @@
 
 from orchestrator.budget.books import least_fold_epochs
 from orchestrator.budget.keeper import Keeper
-from orchestrator.budget.limits import NO_BUDGET, Bounds, Budget, duration_text, parse_duration
+from orchestrator.budget.limits import NO_BUDGET, Bounds, Budget, counted, duration_text, parse_duration
 from orchestrator.budget.pace import Pace
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Budget",
     "Keeper",
     "Pace",
+    "counted",
     "duration_text",
     "least_fold_epochs",
     "parse_duration",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from orchestrator.budget.books import Books, books
-from orchestrator.budget.limits import Bounds, Budget, duration_text
+from orchestrator.budget.limits import Bounds, Budget, counted, duration_text
 from orchestrator.budget.pace import Pace
 from orchestrator.trial import (
     Action,
@@ -62,10 +62,10 @@ class Keeper:
         """What the race must be told before this event. running: fold runs under way as it happens."""
         self._note(event)
         decisions = [] if self._ahead is None else self._ahead.observe(event)
-        if self._ahead is None or not isinstance(event, EpochEnded | LegFailed):
-            return None
+        if self._ahead is None or not isinstance(event, EpochEnded | LegFailed | Shortened):
+            return None  # a shortened race may fill a vacancy with a trial that starts again
         after = set(running)
-        if not _goes_on(event, decisions):
+        if not isinstance(event, Shortened) and not _goes_on(event, decisions):
             after.discard(FoldRunKey(event.trial, event.fold))
         if self._within_fold_epochs(self._ahead, self._bounds.finals + len(after)):
             return None  # whoever the finalists are
@@ -122,13 +122,14 @@ class Keeper:
         return Shortened(unproposed[still]) if still < len(unproposed) else self._end(by_time=False)
 
     def _end(self, by_time: bool) -> BudgetSpent:
-        left = f"{self._race.finish_fold_epochs} more complete the finalists"
+        left = self._race.finish_fold_epochs
+        verb = "completes" if left == 1 else "complete"
         if by_time and self._budget.seconds is not None:
             gone = duration_text(self._pace.elapsed())
             words = f"{gone} of --time-budget {duration_text(self._budget.seconds)} are over"
-            return BudgetSpent(f"{words}, {left.replace('more', 'fold-epochs more', 1)}")
+            return BudgetSpent(f"{words}, {counted(left, 'fold-epoch')} more {verb} the finalists")
         words = f"{self._race.spent_fold_epochs} of --max-fold-epochs {self._budget.fold_epochs} are spent"
-        return BudgetSpent(f"{words}, {left}")
+        return BudgetSpent(f"{words}, {left} more {verb} the finalists")
 
     # ---- more trials ----
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from orchestrator.errors import InputError
 
 UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+LONGEST_S = 36_500 * UNITS_S["d"]
 _DURATION = re.compile(r"".join(rf"(?:(?P<{unit}>\d+(?:\.\d+)?){unit})?" for unit in UNITS_S))
 
 
@@ -16,21 +17,29 @@ def parse_duration(text: str, option: str = "--time-budget") -> float:
     found = _DURATION.fullmatch(text.strip())
     parts = {} if found is None else {unit: part for unit, part in found.groupdict().items() if part}
     seconds = sum(float(part) * UNITS_S[unit] for unit, part in parts.items())
-    if seconds <= 0:
+    if not 0 < seconds <= LONGEST_S:
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
         raise InputError(
-            f"{option} {text}: give a time above 0 in days, hours, minutes and seconds, "
+            f"{option} {shown}: give a time above 0, of at most 36500d, in days, hours, minutes and seconds, "
             "for example 90s, 45m, 2h or 1h30m"
         )
     return seconds
 
 
 def duration_text(seconds: float) -> str:
-    """Inverse of `parse_duration`, to the second: 5400 -> 1h30m."""
+    """Inverse of `parse_duration`, to the second: 5400 -> 1h30m; below half a second to the millisecond."""
+    if 0 < seconds < 0.5:
+        return f"{max(seconds, 0.001):.3f}".rstrip("0") + "s"
     left, text = round(seconds), ""
     for unit, size in UNITS_S.items():
         count, left = divmod(left, round(size))
         text += f"{count}{unit}" if count else ""
     return text or "0s"
+
+
+def counted(number: int, word: str) -> str:
+    """1 trial, 2 trials."""
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Budget:
         return self.fold_epochs is not None or self.seconds is not None
 
     def __str__(self) -> str:
-        parts = [] if self.fold_epochs is None else [f"{self.fold_epochs} fold-epochs"]
+        parts = [] if self.fold_epochs is None else [counted(self.fold_epochs, "fold-epoch")]
         parts += [] if self.seconds is None else [duration_text(self.seconds)]
         return " and ".join(parts)
 

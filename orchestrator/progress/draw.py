@@ -27,7 +27,7 @@ STATE_STYLE = {
     State.PRUNED: "dim",
     State.FAIL: "red",
 }
-ACTION_STYLE = {
+ACTION_STYLE: dict[str, str] = {
     Action.PARK: "yellow",
     Action.STOP: "dim",
     Action.PROMOTE: "bold cyan",
@@ -209,7 +209,7 @@ def _decisions(told: Sequence[Told]) -> Table:
         at = time.strftime("%H:%M:%S", time.localtime(item.when))
         table.add_row(
             Text(at, "dim"),
-            Text(item.action.value, ACTION_STYLE.get(item.action, "")),
+            Text(item.action, ACTION_STYLE.get(item.action, "")),
             item.place,
             _one_line(Text(clean(item.reason))),
         )

@@ -6,14 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.progress.draw import budget_text, pace_text
+from orchestrator.progress.orders import not_told, order_told
 from orchestrator.progress.state import Frame, leaves_slot, place_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
 from orchestrator.trial import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, TrialStatus
 
 
 def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Iterator[str]:
-    """What is worth a line of an event: a leg that ends, a leg that fails, decisions on trials."""
+    """What is worth a line of an event: a leg that ends, a leg that fails, decisions on trials, what a
+    budget asks for."""
     own = None
+    told = order_told(event, decisions)
+    if told is not None:
+        yield f"{told.word.lower()} {told.place}: {clean(told.reason)}"
     if isinstance(event, LegFailed):
         key = FoldRunKey(event.trial, event.fold)
         yield f"failed {key} after epoch {event.epoch}: {clean(event.failure)}: {clean(event.error)}"
@@ -21,7 +26,7 @@ def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Ite
         own = FoldRunKey(event.trial, event.fold)
         if leaves_slot(own, decisions):
             yield _leg_end(event, own, decisions, metric)
-    for item in decisions:
+    for item in not_told(event, decisions):
         is_own = own is not None and (item.trial, item.fold) == (own.trial, own.fold)
         if item.action is not Action.CONTINUE and not (is_own and item.action in (Action.PARK, Action.STOP)):
             yield f"{item.action.lower()} {place_of(item)}: {clean(item.reason)}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.budget import NO_BUDGET, Budget
+from orchestrator.progress.orders import not_told, order_told
 from orchestrator.progress.text import clean
 from orchestrator.trial import (
     Action,
@@ -57,15 +58,16 @@ class Told:
     """A decision as it is shown."""
 
     when: float
-    action: Action
-    place: str  # t0003 or t0003-f1
+    action: str
+    place: str  # t0003 or t0003-f1; of an order of the budget: what it asks for
     reason: str
 
 
 @dataclass(frozen=True)
 class Pace:
     """Fold-epochs of the plan, and how fast this driver gets through them. planned: what completing the
-    finalists takes at least; chain_s: seconds of the epochs that can only come one after another."""
+    finalists takes at least; chain_s: seconds of the epochs that can only come one after another; goes_on:
+    more trials follow until the budget's time is over."""
 
     spent: int
     planned: int
@@ -75,6 +77,7 @@ class Pace:
     chain_s: float = 0.0
     budget: Budget = NO_BUDGET
     elapsed_s: float = 0.0  # since the command began
+    goes_on: bool = False
 
     @property
     def part(self) -> float:
@@ -84,11 +87,17 @@ class Pace:
 
     def eta_s(self, now: float) -> float | None:
         """Seconds left by this session's pace; None: nothing to measure by, or the plan is spent."""
-        left = self.planned - self.spent
+        by_budget = math.inf if self.budget.seconds is None else self.budget.seconds - self.elapsed_s
+        ends = self.planned  # fold-epochs
+        if self.goes_on and 0 < by_budget < math.inf:
+            limit = self.budget.fold_epochs
+            if limit is None and not self.done:
+                return max(by_budget - (now - self.at), 0.0)
+            ends = ends if limit is None else limit
+        left = ends - self.spent
         if self.done or not self.per_second or left <= 0:
             return None
         took = now - self.at
-        by_budget = math.inf if self.budget.seconds is None else self.budget.seconds - self.elapsed_s
         whole = max(left / self.per_second, self.chain_s)
         return max((min(whole, by_budget) if by_budget > 0 else whole) - took, 0.0)
 
@@ -134,7 +143,7 @@ class Activity:
             key = FoldRunKey(event.trial, event.fold)
             self.last_failure = f"{key}: {clean(event.error)}"
             self._free(key)
-        self._tell(decisions, now)
+        self._tell(event, decisions, now)
 
     @property
     def running(self) -> list[Slot]:
@@ -195,9 +204,12 @@ class Activity:
     def _place(self, key: FoldRunKey) -> int | None:
         return next((number for number, slot in enumerate(self.slots) if slot and slot.key == key), None)
 
-    def _tell(self, decisions: Sequence[Decision], now: float) -> None:
+    def _tell(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        order = order_told(event, decisions)
+        if order is not None:
+            self.told.append(Told(now, order.word, order.place, order.reason))
         ended = {item.trial for item in decisions if item.action in ENDS}
-        for item in decisions:
+        for item in not_told(event, decisions):
             self.retries += item.action is Action.RETRY
             said = item.action is Action.STOP and item.trial in ended  # its trial's line says why
             if item.action not in GOES_ON and not said:

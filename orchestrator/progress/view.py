@@ -16,7 +16,7 @@ from orchestrator.progress.draw import Heading, leaderboard_table, picture, with
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
 from orchestrator.progress.state import Activity, Frame, Pace, with_running
 from orchestrator.progress.text import clean, duration
-from orchestrator.trial import BudgetSpent, Decision, EpochEnded, Event, Race, TrialStatus
+from orchestrator.trial import BudgetSpent, Decision, EpochEnded, Event, Race, Shortened, TrialStatus
 
 REFRESH_PER_SECOND = 2  # a picture of 16 slots takes 8 ms to draw
 LINE_EVERY_S = 10.0
@@ -29,8 +29,8 @@ class StudyView:
 
     race: already past the events of earlier sessions; slots: how many fold runs go on at once;
     configs: of the trials so far; resumed: said in the first line; budget: how much of it is used is shown;
-    elapsed: seconds since the command began; finishing: the budget was spent before; clock: unix seconds;
-    timer: seconds, to keep what drawing costs small.
+    elapsed: seconds since the command began; finishing: the budget was spent before; goes_on: more trials
+    follow while there is time; clock: unix seconds; timer: seconds, to keep what drawing costs small.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class StudyView:
         budget: Budget = NO_BUDGET,
         elapsed: Callable[[], float] | None = None,
         finishing: bool = False,
+        goes_on: bool = False,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -59,6 +60,7 @@ class StudyView:
         self._clock = clock
         self._timer = timer
         self._budget, self._elapsed, self._finishing = budget, elapsed, finishing
+        self._goes_on = goes_on
         self._finished_at = 0  # fold-epochs spent when the finalists of now are complete
         self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
@@ -76,6 +78,7 @@ class StudyView:
         if self._started is None:
             self._started = self._last_line = now
         self._finishing = self._finishing or isinstance(event, BudgetSpent)
+        self._goes_on = self._goes_on and not isinstance(event, BudgetSpent | Shortened)
         self._activity.observe(event, decisions, now)
         self._frame = self._make_frame(now, fresh=isinstance(event, BudgetSpent))
         if self._live is None:
@@ -168,7 +171,7 @@ class StudyView:
         chain = min(self._activity.chain(self._heading.max_t, race.next() is not None), planned - spent)
         elapsed = 0.0 if self._elapsed is None else self._elapsed()
         chain_s = chain * self._activity.mean_s
-        return Pace(spent, planned, race.done, rate, now, chain_s, self._budget, elapsed)
+        return Pace(spent, planned, race.done, rate, now, chain_s, self._budget, elapsed, self._goes_on)
 
     def _planned(self) -> int:
         """Fold-epochs in the end: of the plan within the budget, but at least what the finalists take."""

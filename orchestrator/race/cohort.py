@@ -31,11 +31,17 @@ class Cohort:
         self.candidates: list[SortedList] = [SortedList() for _ in ladder]  # neither promoted nor failed
         self.open: list[SortedList] = [SortedList() for _ in ladder]  # nor pruned
         self.members = [len(self.trials)] + [0] * self.top
+        self.failed: set[int] = set()
+        self.out = 0  # trials complete, pruned or failed
         self._quotas: list[int | None] = [None] * len(ladder)  # set ones
         self._places: tuple[list[int], list[int]] | None = None  # counted again after each change
         self.ladder = ladder
 
     # ---- quotas and places ----
+
+    @property
+    def done(self) -> bool:
+        return self.out == len(self.trials)
 
     def set_ladder(self, ladder: Ladder) -> None:
         """Other quotas for the same rungs; those set already stay."""
@@ -52,6 +58,10 @@ class Cohort:
 
     def set_quota(self, rung: int, quota: int) -> None:
         self._quotas[rung], self._places = quota, None
+
+    def forget_quotas(self) -> None:
+        """They are settled again: what they were measured by has changed."""
+        self._quotas, self._places = [None] * len(self.ladder), None
 
     def unset(self) -> int | None:
         """The lowest rung whose quota is open although all entries below it are in; None: there is none."""
@@ -163,6 +173,7 @@ class Cohort:
 
     def fail(self, trial: int) -> None:
         self._places = None
+        self.failed.add(trial)
         rung = self.level[trial]
         if (trial, rung) in self.scores:
             item = (-self.scores[trial, rung], trial)

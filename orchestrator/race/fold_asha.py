@@ -44,14 +44,13 @@ class FoldASHA(Rule):
         self._guesses: list[dict[tuple[int, int], SortedList]] = []  # cohort -> (rung, aim) -> others
         self._queued: dict[tuple[int, int], tuple[SortedList, Waiting]] = {}  # fold run -> where it waits
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
-        self._out = 0  # trials complete, pruned or failed
         self._add_cohort(0, own.trials)
 
     # ---- asked ----
 
     @property
     def _done(self) -> bool:
-        return not self.runs.running and self._out == self.runs.trials
+        return not self.runs.running and all(cohort.done for cohort in self._cohorts)
 
     def _next(self) -> Leg | None:
         rungs = max(len(cohort.ladder) for cohort in self._cohorts)
@@ -70,9 +69,22 @@ class FoldASHA(Rule):
     def ladder_text(self) -> str:
         return " and ".join(describe(cohort.ladder) for cohort in self._cohorts)
 
+    def remaining_fold_epochs(self, trials: int) -> int:
+        """What one cohort saves or overspends is not the others'."""
+        left = 0
+        for cohort in self._cohorts:
+            if cohort.done:
+                continue
+            spent = sum(self.runs.spent[cohort.trials.start : cohort.trials.stop])
+            left += max(self._planned_of(cohort, trials) - spent, 0)
+        return left
+
     def _planned_for(self, trials: int) -> int:
-        kept = [min(trials - cohort.trials.start, len(cohort.trials)) for cohort in self._cohorts]
-        return sum(cost(self._ladder_for(count)) for count in kept if count > 0)
+        return sum(self._planned_of(cohort, trials) for cohort in self._cohorts)
+
+    def _planned_of(self, cohort: Cohort, trials: int) -> int:
+        kept = min(trials - cohort.trials.start, len(cohort.trials))
+        return cost(self._ladder_for(kept)) if kept > 0 else 0
 
     # ---- legs ----
 
@@ -175,7 +187,9 @@ class FoldASHA(Rule):
         for number, cohort in enumerate(self._cohorts):
             decisions += self._promote(cohort)
             while (rung := cohort.unset()) is not None:
-                cohort.set_quota(rung, settled_quota(cohort, rung, self._cohorts[:number]))
+                cohort.set_quota(
+                    rung, settled_quota(cohort, rung, self._cohorts[:number], self.numbers.finalists)
+                )
                 decisions += self._promote(cohort)
             decisions += self._prune(cohort)
         return decisions
@@ -196,7 +210,7 @@ class FoldASHA(Rule):
         words = self._standing(cohort, rung, trial) + f"certain inside quota {cohort.quota_told(rung + 1)}"
         if cohort.promote(trial):
             del self._final[trial]
-            self._out -= 1
+            cohort.out -= 1
             words += ", fills a vacancy and runs again from the start"
         self._why[trial] = words
         for run in self.runs.of(trial):
@@ -230,7 +244,7 @@ class FoldASHA(Rule):
         return decisions
 
     def _close(self, trial: int, state: State, words: str) -> None:
-        self._out += trial not in self._final
+        self._cohorts[self._cohort_number(trial)].out += trial not in self._final
         super()._close(trial, state, words)
 
     def _standing(self, cohort: Cohort, rung: int, trial: int) -> str:
@@ -246,7 +260,10 @@ class FoldASHA(Rule):
         return super()._retries(run, failure) or (failure == "exception" and finalist)
 
     def _after_fail(self, run: FoldRun, words: str) -> None:
-        self._cohorts[self._cohort_number(run.trial)].fail(run.trial)
+        number = self._cohort_number(run.trial)
+        self._cohorts[number].fail(run.trial)
+        for later in self._cohorts[number + 1 :]:
+            later.forget_quotas()  # it may have been one of those they had to be as good as
 
     # ---- cohorts ----
 
@@ -268,6 +285,7 @@ class FoldASHA(Rule):
         ladder = self._ladder_for(trials)
         ladder = behind(ladder) if self._cohorts else ladder
         self._cohorts.append(Cohort(first, ladder))
+        self._top = max(self._top, len(ladder) - 1)
         self._certain.append([SortedList() for _ in ladder])
         self._guesses.append({})
         for trial in range(first, first + trials):

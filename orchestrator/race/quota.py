@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from itertools import islice
 
-from orchestrator.race.cohort import Cohort
+from orchestrator.race.cohort import Cohort, Ranked
 
 TIE = 1.8
 """A trial within this many standard deviations of what a rung changes may still be the best."""
 
 
-def settled_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort]) -> int:
+def settled_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalists: int) -> int:
     """Of `rung`, all entries of the rung below being in; within the rung's bounds.
 
     Those go on whose distance to the best is within TIE times `movement`: few where ranks have settled, many
     where they still cross. Of trials that come after others (`earlier`), those alone that may belong to the
-    finalists of all.
+    `finalists` of all.
     """
     step, below = cohort.ladder[rung], cohort.ranks[rung - 1]
     if not below:
         return step.least
-    moved = movement(cohort, rung - 1)
-    quota = step.quota
+    moved = movement([*earlier, cohort], rung - 1)
+    quota = min(step.quota, len(below)) if earlier else step.quota
     if moved is not None and 1 < rung < cohort.top:
         quota = _at_least(cohort, rung - 1, -below[0][0] - TIE * moved)
-    bar = _bar(earlier, rung - 1, cohort.ladder[-1].quota)
-    if bar is not None and (rung == cohort.top or moved is not None):
+    best = _best(earlier, rung - 1, finalists)
+    if len(best) < finalists:
+        quota = max(quota, min(finalists - len(best), len(below)) if earlier else 0)
+    elif rung == cohort.top or moved is not None:
         slack = 0.0 if rung == cohort.top else TIE * (moved or 0.0)
-        quota = min(quota, _at_least(cohort, rung - 1, bar - slack))
+        quota = min(quota, _at_least(cohort, rung - 1, -best[-1][0] - slack))
     return min(max(quota, step.least), step.most)
 
 
-def movement(cohort: Cohort, rung: int) -> float | None:
+def movement(cohorts: Sequence[Cohort], rung: int) -> float | None:
     """Standard deviation of what scores gained from the rung below to this one; None: of fewer than three."""
     gains = [
         -negative - cohort.scores[trial, rung - 1]
+        for cohort in cohorts
         for negative, trial in cohort.ranks[rung]
         if (trial, rung - 1) in cohort.scores
     ]
@@ -47,7 +51,10 @@ def _at_least(cohort: Cohort, rung: int, score: float) -> int:
     return int(cohort.ranks[rung].bisect_right((-score, cohort.trials.stop)))
 
 
-def _bar(cohorts: Sequence[Cohort], rung: int, finalists: int) -> float | None:
-    """The last of the `finalists` best scores at a rung; None: there are not so many."""
-    best = sorted(item for cohort in cohorts for item in cohort.ranks[rung][:finalists])
-    return -best[finalists - 1][0] if len(best) >= finalists else None
+def _best(cohorts: Sequence[Cohort], rung: int, count: int) -> list[Ranked]:
+    """Of the entries at a rung of trials that did not fail, the `count` best or as many as there are."""
+    best: list[Ranked] = []
+    for cohort in cohorts:
+        alive = (item for item in cohort.ranks[rung] if item[1] not in cohort.failed)
+        best += islice(alive, count)
+    return sorted(best)[:count]

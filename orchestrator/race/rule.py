@@ -33,6 +33,9 @@ from orchestrator.trial import (
 class Rule(Standings, ABC):
     """A race; see orchestrator.trial.Race for the contract of its public part."""
 
+    _top = 0
+    """The rung (index) of a complete trial."""
+
     def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
         """See `Numbers`. Raises SearchSpaceError."""
         super().__init__(**numbers)
@@ -54,7 +57,8 @@ class Rule(Standings, ABC):
     def planned_fold_epochs(self) -> int: ...
 
     def remaining_fold_epochs(self, trials: int) -> int:
-        return max(self._planned_for(trials) - self.spent_fold_epochs, 0)
+        count = trials - sum(trial < trials for trial in self.withdrawn)
+        return max(self._planned_for(count) - self.spent_fold_epochs, 0)
 
     @property
     def finish_fold_epochs(self) -> int:
@@ -247,12 +251,15 @@ class Rule(Standings, ABC):
 
     def _shorten(self, event: Shortened) -> list[Decision]:
         decisions = []
-        for trial in range(event.trials, self.runs.trials):
+        trials = range(event.trials, self.runs.trials)
+        left = [trial for trial in trials if trial not in self._final or self.runs.spent[trial]]
+        for trial in left:
             if self.state(trial) is not State.WAITING:
                 raise ValueError(f"trial {trial} has started: the race cannot be cut to {event.trials}")
-        for trial in range(event.trials, self.runs.trials):
-            words = f"the budget is enough for {event.trials} trials"
+        for trial in left:
+            words = "the budget has no room for it"
             self._withdraw(trial)
+            self.withdrawn.add(trial)
             self._close(trial, State.PRUNED, words)
             decisions.append(Decision(Action.PRUNE, trial, words))
         return [*decisions, *self._settle_if_racing()]
@@ -286,8 +293,7 @@ class Rule(Standings, ABC):
     def _after_finishing_epoch(self, run: FoldRun) -> list[Decision]:
         if run.trial in self._final or self.runs.full(run.trial) < self.folds:
             return []
-        rung = max(self._last.get(trial, (0, 0.0))[0] for trial in range(self.runs.trials))
-        self._last[run.trial] = (rung, self.runs.mean(run.trial, self.fold_order, self.max_t))
+        self._last[run.trial] = (self._top, self.runs.mean(run.trial, self.fold_order, self.max_t))
         words = f"owns all {self.folds} folds at {self.max_t} epochs"
         self._close(run.trial, State.COMPLETE, words)
         return [Decision(Action.COMPLETE, run.trial, words)]

@@ -24,6 +24,7 @@ class Standings:
         self._final: dict[int, State] = {}  # COMPLETE, PRUNED, FAIL
         self._why: dict[int, str] = {}
         self._last: dict[int, tuple[int, float]] = {}  # trial -> last finished rung (index), score there
+        self.withdrawn: set[int] = set()  # trials that will not start
         self.runs.grow(self.numbers.trials)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.domains import Domain
 from orchestrator.errors import SearchSpaceError
-from orchestrator.space import SearchSpace
+from orchestrator.space import SearchSpace, ordered
 from orchestrator.space_file import parse_settings
 
 Tried = dict[str, Any]
@@ -20,7 +20,7 @@ def parse_try(text: str) -> Tried:
     """One `--try`: key=value pairs between commas, or a JSON object. Raises SearchSpaceError."""
     if text.lstrip().startswith("{"):
         try:
-            return dict(json.loads(text))
+            return _stated(text, json.loads(text, object_pairs_hook=lambda pairs: _once(text, pairs)))
         except ValueError as error:
             raise SearchSpaceError(
                 f"--try {text}: begins like JSON and is none ({error}); correct it, or write key=value,..."
@@ -36,6 +36,20 @@ def parse_try(text: str) -> Tried:
         if name.strip() in tried:
             raise SearchSpaceError(f"--try {text}: {name.strip()} is given twice; keep one")
         tried.update(parse_settings([pair]))
+    return _stated(text, tried)
+
+
+def _once(text: str, pairs: Sequence[tuple[str, Any]]) -> Tried:
+    names = [name for name, _ in pairs]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise SearchSpaceError(f"--try {text}: {twice[0]} is given twice; keep one")
+    return dict(pairs)
+
+
+def _stated(text: str, tried: Tried) -> Tried:
+    if not tried:
+        raise SearchSpaceError(f"--try {text}: says no value; write key=value,... or leave it out")
     return tried
 
 
@@ -87,7 +101,7 @@ def _value(space: SearchSpace, name: str, value: Any) -> Any:
     elif not isinstance(value, bool) and domain.contains(value):
         return float(value)
     raise SearchSpaceError(
-        f"--try {name}={value}: the space has {name} = {domain}; "
+        f"--try {name}={json.dumps(value)}: the space has {name} = {domain}; "
         "give a value of it, or change the space's file"
     )
 
@@ -104,20 +118,21 @@ def _unknown(name: str, domains: Mapping[str, Domain]) -> str:
 
 
 def _check_active(space: SearchSpace, tried: Tried) -> None:
-    """What a parameter depends on must be said too, where it is not fixed."""
-    fixed = {
-        name: finite[0]
-        for name, domain in space.domains.items()
-        if (finite := domain.finite()) is not None and len(finite) == 1
-    }
-    for name, value in tried.items():
+    """What a parameter depends on must be said too, where it is not fixed and active itself."""
+    known: Tried = {}
+    for name in ordered(space.domains):
         domain = space.domains[name]
-        if not domain.is_active({**fixed, **tried}):
+        active, finite = domain.is_active(known), domain.finite()
+        if name in tried and not active:
             needs = " and ".join(f"{other} in {list(values)}" for other, values in domain.conditions.items())
             raise SearchSpaceError(
-                f"--try {name}={value}: {name} exists only for {needs}, which this --try does not say; "
-                f"add that or leave {name} out"
+                f"--try {name}={json.dumps(tried[name])}: {name} exists only for {needs}, which this --try "
+                f"does not say; add that or leave {name} out"
             )
+        if name in tried:
+            known[name] = tried[name]
+        elif active and finite is not None and len(finite) == 1:
+            known[name] = finite[0]
 
 
 def _told(tried: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.budget import counted
 from orchestrator.errors import InputError, StudyError
 from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.extra_rows import refuse_other_folds
@@ -27,6 +28,9 @@ from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import Study, has_journal
 from orchestrator.trial import Dataset, Parameter
+
+FAR_MORE = 4
+"""Times the space's own number of trials; worth a word when a budget chooses more."""
 
 
 def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
@@ -46,7 +50,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     backend = stack.enter_context(open_for(request))
     backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
-    tries = checked_tries(space, request.tries)
+    tries = checked_tries(_roomy(space, request), request.tries)
     rows = gather_rows(request, space, say)
     manifest = rows.manifest
     plan = load_or_build(
@@ -55,6 +59,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     refuse_other_folds(manifest, plan)
     limit = make_sampler(sampler_name, space, seed, tries).limit
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
+    cohort = space.trials
     space = _afforded(space, request, rule, backend.slots, limit, say)
     accepted = check(space, backend)
     dataset = make_dataset(space, manifest, plan, request.runs)
@@ -75,7 +80,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "tries": tries,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         "demo": request.data is None,
-        **header_of(request),
+        **header_of(request, cohort),
         **rows.header,
         "fold_plan": plan.fingerprint,
         "classes": list(space.target.classes),
@@ -132,14 +137,34 @@ def _afforded(
     """limit: of the sampler. Raises InputError."""
     most = space.trials if request.trials is not None else limit
     found = afford(space, rule, asked(request), slots, most)
-    if found.trials < len(request.tries):
-        raise InputError(
-            f"--max-fold-epochs {request.max_fold_epochs}: it is enough for {found.trials} trials and "
-            f"{len(request.tries)} --try were given; raise it, or try fewer"
-        )
+    _check_number_of_tries(len(request.tries), found, space.trials, request.max_fold_epochs)
     if found.trials != space.trials:
-        say(f"trials: {found.trials} instead of {space.trials}: what --max-fold-epochs is enough for")
+        line = f"trials: {found.trials} instead of {space.trials}: what --max-fold-epochs is enough for"
+        far = found.trials > FAR_MORE * space.trials
+        say(f"{line}; far more than the space asks for: --trials keeps it to a number" if far else line)
     return found
+
+
+def _roomy(space: SearchSpace, request: Request) -> SearchSpace:
+    """With a trial for each --try where a budget is still to say how many there are."""
+    if request.max_fold_epochs is None or request.trials is not None:
+        return space
+    return replace(space, trials=max(space.trials, len(request.tries)))
+
+
+def _check_number_of_tries(tries: int, found: SearchSpace, own: int, limit: int | None) -> None:
+    """own: trials before the budget. Raises InputError."""
+    if tries <= found.trials:
+        return
+    if found.trials < own:
+        raise InputError(
+            f"--max-fold-epochs {limit}: it is enough for {counted(found.trials, 'trial')} and "
+            f"{tries} --try were given; raise it, or try fewer"
+        )
+    raise InputError(
+        f"--try is given {counted(tries, 'time')} and the study has {counted(found.trials, 'trial')}; "
+        "raise --trials, or leave some out"
+    )
 
 
 def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from orchestrator.budget import Budget
+from orchestrator.budget import Budget, counted
 from orchestrator.errors import InputError
-from orchestrator.race import RaceNumbers, make_race
+from orchestrator.race import FoldASHA, RaceNumbers, make_race, rule_class
+from orchestrator.race.ladder import build_ladder, cost
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace
@@ -36,6 +37,9 @@ def numbers_of(space: SearchSpace, fold_order: Sequence[int] | None = None) -> R
 def planned(space: SearchSpace, rule: str, trials: int) -> int:
     """Fold-epochs that a race of so many trials plans; a ladder that is given stays with its own number."""
     own = space if trials == space.trials else replace(space, trials=trials, ladder=None)
+    if rule_class(rule) is FoldASHA and own.ladder is None:  # a race of many trials takes long to build
+        sizes = (own.folds, own.max_t, own.grace_period, own.reduction_factor, own.finalists)
+        return cost(build_ladder(trials, *sizes))
     return make_race(rule, **numbers_of(own)).planned_fold_epochs
 
 
@@ -52,8 +56,9 @@ def afford(space: SearchSpace, rule: str, budget: Budget, slots: int, most: int 
     least = finalists * space.folds * space.max_t
     if limit < least:
         raise InputError(
-            f"--max-fold-epochs {limit}: {finalists} finalists on {space.folds} folds of {space.max_t} "
-            f"epochs take {least}; give at least that, or fewer --max-epochs"
+            f"--max-fold-epochs {limit}: {counted(finalists, 'finalist')} on {counted(space.folds, 'fold')} "
+            f"of {counted(space.max_t, 'epoch')} {'takes' if finalists == 1 else 'take'} {least}; "
+            "give at least that, or fewer --max-epochs"
         )
     if space.ladder is not None:
         return space
@@ -77,7 +82,7 @@ def expected_fold_epochs(space: SearchSpace, rule: str, slots: int, seed: int) -
     """What races on synthetic learning curves spend on the average; the plan where that takes too long."""
     numbers = numbers_of(space)
     numbers["mode"] = "max"  # as the curves are
-    plan = make_race(rule, **numbers).planned_fold_epochs
+    plan = planned(space, rule, space.trials)
     draws = min(SIMULATED_FOLD_EPOCHS // plan, DRAWS)
     spent = []
     for draw in range(draws):
@@ -88,10 +93,17 @@ def expected_fold_epochs(space: SearchSpace, rule: str, slots: int, seed: int) -
     return round(sum(spent) / draws) if draws else plan
 
 
-def plan_text(space: SearchSpace, rule: str, slots: int, seed: int, budget: Budget) -> str:
-    """One line: what the race is expected to spend, beside running everything, and the budget."""
+def plan_text(
+    space: SearchSpace, rule: str, slots: int, seed: int, budget: Budget, goes_on: bool = False
+) -> str:
+    """One line: what the race is expected to spend, beside running everything, and the budget.
+
+    goes_on: more trials follow these as long as there is time.
+    """
     whole = space.trials * space.folds * space.max_t
     expected = expected_fold_epochs(space, rule, slots, seed)
-    text = f"plan: {space.trials} trials, about {expected} fold-epochs with the rule {rule}; "
+    about = f"about {counted(expected, 'fold-epoch')}"
+    text = f"plan: {counted(space.trials, 'trial')}, {about} with the rule {rule}; "
     text += f"all at full length would be {whole}"
+    text += "; then more trials until the budget ends" if goes_on else ""
     return f"{text}; budget: {budget}" if budget.given else text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from orchestrator.budget import counted
 from orchestrator.cascade import check_within, within_of
 from orchestrator.cells import columns_of
 from orchestrator.execution.backends import Backend
@@ -57,11 +58,14 @@ class Result:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM, after everything was saved; `study` is what to resume."""
+    """Ctrl-C or SIGTERM, after everything was saved; `study` is what to resume.
 
-    def __init__(self, study: Path) -> None:
+    budget_spent: it is for good, so no other can be given.
+    """
+
+    def __init__(self, study: Path, budget_spent: bool = False) -> None:
         super().__init__(str(study))
-        self.study = study
+        self.study, self.budget_spent = study, budget_spent
 
 
 @dataclass(frozen=True)
@@ -105,4 +109,5 @@ def values_of(space: SearchSpace, accepted: Mapping[str, Parameter]) -> dict[str
 
 
 def size(space: SearchSpace) -> str:
-    return f"{space.trials} trials x {space.folds} folds x {space.max_t} epochs"
+    parts = (counted(space.trials, "trial"), counted(space.folds, "fold"), counted(space.max_t, "epoch"))
+    return " x ".join(parts)

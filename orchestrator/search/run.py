@@ -17,7 +17,13 @@ from orchestrator.search.begin import begin
 from orchestrator.search.plan import numbers_of, plan_text
 from orchestrator.search.request import Interrupted, Ready, Request, Result, Say
 from orchestrator.search.resume import reopen, take_over
-from orchestrator.search.spending import asked, budget_of, is_spent, keeper_for
+from orchestrator.search.spending import (
+    asked,
+    budget_of,
+    goes_on_until_the_end,
+    is_spent,
+    keeper_for,
+)
 from orchestrator.signals import ignore_interrupts
 from orchestrator.space import SearchSpace
 from orchestrator.study import Study
@@ -40,7 +46,7 @@ def run_search(request: Request, say: Say = print, clock: Callable[[], float] = 
             _search(ready, request, say, lambda: clock() - started)
         except KeyboardInterrupt:
             ignore_interrupts()
-            raise Interrupted(study.path) from None
+            raise Interrupted(study.path, is_spent(study)) from None
         complete = study.complete_trials()
     if not complete:
         raise NoCompleteTrialError(
@@ -58,7 +64,9 @@ def _search(ready: Ready, request: Request, say: Say, elapsed: Callable[[], floa
     if request.resume:
         take_over(request, study, race, sampler, say)
     else:
-        say(plan_text(ready.space, header["rule"], ready.backend.slots, header["seed"], asked(request)))
+        goes_on = goes_on_until_the_end(request, study, sampler.limit)
+        slots, seed = ready.backend.slots, header["seed"]
+        say(plan_text(ready.space, header["rule"], slots, seed, asked(request), goes_on))
     _drive(ready, race, sampler, request, say, elapsed)
 
 
@@ -94,6 +102,7 @@ def _drive(
         budget=budget_of(request, study),
         elapsed=elapsed,
         finishing=is_spent(study),
+        goes_on=goes_on_until_the_end(request, study, sampler.limit),
     )
     try:
         with view:

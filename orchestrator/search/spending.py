@@ -17,11 +17,13 @@ def asked(request: Request) -> Budget:
     return Budget(request.max_fold_epochs, request.time_budget)
 
 
-def header_of(request: Request) -> dict[str, Any]:
-    """What a new study keeps of it: fold-epochs are counted over all its sessions, time is not."""
-    if request.max_fold_epochs is None:
-        return {}
-    return {"budget": {"fold_epochs": request.max_fold_epochs, "trials_given": request.trials is not None}}
+def header_of(request: Request, cohort: int) -> dict[str, Any]:
+    """What a new study keeps of it: fold-epochs are counted over all its sessions, time is not.
+
+    cohort: trials the space asks for, before a budget changed their number; as many may come at once later.
+    """
+    given = request.trials is not None
+    return {"budget": {"fold_epochs": request.max_fold_epochs, "trials_given": given, "cohort": cohort}}
 
 
 def budget_of(request: Request, study: Study) -> Budget:
@@ -45,6 +47,11 @@ def check_budget(request: Request, study: Study, race: Race) -> None:
             )
         return
     limit = budget_of(request, study).fold_epochs
+    if limit is not None and race.done and limit < race.spent_fold_epochs:
+        raise StudyError(
+            f"--max-fold-epochs {limit}: study {study.path} is complete and has spent "
+            f"{race.spent_fold_epochs}; leave it out, or give more than that to go on"
+        )
     least = least_fold_epochs(race, bounds_of(study, slots=1))
     if limit is not None and limit < least:
         spent = race.spent_fold_epochs
@@ -57,7 +64,22 @@ def check_budget(request: Request, study: Study, race: Race) -> None:
 def bounds_of(study: Study, slots: int, most: int | None = None) -> Bounds:
     space = study.space
     trials = max((item.trials for item in study.events if isinstance(item, Extended)), default=space.trials)
-    return Bounds(space.finalists, space.folds, space.max_t, slots, trials, space.trials, most)
+    # Journals of before it was kept have none.
+    cohort = study.header.get("budget", {}).get("cohort", space.trials)
+    return Bounds(space.finalists, space.folds, space.max_t, slots, trials, cohort, most)
+
+
+def most_trials(request: Request, study: Study, limit: int | None) -> int | None:
+    """Trials there may be in all; None: as many as the budget affords. limit: of the sampler."""
+    given = request.trials is not None or study.header.get("budget", {}).get("trials_given", False)
+    numbers = [bounds_of(study, slots=1).trials if given else None, limit]
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def goes_on_until_the_end(request: Request, study: Study, limit: int | None) -> bool:
+    """Whether trials follow trials until the time is over."""
+    open_end = most_trials(request, study, limit) is None
+    return open_end and budget_of(request, study).seconds is not None and not is_spent(study)
 
 
 def keeper_for(
@@ -76,12 +98,7 @@ def keeper_for(
     budget = budget_of(request, study)
     if not budget.given or is_spent(study):
         return None
-    bounds = bounds_of(study, ready.backend.slots)
-    given = request.trials is not None
-    if not given and not asked(request).given:
-        given = study.header["budget"]["trials_given"]
-    most = [number for number in (bounds.trials if given else None, limit) if number is not None]
-    bounds = bounds_of(study, ready.backend.slots, min(most, default=None))
+    bounds = bounds_of(study, ready.backend.slots, most_trials(request, study, limit))
     rule = study.header["rule"]
     return Keeper(
         race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs

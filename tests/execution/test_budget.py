@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.budget import Budget
+from orchestrator.errors import InputError
 from orchestrator.execution import worker
 from orchestrator.race import make_race
 from orchestrator.search import Request, run_search
@@ -123,13 +128,110 @@ def test_a_study_with_a_limit_is_continued_bit_for_bit_without_naming_it_again(
 def test_the_limit_is_of_all_sessions_together(
     space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tune(space_file, faces, runs, "--study", "a", "--trials", "6")
+    tune(space_file, faces, runs, "--study", "a")
     before = spent(runs / "a")
     assert resume(runs, "a", "--max-fold-epochs", str(before - 1)) == 2
-    assert f"has spent {before}" in capsys.readouterr().err
+    assert f"is complete and has spent {before}" in capsys.readouterr().err
     assert resume(runs, "a", "--max-fold-epochs", str(before + 40)) == 0
     assert before < spent(runs / "a") <= before + 40
     assert events(runs / "a", "extended")
+
+
+def test_trials_given_at_the_start_hold_until_others_are_given(
+    space_file: Path, faces: Path, runs: Path
+) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--trials", "5")
+    limit = ("--max-fold-epochs", "150")
+    assert resume(runs, "a", *limit) == 0
+    assert len(Study.read(runs / "a").configs) == 5
+    assert resume(runs, "a", "--trials", "8", *limit) == 0
+    assert len(Study.read(runs / "a").configs) == 8
+
+
+def test_a_study_cut_by_its_limit_grows_by_as_many_trials_as_its_space_asks_for(
+    space_file: Path, faces: Path, runs: Path
+) -> None:
+    tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "25")
+    assert len(Study.read(runs / "a").configs) < 4
+    assert resume(runs, "a", "--max-fold-epochs", "120") == 0
+    first = events(runs / "a", "extended")[0]["trials"]
+    assert first >= 9
+
+
+def interrupting(monkeypatch: pytest.MonkeyPatch, when: Callable[[], bool]) -> None:
+    """Ctrl-C at the first epoch for which `when` says so."""
+    original = worker.FoldRunWorker.step
+
+    def step(self: worker.FoldRunWorker) -> Any:
+        if when():
+            raise KeyboardInterrupt
+        return original(self)
+
+    monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+    monkeypatch.setattr("orchestrator.search.run.ignore_interrupts", lambda: None)
+
+
+def pasted(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The arguments of the command that was printed to continue with."""
+    return shlex.split(capsys.readouterr().out.splitlines()[-1])[3:]
+
+
+def test_the_printed_command_goes_on_with_the_trials_that_were_given(
+    space_file: Path,
+    faces: Path,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    left = iter(range(5))
+    interrupting(monkeypatch, lambda: next(left, None) is None)
+    size = ("--trials", "3", "--max-fold-epochs", "80")
+    assert tune(space_file, faces, runs, "--study", "a", *size) == 130
+    command = pasted(capsys)
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert len(Study.read(runs / "a").configs) == 3
+
+
+def test_the_printed_command_of_a_resumed_study_keeps_its_trials(
+    space_file: Path,
+    faces: Path,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tune(space_file, faces, runs, "--study", "a")
+    interrupting(monkeypatch, lambda: True)
+    assert resume(runs, "a", "--trials", "11", "--max-fold-epochs", "200") == 130
+    command = pasted(capsys)
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert len(Study.read(runs / "a").configs) == 11
+
+
+def test_a_study_that_its_limit_only_shortened_takes_more_trials(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = iter(range(4))
+    interrupting(monkeypatch, lambda: next(left, None) is None)
+    assert tune(space_file, faces, runs, "--study", "a") == 130
+    monkeypatch.undo()
+    assert resume(runs, "a", "--trials", "10", "--max-fold-epochs", "30") == 0
+    assert events(runs / "a", "shortened") and not events(runs / "a", "budget_spent")
+    before = len(Study.read(runs / "a").configs)
+    assert resume(runs, "a", "--trials", "12", "--max-fold-epochs", "90") == 0
+    assert len(Study.read(runs / "a").configs) == before + 2
+    assert spent(runs / "a") <= 90
+
+
+def test_a_limit_may_afford_more_tries_than_the_space_has_trials(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries = [word for part in range(12) for word in ("--try", f"lr={0.1 + part / 100}")]
+    assert tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "90", *tries) == 0
+    assert len(Study.read(runs / "a").configs) >= 12
+    assert tune(space_file, faces, runs, *tries) == 2
+    assert "given 12 times and the study has 9 trials" in capsys.readouterr().err
 
 
 def test_a_limit_given_late_ends_legs_under_way_and_keeps_nothing_of_them(
@@ -210,6 +312,23 @@ def test_a_study_whose_budget_is_spent_takes_neither_trials_nor_a_budget(
     assert resume(runs, "a") == 0
 
 
+def test_the_printed_command_is_taken_after_the_budget_is_spent(
+    space_file: Path,
+    faces: Path,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("orchestrator.tune.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
+    limits = ("--time-budget", "28s", "--max-fold-epochs", "90", "--trials", "9")
+    assert tune(space_file, faces, runs, "--study", "a", *limits) == 130
+    command = pasted(capsys)
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert len(Study.read(runs / "a").complete_trials()) == 2
+
+
 @pytest.mark.parametrize("text", ["2x", "-1h"])
 def test_a_time_that_is_none_is_refused(
     text: str, space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
@@ -239,6 +358,25 @@ def test_the_plan_expects_what_the_race_spends(space_file: Path) -> None:
     exhaustive = plan_text(space, "exhaustive", 4, 0, Budget(500))
     assert exhaustive.startswith("plan: 9 trials, about 108 fold-epochs")
     assert exhaustive.endswith("budget: 500 fold-epochs")
+
+
+def test_the_plan_says_that_more_trials_follow_and_one_is_one(space_file: Path) -> None:
+    space = load_space(space_file)
+    text = plan_text(space, "fold_asha", 1, 0, Budget(seconds=3600), goes_on=True)
+    assert text.endswith("; then more trials until the budget ends; budget: 1h")
+    assert plan_text(replace(space, trials=1), "exhaustive", 1, 0, Budget()).startswith(
+        "plan: 1 trial, about"
+    )
+    one = replace(space, trials=1, folds=2, max_t=1, grace_period=1)
+    with pytest.raises(InputError, match="1 finalist on 2 folds of 1 epoch takes 2; "):
+        afford(one, "fold_asha", Budget(1), 1, None)
+
+
+def test_what_a_limit_affords_is_found_without_building_races(
+    space_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.search.plan.make_race", None)
+    assert afford(load_space(space_file), "fold_asha", Budget(50_000), 4, None).trials > 10_000
 
 
 def test_what_is_afforded_is_the_largest_number_that_fits(space_file: Path) -> None:

@@ -8,8 +8,8 @@ from orchestrator.race.cohort import Cohort
 from orchestrator.race.ladder import Rung, behind
 from orchestrator.race.quota import movement, settled_quota
 from orchestrator.race.simulate import simulate
-from orchestrator.trial import EpochEnded, Extended, State
-from tests.race.scenes import run_all, states
+from orchestrator.trial import Action, EpochEnded, Extended, LegFailed, State
+from tests.race.scenes import epoch, run_all, start_next, states
 
 LADDER = (Rung(1, 1, 8), Rung(1, 2, 8), Rung(1, 4, 4, 2, 6), Rung(2, 4, 1))
 
@@ -41,13 +41,13 @@ SPREAD = [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
 )
 def test_a_quota_is_of_those_the_last_movement_could_bring_to_the_top(gains: list[float], quota: int) -> None:
     cohort = climbed(SPREAD, [score + gain for score, gain in zip(SPREAD, gains, strict=True)])
-    assert movement(cohort, 1) == pytest.approx(float(np.std(gains, ddof=1)))
-    assert settled_quota(cohort, 2, []) == quota
+    assert movement([cohort], 1) == pytest.approx(float(np.std(gains, ddof=1)))
+    assert settled_quota(cohort, 2, [], 1) == quota
 
 
 def test_a_quota_stays_within_its_bounds() -> None:
     cohort = climbed(SPREAD, list(reversed(SPREAD)))
-    assert settled_quota(cohort, 2, []) == 6
+    assert settled_quota(cohort, 2, [], 1) == 6
 
 
 def test_too_few_entries_say_nothing() -> None:
@@ -56,14 +56,14 @@ def test_too_few_entries_say_nothing() -> None:
         cohort.enter(trial, 0.5 + trial)
         cohort.promote(trial)
         cohort.enter(trial, 0.5 + trial)
-    assert movement(cohort, 1) is None and settled_quota(cohort, 2, []) == 2
+    assert movement([cohort], 1) is None and settled_quota(cohort, 2, [], 1) == 2
 
 
 def test_later_trials_go_on_only_beside_the_finalists_of_all() -> None:
     earlier = climbed(SPREAD, SPREAD)
     for shift, quota in ((-0.5, 0), (0.05, 1)):
         shifted = [score + shift for score in SPREAD]
-        assert settled_quota(climbed(shifted, shifted, 8, behind(LADDER)), 2, [earlier]) == quota
+        assert settled_quota(climbed(shifted, shifted, 8, behind(LADDER)), 2, [earlier], 1) == quota
 
 
 def level(trial: int, good: float) -> float:
@@ -77,6 +77,32 @@ def test_finalists_meet_across_cohorts(good: float, finalists: list[int]) -> Non
     run_all(race, lambda trial, fold: level(trial, good))
     complete = sorted(trial for trial, state in states(race).items() if state is State.COMPLETE)
     assert complete == sorted(finalists)
+
+
+def test_trials_that_failed_bar_nobody() -> None:
+    """All of a study crash in their last epoch; mended, its extension must not find the bar they left."""
+    race = FoldASHA(trials=12, folds=3, max_t=9, max_retries=0)
+    while not race.done:
+        leg = start_next(race)
+        for number in range(leg.start + 1, leg.end + 1):
+            if number == 9:
+                race.observe(LegFailed(leg.trial, leg.fold, number - 1, "nan", "crashed"))
+            elif epoch(race, leg, number, 0.9)[-1].action is not Action.CONTINUE:
+                break
+    assert set(states(race).values()) <= {State.FAIL, State.PRUNED}
+    race.observe(Extended(30))
+    run_all(race, lambda trial, fold: 0.5)
+    complete = [trial for trial, state in states(race).items() if state is State.COMPLETE]
+    assert len(complete) == 3 and min(complete) >= 12
+
+
+@pytest.mark.parametrize("more", [1, 2, 6])
+def test_a_later_trial_needs_to_be_as_good_as_the_last_finalist(more: int) -> None:
+    race = FoldASHA(trials=12, folds=3, max_t=6)
+    run_all(race, lambda trial, fold: 0.1 * trial)
+    race.observe(Extended(12 + more))
+    run_all(race, lambda trial, fold: 0.95 if trial == 12 else 0.0)
+    assert states(race)[12] is State.COMPLETE  # third of all: behind 1.1 and 1.0
 
 
 def test_idle_slots_run_ahead_with_the_likeliest_as_far_as_the_end() -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.race import RULES
@@ -94,6 +96,38 @@ def test_parquet_that_is_none_is_refused(folder: Path, capsys: pytest.CaptureFix
     (folder / "epochs.parquet").write_text("trial,fold\n")
     assert main([str(folder)]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def votes(folder: Path, trials: list[int], labels: list[int] | None = None) -> None:
+    """Votes that are right for even trials and wrong for odd ones, on four rows of two classes."""
+    labels = [0, 1, 1, 0] if labels is None else labels
+    right = [value for label in labels for value in ((1000, 0) if label == 0 else (0, 1000))]
+    lists = [right if trial % 2 == 0 else right[::-1] for trial in trials]
+    table = pa.table({"trial": trials, "thousandths": lists})
+    pq.write_table(table.replace_schema_metadata({"labels": json.dumps(labels)}), folder / "votes.parquet")
+
+
+def test_votes_belong_to_their_trials(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    votes(folder, [11, 3, 2], [0, 1, 1, 1])
+    table = read_table(folder)
+    assert table.votes is not None and table.votes.shape == (12, 4, 2)
+    assert table.votes[2, 1].tolist() == [0, 1] and table.votes[3, 1].tolist() == [1, 0]
+    assert np.isnan(table.votes[4]).all()
+    row = printed(capsys, str(folder), "--rules", "FoldASHA", "--draws", "2")[0]
+    assert row["ensemble"] is None and row["ensemble_draws"] == 0
+
+
+def test_votes_that_are_none_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(pa.table({"trial": [0]}), folder / "votes.parquet")
+    assert main([str(folder)]) == 2
+    assert "it needs the columns trial and thousandths" in capsys.readouterr().err
+
+
+def test_a_draw_without_a_whole_trial_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    epochs = pd.read_parquet(folder / "epochs.parquet")
+    epochs[(epochs["trial"] == 0) | (epochs["epoch"] < 4)].to_parquet(folder / "epochs.parquet")
+    assert main([str(folder), "--subset", "2", "--draws", "9", "--rules", "FoldASHA", "--workers", "1"]) == 2
+    assert "draw more of them (--subset)" in capsys.readouterr().err
 
 
 def test_the_shipped_table_is_whole() -> None:

@@ -62,6 +62,7 @@ def test_a_draw_takes_whole_trials_and_folds_in_another_order() -> None:
         ),
         (lambda epochs: epochs[:0], "has no row"),
         (lambda epochs: epochs.assign(epoch=epochs["epoch"] - 1), "count epochs from 1"),
+        (lambda epochs: epochs.assign(epoch=epochs["epoch"] * 10**6), "epoch 2000000 is above 100000"),
         (lambda epochs: epochs.assign(fold=0.5), "column fold must hold whole numbers"),
         (lambda epochs: epochs.assign(score="good"), "column score must hold numbers"),
         (lambda epochs: epochs.assign(seconds=0), "seconds must be numbers above 0"),
@@ -78,6 +79,20 @@ def test_what_is_wrong_is_named_with_its_place(
     with pytest.raises(CurveTableError, match=words) as caught:
         build_table(spoil(rows()), None, "folder")
     assert str(caught.value).startswith("folder/epochs.parquet")
+
+
+def test_lower_is_better_where_the_table_says_so() -> None:
+    tests = pd.DataFrame({"trial": [0, 1, 2], "test_score": [0.3, 0.1, 0.2]})
+    table = build_table(rows(), tests, "folder", "min")
+    assert int(np.argmax(table.cv)) == 0 and table.test.tolist() == [-0.3, -0.1, -0.2]
+
+
+def test_curves_that_a_race_cut_short_judge_no_other() -> None:
+    trials = pd.DataFrame({"trial": [0, 1, 2], "state": ["COMPLETE", "PRUNED", "PRUNED"]})
+    with pytest.raises(CurveTableError, match="make the study with --rule exhaustive"):
+        build_table(rows(), trials, "folder")
+    whole = build_table(rows(), trials.assign(state="COMPLETE"), "folder")
+    assert np.isnan(whole.test).all()
 
 
 def test_a_trial_has_one_test_score() -> None:

@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from orchestrator.race import make_race
+from orchestrator.race import RULES, make_race
 from orchestrator.race.fold_asha import SLOPE
 from orchestrator.race.ladder import Ladder, build_ladder, check_ladder
 from orchestrator.race.quota import TIE
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
-from orchestrator.trial import State, from_json, to_json
-from tests.race.scenes import LADDER, Storm, big, snapshot, states
+from orchestrator.trial import Shortened, State, from_json, to_json
+from tests.race.scenes import LADDER, Storm, big, run_all, snapshot, states
 
 
 @pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "pooled_asha"])
@@ -147,3 +147,16 @@ def test_a_simulation_is_its_seed_alone() -> None:
 def test_failures_without_a_source_of_chance_are_refused() -> None:
     with pytest.raises(ValueError, match="need an rng"):
         simulate(big(), np.zeros((64, 5, 18)), 4, failure_rate=0.1)
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_a_race_can_be_cut_twice(rule: str) -> None:
+    race = make_race(rule, trials=12, folds=2, max_t=4)
+    whole = race.planned_fold_epochs
+    for trials in (8, 5):
+        race.observe(Shortened(trials))
+    assert [trial for trial, state in states(race).items() if state is State.WAITING] == list(range(5))
+    assert race.planned_fold_epochs == make_race(rule, trials=5, folds=2, max_t=4).planned_fold_epochs < whole
+    assert race.remaining_fold_epochs(12) == race.remaining_fold_epochs(5) == race.planned_fold_epochs
+    run_all(race, lambda trial, fold: 0.1 * trial)
+    assert race.done and states(race)[4] is State.COMPLETE

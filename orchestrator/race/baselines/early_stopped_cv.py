@@ -74,7 +74,7 @@ class Aggressive(EarlyStoppedCV):
     @property
     def planned_fold_epochs(self) -> int:
         """If one fold told all: the i-th trial is the best so far with chance 1/i, else stops after it."""
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         return round(records_and_rest(trials, self.folds, 1) * self.max_t)

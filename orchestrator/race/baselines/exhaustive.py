@@ -18,8 +18,6 @@ class Exhaustive(Rule):
     grace_period, reduction_factor, finalists and ladder are not used. Raises SearchSpaceError.
     """
 
-    _top = 0  # the rung (index) of a complete trial
-
     def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
         super().__init__(**numbers)
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
@@ -39,7 +37,7 @@ class Exhaustive(Rule):
 
     @property
     def planned_fold_epochs(self) -> int:
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     @property
     def ladder_text(self) -> str:

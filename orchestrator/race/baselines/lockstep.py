@@ -34,7 +34,7 @@ class Lockstep(Exhaustive):
     @property
     def planned_fold_epochs(self) -> int:
         """What it would spend if exactly 1/reduction_factor of the trials passed each milestone."""
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         return round(expected_fold_epochs(trials * self.folds, self._milestones, self.numbers))

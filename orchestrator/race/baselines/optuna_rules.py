@@ -75,7 +75,7 @@ class OptunaWilcoxon(EarlyStoppedCV):
     @property
     def planned_fold_epochs(self) -> int:
         """If all but a new best (chance 1/i for trial i) stopped when the test first can: 2^-folds < p."""
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         least = max(2, math.floor(-math.log2(self._p_threshold)) + 1)
@@ -160,7 +160,7 @@ class OptunaHyperband(OptunaLockstep):
     @property
     def planned_fold_epochs(self) -> int:
         """The mean over brackets, weighted by their shares of trials, 1/reduction_factor kept."""
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         factor, own = self.numbers.reduction_factor, self.numbers

@@ -35,7 +35,7 @@ class PooledASHA(Exhaustive):
     @property
     def planned_fold_epochs(self) -> int:
         """What it would spend if every cut were exact; early fold runs, cut against few, make it more."""
-        return self._planned_for(self.runs.trials)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         return round(expected_fold_epochs(trials * self.folds, self._milestones, self.numbers))

@@ -43,7 +43,7 @@ class TopKAfterEpochs(Exhaustive):
     @property
     def planned_fold_epochs(self) -> int:
         """Exactly what it spends when nothing fails."""
-        return sum(self._cost(len(group.trials)) for group in self._groups)
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def _planned_for(self, trials: int) -> int:
         kept = (min(trials - group.trials.start, len(group.trials)) for group in self._groups)

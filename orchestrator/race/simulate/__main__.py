@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -39,31 +40,46 @@ SHOWN = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "co
 
 def read_table(folder: Path) -> CurveTable:
     """Raises CurveTableError."""
-    epochs, trials = folder / "epochs.parquet", folder / "trials.parquet"
-    if not epochs.is_file():
-        raise CurveTableError(f"{epochs} is missing; TABLE must be a folder that holds it")
+    if not (folder / "epochs.parquet").is_file():
+        raise CurveTableError(f"{folder}/epochs.parquet is missing; TABLE must be a folder that holds it")
+    curves, meta = _parquet(folder / "epochs.parquet")
+    trials = _parquet(folder / "trials.parquet")[0] if (folder / "trials.parquet").is_file() else None
+    table = build_table(curves, trials, str(folder), meta.get("mode", "max"))
+    votes = folder / "votes.parquet"
+    return (
+        with_votes(table, *_votes(votes, np.unique(curves["trial"]).tolist())) if votes.is_file() else table
+    )
+
+
+def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Rows, and the schema's metadata."""
     try:
-        curves = pq.read_table(epochs).to_pandas()
-        tests = pq.read_table(trials).to_pandas() if trials.is_file() else None
+        stored = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise CurveTableError(f"{folder}: its Parquet cannot be read: {error}") from None
-    table = build_table(curves, tests, str(folder))
-    return table if tests is None else _with_votes(table, folder, tests["trial"].tolist())
+        raise CurveTableError(f"{path} cannot be read as Parquet: {error}") from None
+    told = (stored.schema.metadata or {}).items()
+    meta = {key.decode(): value.decode("utf-8", "replace") for key, value in told}
+    frame: pd.DataFrame = stored.to_pandas()
+    return frame, meta
 
 
-def _with_votes(table: CurveTable, folder: Path, trials: Sequence[int]) -> CurveTable:
-    """votes.parquet, where it is: each trial's probabilities on the test rows in thousandths, row by row."""
-    path = folder / "votes.parquet"
-    if not path.is_file():
-        return table
-    stored = pq.read_table(path)
-    labels = np.array(json.loads(stored.schema.metadata[b"labels"]), dtype=np.int64)
-    rows = dict(zip(stored["trial"].to_pylist(), stored["thousandths"].to_pylist(), strict=True))
-    if set(trials) - set(rows):
-        return table
-    votes: NDArray[Any] = np.array([rows[trial] for trial in sorted(trials)]) / 1000
-    votes = votes.reshape(len(votes), len(labels), -1).astype(np.float32)
-    return with_votes(table, votes, labels)
+def _votes(path: Path, trials: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Each trial's probabilities (trials, rows, classes), stored in thousandths, and the labels of the rows.
+
+    NaN for a trial that has none.
+    """
+    stored, meta = _parquet(path)
+    try:
+        labels = np.array(json.loads(meta["labels"]), dtype=np.int64)
+        rows = {int(trial): np.array(votes) for trial, votes in stored[["trial", "thousandths"]].to_numpy()}
+        empty = np.full(len(next(iter(rows.values()))), np.nan)
+        votes = np.array([rows.get(int(trial), empty) for trial in trials]) / 1000
+        return votes.reshape(len(trials), len(labels), -1).astype(np.float32), labels
+    except (KeyError, ValueError, TypeError, StopIteration):
+        raise CurveTableError(
+            f"{path}: it needs the columns trial and thousandths, equally many for each trial, and labels in "
+            "its metadata; correct it or take it away"
+        ) from None
 
 
 def drawn_table(rows: Sequence[Mapping[str, Any]]) -> Table:
@@ -85,7 +101,8 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     form = "{:.4f}" if name in ("cv_regret", "test_regret", "ensemble") else "{:.2f}"
     form = "{:.0f}" if name in ("fold_epochs", "makespan") else form
     low, high = (form.format(item) for item in row[f"{name}_interval"])
-    return f"{form.format(row[name])}\n[dim]{low}[/dim]\n[dim]{high}[/dim]"
+    few = f"\n[dim]({row[f'{name}_draws']} draws)[/dim]" if row[f"{name}_draws"] < row["draws"] else ""
+    return f"{form.format(row[name])}\n[dim]{low}[/dim]\n[dim]{high}[/dim]{few}"
 
 
 def _entries(options: argparse.Namespace) -> tuple[Entry, ...]:
@@ -98,7 +115,8 @@ def _run(options: argparse.Namespace) -> int:
     table = read_table(options.table)
     trials, folds, max_t = table.scores.shape
     if options.subset is not None and not 2 <= options.subset <= trials:
-        raise InputError(f"--subset {options.subset}: the table has {trials} trials; give 2 to {trials}")
+        much = f"give 2 to {trials}" if trials > 2 else "leave it out"
+        raise InputError(f"--subset {options.subset}: the table has {trials} trials; {much}")
     if not 0 <= options.failures <= 1:
         raise InputError(f"--failures {options.failures}: give a share from 0 to 1")
     if not 0 <= options.startup < float("inf"):

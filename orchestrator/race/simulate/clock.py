@@ -27,7 +27,7 @@ class Simulation:
     time: float = 0.0
     idle: float = 0.0
     taken: int = 0  # events
-    full: dict[int, list[int]] = field(default_factory=dict)
+    full: dict[int, set[int]] = field(default_factory=dict)
 
 
 def simulate(
@@ -125,7 +125,7 @@ class _World:
             self._take(LegFailed(leg.trial, leg.fold, done, failure, "in the simulation"))
             return
         if done + 1 == len(self._scores[leg.trial][leg.fold]):
-            self.log.full.setdefault(leg.trial, []).append(leg.fold)
+            self.log.full.setdefault(leg.trial, set()).add(leg.fold)
         own = self._take(EpochEnded(leg.trial, leg.fold, done + 1, score))[-1]
         if own.action is Action.CONTINUE and own.leg is not None:
             self._start(own.leg, 0.0)

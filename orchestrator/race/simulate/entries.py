@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.errors import InputError
 from orchestrator.race import RULES
 
-KNOBS = ("grace_period", "reduction_factor", "finalists", "max_retries", "ladder")
+KNOBS = ("grace_period", "reduction_factor", "finalists", "max_retries")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from orchestrator.metrics import macro_f1
 from orchestrator.race import make_race
 from orchestrator.race.simulate.clock import simulate
 from orchestrator.race.simulate.entries import Entry
-from orchestrator.race.simulate.table import CurveTable
+from orchestrator.race.simulate.table import CurveTable, CurveTableError
 from orchestrator.trial import State
 
 RESAMPLES = 2000
@@ -63,19 +63,19 @@ def race_once(entry: Entry, drawn: CurveTable, terms: Terms, seed: Sequence[int]
         race, drawn.scores, terms.slots, rng, terms.failure_rate,
         seconds=drawn.seconds * costs(trials, terms.spread, seed), startup=terms.startup, record=False,
     )  # fmt: skip
-    best = int(np.nanargmax(drawn.cv))
-    chosen = choose(log.full, drawn)
+    best = best_of(drawn)
     complete = [item.trial for item in race.statuses() if item.state is State.COMPLETE]
+    chosen = choose({trial: log.full[trial] for trial in complete} or log.full, drawn)
     busy = 1 - log.idle / (terms.slots * log.time)
     nothing = float("nan")
     return Figures(
         fold_epochs=race.spent_fold_epochs,
         makespan=log.time,
-        cv_regret=nothing if chosen is None else float(drawn.cv[best] - drawn.cv[chosen]),
+        cv_regret=nothing if chosen is None else float(drawn.cv[best] - cv_of(chosen, log.full, drawn)),
         test_regret=nothing if chosen is None else float(drawn.test[best] - drawn.test[chosen]),
         same_pick=float(chosen == best),
         complete_trials=len(complete),
-        ensemble=ensemble(drawn, complete),
+        ensemble=ensemble(drawn, complete or [item for item in (chosen,) if item is not None]),
         busy=busy,
     )
 
@@ -87,28 +87,47 @@ def costs(trials: int, spread: float, seed: Sequence[int]) -> NDArray[np.float64
     return even
 
 
-def choose(full: Mapping[int, Sequence[int]], drawn: CurveTable) -> int | None:
-    """The trial with the most folds at full length, the best mean among equals; None: there is none."""
+def best_of(drawn: CurveTable) -> int:
+    """Exhaustive search's choice. Raises CurveTableError where no trial owns all folds."""
+    if not np.isfinite(drawn.cv).any():
+        raise CurveTableError(
+            "a draw has no trial with a score for all folds and epochs, so many of the table's trials "
+            "failed; draw more of them (--subset)"
+        )
+    return int(np.nanargmax(drawn.cv))
 
-    def merit(trial: int) -> tuple[int, float, int]:
-        folds = full[trial]
-        return len(folds), float(np.nanmax(drawn.scores[trial, list(folds)], axis=1).mean()), -trial
 
-    return max(full, key=merit, default=None)
+def choose(full: Mapping[int, Collection[int]], drawn: CurveTable) -> int | None:
+    """The trial with the most folds at full length, the best mean of those among equals; None: none."""
+    return max(full, key=lambda trial: (len(full[trial]), seen(trial, full, drawn), -trial), default=None)
+
+
+def seen(trial: int, full: Mapping[int, Collection[int]], drawn: CurveTable) -> float:
+    """The mean of the best scores over its folds at full length: what the rule knows of it."""
+    return float(drawn.scores[trial, sorted(full[trial])].max(axis=1).mean())
+
+
+def cv_of(trial: int, full: Mapping[int, Collection[int]], drawn: CurveTable) -> float:
+    """The mean of the best scores over all folds; over those at full length where others failed."""
+    whole = float(drawn.cv[trial])
+    return whole if np.isfinite(whole) else seen(trial, full, drawn)
 
 
 def ensemble(drawn: CurveTable, complete: Sequence[int]) -> float:
-    """`complete` best first. NaN without a complete trial or without votes in the table."""
+    """`complete` best first; the choice where no trial is. NaN without one, or without its votes."""
     if drawn.votes is None or drawn.labels is None or not complete:
         return float("nan")
     vote = drawn.votes[list(complete[:VOTERS])].mean(axis=0)
+    if not np.isfinite(vote).all():
+        return float("nan")
     return macro_f1(drawn.labels, vote.argmax(axis=1), vote.shape[1])
 
 
 def summary(entry: Entry, draws: Sequence[Figures], seed: int) -> dict[str, Any]:
     """Means over draws, each with the 95% percentile-bootstrap interval under `<figure>_interval`.
 
-    None where no draw has the figure, such as a test regret without a test set.
+    `<figure>_draws`: how many draws have it. A regret needs a choice, so a rule that ends with nothing at
+    full length has fewer. None where none has it, such as a test regret without a test set.
     """
     row: dict[str, Any] = {"rule": entry.rule, "numbers": dict(entry.numbers), "draws": len(draws)}
     for name in FIGURES:
@@ -116,6 +135,7 @@ def summary(entry: Entry, draws: Sequence[Figures], seed: int) -> dict[str, Any]
         values = values[np.isfinite(values)]
         row[name] = float(values.mean()) if len(values) else None
         row[f"{name}_interval"] = interval(values, seed) if len(values) else None
+        row[f"{name}_draws"] = len(values)
     return row
 
 

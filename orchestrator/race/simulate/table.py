@@ -15,6 +15,9 @@ from orchestrator.errors import InputError
 Floats = NDArray[np.float64]
 
 
+MOST_EPOCHS = 100_000
+
+
 class CurveTableError(InputError):
     """A table of learning curves is not what it should be."""
 
@@ -53,9 +56,11 @@ class CurveTable:
         )
 
 
-def build_table(epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str) -> CurveTable:
+def build_table(
+    epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str, mode: str = "max"
+) -> CurveTable:
     """From the rows of epochs.parquet (trial, fold, epoch, score, seconds) and trials.parquet (trial,
-    test_score; None or without that column: there is no test set).
+    test_score; None or without that column: there is no test set). mode "min": lower scores are better.
 
     Raises CurveTableError naming the file and the way out.
     """
@@ -67,6 +72,10 @@ def build_table(epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str) ->
     keys = [_whole(epochs, column, f"{name}/epochs.parquet") for column in ("trial", "fold", "epoch")]
     if keys[2].min() < 1:
         raise CurveTableError(f"{name}/epochs.parquet: epoch {keys[2].min()} is below 1; count epochs from 1")
+    if keys[2].max() > MOST_EPOCHS:
+        raise CurveTableError(
+            f"{name}/epochs.parquet: epoch {keys[2].max()} is above {MOST_EPOCHS}; count epochs from 1"
+        )
     twice = pd.DataFrame(dict(enumerate(keys))).duplicated().to_numpy()
     if twice.any():
         trial, fold, epoch = (int(key[twice][0]) for key in keys)
@@ -90,7 +99,8 @@ def build_table(epochs: pd.DataFrame, trials: pd.DataFrame | None, name: str) ->
         raise CurveTableError(
             f"{name}/epochs.parquet: no trial has a score for all {shape[1]} folds and {shape[2]} epochs"
         )
-    return CurveTable(scores, seconds, _tests(trials, numbers, name))
+    sign = -1.0 if mode == "min" else 1.0
+    return CurveTable(sign * scores, seconds, sign * _tests(trials, numbers, name))
 
 
 def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np.int64]) -> CurveTable:
@@ -98,6 +108,11 @@ def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np
 
 
 def _tests(trials: pd.DataFrame | None, numbers: NDArray[np.int64], name: str) -> Floats:
+    if trials is not None and "state" in trials and (trials["state"] == "PRUNED").any():
+        raise CurveTableError(
+            f"{name}/trials.parquet: trials were pruned, so their curves stop early and cannot judge another "
+            "rule; make the study with --rule exhaustive"
+        )
     if trials is None or "test_score" not in trials:  # a study's own table has none
         return np.full(len(numbers), np.nan)
     _require(trials, ("trial",), f"{name}/trials.parquet")
@@ -117,8 +132,8 @@ def _require(frame: pd.DataFrame, columns: Sequence[str], place: str) -> None:
 
 def _whole(frame: pd.DataFrame, column: str, place: str) -> NDArray[np.int64]:
     values = _floats(frame, column, place)
-    if not (np.isfinite(values) & (values == np.round(values))).all():
-        raise CurveTableError(f"{place}: column {column} must hold whole numbers; correct it")
+    if not (np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**53)).all():
+        raise CurveTableError(f"{place}: column {column} must hold whole numbers below 2**53; correct it")
     return values.astype(np.int64)
 
 
