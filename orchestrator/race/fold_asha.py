@@ -84,6 +84,7 @@ class FoldASHA(Rule):
 
     def _planned_of(self, cohort: Cohort, trials: int) -> int:
         kept = min(trials - cohort.trials.start, len(cohort.trials))
+        kept -= sum(trial in cohort.trials and trial < trials for trial in self.withdrawn)
         return cost(self._ladder_for(kept)) if kept > 0 else 0
 
     # ---- legs ----
