@@ -53,8 +53,8 @@ class Rule(Standings, ABC):
         return self._next() if self._finishing is None else self._finishing_leg()
 
     @property
-    @abstractmethod
-    def planned_fold_epochs(self) -> int: ...
+    def planned_fold_epochs(self) -> int:
+        return self._planned_for(self.runs.trials - len(self.withdrawn))
 
     def remaining_fold_epochs(self, trials: int) -> int:
         count = trials - sum(trial < trials for trial in self.withdrawn)

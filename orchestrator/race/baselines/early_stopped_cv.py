@@ -71,12 +71,8 @@ class Aggressive(EarlyStoppedCV):
     After arXiv 2405.03389; the authors' program stops an exact tie too. Raises SearchSpaceError.
     """
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """If one fold told all: the i-th trial is the best so far with chance 1/i, else stops after it."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """If one fold told all: the i-th trial is the best so far with chance 1/i, else stops after it."""
         return round(records_and_rest(trials, self.folds, 1) * self.max_t)
 
     @property

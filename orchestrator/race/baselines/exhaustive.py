@@ -36,10 +36,6 @@ class Exhaustive(Rule):
         return Leg(trial, run.fold, run.epochs, self._goal(run), False, self._leg_words(run))
 
     @property
-    def planned_fold_epochs(self) -> int:
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
-    @property
     def ladder_text(self) -> str:
         size = f"{self.runs.trials} trials, {self.folds} folds, {self.max_t} epochs each"
         return f"{size} ({self.planned_fold_epochs} fold-epochs planned)"

@@ -31,12 +31,8 @@ class Lockstep(Exhaustive):
     def _worse(self, trial: int, level: int, mean: float) -> str | None:
         """Why a trial with this mean of its folds' latest scores (larger is better) is pruned, or None."""
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """What it would spend if exactly 1/reduction_factor of the trials passed each milestone."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """What it would spend if exactly 1/reduction_factor of the trials passed each milestone."""
         return round(expected_fold_epochs(trials * self.folds, self._milestones, self.numbers))
 
     @property

@@ -72,12 +72,8 @@ class OptunaWilcoxon(EarlyStoppedCV):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._optuna = PrunerStudy(WilcoxonPruner(p_threshold=p_threshold))
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """If all but a new best (chance 1/i for trial i) stopped when the test first can: 2^-folds < p."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """If all but a new best (chance 1/i for trial i) stopped when the test first can: 2^-folds < p."""
         least = max(2, math.floor(-math.log2(self._p_threshold)) + 1)
         return round(records_and_rest(trials, self.folds, least) * self.max_t)
 
@@ -157,12 +153,8 @@ class OptunaHyperband(OptunaLockstep):
             )
         )
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """The mean over brackets, weighted by their shares of trials, 1/reduction_factor kept."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """The mean over brackets, weighted by their shares of trials, 1/reduction_factor kept."""
         factor, own = self.numbers.reduction_factor, self.numbers
         count = math.floor(math.log(self.max_t / own.grace_period, factor)) + 1
         shares = [math.ceil(count * float(factor) ** left / (left + 1)) for left in reversed(range(count))]

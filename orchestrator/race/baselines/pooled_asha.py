@@ -32,12 +32,8 @@ class PooledASHA(Exhaustive):
         """Which list of a rung this fold run is compared in."""
         return 0
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """What it would spend if every cut were exact; early fold runs, cut against few, make it more."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """What it would spend if every cut were exact; early fold runs, cut against few, make it more."""
         return round(expected_fold_epochs(trials * self.folds, self._milestones, self.numbers))
 
     @property

@@ -40,12 +40,8 @@ class TopKAfterEpochs(Exhaustive):
         self._groups: list[Group] = []
         super().__init__(**numbers)
 
-    @property
-    def planned_fold_epochs(self) -> int:
-        """Exactly what it spends when nothing fails."""
-        return self._planned_for(self.runs.trials - len(self.withdrawn))
-
     def _planned_for(self, trials: int) -> int:
+        """Exactly what it spends when nothing fails."""
         kept = (min(trials - group.trials.start, len(group.trials)) for group in self._groups)
         return sum(self._cost(count) for count in kept if count > 0)
 
