@@ -37,4 +37,9 @@ bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
 bench-train: setup ## images per second, where a fold run's time goes, what orchestration costs
 	$(BIN)/python -m benchmarks.train
 
-.PHONY: help setup demo test lint check bench-race bench-legs bench-train
+bench-scale: setup ## a thousand GPUs in the simulator, reports per second part by part, the three stores
+	$(BIN)/python -m benchmarks.scaling --figure docs/benchmarks/scaling.svg
+	$(BIN)/python -m benchmarks.driver_rate
+	$(BIN)/python -m benchmarks.storage
+
+.PHONY: help setup demo test lint check bench-race bench-legs bench-train bench-scale

@@ -21,7 +21,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from orchestrator.checkpoints import DirectoryStore
+from orchestrator.storage import DirectoryStore
 from trainables.torchvision_ops import timm
 
 NETWORKS = ("resnet18", "efficientnet_b0", "test_resnet")

@@ -3,7 +3,7 @@
     python -m benchmarks.cpu_settings --networks resnet18 --rounds 3
 
 From memory, without a loader: forward, loss, backward, AdamW. Settings: torch's threads, channels-last
-memory and glibc's malloc thresholds (orchestrator/execution/ray_tune.py sets those for Ray's workers; a
+memory and glibc's malloc thresholds (orchestrator/execution/cluster.py sets those for Ray's workers; a
 process reads them once, so each setting has processes of its own). Every round runs all of them; the median
 of the rounds' ratios to the product's settings on one CPU is printed. --cpu-time: images per second of the
 process's processor time, for a machine that others use; it says nothing about threads.

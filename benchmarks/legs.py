@@ -22,15 +22,18 @@ import pandas as pd
 import ray
 from ray.util import ActorPool
 
-from orchestrator.checkpoints import DirectoryStore
-from orchestrator.execution import ray_tune
+from orchestrator.execution import cluster
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.on_ray import OnRay
+from orchestrator.execution.ray_tune import encode
+from orchestrator.execution.sharing import Share
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.folds import build_fold_plan
 from orchestrator.manifest import Manifest
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
+from orchestrator.storage import DirectoryStore
 from orchestrator.study import Study
 from orchestrator.trial import Dataset, Leg
 
@@ -54,6 +57,8 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
             "tint": ["red", "blue"] * 50,
         }
     )
+    for path in frame["path"]:
+        (folder / path).write_bytes(b"never opened")
     manifest = Manifest(frame, folder, "no-op")
     target = categorical("tint", ["red", "blue"])
     space = SearchSpace(TRAINABLE, target, {"lr": uniform(0, 1)}, folds=FOLDS, trials=trials, max_t=1)
@@ -77,9 +82,11 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
 def seconds_on_tune(study: Study, dataset: Dataset, trials: int, slots: int) -> float:
     race = make_race("exhaustive", trials=trials, folds=FOLDS, max_t=1)
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
-    cluster = ray_tune.Cluster(ray_tune.Resources(1, 0.0), slots, ())
+    here = OnRay(Share(cpus=1), joined=False)
+    assert here.slots == slots
+    here.prepare(TRAINABLE, dataset, {}, driver.store, lambda done, total: None)
     started = time.perf_counter()
-    ray_tune.run_on_tune(driver, cluster, dataset, TRAINABLE, driver.store)
+    here.run(driver)
     return time.perf_counter() - started
 
 
@@ -90,7 +97,7 @@ class Bare:
 
     def run(self, order: LegOrder) -> str:
         self._worker.start(order)
-        return ray_tune.encode(self._worker.step())
+        return encode(self._worker.step())
 
 
 def seconds_in_a_pool(dataset: Dataset, root: Path, trials: int, slots: int) -> float:
@@ -125,7 +132,7 @@ def main() -> None:
     )
     print(f"{trials * FOLDS} legs of one no-op epoch, {options.slots} slots")
     tune_s, pool_s = [], []
-    with ray_tune.connect(None, cpus=options.slots):
+    with cluster.connect(None, cpus=options.slots):
         for _ in range(options.rounds):
             with scratch() as folder:
                 study, dataset = make_study(folder, trials)

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from benchmarks.curve_tables import Part, finished, gather, write_part
 from orchestrator.cells import columns_of
 from orchestrator.errors import InputError, ManifestError, StudyError
+from orchestrator.execution.cluster import WORKER_ENVIRONMENT
 from orchestrator.execution.driver import fold_run_seed
-from orchestrator.execution.ray_tune import WORKER_ENVIRONMENT
 from orchestrator.execution.worker import load_trainable
 from orchestrator.folds import FoldPlan, build_fold_plan
 from orchestrator.manifest import Manifest, load_manifest

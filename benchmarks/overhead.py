@@ -55,7 +55,7 @@ def measure() -> dict[str, float]:
             rule="exhaustive",
             scale="full",
             cpus_per_fold_run=max(1, (os.cpu_count() or 1) // SLOTS),
-            gpus_per_fold_run=0.0,
+            gpus_per_fold_run="0",
         )
         started = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):

@@ -15,9 +15,9 @@ from unittest.mock import patch
 
 from benchmarks import waiting
 from benchmarks.drawn_data import drawn_dataset
-from orchestrator.checkpoints import DirectoryStore
 from orchestrator.execution import background
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.storage import DirectoryStore
 from orchestrator.trial import Dataset, EpochEnded, Leg
 
 EPOCHS, EPOCH_S, FILE_S = 6, 1.0, 0.5

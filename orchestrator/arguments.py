@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
+
+
+def absolute(text: str) -> Path:
+    """A path that means the same wherever it is used."""
+    return Path(text).expanduser().absolute()
 
 
 def whole(least: int) -> Callable[[str], int]:

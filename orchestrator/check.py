@@ -16,13 +16,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.arguments import whole
+from orchestrator.arguments import absolute, whole
 from orchestrator.command import exit_code
 from orchestrator.contact_sheet import Block, draw_sheet, to_png
 from orchestrator.errors import StorageError, TrainableError
 from orchestrator.execution.worker import load_trainable
 from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
+from orchestrator.privacy import private_files
 from orchestrator.sampling import make_sampler
 from orchestrator.search.request import Request, Say, make_dataset, size, values_of
 from orchestrator.search.rows import gather_rows, rows_line
@@ -42,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 the space is right, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
-    return exit_code(lambda: check(arguments, console), "interrupted")
+    with private_files(arguments.private):
+        return exit_code(lambda: check(arguments, console), "interrupted")
 
 
 def check(arguments: argparse.Namespace, console: Console) -> None:
@@ -77,7 +79,12 @@ def _check_values(trainable: type[Trainable], space: SearchSpace, dataset: Datas
 def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Say) -> Dataset:
     runs: Path = arguments.runs
     request = Request(
-        arguments.space, arguments.data, label_fixes=arguments.label_fixes, extra=arguments.extra, runs=runs
+        arguments.space,
+        arguments.data,
+        data_root=arguments.data_root,
+        label_fixes=arguments.label_fixes,
+        extra=arguments.extra,
+        runs=runs,
     )
     rows = gather_rows(request, space, say)
     plan = load_or_build(
@@ -170,6 +177,7 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--space", required=True, help="space file; looked up in search_spaces/ where it does not exist")
     add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
     add("--label-fixes", type=Path, metavar="FILE", help="CSV of corrections: path, column, old, new, reason")
     add("--extra", type=Path, action="append", default=[], metavar="MANIFEST",
         help="rows that join training parts alone; may be repeated")  # fmt: skip
@@ -179,6 +187,7 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=whole(0), default=0, help="of folds, settings and images (default: 0)")
     add("--augmentations", type=_png, metavar="FILE.png", help="draw what training and validation see")
     add("--rows", type=whole(1), default=4, help="images of a block (default: 4)")
+    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
     return made
 
 

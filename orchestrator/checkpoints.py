@@ -1,4 +1,6 @@
-"""Checkpoints: where the bytes of a fold run lie, what they are called, and which of them may go.
+"""Checkpoints: what the files of a fold run are called, and which of them may go.
+
+Where their bytes lie: orchestrator.storage.
 
 A fold run keeps, while it is running or parked, what its two newest resume states refer to: the driver may
 die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
@@ -8,15 +10,10 @@ nothing. So a study of F unfinished fold runs of P bytes of weights holds at mos
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-from orchestrator.errors import StorageError
 from orchestrator.trial import CheckpointStore, FoldRunKey
-from orchestrator.whole_file import whole_file
 
 _NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
 
@@ -48,46 +45,6 @@ def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
     if match is None:
         return True  # not ours to delete
     return int(match["epoch"]) in (resumes if match["kind"] == "resume" else bests)
-
-
-class DirectoryStore:
-    """A folder. One node, or a path every node mounts (NFS)."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def put(self, name: str, data: bytes) -> None:
-        path = self.root / name
-        try:
-            with whole_file(path) as file:
-                file.write(data)
-        except OSError as error:
-            raise StorageError(_cannot_write(path, len(data), error)) from error
-
-    def get(self, name: str) -> bytes:
-        try:
-            return (self.root / name).read_bytes()
-        except FileNotFoundError:
-            raise KeyError(name) from None
-
-    def names(self, prefix: str = "") -> list[str]:
-        base = self.root / prefix if prefix.endswith("/") else self.root
-        found = (path for path in base.rglob("*") if path.is_file() and path.suffix != ".part")
-        names = (path.relative_to(self.root).as_posix() for path in found)
-        return sorted(name for name in names if name.startswith(prefix))
-
-    def delete(self, name: str) -> None:
-        path = self.root / name
-        path.unlink(missing_ok=True)
-        if path.parent != self.root:
-            with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
-                path.parent.rmdir()
-
-
-def _cannot_write(path: Path, size: int, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"disk full: {size} bytes do not fit at {path}; free space, then continue with --resume"
-    return f"cannot write {path}: {error.strerror}; correct that, then continue with --resume"
 
 
 def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:

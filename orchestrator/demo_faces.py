@@ -36,7 +36,7 @@ def demo_faces(cache: Path, seed: int = 0, progress: Progress | None = None) -> 
 
     Appears whole or not at all; two processes may ask at once. Raises ManifestError, StorageError.
     """
-    folder = cache / f"demo-faces-v{_VERSION}-seed{seed}"
+    folder = demo_folder(cache, seed)
     if not folder.exists():
         part = cache / f"{folder.name}.{os.getpid()}.part"
         shutil.rmtree(part, ignore_errors=True)  # of a process killed under the same number
@@ -48,6 +48,11 @@ def demo_faces(cache: Path, seed: int = 0, progress: Progress | None = None) -> 
     if not (folder / _MARKER).is_file():
         raise ManifestError(f"the demo faces in {folder} are not complete; delete that folder and run again")
     return folder
+
+
+def demo_folder(cache: Path, seed: int = 0) -> Path:
+    """Where in `cache` they lie, drawn or not."""
+    return cache / f"demo-faces-v{_VERSION}-seed{seed}"
 
 
 def _publish(part: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from orchestrator.arguments import whole
+from orchestrator.arguments import absolute, whole
 from orchestrator.cascade import formula, lone_condition
 from orchestrator.cells import columns_of
 from orchestrator.command import exit_code
@@ -27,6 +27,7 @@ from orchestrator.ensemble_scores import score_parts
 from orchestrator.ensemble_write import check_out, write_ensemble
 from orchestrator.errors import InputError
 from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.privacy import private_files
 from orchestrator.progress import progress_bar
 from orchestrator.study import newest_study
 from orchestrator.submission import (
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
-    return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
+    with private_files(arguments.private):
+        return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:
@@ -148,7 +150,7 @@ def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Man
     if arguments.predict == "demo":
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
-    manifest, which = rows_to_predict(load_manifest(source))
+    manifest, which = rows_to_predict(load_manifest(source, data_root=arguments.data_root))
     if arguments.submission is not None:
         check_submission(arguments.submission, manifest)
     _say(console, which)
@@ -198,7 +200,9 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=whole(0), default=0, help="of the resampling (default: 0)")
     add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
     add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
+    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
     add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
+    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
     return made
 
 

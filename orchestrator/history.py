@@ -40,6 +40,10 @@ class History:
     def epochs(self, key: FoldRunKey) -> list[EpochEnded]:
         return list(self._epochs.get(key, ()))
 
+    def begun(self, key: FoldRunKey) -> bool:
+        """Whether a leg of it ever started, so that something of it may be stored."""
+        return key in self._epochs
+
     def done(self, key: FoldRunKey) -> int:
         """Epochs done and stored."""
         return len(self._epochs.get(key, ()))

@@ -14,7 +14,7 @@ import json
 import os
 import posixpath
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from orchestrator.cells import plain_cells, text_of
 from orchestrator.errors import ManifestError
 from orchestrator.importers import Imported, require, shortened
 from orchestrator.layouts import detect
+from orchestrator.local_data import found_root
 from orchestrator.table_file import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
@@ -88,15 +89,22 @@ def load_manifest(
     path_column: str = "path",
     group_column: str | None = None,
     role_column: str = "role",
+    data_root: Path | None = None,
 ) -> Manifest:
     """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
+
+    data_root: where the images of a table lie, if not where it says; a folder of images is its own root.
 
     group_column None: the layout's own (the competition: id), or a column named group, or each row alone.
     Rows are sorted by path; the competition's evaluation part keeps its template's order.
     Raises ManifestError.
     """
     source = Path(source)
-    return _checked(detect(source, path_column), source, group_column, role_column)
+    rows = detect(source, path_column)
+    if data_root is not None and not (rows.listed or rows.frame.empty):
+        paths = [str(path) for path in rows.frame["path"]]
+        rows = replace(rows, root=found_root(paths, (data_root, rows.root)))
+    return _checked(rows, source, group_column, role_column)
 
 
 def role_conflict(frame: pd.DataFrame) -> str | None:

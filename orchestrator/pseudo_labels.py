@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from rich.console import Console
 
+from orchestrator.arguments import absolute
 from orchestrator.cascade import lone_condition
 from orchestrator.cells import Plain, columns_of
 from orchestrator.command import exit_code
@@ -34,6 +35,7 @@ from orchestrator.errors import EnsembleError, InputError
 from orchestrator.extra_rows import train_digest
 from orchestrator.importers import shortened
 from orchestrator.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, load_manifest
+from orchestrator.privacy import private_files
 from orchestrator.progress import progress_bar
 from orchestrator.submission import histogram, image_paths, rows_to_predict
 from orchestrator.table_file import tidy
@@ -164,7 +166,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     console = Console(highlight=False, soft_wrap=True)
-    return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
+    with private_files(arguments.private):
+        return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:
@@ -172,7 +175,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     folder = arguments.ensemble or _newest_ensemble(arguments.study)
     ensemble = Ensemble.load(folder)
     console.print(f"ensemble: {folder}", markup=False)
-    manifest, which = rows_to_predict(load_manifest(arguments.predict))
+    manifest, which = rows_to_predict(load_manifest(arguments.predict, data_root=arguments.data_root))
     known = TrainedOn.of(ensemble)
     _refuse_trained(known, manifest, arguments.predict)
     console.print(which, markup=False)
@@ -235,9 +238,11 @@ def parser() -> argparse.ArgumentParser:
     add("--ensemble", type=Path, metavar="DIR", help="whose fold models label")
     add("--study", type=Path, metavar="DIR", help="the same: the newest ensemble in this study's folder")
     add("--predict", required=True, metavar="MANIFEST", help="the images: a manifest or its folder")
+    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
     add("--out", type=Path, required=True, metavar="FILE", help="Parquet to write, for tune --extra")
     add("--threshold", type=float, default=0.9, help="least probability of a label (default: 0.9)")
     add("--tta", choices=TTA, help="test-time augmentation (default: the ensemble's)")
+    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
     return made
 
 

@@ -3,7 +3,8 @@
 runs/<name>/journal.jsonl      append-only, one event a line, fsynced; the state of the study
             manifest.parquet   the rows as they were
             folds.parquet      row -> fold
-            checkpoints/       what fold runs stored (orchestrator.checkpoints)
+            images.parquet     size and digest of the image files (orchestrator.image_files)
+            checkpoints/       what fold runs stored (orchestrator.checkpoints), without --storage
             oof/t0003.parquet  out-of-fold probabilities of each complete trial
             trials.parquet     one row per trial        (exports, made from the journal)
             epochs.parquet     one row per fold-epoch
@@ -23,12 +24,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from orchestrator.checkpoints import DirectoryStore, oof_name, weights_name
+from orchestrator.checkpoints import oof_name, weights_name
 from orchestrator.errors import StorageError, StudyError
 from orchestrator.folds import FoldPlan
 from orchestrator.history import History
 from orchestrator.manifest import Manifest
 from orchestrator.space import SearchSpace
+from orchestrator.storage import DirectoryStore, below, open_store
 from orchestrator.trial import CheckpointStore, Event, FoldRunKey, Opened, Proposed, from_json, to_json
 
 FORMAT = 1
@@ -176,6 +178,10 @@ class Study:
         return FoldPlan.read(self.folds_path)
 
     def store(self) -> CheckpointStore:
+        """Where its fold runs' files are: below the place given with --storage, else in its own folder."""
+        place = self.header.get("storage")
+        if place is not None:
+            return open_store(below(place, self.header["name"]))
         return DirectoryStore((self.path / "checkpoints").resolve())  # workers may stand elsewhere
 
     # ---- names ----
@@ -187,6 +193,10 @@ class Study:
     @property
     def manifest_path(self) -> Path:
         return self.path / "manifest.parquet"
+
+    @property
+    def images_path(self) -> Path:
+        return self.path / "images.parquet"
 
     @property
     def folds_path(self) -> Path:

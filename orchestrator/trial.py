@@ -7,7 +7,7 @@ rebuilt from the journal is the race that wrote it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
@@ -93,7 +93,7 @@ class Proposed:
 
 @dataclass(frozen=True)
 class LegStarted:
-    """A slot took a leg."""
+    """A slot took a leg. node: the server it is on, where there are several."""
 
     kind: ClassVar[str] = "leg_started"
     trial: int
@@ -102,6 +102,7 @@ class LegStarted:
     end: int
     speculative: bool = False
     reason: str = ""
+    node: str = ""
 
     @property
     def leg(self) -> Leg:
@@ -123,8 +124,9 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class LegFailed:
-    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite), lost (its
-    process died) or memory (its share of a GPU was too small; from then on it has one to itself).
+    """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite), lost (its node
+    or its resume state is gone), killed (its process died alone, most often for memory) or memory (its share
+    of a GPU was too small; from then on it has one to itself).
 
     `epoch` is the number of epochs stored before the failure.
     """
@@ -210,7 +212,7 @@ _KINDS: dict[str, type[Any]] = {
 
 def to_json(event: Event) -> dict[str, Any]:
     """The event as a JSON object with its kind under "event"."""
-    return {"event": event.kind, **asdict(event)}
+    return {"event": event.kind, **vars(event)}  # flat all of them; asdict copies every value, slowly
 
 
 def from_json(record: Mapping[str, Any]) -> Event:
@@ -237,6 +239,35 @@ class Factor:
 
 
 @dataclass(frozen=True)
+class ImageFiles:
+    """The image files a study was begun with, to tell other ones from them.
+
+    host, root: where they were looked at; sizes: (n,) int64 bytes, in the order of `Dataset.paths`;
+    digests: row -> SHA-256 (hex) of its file, of all rows or a sample.
+    """
+
+    host: str
+    root: str
+    sizes: NDArray[np.int64]
+    digests: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What machines other than the driver's need to find a dataset's images (orchestrator.local_data).
+
+    cache: identity of the driver's cache folder; data_root: where images may lie on others (--data-root);
+    drawn: they are the demo faces; private: what is written is for its owner alone; files None: not known.
+    """
+
+    cache: str
+    data_root: str | None = None
+    drawn: bool = False
+    private: bool = False
+    files: ImageFiles | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
     """What a fold run may see: the rows with role train or extra. Rows with role test are not in it.
 
@@ -246,7 +277,8 @@ class Dataset:
     fingerprint: of the images' identity, names the image store; cache_dir: where a node may keep it;
     factors: the parts of a label, which is their class numbers in mixed radix, the first most significant;
     columns: the manifest's others, each (n,), numbers as float64 (NaN: missing) and all else as text;
-    within: (n,) bool, the rows that are trained on and scored; None: all. The others get probabilities too.
+    within: (n,) bool, the rows that are trained on and scored; None: all. The others get probabilities too;
+    origin: what another machine needs to find the images; None: this one's paths hold wherever it goes.
     """
 
     root: str
@@ -261,6 +293,7 @@ class Dataset:
     factors: tuple[Factor, ...] = ()
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     within: NDArray[np.bool_] | None = None
+    origin: Origin | None = None
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.folds == fold)

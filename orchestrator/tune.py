@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -15,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.arguments import whole
+from orchestrator.arguments import absolute, whole
 from orchestrator.budget import parse_duration
 from orchestrator.command import exit_code
-from orchestrator.errors import InputError
+from orchestrator.privacy import private_files
 from orchestrator.sampling.tried import parse_try
 from orchestrator.search import Interrupted, Request, Result, run_search
 from orchestrator.space import SCALES
@@ -29,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return exit_code(lambda: _run(arguments), "interrupted before anything of the study was changed")
+    with private_files(arguments.private):
+        return exit_code(lambda: _run(arguments), "interrupted before anything of the study was changed")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -64,11 +64,10 @@ def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
     words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
     if study.parent != Path("runs"):
         words += ["--runs", str(study.parent)]
-    if arguments.inline:
-        words.append("--inline")
+    words += [f"--{option}" for option in ("inline", "private") if getattr(arguments, option)]
     # A new study keeps its --trials itself; a spent budget is for good and refuses another.
     limits = () if stop.budget_spent else ("max_fold_epochs", "time_budget", *["trials"] * arguments.resume)
-    for option in ("address", *limits, "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
+    for option in ("address", "data_root", *limits, "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
         value = getattr(arguments, option)
         if value not in (None, "auto"):
             words += [f"--{option.replace('_', '-')}", str(value)]
@@ -84,19 +83,7 @@ def _request(arguments: argparse.Namespace) -> Request:
     if fields["time_budget"] is not None:
         fields["time_budget"] = parse_duration(fields["time_budget"])
     fields["scale"] = "smoke" if fields.pop("smoke") else fields["scale"]
-    share = fields["gpus_per_fold_run"]
-    fields["gpus_per_fold_run"] = None if share == "auto" else _fraction(share)
     return Request(**fields)
-
-
-def _fraction(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not math.isfinite(value) or value < 0 or (value > 1 and value != int(value)):
-        raise InputError(f"--gpus-per-fold-run {text}: give auto, a fraction such as 0.25, or a whole number")
-    return value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,11 +91,15 @@ def parser() -> argparse.ArgumentParser:
     add = made.add_argument
     add("--space", help="space file; looked up in search_spaces/ where the path does not exist")
     add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
+    add("--data-root", type=absolute, metavar="DIR",
+        help="where the manifest's images lie on servers that have them elsewhere")  # fmt: skip
     add("--label-fixes", type=Path, metavar="FILE", help="CSV of corrections: path, column, old, new, reason")
     add("--extra", type=Path, action="append", default=[], metavar="MANIFEST",
         help="rows that are trained on and never validated; may be given again")  # fmt: skip
     add("--study", help="name of the study (default: the space's name and the time)")
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--storage", metavar="PLACE",
+        help="of checkpoints: a path all servers mount or s3://... (default: the study's)")  # fmt: skip
     add("--scale", choices=SCALES, help="size of the search (default: full with a GPU, small without)")
     add("--smoke", action="store_true", help="the same as --scale smoke")
     add("--trials", type=int, help="number of configurations; with --resume: extend to this many")
@@ -132,13 +123,14 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--gpus-per-fold-run",
         default="auto",
-        metavar="auto|F",
-        help="GPUs a fold run uses, may be a fraction",
+        metavar="auto|F|TYPE=F,...",
+        help="GPUs a fold run uses, may be a fraction, and another for each type of GPU: A100=0.25,T4=1",
     )
     add(
         "--cpus-per-fold-run", type=whole(1), help="CPUs a fold run uses (default: 1, or its share with GPUs)"
     )
     add("--wandb", metavar="PROJECT", help="mirror the study to Weights & Biases")
+    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +17,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     Whatever is raised, `path` is as it was and nothing lies beside it. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    # Threads of one process, and processes of several servers with the same number, may write one name.
+    part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
         with part.open("wb") as file:
             yield file

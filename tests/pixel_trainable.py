@@ -57,6 +57,18 @@ class OutOfMemoryError(RuntimeError):
     """Named as torch's."""
 
 
+def eat_memory(flag: Path) -> None:
+    """Until someone ends this process, 12 GB at most."""
+    if flag.exists():
+        return
+    flag.touch()
+    eaten = []
+    for _ in range(240):
+        eaten.append(np.ones(50_000_000 // 8))
+        time.sleep(0.02)
+    raise RuntimeError("nobody minded 12 GB")
+
+
 class PixelTrainable:
     def __init__(
         self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
@@ -77,6 +89,7 @@ class PixelTrainable:
             "gpu_from": whole,  # from this epoch on a share of a GPU is too small for fold 0
             "die_flag": Parameter("", ("str",)),
             "die_on_fold": whole,
+            "eat_at": whole,  # takes ever more memory in this epoch, once per flag file
             "epoch_seconds": Parameter(0.0, ("float",)),
             "tta": Parameter("none", ("str",), choices=TTA),
         }
@@ -116,6 +129,8 @@ class PixelTrainable:
             raise OutOfMemoryError(f"told to need a whole GPU in epoch {self._epoch}")
         if self._epoch == config.get("nan_at"):
             raise NonFiniteError(f"loss is nan in epoch {self._epoch}")
+        if self._epoch == config.get("eat_at"):
+            eat_memory(Path(config["die_flag"]))
         flag = Path(config.get("die_flag", ""))
         here = config.get("die_on_fold", -1) in (-1, self._fold)
         if self._epoch == config.get("die_at") and here and not flag.exists():

@@ -1,7 +1,9 @@
-"""cluster.yaml as Ray reads it."""
+"""cluster.yaml as Ray reads it. What it does is tested on real servers in tests/lab."""
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
+
+from orchestrator.servers.processes import MARK, TEMP
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,25 +41,40 @@ def test_rays_own_schema_accepts_it(prepared: dict[str, Any]) -> None:
 
 
 def test_no_command_stops_other_peoples_ray(prepared: dict[str, Any]) -> None:
+    scripts = [path.read_text() for path in (ROOT / "cluster").glob("*.sh")]
     assert commands(prepared)
-    for line in commands(prepared):
-        assert not re.search(r"\bray stop\b|\bpkill\b|\bkillall\b", line)
+    assert scripts
+    for text in (*commands(prepared), *scripts):
+        assert not re.search(r"\bray stop\b|\bpkill\b|\bkillall\b", text)
 
 
 def test_a_head_and_workers_are_started_on_a_port_of_our_own_unless_they_run(
     prepared: dict[str, Any],
 ) -> None:
     head, worker = starts(prepared)
-    ports = {re.search(r"--port=(\d+)", head), re.search(r"--address=\$RAY_HEAD_IP:(\d+)", worker)}
+    ports = [
+        re.search(r"--port=(\d+)", head),
+        re.search(r"join --port (\d+)", head),
+        re.search(r"--address=\$RAY_HEAD_IP:(\d+)", worker),
+    ]
     numbers = {match.group(1) for match in ports if match}
+    assert all(ports)
     assert len(numbers) == 1
     assert "6379" not in numbers  # Ray's default
     for line in (head, worker):
-        before, started, _ = line.partition("|| .venv/bin/ray start")
+        before, started, after = line.partition("|| ray start")
         assert started
-        assert "pgrep" in before
-        assert "--temp-dir=/tmp/fold-orchestrator-$USER" in line
-        assert "RAY_USAGE_STATS_ENABLED=0" in before
+        assert before.startswith(". ~/fold-orchestrator/cluster/ours.sh")
+        assert before.rstrip().endswith("orchestrator.servers running")
+        assert "--temp-dir=/tmp/fold-$USER/ray" in after
+        assert "--disable-usage-stats" in after
+
+
+def test_the_folder_of_our_ray_has_one_name(prepared: dict[str, Any]) -> None:
+    """In cluster.yaml, in what marks the processes, and in what finds them."""
+    (marked,) = re.findall(rf"export {MARK}=(\S+)", (ROOT / "cluster/ours.sh").read_text())
+    assert marked.replace("$USER", pwd.getpwuid(os.getuid()).pw_name) == TEMP
+    assert all(f"--temp-dir={marked}" in line for line in starts(prepared))
 
 
 def test_nothing_listens_for_browsers_from_elsewhere(prepared: dict[str, Any]) -> None:
@@ -63,12 +82,32 @@ def test_nothing_listens_for_browsers_from_elsewhere(prepared: dict[str, Any]) -
     assert "--include-dashboard=false" in head or "--dashboard-host=127.0.0.1" in head
 
 
+def test_what_is_copied_is_the_project_as_it_is_installed(given: dict[str, Any]) -> None:
+    """Ray reads every file of a mount, excluded ones too: .venv, .git and runs are in none."""
+    mounts = given["file_mounts"]
+    assert all(there == f"~/fold-orchestrator/{here}" for there, here in mounts.items())
+    assert all((ROOT / here).exists() for here in mounts.values())
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert packages <= set(mounts.values())
+    assert {"pyproject.toml", "constraints.txt", "README.md", "cluster"} <= set(mounts.values())
+
+
 def test_every_server_installs_the_exact_versions_of_the_constraints(given: dict[str, Any]) -> None:
     (setup,) = given["setup_commands"]
-    assert "--constraint constraints.txt" in setup
-    assert "~/fold-orchestrator" in given["file_mounts"]
-    assert (ROOT / given["file_mounts"]["~/fold-orchestrator"] / "pyproject.toml").is_file()
-    assert {".venv/", "runs/", ".git/"} <= set(given["rsync_exclude"])
+    assert setup == "bash ~/fold-orchestrator/cluster/install.sh"
+    script = (ROOT / "cluster/install.sh").read_text()
+    assert "pip install --quiet --constraint constraints.txt --editable" in script
+
+
+def test_the_lines_to_change_are_marked_and_commented_examples_are_valid(given: dict[str, Any]) -> None:
+    text = (ROOT / "cluster.yaml").read_text()
+    marked = [line for line in text.splitlines() if line.rstrip().endswith("# <--") or "# <-- " in line]
+    assert len(marked) == 6
+    switched_on = re.sub(r"^  # (?=~/data/faces|- echo)", "  ", text, flags=re.MULTILINE)
+    config = prepare_config(yaml.safe_load(switched_on))
+    validate_config(config)
+    assert "~/data/faces" in config["file_mounts"]
+    assert len(config["setup_commands"]) == 2
 
 
 def test_every_server_given_becomes_a_node(given: dict[str, Any]) -> None:

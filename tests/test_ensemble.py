@@ -633,15 +633,15 @@ def test_an_empty_runs_folder_says_what_to_do_first(
 def test_ctrl_c_exits_with_130_and_leaves_nothing_half_written(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator import checkpoints
+    from orchestrator import storage
 
-    kept = checkpoints.DirectoryStore.get
+    kept = storage.DirectoryStore.get
 
-    def interrupted(self: checkpoints.DirectoryStore, name: str) -> bytes:
+    def interrupted(self: storage.DirectoryStore, name: str) -> bytes:
         if name.endswith(".oof.safetensors"):
             return kept(self, name)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(checkpoints.DirectoryStore, "get", interrupted)
+    monkeypatch.setattr(storage.DirectoryStore, "get", interrupted)
     assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "out")]) == 130
     assert sorted(path.name for path in runs.iterdir()) == ["both", "shade", "tint"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import check, ensemble, pseudo_labels, tune
+from orchestrator.doctor import __main__ as doctor
 from orchestrator.race.simulate import __main__ as simulate
 from orchestrator.search import Request
 from orchestrator.space_file import SHIPPED, load_space, resolve_space
@@ -34,7 +35,7 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
     modules = {
         f"orchestrator.{item.__name__.split('.')[-1]}": item
         for item in (check, ensemble, pseudo_labels, tune)
-    } | {"orchestrator.race.simulate": simulate}
+    } | {"orchestrator.race.simulate": simulate, "orchestrator.doctor": doctor}
     parsed = vars(modules[module].parser().parse_args(arguments))
     if parsed.get("space"):
         assert resolve_space(parsed["space"]).resolve().is_relative_to(SHIPPED)

@@ -3,7 +3,8 @@
 The array lies in the dataset's cache folder as a plain .npy file (n, H, W, 3) uint8 RGB, in the order of the
 dataset's rows. Its name is made of the dataset's fingerprint, the size, the preprocessing and the columns
 that this reads; beside it a small JSON file remembers the size and time of every image file, so that `build`
-notices images that were changed in place.
+notices images that were changed in place, and a digest of their contents, so that it tells those from mere
+copies: machines that share the folder over a network don't replace each other's store.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ from numpy.typing import NDArray
 from orchestrator.errors import ImageReadError, StorageError, TrainableError
 from orchestrator.trial import Dataset, Progress
 from trainables.batches import in_order, slices
+from trainables.image_digests import (
+    REMEMBERED,
+    contents_digest,
+    cores,
+    file_digest,
+    files_digest,
+    joined,
+    known_of,
+    part_of,
+    write_text,
+)
 from trainables.preprocess import Preprocess, as_preprocess, size_of
 
 Images = NDArray[np.uint8]
@@ -146,37 +158,51 @@ def build_store(
     path.parent.mkdir(parents=True, exist_ok=True)
     state = path.with_suffix(".json")
     with FileLock(f"{path}.lock"):
-        files = _files_digest(dataset)
-        if not (path.exists() and state.exists() and json.loads(state.read_text()) == {"files": files}):
-            part = path.with_suffix(f".{os.getpid()}.part")
-            try:
-                _fill(part, dataset, size, as_preprocess(preprocess), progress)
-                state.unlink(missing_ok=True)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-            _write(state, json.dumps({"files": files}))
+        known, now = known_of(path, state), files_digest(dataset)
+        if now not in known["files"]:
+            if known["contents"] is None or known["contents"] != contents_digest(dataset, progress):
+                contents = _publish(path, state, dataset, size, as_preprocess(preprocess), progress)
+                known = {"files": [], "contents": contents}
+            files = [*known["files"][-REMEMBERED:], now]
+            write_text(state, json.dumps({**known, "files": files}))
     if progress is not None:
         progress(len(dataset.paths), len(dataset.paths))
     return path
 
 
+def _publish(
+    path: Path, state: Path, dataset: Dataset, size: int | str, steps: Preprocess, progress: Progress | None
+) -> str:
+    """The digest of the contents it was made of."""
+    part = part_of(path)
+    try:
+        contents = _fill(part, dataset, size, steps, progress)
+        state.unlink(missing_ok=True)
+        part.replace(path)
+        return contents
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _fill(
     part: Path, dataset: Dataset, size: int | str, preprocess: Preprocess, progress: Progress | None
-) -> None:
+) -> str:
     root, total = Path(dataset.root), len(dataset.paths)
     columns = preprocess.columns_in(dataset.columns)
     images = _allocate(part, (total, *size_of(size), 3))
     chunks = slices(total, CHUNK)
 
+    digests = [b""] * total
+
     def decode(step: int) -> list[str]:
         rows = chunks[step]
+        digests[rows] = [file_digest(root / path) for path in dataset.paths[rows]]
         own = {name: column[rows] for name, column in columns.items()}
         images[rows], bad = read_images(dataset.paths[rows], root, size, preprocess, own)
         return bad
 
     bad: list[str] = []
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = cores()
     with ThreadPoolExecutor(threads) as pool:
         for done, found in enumerate(in_order(decode, len(chunks), pool, ahead=2 * threads)):
             bad += found
@@ -185,6 +211,7 @@ def _fill(
     if bad:
         raise unreadable(bad, total, root)
     images.flush()
+    return joined(digests)
 
 
 def _allocate(part: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], np.dtype[np.uint8]]:
@@ -202,25 +229,3 @@ def _allocate(part: Path, shape: tuple[int, ...]) -> np.memmap[tuple[int, ...], 
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot reserve space
             raise
     return images
-
-
-def _files_digest(dataset: Dataset) -> str:
-    """Of the size and time of every image file; a missing one counts as such."""
-    digest = hashlib.sha256()
-    root = Path(dataset.root)
-    for path in dataset.paths:
-        try:
-            stat = (root / path).stat()
-            digest.update(f"{stat.st_size} {stat.st_mtime_ns}\n".encode())
-        except OSError:
-            digest.update(b"missing\n")
-    return digest.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)

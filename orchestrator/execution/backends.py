@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.checkpoints import DirectoryStore
 from orchestrator.errors import InputError
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
+from orchestrator.execution.sharing import Share
 from orchestrator.execution.worker import FoldRunWorker, load_trainable
-from orchestrator.trial import Dataset, Parameter, Progress, Resources
+from orchestrator.local_data import check_images, on_this_node
+from orchestrator.trial import CheckpointStore, Dataset, Parameter, Progress, Resources
+
+Values = Mapping[str, Sequence[Any]]
+"""Parameter -> the values it can take."""
 
 
 class Backend(Protocol):
@@ -21,17 +24,17 @@ class Backend(Protocol):
     slots: int
     gpus: float
 
-    def check_folder(self, folder: Path) -> None:
-        """What is written there must be seen wherever fold runs happen. Raises InputError."""
-        ...
-
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...
 
     def prepare(
-        self, trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress
-    ) -> None: ...
+        self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
+    ) -> None:
+        """Every node shows that it can do its part. Raises InputError naming those that cannot."""
+        ...
 
-    def run(self, driver: Driver, dataset: Dataset, trainable: str) -> None: ...
+    def run(self, driver: Driver) -> None:
+        """To the race's end, with what was prepared."""
+        ...
 
 
 class _Inline:
@@ -42,61 +45,57 @@ class _Inline:
     def __init__(self, cpus: int) -> None:
         self.gpus = 0.0
         self._resources = Resources(cpus, 0.0)
-
-    def check_folder(self, folder: Path) -> None:
-        """This process sees what it writes."""
+        self._worker: FoldRunWorker | None = None
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return load_trainable(trainable).parameters()
 
     def prepare(
-        self, trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress
+        self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
     ) -> None:
-        load_trainable(trainable).prepare(dataset, values, progress)
+        here = on_this_node(dataset)
+        check_images(here, progress)
+        load_trainable(trainable).prepare(here, values, progress)
+        self._worker = FoldRunWorker(here, trainable, store, self._resources)
 
-    def run(self, driver: Driver, dataset: Dataset, trainable: str) -> None:
-        run_inline(driver, FoldRunWorker(dataset, trainable, driver.store, self._resources))
+    def run(self, driver: Driver) -> None:
+        assert self._worker is not None  # prepare comes first
+        run_inline(driver, self._worker)
 
 
 class _Ray:
     """A Ray cluster, this machine's own or one already running."""
 
-    def __init__(self, gpus_per_fold_run: float | None, cpus_per_fold_run: int | None) -> None:
-        from orchestrator.execution import ray_tune
+    def __init__(self, share: Share, joined: bool) -> None:
+        from orchestrator.execution.on_ray import OnRay  # seconds to import: only when it is used
 
-        self._ray = ray_tune
-        self._cluster = ray_tune.size_up(gpus_per_fold_run, cpus_per_fold_run)
-        self.slots = self._cluster.slots
-        self.gpus = self._cluster.resources.gpus
-
-    def check_folder(self, folder: Path) -> None:
-        self._ray.check_store(self._cluster, DirectoryStore(folder.resolve()), str(folder))
+        self._here = OnRay(share, joined)
+        self.slots = self._here.slots
+        self.gpus = self._here.gpus
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
-        return self._ray.describe(trainable)
+        return self._here.describe(trainable)
 
     def prepare(
-        self, trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress
+        self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
     ) -> None:
-        self._ray.prepare(self._cluster, trainable, dataset, values, progress)
+        self._here.prepare(trainable, dataset, values, store, progress)
 
-    def run(self, driver: Driver, dataset: Dataset, trainable: str) -> None:
-        self._ray.run_on_tune(driver, self._cluster, dataset, trainable, driver.store)
+    def run(self, driver: Driver) -> None:
+        self._here.run(driver)
 
 
 @contextlib.contextmanager
-def open_backend(
-    inline: bool, address: str | None, gpus_per_fold_run: float | None, cpus_per_fold_run: int | None
-) -> Iterator[Backend]:
+def open_backend(inline: bool, address: str | None, share: Share) -> Iterator[Backend]:
     """A backend, ready; what it started ends with the context. Raises InputError."""
     if inline:
-        if address is not None or gpus_per_fold_run:
+        if address is not None or share.gpus or any(share.by_type.values()):
             raise InputError(
                 "--inline uses neither Ray nor a GPU; leave out --address and --gpus-per-fold-run"
             )
-        yield _Inline(cpus_per_fold_run or 1)
+        yield _Inline(share.cpus or 1)
         return
-    from orchestrator.execution import ray_tune  # seconds to import: only when it is used
+    from orchestrator.execution.cluster import connect
 
-    with ray_tune.connect(address):
-        yield _Ray(gpus_per_fold_run, cpus_per_fold_run)
+    with connect(address):
+        yield _Ray(share, joined=address is not None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,7 @@ class Driver:
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
         self._running: set[FoldRunKey] = set()
+        self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
         for event in study.events:
             sampler.observe(event)
 
@@ -96,16 +97,34 @@ class Driver:
     def running(self) -> int:
         return len(self._running)
 
-    def next_order(self) -> LegOrder | None:
-        """The next leg for a free slot, already in the journal as started; None: nothing now, or done."""
+    def running_keys(self) -> list[FoldRunKey]:
+        return sorted(self._running)
+
+    def coming(self) -> Leg | None:
+        """The leg a free slot should take; nothing is noted yet. None: nothing now, or done."""
         leg = self.race.next()
         if leg is None and not self._running and not self.race.done:
             raise OrchestratorError("the race has nothing to run and is not done; please report this journal")
-        if leg is None:
-            return None
-        order = self._start(leg)
+        return leg
+
+    def start(self, leg: Leg, node: str = "") -> LegOrder:
+        """Begins the leg that is `coming`: it is in the journal, with its node, when this returns."""
+        order = self._start(leg, node)
         self.keep_budget()
         return order
+
+    def next_order(self) -> LegOrder | None:
+        """`coming`, begun."""
+        leg = self.coming()
+        return None if leg is None else self.start(leg)
+
+    def needs_whole_gpu(self, key: FoldRunKey) -> bool:
+        """Whether a share of a GPU was too small for it before."""
+        return self._history.needs_whole_gpu(key)
+
+    def left_of_finalists(self, leg: Leg) -> int | None:
+        """For the last stretch of a finalist's fold, the fold-epochs that all finalists lack; else None."""
+        return self.race.finish_fold_epochs if leg.end >= self._space.max_t else None
 
     def report(self, outcome: Outcome) -> Answer:
         """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""
@@ -119,14 +138,16 @@ class Driver:
         goes_on = isinstance(outcome, EpochEnded) and own is not None and own.action is Action.CONTINUE
         if not goes_on:
             self._running.discard(key)
-        order = self._start(own.leg) if goes_on and own is not None and own.leg is not None else None
+        order = None
+        if goes_on and own is not None and own.leg is not None:
+            order = self._start(own.leg, self._nodes.get(key, ""))
         self._act(decisions)
         self.keep_budget()
         return Answer(goes_on, order)
 
-    def lost(self, key: FoldRunKey, error: str, traceback: str = "") -> None:
-        """The process running a fold run died."""
-        self.report(LegFailed(key.trial, key.fold, self._history.done(key), "lost", error, traceback))
+    def lost(self, key: FoldRunKey, failure: str, error: str, traceback: str = "") -> None:
+        """The process running a fold run died: "lost" with its node, "killed" alone."""
+        self.report(LegFailed(key.trial, key.fold, self._history.done(key), failure, error, traceback))
 
     def keep_budget(self) -> None:
         """Tells the race what follows from its budget; asked whenever its next leg may be another."""
@@ -137,11 +158,12 @@ class Driver:
 
     def settle(self) -> None:
         """Brings the disk in line with the journal: what a driver that died had decided but not yet done."""
+        stored = {name.partition("/")[0] for name in self.store.names()}  # one listing for all trials
         for status in self.race.statuses():
             if status.state is State.COMPLETE and not self.study.oof_path(status.trial).exists():
                 self._complete(status.trial)
             elif status.state in OUT:
-                self._drop(status.trial)
+                self._drop(status.trial, lambda key: str(key) in stored)
 
     def close(self, outcome: str, reason: str = "") -> None:
         self.study.append(Closed(outcome, reason))
@@ -149,7 +171,7 @@ class Driver:
 
     # ---- inside ----
 
-    def _start(self, leg: Leg) -> LegOrder:
+    def _start(self, leg: Leg, node: str) -> LegOrder:
         if leg.trial not in self._configs:
             config = self._sampler.propose(leg.trial)
             self._configs[leg.trial] = config
@@ -162,8 +184,9 @@ class Driver:
             self._history.best(leg.key, leg.start),
             self._history.needs_whole_gpu(leg.key),
         )
-        self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason))
+        self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)
+        self._nodes[leg.key] = node
         return order
 
     def _observe(self, event: RaceEvent) -> list[Decision]:
@@ -184,16 +207,19 @@ class Driver:
             if decision.action is Action.COMPLETE:
                 self._complete(decision.trial)
             elif decision.action in (Action.PRUNE, Action.FAIL):
-                self._drop(decision.trial)
+                self._drop(decision.trial, self._history.begun)
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 assert decision.fold is not None  # a STOP is for one fold run
                 delete_fold_run(self.store, FoldRunKey(decision.trial, decision.fold))
 
-    def _drop(self, trial: int) -> None:
-        """Checkpoints of a trial that is out; those of its running fold runs go when they stop."""
+    def _drop(self, trial: int, has_files: Callable[[FoldRunKey], bool]) -> None:
+        """Checkpoints of a trial that is out; those of its running fold runs go when they stop.
+
+        A store is asked about no other fold runs: on object storage each question is a request.
+        """
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
-            if key not in self._running:
+            if key not in self._running and has_files(key):
                 delete_fold_run(self.store, key)
 
     def _stored(self, name: str) -> bytes:

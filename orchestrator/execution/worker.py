@@ -126,8 +126,12 @@ class FoldRunWorker:
         self._order: LegOrder | None = None
         self._rebuild = True
 
-    def start(self, order: LegOrder) -> None:
-        """Takes an order; what can fail happens in `step`, so that it comes back as an outcome."""
+    def start(self, order: LegOrder, resources: Resources | None = None) -> None:
+        """Takes an order; what can fail happens in `step`, so that it comes back as an outcome.
+
+        resources: from now on; None: as before.
+        """
+        self._resources = resources or self._resources
         continues = self._run is not None and (self._key, self._epoch) == (order.leg.key, order.leg.start)
         self._rebuild = not continues
         self._order = order

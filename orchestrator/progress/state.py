@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from orchestrator.budget import NO_BUDGET, Budget
@@ -104,24 +106,37 @@ class Pace:
 
 @dataclass(frozen=True)
 class Frame:
-    """All that is drawn; made by the driver's thread, drawn by any."""
+    """All that is drawn; made by the driver's thread for every event, drawn by any.
+
+    asked: what the race said last, at most a few events ago. What grows with the trials is worked out by who
+    draws.
+    """
 
     pace: Pace
     slots: tuple[Slot | None, ...]
-    statuses: tuple[TrialStatus, ...]
+    asked: tuple[TrialStatus, ...]
     configs: Mapping[int, Mapping[str, Any]]
     told: tuple[Told, ...]  # latest last
     failures: Mapping[str, int]
     retries: int
     last_failure: str
 
+    @cached_property
+    def statuses(self) -> tuple[TrialStatus, ...]:
+        """Best first, in line with the slots."""
+        return with_running(self.asked, self.slots)
+
 
 class Activity:
-    """Slots, decisions and failures of this session, from its events."""
+    """Slots, decisions and failures of this session, from its events; none costs more with more trials."""
 
     def __init__(self, slots: int, configs: Mapping[int, Mapping[str, Any]]) -> None:
         self.slots: list[Slot | None] = [None] * slots
-        self.configs: dict[int, Mapping[str, Any]] = dict(configs)
+        self._places: dict[FoldRunKey, int] = {}  # of the slots that are taken
+        self._idle = list(range(slots))  # a heap: the first idle slot is taken first
+        self._ends: Counter[int] = Counter()  # end of a leg under way -> how many
+        self._left: Counter[int] = Counter()  # its epochs still to come -> how many
+        self.configs: Mapping[int, Mapping[str, Any]] = dict(configs)  # never changed: frames share it
         self.told: deque[Told] = deque(maxlen=KEPT_DECISIONS)
         self.failures: Counter[str] = Counter()
         self.retries = 0
@@ -133,7 +148,7 @@ class Activity:
 
     def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         if isinstance(event, Proposed):
-            self.configs[event.trial] = event.config
+            self.configs = {**self.configs, event.trial: event.config}
         elif isinstance(event, LegStarted):
             self._start(event, now)
         elif isinstance(event, EpochEnded):
@@ -150,6 +165,11 @@ class Activity:
         return [slot for slot in self.slots if slot is not None]
 
     @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        return len(self._places)
+
+    @property
     def mean_s(self) -> float:
         """Seconds an epoch takes on the average; 0: not known yet."""
         return self._seconds / max(self._epochs, 1)
@@ -159,9 +179,8 @@ class Activity:
 
         waiting: a leg waits for a slot.
         """
-        left = [slot.end - slot.epoch for slot in self.running]
-        at_last = any(slot.end >= max_t for slot in self.running) and not waiting
-        return max(left) if at_last else max_t
+        at_last = any(end >= max_t for end in self._ends) and not waiting
+        return max(self._left) if at_last else max_t
 
     def _start(self, event: LegStarted, now: float) -> None:
         key = event.leg.key
@@ -170,13 +189,13 @@ class Activity:
             key, event.start, event.end, event.start, event.speculative, now,
             self._score.get(key), epoch_s, epoch_s or self._last_s,
         )  # fmt: skip
-        place = self._place(key)
-        if place is None:
-            place = next((number for number, taken in enumerate(self.slots) if taken is None), None)
+        place = self._places.get(key)
+        if place is None and self._idle:
+            place = heapq.heappop(self._idle)
         if place is None:  # more than was said; shown rather than lost
-            self.slots.append(slot)
-        else:
-            self.slots[place] = slot
+            place = len(self.slots)
+            self.slots.append(None)
+        self._put(place, slot)
 
     def _epoch(self, event: EpochEnded, decisions: Sequence[Decision], now: float) -> None:
         key = FoldRunKey(event.trial, event.fold)
@@ -188,21 +207,35 @@ class Activity:
         if leaves_slot(key, decisions):
             self._free(key)
             return
-        place = self._place(key)
+        place = self._places.get(key)
         slot = None if place is None else self.slots[place]
         if place is not None and slot is not None:
-            epoch_s = self._epoch_s.get(key.trial)
-            self.slots[place] = replace(
-                slot, epoch=event.epoch, score=event.score, epoch_s=epoch_s, guess_s=epoch_s, since=now
+            epoch_s, epoch, score = self._epoch_s.get(key.trial), event.epoch, event.score
+            self._put(
+                place, replace(slot, epoch=epoch, score=score, epoch_s=epoch_s, guess_s=epoch_s, since=now)
             )
 
     def _free(self, key: FoldRunKey) -> None:
-        place = self._place(key)
+        place = self._places.get(key)
         if place is not None:
-            self.slots[place] = None
+            self._put(place, None)
+            heapq.heappush(self._idle, place)
 
-    def _place(self, key: FoldRunKey) -> int | None:
-        return next((number for number, slot in enumerate(self.slots) if slot and slot.key == key), None)
+    def _put(self, place: int, slot: Slot | None) -> None:
+        before = self.slots[place]
+        if before is not None:
+            del self._places[before.key]
+            self._count(before, -1)
+        if slot is not None:
+            self._places[slot.key] = place
+            self._count(slot, 1)
+        self.slots[place] = slot
+
+    def _count(self, slot: Slot, by: int) -> None:
+        for counter, value in ((self._ends, slot.end), (self._left, slot.end - slot.epoch)):
+            counter[value] += by
+            if not counter[value]:
+                del counter[value]
 
     def _tell(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         order = order_told(event, decisions)

@@ -14,7 +14,7 @@ from rich.text import Text
 from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
-from orchestrator.progress.state import Activity, Frame, Pace, with_running
+from orchestrator.progress.state import Activity, Frame, Pace
 from orchestrator.progress.text import clean, duration
 from orchestrator.trial import BudgetSpent, Decision, EpochEnded, Event, Race, Shortened, TrialStatus
 
@@ -64,7 +64,7 @@ class StudyView:
         self._finished_at = 0  # fold-epochs spent when the finalists of now are complete
         self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
-        self._statuses: list[TrialStatus] = []
+        self._statuses: tuple[TrialStatus, ...] = ()
         self._ask_again = 0.0
         self._last_line = 0.0
         self._live: Live | None = None
@@ -149,12 +149,12 @@ class StudyView:
 
     def _make_frame(self, now: float, fresh: bool = False) -> Frame:
         activity = self._activity
-        statuses = with_running(self._current_statuses(fresh), activity.slots)
+        asked = self._current_statuses(fresh)  # first: the pace is of what it says
         return Frame(
             pace=self._pace(now),
             slots=tuple(activity.slots),
-            statuses=statuses,
-            configs=dict(activity.configs),
+            asked=asked,
+            configs=activity.configs,
             told=tuple(activity.told),
             failures=dict(activity.failures),
             retries=activity.retries,
@@ -165,7 +165,7 @@ class StudyView:
         race = self._race
         done_here = race.spent_fold_epochs - self._spent_before
         took = 0.0 if self._started is None else now - self._started
-        under_way = 0.5 * len(self._activity.running)  # epochs, on the average; matters in the first minutes
+        under_way = 0.5 * self._activity.busy  # epochs, on the average; matters in the first minutes
         rate = (done_here + under_way) / took if took > 0 and done_here else None
         spent, planned = race.spent_fold_epochs, self._planned()
         chain = min(self._activity.chain(self._heading.max_t, race.next() is not None), planned - spent)
@@ -181,11 +181,11 @@ class StudyView:
         plan = self._race.planned_fold_epochs
         return max(plan if limit is None else min(plan, limit), self._finished_at)
 
-    def _current_statuses(self, fresh: bool) -> list[TrialStatus]:
+    def _current_statuses(self, fresh: bool) -> tuple[TrialStatus, ...]:
         """At most 1/SHARE of the time goes into asking, however many trials there are."""
         before = self._timer()
         if fresh or before >= self._ask_again:
-            self._statuses = self._race.statuses()
+            self._statuses = tuple(self._race.statuses())
             self._finished_at = self._race.spent_fold_epochs + self._race.finish_fold_epochs
             after = self._timer()
             self._ask_again = after + SHARE * (after - before)

@@ -255,10 +255,11 @@ class FoldASHA(Rule):
             f"{rung + 1} {_at(cohort.ladder[rung])}, {missing} missing: "
         )
 
-    def _retries(self, run: FoldRun, failure: str) -> bool:
+    def _tries(self, run: FoldRun, failure: str) -> int:
         cohort = self._cohorts[self._cohort_number(run.trial)]
         finalist = cohort.level[run.trial] == cohort.top
-        return super()._retries(run, failure) or (failure == "exception" and finalist)
+        own = self.max_retries if finalist and failure in ("exception", "killed") else 0
+        return max(own, super()._tries(run, failure))
 
     def _after_fail(self, run: FoldRun, words: str) -> None:
         number = self._cohort_number(run.trial)

@@ -29,6 +29,9 @@ from orchestrator.trial import (
     State,
 )
 
+LOST_TRIES = 10
+"""In a row, of a fold run whose node went away each time."""
+
 
 class Rule(Standings, ABC):
     """A race; see orchestrator.trial.Race for the contract of its public part."""
@@ -135,8 +138,15 @@ class Rule(Standings, ABC):
         """Why a fold run that is out stops."""
         return self._why.get(run.trial, "")
 
-    def _retries(self, run: FoldRun, failure: str) -> bool:
-        return failure in ("lost", "memory")  # memory: with more of it, so it cannot come again
+    def _tries(self, run: FoldRun, failure: str) -> int:
+        """How often in a row a fold run is run again after such a failure."""
+        if failure == "lost":
+            return max(LOST_TRIES, self.max_retries)  # not its fault
+        finishing = self._finishing is not None and failure != "nan"
+        if finishing or failure == "memory":  # memory: with more of it, so it cannot come again
+            return self.max_retries
+        # What was too large for a server once is likely to be again.
+        return min(1, self.max_retries) if failure == "killed" else 0
 
     @abstractmethod
     def _after_fail(self, run: FoldRun, words: str) -> None:
@@ -196,8 +206,8 @@ class Rule(Standings, ABC):
         if self._stops(run):
             return [replace(self._stop(run), reason=f"{event.failure}; the trial is out anyway")]
         tries = run.failures + 1
-        again = self._retries(run, event.failure) or (self._finishing is not None and event.failure != "nan")
-        if not again or tries > self.max_retries:
+        most = self._tries(run, event.failure)
+        if tries > most:
             row = f", failure {tries} in a row" if tries > 1 else ""
             words = f"{event.failure} on fold {event.fold} after epoch {event.epoch}{row}: {event.error}"
             return self._fail(run, words)
@@ -206,7 +216,7 @@ class Rule(Standings, ABC):
         kept = 0 if self._final.get(event.trial) in OUT else min(event.epoch, run.epochs)
         self.runs.rewind(run, kept)
         words = f"{event.failure} on fold {event.fold}: "
-        words += f"retry {tries} of {self.max_retries} from epoch {run.epochs}"
+        words += f"retry {tries} of {most} from epoch {run.epochs}"
         if event.trial not in self._final:
             self._why[event.trial] = words
         self._requeue_if_racing(run)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.additive import additive_fit
 from orchestrator.trial import EpochEnded, Event, LegFailed, LegStarted
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,7 @@ class Told:
             bests = self._of(event.trial)[event.fold]
             bests.append(max([self._sign * event.score, *bests[-1:]]))
         elif isinstance(event, EpochEnded) or (
-            isinstance(event, LegFailed) and event.failure in ("nan", "exception")
+            isinstance(event, LegFailed) and event.failure in ("nan", "exception", "killed")
         ):
             self._failed.add(event.trial)
 
@@ -93,14 +94,6 @@ def fold_means(scores: Floats) -> Floats:
     scores: (trials, folds), NaN: missing, at least one in each row. Least squares on what is there; where
     that leaves folds undetermined against each other (no trial ran both), their trials are taken to be alike.
     """
-    there = np.isfinite(scores)[:, np.isfinite(scores).any(axis=0)]
-    known = np.where(there, scores[:, np.isfinite(scores).any(axis=0)], 0.0)
-    counts = there.sum(axis=1)
-    mask = there.astype(np.float64)
-    # The trials' effects eliminated; the small number draws them together where nothing else does.
-    shared = mask / (counts + 1e-6)[:, None]
-    normal = np.diag(mask.sum(axis=0)) - mask.T @ shared
-    effects = np.linalg.solve(normal, known.sum(axis=0) - shared.T @ known.sum(axis=1))
-    own = (known - mask * effects).sum(axis=1) / counts
-    means: Floats = own + effects.mean()
+    own, effects = additive_fit(scores)
+    means: Floats = own + effects[np.isfinite(scores).any(axis=0)].mean()
     return means

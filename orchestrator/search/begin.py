@@ -14,20 +14,23 @@ import numpy as np
 from orchestrator.budget import counted
 from orchestrator.errors import InputError, StudyError
 from orchestrator.execution.backends import Backend, open_backend
+from orchestrator.execution.sharing import parse_share
 from orchestrator.extra_rows import refuse_other_folds
 from orchestrator.folds import load_or_build
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES, VERSION
 from orchestrator.sampling import make_sampler
 from orchestrator.sampling.tried import checked_tries
+from orchestrator.search import origin
 from orchestrator.search.plan import afford
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size, values_of
 from orchestrator.search.rows import gather_rows, rows_line
 from orchestrator.search.spending import asked, header_of
+from orchestrator.search.storage import new_store, place_of
 from orchestrator.space import SearchSpace
 from orchestrator.space_file import load_space, resolve_space
 from orchestrator.study import Study, has_journal
-from orchestrator.trial import Dataset, Parameter
+from orchestrator.trial import CheckpointStore, Dataset, Parameter
 
 FAR_MORE = 4
 """Times the space's own number of trials; worth a word when a budget chooses more."""
@@ -47,8 +50,9 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
     if rule not in RULES:
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
+    place = place_of(request)
+    store = stack.enter_context(new_store(place, name, folder))
     backend = stack.enter_context(open_for(request))
-    backend.check_folder(request.runs)
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_roomy(space, request), request.tries)
     rows = gather_rows(request, space, say)
@@ -64,7 +68,8 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     accepted = check(space, backend)
     dataset = make_dataset(space, manifest, plan, request.runs)
     say(rows_line(manifest, dataset, space))
-    prepare(space, accepted, backend, dataset)
+    dataset = origin.of_new_study(dataset, request)
+    prepare(space, accepted, backend, dataset, store)
     header = {
         "name": name,
         "space_name": path.stem,
@@ -80,6 +85,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "tries": tries,
         "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         "demo": request.data is None,
+        "storage": place,
         **header_of(request, cohort),
         **rows.header,
         "fold_plan": plan.fingerprint,
@@ -88,6 +94,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     }
     study = Study.create(folder, header, manifest, plan)
     stack.callback(study.close)
+    origin.keep(dataset, study)
     if rows.fixes is not None:
         rows.fixes.write(folder)
     return Ready(study, space, dataset, backend)
@@ -114,7 +121,8 @@ def _shown(path: Path) -> Path:
 
 
 def open_for(request: Request) -> contextlib.AbstractContextManager[Backend]:
-    return open_backend(request.inline, request.address, request.gpus_per_fold_run, request.cpus_per_fold_run)
+    share = parse_share(request.gpus_per_fold_run, request.cpus_per_fold_run)
+    return open_backend(request.inline, request.address, share)
 
 
 def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[SearchSpace, str]:
@@ -175,8 +183,12 @@ def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:
 
 
 def prepare(
-    space: SearchSpace, accepted: Mapping[str, Parameter], backend: Backend, dataset: Dataset
+    space: SearchSpace,
+    accepted: Mapping[str, Parameter],
+    backend: Backend,
+    dataset: Dataset,
+    store: CheckpointStore,
 ) -> None:
     """Lets every node make ready for what the space can ask of it."""
     with progress_bar("preparing images") as progress:
-        backend.prepare(space.trainable, dataset, values_of(space, accepted), progress)
+        backend.prepare(space.trainable, dataset, values_of(space, accepted), store, progress)

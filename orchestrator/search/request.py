@@ -28,6 +28,7 @@ class Request:
 
     space: str | None = None
     data: str | None = None
+    data_root: Path | None = None
     label_fixes: Path | None = None
     extra: Sequence[Path] = ()
     study: str | None = None
@@ -42,12 +43,14 @@ class Request:
     tries: Sequence[Mapping[str, Any]] = ()
     time_budget: float | None = None
     max_fold_epochs: int | None = None
+    storage: str | None = None
     resume: bool = False
     inline: bool = False
     address: str | None = None
-    gpus_per_fold_run: float | None = None
+    gpus_per_fold_run: str = "auto"
     cpus_per_fold_run: int | None = None
     wandb: str | None = None
+    private: bool = False
 
 
 @dataclass(frozen=True)

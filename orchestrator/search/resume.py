@@ -8,10 +8,11 @@ from pathlib import Path
 from orchestrator.errors import StudyError
 from orchestrator.race import VERSION
 from orchestrator.sampling import Sampler
+from orchestrator.search import origin
 from orchestrator.search.begin import check, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
-from orchestrator.search.rows import draw_demo
 from orchestrator.search.spending import check_budget
+from orchestrator.search.storage import refuse_another_place, sweep
 from orchestrator.space_file import resolve_space
 from orchestrator.study import Study, newest_study
 from orchestrator.trial import Extended, Race, Resumed
@@ -24,6 +25,8 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     study = Study.open(folder)
     stack.callback(study.close)
     _same_race(study)
+    refuse_another_place(request, study)
+    sweep(study.store())
     space = study.space
     say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
     if study.cut_bytes:
@@ -31,11 +34,10 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     if request.space is not None:
         _same_space(request, study)
     backend = stack.enter_context(open_for(request))
-    backend.check_folder(folder)
-    if study.header.get("demo"):
-        draw_demo(request.runs)  # the cache may have been cleared since
-    dataset = make_dataset(space, study.manifest(), study.fold_plan(), request.runs)
-    prepare(space, check(space, backend), backend, dataset)
+    dataset = origin.of_study(
+        make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
+    )
+    prepare(space, check(space, backend), backend, dataset, study.store())
     return Ready(study, space, dataset, backend)
 
 

@@ -41,7 +41,7 @@ def gather_rows(request: Request, space: SearchSpace, say: Say) -> Rows:
         say(f"data: {DEMO}")
     else:
         source = Path(request.data)
-    whole = load_manifest(source, group_column=space.group)
+    whole = load_manifest(source, group_column=space.group, data_root=request.data_root)
     for note in whole.notes:
         say(f"note: {note}")
     fixes = None

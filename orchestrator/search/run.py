@@ -121,7 +121,7 @@ def _drive(
 def _run(driver: Driver, ready: Ready) -> None:
     """To the race's end; however it ends, the journal says so."""
     try:
-        ready.backend.run(driver, ready.dataset, ready.space.trainable)
+        ready.backend.run(driver)
     except KeyboardInterrupt:
         ignore_interrupts()
         driver.close("interrupted")

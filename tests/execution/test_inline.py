@@ -12,11 +12,11 @@ import pytest
 
 from orchestrator import metrics
 from orchestrator import study as study_module
-from orchestrator.checkpoints import DirectoryStore
 from orchestrator.errors import StorageError
 from orchestrator.execution import worker
 from orchestrator.predictions import read_prediction
 from orchestrator.race import VERSION
+from orchestrator.storage import DirectoryStore
 from orchestrator.study import Study
 from orchestrator.tune import main
 from tests.execution.helpers import check_consistent, curves, events, journal

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.checkpoints import DirectoryStore
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.history import History
 from orchestrator.manifest import load_manifest
 from orchestrator.race import RULES, make_race
+from orchestrator.storage import DirectoryStore
 from orchestrator.trial import (
     Action,
     Dataset,

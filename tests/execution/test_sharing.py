@@ -3,7 +3,11 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.execution.sharing import share_out
+from orchestrator.execution.sharing import Node, Share, parse_share, share_out
+
+
+def nodes_of(servers: list[tuple[int, float]]) -> list[Node]:
+    return [Node(str(number), f"s{number}", cpus, gpus) for number, (cpus, gpus) in enumerate(servers)]
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,7 @@ from orchestrator.execution.sharing import share_out
         ([(32, 4)], 0.25, 4, (4, 0.25, 8)),
         ([(3, 0), (3, 0), (3, 0)], None, 2, (2, 0.0, 3)),  # nobody lies across servers
         ([(16, 2), (8, 1), (4, 0)], None, None, (8, 1.0, 3)),
+        ([(8, 1), (8, 2)], 2.0, None, (8, 2.0, 1)),  # a node with too few GPUs is left alone
     ],
 )
 def test_slots_and_their_share(
@@ -28,8 +33,9 @@ def test_slots_and_their_share(
     cpus_each: int | None,
     expected: tuple[int, float, int],
 ) -> None:
-    resources, slots = share_out(servers, gpus_each, cpus_each)
-    assert (resources.cpus, resources.gpus, slots) == expected
+    seats = share_out(nodes_of(servers), Share(gpus_each, cpus_each)).values()
+    slots = sum(found.number for found in seats)
+    assert [(found.resources.cpus, found.resources.gpus, slots) for found in seats] == [expected] * len(seats)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +51,21 @@ def test_more_than_a_server_has_is_refused(
     servers: list[tuple[int, float]], gpus_each: float | None, cpus_each: int | None, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        share_out(servers, gpus_each, cpus_each)
+        share_out(nodes_of(servers), Share(gpus_each, cpus_each))
+
+
+def test_what_a_user_may_write() -> None:
+    assert parse_share("auto") == Share()
+    assert parse_share("0.25", 4) == Share(0.25, 4)
+    assert parse_share("A100=0.25, T4=1") == Share(by_type={"A100": 0.25, "T4": 1.0})
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "nan", "much", "A100=", "=1", "A100=1,A100=2", "A100=1.5"])
+def test_what_a_user_may_not_write(text: str) -> None:
+    with pytest.raises(InputError, match="--gpus-per-fold-run"):
+        parse_share(text)
+
+
+def test_a_type_of_gpu_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InputError, match="types here: T4"):
+        share_out([Node("a", "a", 8, 1.0, "T4")], Share(by_type={"A1OO": 0.5}))

@@ -125,13 +125,17 @@ def test_a_score_that_is_not_finite_puts_the_trial_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, state", [("exception", State.FAIL), ("nan", State.FAIL), ("lost", State.WAITING)]
+    "kind, tries", [("exception", 0), ("nan", 0), ("killed", 1), ("memory", 2), ("lost", 10)]
 )
-def test_below_the_top_only_a_lost_leg_is_retried(kind: str, state: State) -> None:
+def test_below_the_top_a_leg_is_retried_the_less_the_more_it_is_its_own_fault(kind: str, tries: int) -> None:
     race = small()
-    leg = start_next(race)
-    race.observe(LegFailed(leg.trial, leg.fold, 0, kind, "boom"))
-    assert states(race)[0] is state
+    for _ in range(tries):
+        leg = start_next(race)
+        assert (leg.trial, leg.fold) == (0, 0)
+        assert race.observe(LegFailed(0, 0, 0, kind, "boom"))[-1].action is Action.RETRY
+    start_next(race)
+    race.observe(LegFailed(0, 0, 0, kind, "boom"))
+    assert states(race)[0] is State.FAIL
 
 
 def finalist(race: FoldASHA) -> Leg:
@@ -141,7 +145,7 @@ def finalist(race: FoldASHA) -> Leg:
     return start_next(race)
 
 
-@pytest.mark.parametrize("kind", ["exception", "lost"])
+@pytest.mark.parametrize("kind", ["exception", "killed"])
 def test_a_finalist_is_retried_from_its_stored_epoch_up_to_max_retries(kind: str) -> None:
     race = small()
     leg = finalist(race)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -222,3 +223,29 @@ def test_processes_that_build_at_once_share_one_store(own: Dataset) -> None:
     sums = {process.communicate(timeout=60)[0] for process in processes}
     assert sums == {f"{open_store(own, 20).sum()}\n".encode()}
     assert len(list(Path(own.cache_dir).glob("*.npy"))) == 1
+
+
+# ---- one folder, several machines -----------------------------------------------------------------
+
+
+def test_a_copy_of_the_images_with_other_times_leaves_the_store_as_it_is(
+    own: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Machines that share a cache over a network must not take turns in replacing what the other has open."""
+    path = build_store(own, 20)
+    before = path.stat()
+    for number, seconds in enumerate((1e9, 1.1e9)):
+        there = Path(shutil.copytree(own.root, tmp_path_factory.mktemp(f"copies{number}") / "faces"))
+        for image in there.glob("*.png"):
+            os.utime(image, (seconds, seconds))
+        for dataset in (replace(own, root=str(there)), own):
+            assert build_store(dataset, 20) == path
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_sizes_and_times_that_are_known_are_not_read_again(
+    own: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_store(own, 20)
+    monkeypatch.setattr(image_store, "contents_digest", lambda *_: pytest.fail("it read every image"))
+    build_store(own, 20)

@@ -24,6 +24,7 @@ class Simulation:
 
     events: list[RaceEvent] = field(default_factory=list)
     decisions: list[list[Decision]] = field(default_factory=list)  # as many as events
+    times: list[float] = field(default_factory=list)  # of the events
     time: float = 0.0
     idle: float = 0.0
     taken: int = 0  # events
@@ -47,8 +48,8 @@ def simulate(
     seconds: of each epoch, broadcast to the shape of scores (None: 1). startup: seconds each leg costs before
     its first epoch, unless it continues the fold run its slot has just left. A score that is NaN raised an
     exception in reality: its leg fails there. Each leg fails too, with probability `failure_rate`, the first
-    time it is run, at an epoch and in a way (one of `kinds`) drawn from `rng`. record: keep events and
-    decisions. Raises RuntimeError when the race stalls.
+    time it is run, at an epoch and in a way (one of `kinds`) drawn from `rng`. record: keep events,
+    decisions and their times. Raises RuntimeError when the race stalls.
     """
     if failure_rate and rng is None:
         raise ValueError("failures need an rng")
@@ -150,4 +151,5 @@ class _World:
         if self._record:
             self.log.events.append(event)
             self.log.decisions.append(decided)
+            self.log.times.append(self.log.time)
         return decided

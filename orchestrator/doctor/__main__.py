@@ -1,0 +1,95 @@
+"""Is everything there that a search needs, on this machine and on the servers of a cluster file?
+
+    python -m orchestrator.doctor --cluster cluster.yaml --data faces/train
+
+Every line says what was found and the way out. Nothing is changed; on a server nothing is even installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.arguments import absolute
+from orchestrator.command import exit_code
+from orchestrator.doctor.finding import Level, Section, count, summary
+from orchestrator.doctor.here import TRAINABLES, facts_here, look_here
+from orchestrator.doctor.places import Data, look_at_data
+from orchestrator.doctor.show import show
+from orchestrator.node_facts import NodeFacts
+from orchestrator.progress import progress_bar
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 nothing blocks, 1 something does, 2 the input is wrong, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    return exit_code(lambda: examine(arguments, console), "interrupted")
+
+
+def examine(arguments: argparse.Namespace, console: Console) -> int:
+    """1 if something blocks, else 0. Raises InputError."""
+    file = None
+    if arguments.cluster is not None:
+        from orchestrator.execution.cluster_file import read_cluster_file  # imports ray: seconds
+
+        file = read_cluster_file(arguments.cluster)
+    facts = facts_here(arguments.runs)
+    data = look_at_data(arguments.data, arguments.data_root, on_servers=file is not None)
+    own = file.temp_dir if file else None
+    here = look_here(facts, arguments.runs, arguments.storage, arguments.address, own)
+    sections = [Section(f"this machine ({facts.host})", (*here, *data.findings))]
+    show(sections[0], console)
+    if file is not None:
+        for section in _servers(file, arguments, facts, data):
+            show(section, console)
+            sections.append(section)
+    console.print(Text(summary(sections), style="bold"))
+    return 1 if count(sections, Level.BLOCKS) else 0
+
+
+def _servers(file: Any, arguments: argparse.Namespace, here: NodeFacts, data: Data) -> list[Section]:
+    from orchestrator.doctor.servers import check_server
+    from orchestrator.doctor.ssh import ask_all
+    from orchestrator.doctor.together import check_together
+
+    with progress_bar("asking the servers") as progress:
+        answers = ask_all(file, TRAINABLES, _images(arguments, data), progress)
+    sections = [
+        Section(
+            f"{address} ({'head' if address == file.head else 'worker'})", tuple(check_server(answer, file))
+        )
+        for address, answer in answers.items()
+    ]
+    together = check_together(answers, file, here)
+    return [*sections, Section("the cluster", tuple(together))] if together else sections
+
+
+def _images(arguments: argparse.Namespace, data: Data) -> dict[str, Any] | None:
+    """What every server is asked to look for."""
+    roots = dict.fromkeys(str(root) for root in (arguments.data_root, data.root) if root is not None)
+    return {"places": list(roots), "paths": list(data.paths)} if roots else None
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m orchestrator.doctor", description=__doc__.split("\n")[0])
+    add = made.add_argument
+    add("--cluster", type=Path, metavar="FILE", help="cluster.yaml, whose servers are asked too, over SSH")
+    add("--data", metavar="MANIFEST", help="as for tune: are its images here, and on the servers?")
+    add(
+        "--data-root", type=absolute, metavar="DIR", help="where they lie on servers that have them elsewhere"
+    )
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--storage", metavar="PLACE", help="of checkpoints, as for tune: can it be written?")
+    add("--address", metavar="HOST:PORT", help="of a Ray that runs: does it answer?")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

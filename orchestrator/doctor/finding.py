@@ -1,0 +1,63 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    BLOCKS = "blocks"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line for the user. way_out: what to do about it; empty where nothing is to be done. `found` and
+    `way_out` may hold what another machine said: whoever prints them cleans them."""
+
+    level: Level
+    topic: str
+    found: str
+    way_out: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The findings of one place."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+def ok(topic: str, found: str, way_out: str = "") -> Finding:
+    return Finding(Level.OK, topic, found, way_out)
+
+
+def warning(topic: str, found: str, way_out: str) -> Finding:
+    return Finding(Level.WARNING, topic, found, way_out)
+
+
+def blocks(topic: str, found: str, way_out: str) -> Finding:
+    return Finding(Level.BLOCKS, topic, found, way_out)
+
+
+def count(sections: Iterable[Section], level: Level) -> int:
+    return sum(finding.level is level for section in sections for finding in section.findings)
+
+
+def summary(sections: Iterable[Section]) -> str:
+    """One line: how many checks, what blocks, what is worth a look."""
+    sections = tuple(sections)
+    total = sum(len(section.findings) for section in sections)
+    stopping, odd = count(sections, Level.BLOCKS), count(sections, Level.WARNING)
+    looked = f"{total} check{'' if total == 1 else 's'}"
+    if stopping:
+        return f"{looked}: {stopping} {'blocks' if stopping == 1 else 'block'}, {_warnings(odd)}"
+    return f"{looked}: nothing blocks, {_warnings(odd)}"
+
+
+def _warnings(number: int) -> str:
+    return f"{number} warning{'' if number == 1 else 's'}"

@@ -1,0 +1,45 @@
+"""Prints findings: a mark, the topic, what was found, and below it the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.doctor.finding import Finding, Level, Section
+
+MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.BLOCKS: "✗"}
+PLAIN = {Level.OK: "+", Level.WARNING: "!", Level.BLOCKS: "x"}
+STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.BLOCKS: "bold red"}
+
+
+def show(section: Section, console: Console) -> None:
+    console.print(Text(clean(section.title), style="bold"))
+    console.print(_grid(section.findings, console.encoding.lower().startswith("utf")))
+
+
+def _grid(findings: Sequence[Finding], unicode: bool) -> Table:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=3, justify="right")
+    grid.add_column(width=11)
+    grid.add_column(overflow="fold")
+    for finding in findings:
+        mark = (MARKS if unicode else PLAIN)[finding.level]
+        said = Text(clean(finding.found))
+        if finding.way_out:
+            said.append(f"\n{'→' if unicode else '->'} {clean(finding.way_out)}", style="bold")
+        grid.add_row(Text(mark, style=STYLES[finding.level]), Text(clean(finding.topic)), said)
+    return grid
+
+
+def clean(text: str) -> str:
+    """Without control characters other than line ends: what a server says must not move the cursor."""
+    lines = text.replace("\r", "\n").split("\n")
+    return "\n".join("".join(char if char.isprintable() else " " for char in line).rstrip() for line in lines)
+
+
+def show_all(sections: Iterable[Section], console: Console) -> None:
+    for section in sections:
+        show(section, console)

@@ -1,0 +1,119 @@
+"""What cluster.yaml calls on the servers, and how our Ray is ended on all of them.
+
+    python -m orchestrator.servers stop            # on the head: ends our Ray on every server, nobody else's
+    python -m orchestrator.servers stop --here     # on this server only
+
+`head`, `running` and `join` are what the start commands of cluster.yaml are made of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from orchestrator.command import exit_code
+from orchestrator.errors import InputError
+from orchestrator.servers import processes
+from orchestrator.servers.described import head_address, read
+from orchestrator.servers.join import TOKEN, join
+from orchestrator.servers.remote import RemoteError, on
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 done (`running`: yes), 1 not (`running`: no; a worker is missing), 2 the input is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.servers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("head", help="print where the head's Ray is to listen; make the token")
+    commands.add_parser("running", help="exit 0 when our Ray runs on this server, else 1")
+    joining = commands.add_parser("join", help="on the head: start the workers; exit 1 if one is not in")
+    joining.add_argument("--port", type=int, default=6390, help="of the head's Ray")
+    stopping = commands.add_parser("stop", help="end our Ray on every server")
+    stopping.add_argument("--here", action="store_true", help="on this server only")
+    given = parser.parse_args(arguments)
+    return exit_code(lambda: COMMANDS[given.command](given), interrupted="interrupted")
+
+
+def head(given: argparse.Namespace) -> int:
+    address = head_address(read())
+    runs = processes.raylet()
+    if runs is not None and runs.get("node_ip_address") != address:
+        raise InputError(
+            f"our Ray runs here at {runs.get('node_ip_address')} and is to be at {address}; on the head: "
+            "`python -m orchestrator.servers stop`, then `ray up` again, and `--resume` what it ran"
+        )
+    make_token()
+    print(address)
+    return 0
+
+
+def make_token() -> None:
+    """256 bits, once; readable by the owner only from its first moment."""
+    path = Path(TOKEN).expanduser()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    if not path.exists():
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+
+def running(given: argparse.Namespace) -> int:
+    return 0 if processes.raylet() else 1
+
+
+def join_workers(given: argparse.Namespace) -> int:
+    servers = read()
+    if not servers.workers:
+        return 0
+    # It imports ray: a second that the other commands need not spend.
+    from orchestrator.execution.joined import joined
+
+    address = f"{head_address(servers)}:{given.port}"
+    members = lambda: {node["address"] for node in joined(address) if node["alive"]}  # noqa: E731
+    refusals = join(servers, members, lambda line: print(line, flush=True))
+    for refusal in refusals:
+        print(f"error: {refusal.worker} is not in the cluster: {refusal.reason}", file=sys.stderr)
+    count = len(servers.workers)
+    more = "; docs/cluster.md says more" if refusals else ""
+    print(f"{count - len(refusals)} of {count} workers are in{more}")
+    return 1 if refusals else 0
+
+
+def stop(given: argparse.Namespace) -> int:
+    missed = 0 if given.here else stop_workers()
+    print(f"ended {processes.end()} processes of our Ray here")
+    return 1 if missed else 0
+
+
+def stop_workers() -> int:
+    """Returns how many could not be told; they are named."""
+    servers = read()
+
+    def told(worker: str) -> bool:
+        try:
+            on(servers, worker, "stop", STOP_THERE)
+        except RemoteError as error:
+            print(f"error: {worker}: {error}", file=sys.stderr)
+            return False
+        print(f"{worker}: ended")
+        return True
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return sum(not done for done in pool.map(told, servers.workers))
+
+
+# Nothing of ours runs where the project has not been copied to.
+STOP_THERE = (
+    "cd ~/fold-orchestrator 2> /dev/null && test -d orchestrator/servers || exit 0; "
+    ".venv/bin/python -m orchestrator.servers stop --here"
+)
+COMMANDS = {"head": head, "running": running, "join": join_workers, "stop": stop}
+
+if __name__ == "__main__":
+    sys.exit(main())

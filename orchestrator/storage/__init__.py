@@ -1,0 +1,23 @@
+"""Where the bytes of fold runs lie: a directory, or a place with a URI such as s3://bucket/prefix.
+
+Both keep the contract `orchestrator.trial.CheckpointStore`; the third store, which carries bytes to the
+driver's own disk, needs Ray and stands in orchestrator.execution.head_store.
+"""
+
+from orchestrator.storage.claim import claim, release
+from orchestrator.storage.directory import DirectoryStore
+from orchestrator.storage.place import below, normalised, open_store, quick
+from orchestrator.storage.probe import probe
+from orchestrator.storage.uri import UriStore
+
+__all__ = [
+    "DirectoryStore",
+    "UriStore",
+    "below",
+    "claim",
+    "normalised",
+    "open_store",
+    "probe",
+    "quick",
+    "release",
+]

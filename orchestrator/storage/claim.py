@@ -1,0 +1,37 @@
+"""Whose files lie in a place that several studies may be told to use: the first file there says it.
+
+Nothing in such a place is ever overwritten by a study of the same name that was begun elsewhere.
+"""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from orchestrator.errors import StudyError
+from orchestrator.storage.directory import CLAIM
+from orchestrator.trial import CheckpointStore
+
+
+def claim(store: CheckpointStore, study: Path) -> None:
+    """Takes an empty place for a new study. Raises StudyError when it is not empty, StorageError.
+
+    What a command that was killed before its study began has left may be taken again.
+    """
+    mine = f"{platform.node()}:{study.absolute()}\n"
+    names = store.names()
+    owner = store.get(CLAIM).decode(errors="replace") if CLAIM in names else ""
+    if owner == mine and names == [CLAIM]:
+        return
+    if names:
+        whose = f"the study {owner.strip()}" if owner else f"{len(names)} files that no study claims"
+        raise StudyError(
+            f"{store} holds {whose}; nothing is ever overwritten: name the new study otherwise with --study, "
+            "give another --storage, or delete what lies there"
+        )
+    store.put(CLAIM, mine.encode())
+
+
+def release(store: CheckpointStore) -> None:
+    """Gives the place back: no study came of it."""
+    store.delete(CLAIM)

@@ -1,0 +1,101 @@
+"""A folder that holds checkpoints: a disk of one node, or one that every node mounts (NFS)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from orchestrator.errors import StorageError
+from orchestrator.whole_file import whole_file
+
+CLAIM = "study.txt"
+"""The first file of a study in a place that others may use too; see claim.py."""
+
+RESUME = "correct that, then continue with --resume"
+
+
+@dataclass(frozen=True)
+class DirectoryStore:
+    """Files below `root`.
+
+    mounted: every node sees the same files under this path. Then CLAIM has to be there already: a node that
+    lost its mount must not write to the empty folder under it.
+    """
+
+    root: Path
+    mounted: bool = False
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        """Written beside, fsynced, renamed. A memoryview has to be of bytes. Raises StorageError."""
+        path = self._path(name)
+        if name != CLAIM:
+            self._check_mount()
+        try:
+            with whole_file(path) as file:
+                file.write(data)
+        except OSError as error:
+            raise StorageError(_cannot_write(path, len(data), error)) from error
+
+    def get(self, name: str) -> bytes:
+        """Raises KeyError, and StorageError where the folder cannot be read at all."""
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            self._check_mount()
+            raise KeyError(name) from None
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror}; {RESUME}") from error
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Sorted. Lists only the folder that `prefix` names."""
+        base = self._path(prefix.rpartition("/")[0])
+        try:
+            found = (path for path in base.rglob("*") if path.suffix != ".part" and path.is_file())
+            names = [path.relative_to(self.root).as_posix() for path in found]
+        except OSError as error:
+            raise StorageError(f"cannot list {base}: {error.strerror}; {RESUME}") from error
+        return sorted(name for name in names if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        """And the folder it was in, when that is empty now."""
+        path = self._path(name)
+        try:
+            path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # so there is no such file
+        except OSError as error:
+            raise StorageError(f"cannot delete {path}: {error.strerror}; {RESUME}") from error
+        if path.parent != self.root:
+            with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
+                path.parent.rmdir()
+
+    def sweep(self) -> None:
+        """Removes what killed processes left half-written; only for who knows that nobody is writing."""
+        for part in list(self.root.rglob("*.part")):
+            with contextlib.suppress(OSError):  # it is of no use and hurts nobody
+                part.unlink()
+
+    def _path(self, name: str) -> Path:
+        parts = PurePosixPath(name)
+        if parts.is_absolute() or ".." in parts.parts:  # names come from workers too
+            raise ValueError(f"{name!r} is no name inside a store")
+        return self.root / name
+
+    def _check_mount(self) -> None:
+        if self.mounted and not (self.root / CLAIM).is_file():
+            raise StorageError(
+                f"{self.root} is not what the driver sees there (no {CLAIM} in it); mount it on every "
+                "server, then continue with --resume"
+            )
+
+
+def _cannot_write(path: Path, size: int, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"disk full: {size} bytes do not fit at {path}; free space, then continue with --resume"
+    return f"cannot write {path}: {error.strerror}; {RESUME}"

@@ -1,0 +1,24 @@
+"""Whether a store can be used from here: one file written, read back and deleted."""
+
+from __future__ import annotations
+
+import uuid
+
+from orchestrator.errors import StorageError
+from orchestrator.trial import CheckpointStore
+
+
+def probe(store: CheckpointStore) -> None:
+    """Leaves nothing. Raises StorageError naming the place."""
+    name = f"probe-{uuid.uuid4().hex}"
+    store.names(f"{name}/")  # where nobody answers, a question fails sooner than a write
+    store.put(name, name.encode())
+    try:
+        try:
+            found = store.get(name)
+        except KeyError:
+            found = b""
+        if found != name.encode():
+            raise StorageError(f"{store} does not give back what was just written there; name another place")
+    finally:
+        store.delete(name)

@@ -1,0 +1,78 @@
+"""An init process with namespaces of its own, and what runs in them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+class Init:
+    """Started by `command`, which must print "ready" and end with its standard input.
+
+    The command forks (unshare, nsenter): `pid` is its last descendant, the init, as this machine numbers it.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+
+    def __enter__(self) -> Init:
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != "ready\n":
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError(f"no namespaces: {' '.join(self._command)}")
+        self.pid = only_descendant(self._process.pid)
+        self.namespace = str(Path(f"/proc/{self.pid}/ns/pid").readlink())
+        return self
+
+    def command(self, command: Sequence[str], folder: str = "/") -> list[str]:
+        """`command` as it is to be run from outside to run inside."""
+        return ["nsenter", "-t", str(self.pid), "-a", f"--wd={folder}", "--", *command]
+
+    def run(self, command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command(command), check=True, capture_output=True, text=True, **options)
+
+    def end(self) -> None:
+        """Ends it as power loss would: every process in it is killed, nothing is told to anyone."""
+        self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.wait(timeout=30)
+        self._process.stdout.close()  # type: ignore[union-attr]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.returncode is None:
+            self.end()
+
+
+def only_descendant(pid: int) -> int:
+    """The end of a line of only children."""
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        (child,) = children
+        pid = int(child)
+    return pid
+
+
+def processes_in(namespaces: set[str]) -> list[int]:
+    """Host numbers of the processes whose PID namespace is one of these."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and str((entry / "ns" / "pid").readlink()) in namespaces:
+                found.append(int(entry.name))
+        except (FileNotFoundError, ProcessLookupError, PermissionError):  # it ended, or is not ours
+            continue
+    return found
+
+
+def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a login gives: nothing of the environment the tests run in."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    login = {"HOME": str(home), "USER": "root", "LOGNAME": "root", "LANG": "C.UTF-8", "PATH": path}
+    return {**login, **(more or {})}
