@@ -147,12 +147,11 @@ def two_nodes() -> Iterator[str]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     node = {"num_cpus": 1, "object_store_memory": 1_000_000_000}
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        # A folder of its own: in the usual one it would become what --address auto finds.
-        head = {**node, "include_dashboard": False, "temp_dir": folder}
-        cluster = Cluster(initialize_head=True, head_node_args=head)
+        os.environ["RAY_TMPDIR"] = folder  # in /tmp/ray it would become what --address auto finds
+        cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         try:
             ray.init(address=cluster.address, log_to_driver=False)
-            yield cluster.add_node(**node, temp_dir=folder).node_id
+            yield cluster.add_node(**node).node_id
         finally:
             ray.shutdown()
             cluster.shutdown()

@@ -135,15 +135,18 @@ def actor_rates(folder: Path, size: Size) -> tuple[float, float]:
 @contextmanager
 def simulated_nodes(nodes: int, slots: int) -> Iterator[None]:
     """A Ray of several nodes on this machine, each with its share of made-up CPUs."""
-    cluster = Cluster()
-    try:
-        for number in range(nodes):
-            cluster.add_node(num_cpus=slots // nodes, num_gpus=0, include_dashboard=False if number else None)
-        cluster.wait_for_nodes()
-        with connect(cluster.address):
-            yield
-    finally:
-        cluster.shutdown()
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        os.environ["RAY_TMPDIR"] = folder  # in /tmp/ray it would become what --address auto finds
+        cluster = Cluster()
+        try:
+            for number in range(nodes):
+                dashboard = False if number else None
+                cluster.add_node(num_cpus=slots // nodes, num_gpus=0, include_dashboard=dashboard)
+            cluster.wait_for_nodes()
+            with connect(cluster.address):
+                yield
+        finally:
+            cluster.shutdown()
 
 
 def report(slots: Sequence[int], actors: int, nodes: int, sync: bool = True) -> None:

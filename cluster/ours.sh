@@ -1,16 +1,16 @@
-# Read (`.`) before Ray is started on a server: what all its processes inherit.
+# Read (`.`) before Ray is started on a server: what all its processes inherit. Not the mark by which they are known:
+# only `ray start` is given that (cluster.yaml), or `stop` would end whatever else was started from a shell that read this.
 
 unset OMP_NUM_THREADS PYTHONWARNINGS # set by `ray up`; a fold run uses the CPUs that it was given
 cd "$HOME/fold-orchestrator" || return
 PATH=$PWD/.venv/bin:$PATH
 test ! -f "$HOME/.fold-orchestrator/environment" || . "$HOME/.fold-orchestrator/environment"
 
-# A folder of our own, beside any other Ray here, and the mark by which our processes are known. Ray opens its
-# temp dir, sockets included, to everybody (chmod 777): so it lies inside one that nobody else may enter.
+# A folder of our own, beside any other Ray here. Ray opens its temp dir, sockets included, to everybody
+# (chmod 777): so it lies inside one that nobody else may enter.
 umask 077 # what they write is for the owner's eyes only
 USER=$(id -un)
-export FOLD_ORCHESTRATOR_RAY=/tmp/fold-$USER/ray # --temp-dir in cluster.yaml
-mkdir -p "$FOLD_ORCHESTRATOR_RAY"
+mkdir -p "/tmp/fold-$USER/ray" # --temp-dir in cluster.yaml
 test -O "/tmp/fold-$USER" && chmod 700 "/tmp/fold-$USER" ||
     { echo "/tmp/fold-$USER belongs to another user; have it removed" >&2; return 1; }
 

@@ -33,11 +33,18 @@ def oof_name(key: FoldRunKey, epoch: int) -> str:
 def superseded(names: Iterable[str], epoch: int, bests: Iterable[int]) -> list[str]:
     """Names of one fold run that may go once `epoch` is stored.
 
-    Kept: the resume states of `epoch` and of the one before, and the best epochs of those two states.
-    Anything of a later epoch was written by a driver that died before noting it, and goes too.
+    Kept: the resume states of `epoch` and of the one before, and the best epochs of those two states. Later
+    epochs are kept too: they are another worker's, which took over because this one seemed to be gone.
     """
-    keep_best = set(bests)
-    return [name for name in names if not _is_kept(name, {epoch, epoch - 1}, keep_best)]
+    keep_best, known = set(bests), list(names)
+    kept = set(later(known, epoch))
+    return [name for name in known if name not in kept and not _is_kept(name, {epoch, epoch - 1}, keep_best)]
+
+
+def later(names: Iterable[str], epoch: int) -> list[str]:
+    """Names of one fold run that are of epochs after `epoch`."""
+    matches = ((name, _NAME.match(name)) for name in names)
+    return [name for name, match in matches if match is not None and int(match["epoch"]) > epoch]
 
 
 def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:

@@ -26,6 +26,10 @@ from orchestrator.trial import ImageFiles, Progress
 
 CONTENTS = 2**27
 """Bytes whose contents are compared: all images where they are no more than that together, else a sample."""
+_RESTORE = (
+    "restore it from a copy; a study whose record is deleted goes on, but only asks whether its images are "
+    "there, not whether they are the same"
+)
 _THREADS = 8  # a network drive answers many questions at once
 _CHUNK = 64  # files one thread looks at before it reports
 _Found = TypeVar("_Found")
@@ -85,14 +89,14 @@ def write_files(path: Path, files: ImageFiles) -> None:
 def read_files(path: Path, rows: int) -> ImageFiles | None:
     """Inverse of `write_files`; None where there is no such file: a study of before there was one.
 
-    Raises ManifestError for a file of other make, or of another number of rows.
+    Raises ManifestError for a file that is torn, of other make, or of another number of rows.
     """
     if not path.exists():
         return None
-    frame, metadata = read_parquet(path)
+    frame, metadata = read_parquet(path, _RESTORE)
     record = written_record(metadata)
     if record is None or "root" not in record or len(frame) != rows:
-        raise ManifestError(f"{path} is not the record of this study's {rows} images; restore the file")
+        raise ManifestError(f"{path} is not the record of this study's {rows} images; {_RESTORE}")
     known = {row: str(text) for row, text in enumerate(frame["sha256"]) if isinstance(text, str)}
     return ImageFiles(record["host"], record["root"], frame["bytes"].to_numpy(np.int64), known)
 

@@ -9,23 +9,32 @@ from __future__ import annotations
 
 import os
 import platform
+import posixpath
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.demo_faces import demo_faces, demo_folder
 from orchestrator.errors import ManifestError
 from orchestrator.image_files import Differences, compare
 from orchestrator.importers import shortened
 from orchestrator.privacy import keep_private
-from orchestrator.trial import Dataset, Origin, Progress
+from orchestrator.trial import Dataset, ImageFiles, Origin, Progress
 
 DATA_ROOT = "FOLD_ORCHESTRATOR_DATA_ROOT"
 """Environment variable of one machine: the folder below which its images lie, as the manifest lists them."""
 CACHE = "FOLD_ORCHESTRATOR_CACHE"
 """Environment variable of one machine: where it keeps decoded images and demo faces."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_ELSEWHERE = (
+    "say where they lie with --data-root DIR (of a study that was begun: --resume --data-root DIR) or, on "
+    f"that server, {DATA_ROOT}"
+)
 
 
 def on_this_node(dataset: Dataset) -> Dataset:
@@ -38,7 +47,9 @@ def on_this_node(dataset: Dataset) -> Dataset:
         return dataset  # made for this machine
     keep_private(origin.private)
     cache = _cache_dir(dataset.cache_dir, origin)
-    root = _drawn_root(dataset, cache) if origin.drawn else found_root(dataset.paths, _places(dataset))
+    sizes = None if origin.files is None else origin.files.sizes
+    places = _places(dataset)
+    root = _drawn_root(dataset, cache) if origin.drawn else _found_root(dataset.paths, places, sizes)
     return replace(dataset, root=str(root), cache_dir=str(cache))
 
 
@@ -50,17 +61,31 @@ def check_images(dataset: Dataset, progress: Progress | None = None) -> None:
     _check_cache(Path(dataset.cache_dir))
     origin = dataset.origin
     root = Path(dataset.root)
-    if origin is not None and origin.drawn and not _holds(root, dataset.paths):
+    if origin is not None and origin.drawn and not holds(root, dataset.paths):
         demo_faces(root.parents[1], progress=progress)
     found = compare(root, dataset.paths, None if origin is None else origin.files, progress)
     if found.missing or found.changed:
         raise ManifestError(_differ(dataset, found))
 
 
-def found_root(paths: Sequence[str], places: Iterable[str | Path]) -> Path:
-    """The first place below which images lie; the first of all where there is none."""
-    given = [Path(place) for place in places]
-    return next((place for place in given if _holds(place, paths)), given[0])
+def holds(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = None) -> bool:
+    """Whether images lie there, of these sizes (n,) in bytes where they are known: other images may have the
+    same names. A few of them tell; all are looked at by `check_images`."""
+    files = {row: root / paths[row] for row in _probed(paths)}
+    found = {row: file.stat().st_size for row, file in files.items() if file.is_file()}
+    return bool(found) and (sizes is None or all(size == sizes[row] for row, size in found.items()))
+
+
+def refuse_other_root(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = None) -> None:
+    """Raises ManifestError for a --data-root that would be passed over on the driver's machine."""
+    if holds(root, paths, sizes):
+        return
+    sought = ", ".join(paths[row] for row in _probed(paths))
+    wrong = "does not hold these images" if root.is_dir() else "is no folder here"
+    raise ManifestError(
+        f"--data-root {root} {wrong} (looked for {sought}); correct it, or leave it out and, on servers that "
+        f"keep the images elsewhere, set {DATA_ROOT}"
+    )
 
 
 def identity(folder: Path) -> str:
@@ -86,14 +111,29 @@ def _variable(name: str) -> str | None:
     return str(Path(given).expanduser().absolute()) if given else None
 
 
-def _holds(root: Path, paths: Sequence[str]) -> bool:
-    """Whether images lie there; a few of them tell, all are looked at by `check_images`."""
-    return any((root / paths[row]).is_file() for row in {0, len(paths) // 2, len(paths) - 1})
+def _found_root(paths: Sequence[str], places: Sequence[str], sizes: NDArray[np.int64] | None) -> Path:
+    """The first place below which the images lie; else the first that has some of their names, else the first
+    of all: the one to complain of."""
+    given = [Path(place) for place in places]
+    own = (place for place in given if holds(place, paths, sizes))
+    named = (place for place in given if holds(place, paths))
+    return next(own, None) or next(named, given[0])
+
+
+def _probed(paths: Sequence[str]) -> list[int]:
+    """Rows, in order; of those below the root, unless all lie beside it."""
+    rows = [row for row, path in enumerate(paths) if not _is_beside(path)] or list(range(len(paths)))
+    return sorted({rows[0], rows[len(rows) // 2], rows[-1]})
+
+
+def _is_beside(path: str) -> bool:
+    """Rows of other sources may lie beside the root."""
+    return path.startswith("../")
 
 
 def _drawn_root(dataset: Dataset, cache: Path) -> Path:
     own = Path(dataset.root)
-    return own if _holds(own, dataset.paths) else demo_folder(cache) / own.name
+    return own if holds(own, dataset.paths) else demo_folder(cache) / own.name
 
 
 # ---- the cache ------------------------------------------------------------------------------------
@@ -142,7 +182,7 @@ def _differ(dataset: Dataset, found: Differences) -> str:
             f"{len(changed)} of {total} images are not those the study was begun with ({shortened(changed)})"
         )
     where, what = f"under {dataset.root}{_why(dataset)}", " and ".join(parts)
-    return f"{host}: {where} {what}{_outside(dataset, found)}; {_way_out(dataset)}"
+    return f"{host}: {where} {what}{_outside(dataset, found)}; {_way_out(dataset, found)}"
 
 
 def _why(dataset: Dataset) -> str:
@@ -153,23 +193,48 @@ def _why(dataset: Dataset) -> str:
 
 
 def _outside(dataset: Dataset, found: Differences) -> str:
-    """Rows of other sources may lie beside the root; where is not obvious to who reads a path with dots."""
-    rows = [row for row in (*found.missing, *found.changed) if dataset.paths[row].startswith("../")]
+    """Where that is, is not obvious to who reads a path with dots."""
+    rows = [row for row in (*found.missing, *found.changed) if _is_beside(dataset.paths[row])]
     if not rows:
         return ""
     sought = os.path.realpath(Path(dataset.root) / dataset.paths[rows[0]])
     return f", {len(rows)} of them beside it (sought at {sought}, ...)"
 
 
-def _way_out(dataset: Dataset) -> str:
+def _way_out(dataset: Dataset, found: Differences) -> str:
     origin = dataset.origin
     files = None if origin is None else origin.files
     if origin is None or files is None:
-        return f"put them there, or say where they lie with --data-root or, on that server, {DATA_ROOT}"
+        return f"put them there, or {_ELSEWHERE}"
     here = identity(Path(dataset.cache_dir)) == origin.cache  # servers may have the same name
     if here and (files.host, files.root) == (platform.node(), dataset.root):
-        return "restore them, or begin another study"
-    return (
-        f"copy them (rsync -a {files.host}:{files.root}/ {dataset.root}/), or say where they lie with "
-        f"--data-root or, on that server, {DATA_ROOT}"
-    )
+        moved = "say with --resume --data-root DIR where they lie now, " if found.missing else ""
+        return f"restore them, {moved}or begin another study"
+    if found.changed and dataset.root == _variable(DATA_ROOT):  # a copy could overwrite another data set
+        return (
+            f"unset {DATA_ROOT} on that server if it is meant for other images, or let it name a copy of "
+            f"{files.host}:{files.root}"
+        )
+    return f"copy them ({_copies(dataset, files, found)}), or {_ELSEWHERE}"
+
+
+def _copies(dataset: Dataset, files: ImageFiles, found: Differences) -> str:
+    """A command for each folder whose images are not right: the root, and other sources beside it."""
+    paths = [dataset.paths[row] for row in (*found.missing, *found.changed)]
+    # The driver's root may be a link there: what its dots lead to is for that machine to say.
+    moves = [
+        (f"{files.root}/{folder}", os.path.realpath(Path(dataset.root) / folder))
+        for folder in _folders_beside(path for path in paths if _is_beside(path))
+    ]
+    if not all(map(_is_beside, paths)):
+        moves.insert(0, (files.root, dataset.root))
+    return shortened([f"rsync -a {files.host}:{there}/ {here}/" for there, here in moves])
+
+
+def _folders_beside(paths: Iterable[str]) -> list[str]:
+    """For each source beside the root (../more, ../../other) the folder that all its paths lie in."""
+    sources: defaultdict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        parts = path.split("/")
+        sources["/".join(parts[: parts.count("..") + 1])].append(posixpath.dirname(path))
+    return sorted({posixpath.commonpath(folders) for folders in sources.values()})

@@ -27,7 +27,7 @@ from orchestrator.cells import plain_cells, text_of
 from orchestrator.errors import ManifestError
 from orchestrator.importers import Imported, require, shortened
 from orchestrator.layouts import detect
-from orchestrator.local_data import found_root
+from orchestrator.local_data import refuse_other_root
 from orchestrator.table_file import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
@@ -93,7 +93,8 @@ def load_manifest(
 ) -> Manifest:
     """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
 
-    data_root: where the images of a table lie, if not where it says; a folder of images is its own root.
+    data_root: where the images of a table lie, if not where it says; a folder of images is its own root, and
+    they have to lie there too.
 
     group_column None: the layout's own (the competition: id), or a column named group, or each row alone.
     Rows are sorted by path; the competition's evaluation part keeps its template's order.
@@ -101,9 +102,9 @@ def load_manifest(
     """
     source = Path(source)
     rows = detect(source, path_column)
-    if data_root is not None and not (rows.listed or rows.frame.empty):
-        paths = [str(path) for path in rows.frame["path"]]
-        rows = replace(rows, root=found_root(paths, (data_root, rows.root)))
+    if data_root is not None and not rows.frame.empty:
+        refuse_other_root(data_root, [str(path) for path in rows.frame["path"]])
+        rows = rows if rows.listed else replace(rows, root=data_root)
     return _checked(rows, source, group_column, role_column)
 
 

@@ -28,10 +28,20 @@ from orchestrator.checkpoints import oof_name, weights_name
 from orchestrator.errors import StorageError, StudyError
 from orchestrator.folds import FoldPlan
 from orchestrator.history import History
+from orchestrator.image_files import write_files
 from orchestrator.manifest import Manifest
 from orchestrator.space import SearchSpace
 from orchestrator.storage import DirectoryStore, below, open_store
-from orchestrator.trial import CheckpointStore, Event, FoldRunKey, Opened, Proposed, from_json, to_json
+from orchestrator.trial import (
+    CheckpointStore,
+    Event,
+    FoldRunKey,
+    ImageFiles,
+    Opened,
+    Proposed,
+    from_json,
+    to_json,
+)
 
 FORMAT = 1
 
@@ -71,8 +81,19 @@ class Study:
     # ---- opening ----
 
     @classmethod
-    def create(cls, path: Path, header: dict[str, Any], manifest: Manifest, plan: FoldPlan) -> Study:
-        """A new study with its lock held. Raises StudyError when there is one already."""
+    def create(
+        cls,
+        path: Path,
+        header: dict[str, Any],
+        manifest: Manifest,
+        plan: FoldPlan,
+        images: ImageFiles | None = None,
+    ) -> Study:
+        """A new study with its lock held. images: None, there is nothing to tell them by later.
+
+        The journal's first line, which makes it a study, is written when all else is there. Raises StudyError
+        when there is one already, StorageError.
+        """
         if has_journal(path):
             raise StudyError(
                 f"study {path} exists; continue it with --resume, or name another with --study "
@@ -84,6 +105,9 @@ class Study:
         study.journal_path.unlink(missing_ok=True)  # a first line that was never whole
         manifest.write(study.manifest_path)
         plan.write(study.folds_path)
+        study.images_path.unlink(missing_ok=True)  # of a study that never began
+        if images is not None:
+            write_files(study.images_path, images)
         study.append(Opened({"format": FORMAT, **header}))
         return study
 

@@ -65,13 +65,14 @@ def _parse(text: str) -> Plain:
     return text.strip() or None
 
 
-def read_parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table, columns as `tidy` makes them, and the file's own metadata. Raises ManifestError."""
+def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table, columns as `tidy` makes them, and the file's own metadata. Raises ManifestError, which ends
+    with the way out."""
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); write it anew") from None
+        raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
     return tidy({name: table.column(name).to_pylist() for name in table.column_names}), metadata
 

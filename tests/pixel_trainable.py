@@ -75,6 +75,9 @@ class PixelTrainable:
     ) -> None:
         self._dataset, self._fold, self._config = dataset, fold, dict(config)
         self._seed, self._epoch, self._gpus = seed, 0, resources.gpus
+        if config.get("pid_log"):
+            with Path(config["pid_log"]).open("a") as log:
+                log.write(f"{os.getpid()}\n")
         self._pixels = read_pixels([str(Path(dataset.root) / path) for path in dataset.paths])
         self._weights = np.zeros((self._pixels.shape[1] + 1, len(dataset.classes)))
 
@@ -90,6 +93,7 @@ class PixelTrainable:
             "die_flag": Parameter("", ("str",)),
             "die_on_fold": whole,
             "eat_at": whole,  # takes ever more memory in this epoch, once per flag file
+            "pid_log": Parameter("", ("str",)),  # a file: the process of each fold run built
             "epoch_seconds": Parameter(0.0, ("float",)),
             "tta": Parameter("none", ("str",), choices=TTA),
         }

@@ -19,6 +19,7 @@ from orchestrator.budget import (
     least_fold_epochs,
     parse_duration,
 )
+from orchestrator.budget.pace import Pace
 from orchestrator.errors import InputError
 from orchestrator.race import RULES, make_race
 from orchestrator.race.rule import Rule
@@ -275,3 +276,20 @@ def test_a_space_in_which_all_fails_is_not_extended_without_end() -> None:
     race = make_race("fold_asha", trials=4, folds=2, max_t=4, finalists=1)
     world = World(race, Budget(10_000), 0, trouble=1.0, grows=True).run()
     assert race.spent_fold_epochs == 0 and not world.told(Extended)
+
+
+def test_slots_that_come_and_go_are_reckoned_with() -> None:
+    """80 epochs of 10 s on 8 slots, seven of which joined late, then one slot alone."""
+    now = 0.0
+    pace = Pace(1, lambda: now)
+    pace.observe(LegStarted(0, 0, 0, 1))
+    now = 1.0
+    pace.use_slots(8)
+    now = 101.0
+    for epoch in range(80):
+        pace.observe(EpochEnded(epoch, 0, 1, 0.5, seconds=10.0))
+    assert pace.seconds_for(80, 10) == pytest.approx(80 * 10 / 8 + 10 * 10 * 7 / 8, rel=0.05)
+    pace.use_slots(1)
+    assert pace.seconds_for(80, 10) == pytest.approx(800, rel=0.05)
+    pace.use_slots(0)  # no node is left for a while
+    assert pace.seconds_for(80, 10) > 0

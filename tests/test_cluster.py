@@ -53,6 +53,7 @@ def test_a_head_and_workers_are_started_on_a_port_of_our_own_unless_they_run(
 ) -> None:
     head, worker = starts(prepared)
     ports = [
+        re.search(r"servers head --port (\d+)", head),
         re.search(r"--port=(\d+)", head),
         re.search(r"join --port (\d+)", head),
         re.search(r"--address=\$RAY_HEAD_IP:(\d+)", worker),
@@ -62,7 +63,7 @@ def test_a_head_and_workers_are_started_on_a_port_of_our_own_unless_they_run(
     assert len(numbers) == 1
     assert "6379" not in numbers  # Ray's default
     for line in (head, worker):
-        before, started, after = line.partition("|| ray start")
+        before, started, after = line.partition(f"|| {MARK}=/tmp/fold-$USER/ray ray start")
         assert started
         assert before.startswith(". ~/fold-orchestrator/cluster/ours.sh")
         assert before.rstrip().endswith("orchestrator.servers running")
@@ -71,10 +72,12 @@ def test_a_head_and_workers_are_started_on_a_port_of_our_own_unless_they_run(
 
 
 def test_the_folder_of_our_ray_has_one_name(prepared: dict[str, Any]) -> None:
-    """In cluster.yaml, in what marks the processes, and in what finds them."""
-    (marked,) = re.findall(rf"export {MARK}=(\S+)", (ROOT / "cluster/ours.sh").read_text())
-    assert marked.replace("$USER", pwd.getpwuid(os.getuid()).pw_name) == TEMP
-    assert all(f"--temp-dir={marked}" in line for line in starts(prepared))
+    """In cluster.yaml, which marks the processes with it, in what makes it, and in what finds them."""
+    for line in starts(prepared):
+        (marked,) = re.findall(rf"{MARK}=(\S+) ray start", line)
+        assert marked.replace("$USER", pwd.getpwuid(os.getuid()).pw_name) == TEMP
+        assert f"--temp-dir={marked}" in line
+        assert f'mkdir -p "{marked}"' in (ROOT / "cluster/ours.sh").read_text()
 
 
 def test_nothing_listens_for_browsers_from_elsewhere(prepared: dict[str, Any]) -> None:

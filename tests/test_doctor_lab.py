@@ -97,7 +97,7 @@ def test_servers_as_they_should_be_before_ray_runs(lab: Lab) -> None:
     data = ["--data", str(HOME / "faces.csv"), "--data-root", str(HOME / "data")]
     found = doctor(lab, [worker.address], *data)
     assert found.returncode == 0, found.text
-    assert f"! data not on this machine: {HOME}/faces.csv: 2 of 2 images" in found.section("this machine")
+    assert "! data not on this machine: " in found.section("this machine")
     assert f"✓ data {HOME}/data: all 2 images" in found.section(head.address)
     assert f"✓ data {HOME}/elsewhere: all 2 images" in found.section(worker.address)
     for server in (head, worker):
@@ -138,6 +138,27 @@ def test_a_server_that_is_not_there_and_one_that_lacks_things(lab: Lab) -> None:
     assert f"✗ versions {worker.address}: server3 has other source files of trainables" in together
     assert "run `ray up cluster.yaml` again" in together
     assert "4 block" in found.text.splitlines()[-1]
+
+
+def test_a_server_without_the_project_tells_what_the_set_up_will_meet(lab: Lab) -> None:
+    worker = lab.servers[1]
+    project, away, profile = (worker.home / name for name in ("fold-orchestrator", "away", ".profile"))
+    kept = profile.read_text()
+    project.rename(away)
+    driver = worker.home / "tools" / "nvidia-smi"
+    driver.parent.mkdir()
+    driver.write_text("#!/bin/sh\necho Driver/library version mismatch\nexit 9\n")
+    driver.chmod(0o755)
+    profile.write_text("PATH=$HOME/tools:$PATH\n")
+    try:
+        section = doctor(lab, [worker.address]).section(worker.address)
+    finally:
+        profile.write_text(kept)
+        away.rename(project)
+    assert "! project not in" in section
+    assert re.search(r"[✓!✗] python (python3 is )?3\.", section)
+    assert "free at home, where the set-up installs" in section
+    assert "✗ gpu nvidia-smi: Driver/library version mismatch" in section
 
 
 def test_a_key_that_opens_nothing(lab: Lab) -> None:

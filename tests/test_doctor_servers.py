@@ -7,11 +7,12 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from orchestrator.doctor import probe
+from orchestrator.doctor import before_setup, probe
 from orchestrator.doctor.finding import Finding, Level
 from orchestrator.doctor.reachable import not_reached
 from orchestrator.doctor.servers import check_server, facts_of
@@ -243,8 +244,9 @@ def test_a_server_that_never_answers_is_given_up_and_its_ssh_ended() -> None:
     assert not_reached(answer, FILE).topic == "ssh"
 
 
-def test_the_probe_runs_on_a_bare_python() -> None:
-    source = Path(probe.__file__).read_text()
+@pytest.mark.parametrize("part", [probe, before_setup])
+def test_the_probe_runs_on_a_bare_python(part: ModuleType) -> None:
+    source = Path(str(part.__file__)).read_text()
     ast.parse(source, feature_version=(3, 8))
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = [
@@ -321,6 +323,8 @@ def test_a_head_with_other_source_than_here_is_a_warning() -> None:
     same = replace(WORKER, sources=stale.sources)
     findings = together(running(node("10.0.0.1"), node("10.0.0.2"), facts=stale.to_json()), told(same))
     assert odd(findings) == [("source", Level.WARNING)]
+    there = "'ssh -i /keys/one' orchestrator/ ubuntu@10.0.0.1:fold-orchestrator/orchestrator/`"
+    assert f"rsync -anv --delete --exclude=__pycache__ -e {there}" in findings[0].way_out
 
 
 def test_no_ray_on_the_head_is_a_warning_with_its_last_words() -> None:

@@ -11,28 +11,32 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from orchestrator import image_files, local_data
+from orchestrator import study as study_module
+from orchestrator.check import main as check
 from orchestrator.demo_faces import demo_folder
 from orchestrator.ensemble import main as ensemble
-from orchestrator.errors import ManifestError
+from orchestrator.errors import ManifestError, StorageError
 from orchestrator.extra_rows import add_extra, load_extra
 from orchestrator.folds import build_fold_plan
 from orchestrator.image_files import compare, read_files, sample, survey, write_files
 from orchestrator.local_data import CACHE, DATA_ROOT, check_images, identity, on_this_node
 from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.pseudo_labels import main as label
 from orchestrator.search import Interrupted, origin
 from orchestrator.search.request import Request, make_dataset
 from orchestrator.search.rows import draw_demo
 from orchestrator.space import SearchSpace, age_bins, categorical
-from orchestrator.study import Study
-from orchestrator.trial import Dataset, Proposed
+from orchestrator.study import Study, has_journal
+from orchestrator.trial import Dataset, ImageFiles, Proposed
 from orchestrator.tune import _resume, main, parser
 
 ROOT = Path(__file__).parents[1]
@@ -165,6 +169,45 @@ def test_the_same_folder_seen_from_another_kernel_is_not_the_drivers(
     assert on_this_node(dataset).cache_dir == str(tmp_path / ".cache/fold-orchestrator/images")
 
 
+def test_a_variable_whose_folder_has_other_images_of_the_same_names_is_passed_over(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    others = copy_of(dataset, tmp_path / "others")
+    for path in others.glob("*.png"):
+        path.write_bytes(path.read_bytes() + b"another face")
+    assert ask(dataset, tmp_path / "home", {DATA_ROOT: str(others)}).root == dataset.root
+    assert dataset.origin is not None  # a study of before there was a record has nothing to tell them by
+    unknown = replace(dataset, origin=replace(dataset.origin, files=None))
+    assert ask(unknown, tmp_path / "home", {DATA_ROOT: str(others)}).root == str(others)
+
+
+def test_the_place_to_complain_of_is_one_that_has_some_of_the_images(
+    table: Path, request_: Request, tmp_path: Path
+) -> None:
+    made = dataset_of(load_manifest(table), replace(request_, data_root=tmp_path / "everywhere"))
+    for path in copy_of(made, tmp_path / "everywhere").glob("*.png"):
+        path.write_bytes(path.read_bytes() + b"?")
+    Path(made.root).rename(tmp_path / "away")
+    (tmp_path / "others").mkdir()
+    text = ask(made, tmp_path / "home", {DATA_ROOT: str(tmp_path / "others")}).text
+    assert f"under {tmp_path}/everywhere (--data-root) 60 of 60 images are not those" in text
+
+
+def test_a_variable_that_leads_to_other_images_alone_is_to_be_unset_and_nothing_copied_over_them(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    others = copy_of(dataset, tmp_path / "others")
+    for path in others.glob("*.png"):
+        path.write_bytes(path.read_bytes() + b"another face")
+    Path(dataset.root).rename(tmp_path / "away")
+    (tmp_path / "empty").mkdir()
+    text = ask(dataset, tmp_path / "home", {DATA_ROOT: str(others)}).text
+    assert f"under {others} ({DATA_ROOT}) 60 of 60 images are not those" in text
+    assert f"unset {DATA_ROOT}" in text and f"a copy of {platform.node()}:{dataset.root}" in text
+    assert "rsync" not in text
+    assert "rsync" in ask(dataset, tmp_path / "home", {DATA_ROOT: str(tmp_path / "empty")}).text
+
+
 def test_two_folders_never_share_an_identity(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").symlink_to(tmp_path / "a")
@@ -215,6 +258,16 @@ def test_images_beside_the_root_are_found_beside_it_on_every_machine(
     assert ask(made, tmp_path / "home", {DATA_ROOT: str(there)}).root == str(there)
 
 
+def test_images_beside_a_folder_do_not_make_it_the_root(
+    table: Path, request_: Request, tmp_path: Path
+) -> None:
+    made = with_extra(table, request_)
+    shutil.copytree(tmp_path / "more", tmp_path / "server" / "more")
+    (tmp_path / "server" / "others").mkdir()
+    found = ask(made, tmp_path / "home", {DATA_ROOT: str(tmp_path / "server" / "others")})
+    assert found.root == made.root
+
+
 def test_where_an_image_beside_the_root_was_sought_is_said(
     table: Path, request_: Request, tmp_path: Path
 ) -> None:
@@ -223,6 +276,25 @@ def test_where_an_image_beside_the_root_was_sought_is_said(
     text = ask(made, tmp_path / "home", {DATA_ROOT: str(there)}).text
     assert "10 of 70 images are missing" in text
     assert f"10 of them beside it (sought at {tmp_path}/server/more/" in text
+    source = f"{platform.node()}:{made.root}/../more/"
+    assert f"copy them (rsync -a {source} {tmp_path}/server/more/), or" in text
+
+
+def test_each_folder_that_lacks_images_has_a_command_of_its_own(
+    table: Path, request_: Request, tmp_path: Path
+) -> None:
+    made = with_extra(table, request_)
+    far = tuple(f"../../far/{n % 2}/{n}.png" for n in range(4))
+    assert made.origin is not None and made.origin.files is not None
+    files = replace(made.origin.files, sizes=np.append(made.origin.files.sizes, [9] * 4))
+    more = replace(made, paths=(*made.paths, *far), origin=replace(made.origin, files=files))
+    there = copy_of(made, tmp_path / "server" / "here" / "faces")
+    (there / "p03-1.png").unlink()
+    text = ask(more, tmp_path / "home", {DATA_ROOT: str(there)}).text
+    head = f"{platform.node()}:{made.root}"
+    assert "15 of 74 images are missing" in text
+    assert f"(rsync -a {head}/ {there}/, rsync -a {head}/../../far/ {tmp_path}/server/far/, " in text
+    assert f", rsync -a {head}/../more/ {tmp_path}/server/here/more/), or" in text
 
 
 def test_a_table_with_absolute_paths_of_several_folders_has_one_root_that_may_lie_elsewhere(
@@ -268,7 +340,19 @@ def test_a_copy_that_lacks_images_or_has_other_ones_is_refused(dataset: Dataset,
     text = ask(dataset, tmp_path / "home", {DATA_ROOT: str(there)}).text
     assert f"under {there} ({DATA_ROOT}) 1 of 60 images are missing (p03-1.png)" in text
     assert "2 of 60 images are not those the study was begun with (p04-0.png, p05-2.png)" in text
-    assert f"rsync -a {platform.node()}:{dataset.root}/ {there}/" in text
+    assert f"unset {DATA_ROOT}" in text
+
+
+def test_a_wrong_copy_in_the_studys_own_place_is_to_be_copied_anew(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another server, where the same path is another disk."""
+    monkeypatch.delenv(DATA_ROOT, raising=False)
+    changed = Path(dataset.root) / "p05-2.png"
+    changed.write_bytes(changed.read_bytes()[:-1] + b"?")
+    assert dataset.origin is not None
+    with pytest.raises(ManifestError, match=f"rsync -a {platform.node()}:{dataset.root}/ {dataset.root}/"):
+        check_images(replace(dataset, origin=replace(dataset.origin, cache="another server's")))
 
 
 def test_images_that_changed_under_the_study_are_told_apart_from_a_wrong_copy(
@@ -332,6 +416,23 @@ def test_the_record_comes_back_as_it_was_written(dataset: Dataset, tmp_path: Pat
     assert read_files(tmp_path / "none.parquet", 60) is None
     with pytest.raises(ManifestError, match="59 images"):
         read_files(tmp_path / "images.parquet", 59)
+    whole = (tmp_path / "images.parquet").read_bytes()
+    (tmp_path / "images.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ManifestError, match=r"images\.parquet cannot .*; restore it from a copy; .*deleted"):
+        read_files(tmp_path / "images.parquet", 60)
+
+
+def test_a_size_that_differs_is_noticed_outside_the_sample_of_contents(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_files, "CONTENTS", 1)
+    root = Path(dataset.root)
+    files = survey(root, dataset.paths, 0)
+    (kept,) = files.digests
+    other = (kept + 1) % 60
+    path = root / dataset.paths[other]
+    path.write_bytes(path.read_bytes() + b"?")
+    assert compare(root, dataset.paths, files).changed == (other,)
 
 
 def test_surveying_a_folder_that_lacks_an_image_names_it(dataset: Dataset) -> None:
@@ -370,7 +471,22 @@ def test_a_tables_images_may_lie_below_a_folder_that_is_named(table: Path, tmp_p
     with pytest.raises(ManifestError, match="images are not under"):
         load_manifest(alone)
     assert load_manifest(alone, data_root=table.parent).root == table.parent
-    assert load_manifest(table, data_root=tmp_path / "nowhere").root == table.parent
+    shutil.copytree(table.parent, tmp_path / "both")
+    assert load_manifest(table, data_root=tmp_path / "both").root == tmp_path / "both"
+
+
+def test_a_folder_that_is_named_and_does_not_hold_the_images_is_refused(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    listed = tmp_path / "listed"
+    for name in ("red", "blue"):
+        shutil.copytree(table.parent, listed / name, ignore=shutil.ignore_patterns("*.csv"))
+    for source in (table, listed):
+        with pytest.raises(ManifestError, match=r"--data-root .*/nowhere is no folder here .*correct it"):
+            load_manifest(source, data_root=tmp_path / "nowhere")
+        with pytest.raises(ManifestError, match=r"--data-root .*/empty does not hold these images"):
+            load_manifest(source, data_root=tmp_path / "empty")
+    shutil.copytree(listed, tmp_path / "copy")
+    assert load_manifest(listed, data_root=tmp_path / "copy").root == listed  # for the servers
 
 
 # ---- whole searches -------------------------------------------------------------------------------
@@ -408,10 +524,53 @@ def test_a_study_goes_on_where_its_images_lie_elsewhere(
     assert tune(runs, "--space", space_file, "--data", table, "--study", "a", "--scale", "smoke") == 0
     table.parent.rename(tmp_path / "moved")
     assert tune(runs, "--resume", "--study", "a", "--trials", "4") == 2
-    assert "60 of 60 images are missing" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "60 of 60 images are missing" in told and "--resume --data-root DIR" in told
     there = tmp_path / "moved"
     assert tune(runs, "--resume", "--study", "a", "--trials", "4", "--data-root", there) == 0
     assert len({event.trial for event in Study.read(runs / "a").events if isinstance(event, Proposed)}) == 4
+
+
+def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
+    space_file: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, wrong = tmp_path / "runs", ("--data-root", str(tmp_path / "mistyped"))
+    asked = ("--space", space_file, "--data", table, "--study", "a", "--smoke")
+    assert tune(runs, *asked, *wrong) == 2 and not (runs / "a").exists()
+    assert tune(runs, *asked) == 0
+    journal = Study.read(runs / "a").journal_path.read_bytes()
+    assert ensemble(["--study", str(runs / "a")]) == 0
+    capsys.readouterr()
+    commands: list[Callable[[], int]] = [
+        lambda: tune(runs, "--resume", "--study", "a", "--trials", "4", *wrong),
+        lambda: check(["--space", str(space_file), "--data", str(table), "--runs", str(runs), *wrong]),
+        lambda: ensemble(["--study", str(runs / "a"), "--predict", str(table), *wrong]),
+        lambda: label(
+            ["--study", str(runs / "a"), "--predict", str(table), "--out", f"{tmp_path}/x.parquet", *wrong]
+        ),
+    ]
+    for command in commands:
+        assert command() == 2
+        assert f"--data-root {tmp_path}/mistyped is no folder here" in capsys.readouterr().err
+    assert Study.read(runs / "a").journal_path.read_bytes() == journal
+
+
+def test_a_study_exists_only_with_the_record_of_its_images(
+    space_file: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    asked = ("--space", space_file, "--data", table, "--study", "a", "--smoke")
+    write = study_module.write_files
+
+    def full(path: Path, files: ImageFiles) -> None:
+        raise StorageError("disk full")
+
+    monkeypatch.setattr(study_module, "write_files", full)
+    assert tune(runs, *asked) != 0
+    assert not has_journal(runs / "a")
+    monkeypatch.setattr(study_module, "write_files", write)
+    assert tune(runs, *asked) == 0
+    assert read_files(Study.read(runs / "a").images_path, 60) is not None
 
 
 def test_a_table_is_searched_and_predicted_with_its_images_elsewhere(
@@ -424,6 +583,18 @@ def test_a_table_is_searched_and_predicted_with_its_images_elsewhere(
     words = ["--study", "a", "--runs", str(runs), "--predict", str(alone)]
     assert ensemble(words) == 2
     assert ensemble([*words, *map(str, elsewhere)]) == 0
+    eyes = tmp_path / "new" / "eyes.csv"
+    eyes.parent.mkdir()
+    names = ["new0.png", "new1.png"]
+    for name, own in zip(names, ("p00-0.png", "p01-0.png"), strict=True):
+        picture = np.flip(cv2.imread(str(table.parent / own)), axis=(0, 1))
+        cv2.imwrite(str(table.parent / name), picture)
+    eyes.write_text("\n".join(["path", *names]) + "\n")
+    out = tmp_path / "pseudo.parquet"
+    words = ["--study", str(runs / "a"), "--predict", str(eyes), "--out", str(out), "--threshold", "0.01"]
+    assert label(words) == 2 and not out.exists()
+    assert label([*words, *map(str, elsewhere)]) == 0
+    assert Manifest.read(out).root == table.parent
 
 
 def test_the_command_to_resume_repeats_where_images_lie_and_who_may_read() -> None:

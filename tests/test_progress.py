@@ -159,6 +159,18 @@ def test_the_next_leg_of_a_fold_run_that_goes_on_stays_in_its_slot() -> None:
     assert [slot and (slot.key.fold, slot.end) for slot in activity.slots] == [(0, 6), (1, 2), None]
 
 
+def test_a_slot_that_was_given_away_is_the_next_legs_the_first_idle_one_first() -> None:
+    activity = Activity(3, {})
+    for fold in range(3):
+        activity.observe(LegStarted(0, fold, 0, 2), [], 0.0)
+    activity.observe(EpochEnded(0, 2, 2, 0.5), [Decision(Action.PARK, 0, "", 2)], 1.0)
+    activity.observe(LegFailed(0, 0, 1, "exception", "boom"), [], 1.0)
+    for fold in range(2):
+        activity.observe(LegStarted(7, fold, 0, 2), [], 2.0)
+    keys = [FoldRunKey(7, 0), FoldRunKey(0, 1), FoldRunKey(7, 1)]
+    assert [slot and slot.key for slot in activity.slots] == keys
+
+
 def test_text_from_data_is_neither_markup_nor_a_way_to_move_the_cursor() -> None:
     watched = Watched()
     config = {"backbone": "[red]net[/red]", "lr": 0.1}

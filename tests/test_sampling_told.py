@@ -84,7 +84,7 @@ def test_a_retried_leg_replaces_its_epochs() -> None:
     assert made.values() == pytest.approx({0: 0.2, 1: 0.4})
 
 
-@pytest.mark.parametrize("failure", ["nan", "exception"])
+@pytest.mark.parametrize("failure", ["nan", "exception", "killed"])
 def test_a_failed_trial_is_told_as_the_worst_seen(failure: str) -> None:
     made = told({(0, 0): [0.9], (1, 0): [0.3], (2, 0): [0.5]}, folds=1)
     made.observe(LegFailed(0, 0, 1, failure, "why"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +16,8 @@ from ray.autoscaler._private.util import prepare_config
 
 from orchestrator.errors import InputError
 from orchestrator.execution import token
-from orchestrator.servers import processes
+from orchestrator.servers import __main__ as main_module
+from orchestrator.servers import processes, remote
 from orchestrator.servers.__main__ import main
 from orchestrator.servers.described import Servers, from_config, head_address, read
 
@@ -76,6 +79,55 @@ def test_a_head_alone_listens_on_loopback_and_with_workers_where_they_reach_it()
         head_address(servers("127.0.0.1", "10.0.0.12"))
     with pytest.raises(InputError, match=r"nobody\.invalid: no such server"):
         head_address(servers("nobody.invalid", "10.0.0.12"))
+
+
+@pytest.mark.parametrize("left, way_out", [([], "in place of"), ([7], "what is left of our Ray")])
+def test_a_head_whose_port_is_taken_is_refused_before_ray_is_started(
+    left: list[int],
+    way_out: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(main_module, "read", lambda: servers("127.0.0.1"))
+    monkeypatch.setattr(processes, "ours", lambda *_: left)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main(["head", "--port", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert f"port {port} of this server: Address already in use" in said
+    assert way_out in said
+    assert main(["head", "--port", str(port)]) == 0
+
+
+def test_workers_keep_no_module_that_the_head_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing else is deleted."""
+    head, worker = tmp_path / "head", tmp_path / "worker"
+    for folder, names in (
+        (head, ["a.py", "of_the_head.bin"]),
+        (worker, ["a.py", "old/b.py", "old/kept.bin", "kept.bin"]),
+    ):
+        for name in names:
+            path = folder / "fold-orchestrator" / "trainables" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(str(folder))
+    shutil.copytree(worker / "fold-orchestrator" / "trainables", worker / "data")
+    shutil.copytree(head / "fold-orchestrator" / "trainables", head / "data")
+    monkeypatch.setenv("HOME", str(head))
+    monkeypatch.setattr(remote, "on", lambda *_: None)
+    run = remote.run
+    here = lambda step, command: run(step, [*command[:-1], f"{worker}/{command[-1].partition(':')[2]}"])  # noqa: E731
+    monkeypatch.setattr(remote, "run", here)
+    for path in ("~/fold-orchestrator/trainables", "~/data"):
+        remote.copy(servers("10.0.0.11", "10.0.0.12"), "10.0.0.12", path)
+    files = lambda folder: {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}  # noqa: E731
+    kept = {"a.py", "of_the_head.bin", "old/kept.bin", "kept.bin"}
+    assert files(worker / "fold-orchestrator" / "trainables") == kept
+    assert files(worker / "data") == kept | {"old/b.py"}
+    assert (worker / "data" / "a.py").read_text() == str(head)
 
 
 def test_workers_get_what_the_head_got_and_start_with_their_own_command() -> None:

@@ -309,6 +309,22 @@ def test_a_place_is_fixed_and_never_used_twice(
     assert "keeps its checkpoints in s3://" in capsys.readouterr().err
 
 
+def test_a_study_whose_place_is_not_mounted_is_not_extended(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, mount = tmp_path / "runs", tmp_path / "mnt"
+    assert tune(space_file, faces, runs, "--study", "a", "--scale", "smoke", "--storage", str(mount)) == 0
+    journal = (runs / "a" / "journal.jsonl").read_bytes()
+    mount.rename(tmp_path / "away")
+    mount.mkdir()  # the empty folder that a mount covers
+    assert resume(runs, "--trials", "5") != 0
+    assert "mnt/a is not what the driver sees there" in capsys.readouterr().err
+    assert (runs / "a" / "journal.jsonl").read_bytes() == journal and not list(mount.iterdir())
+    mount.rmdir()
+    (tmp_path / "away").rename(mount)
+    assert resume(runs, "--trials", "5") == 0
+
+
 def test_a_study_that_does_not_begin_leaves_its_place_empty(
     space_file: Path, faces: Path, tmp_path: Path, bucket: str
 ) -> None:

@@ -8,6 +8,7 @@ kept as well as what epochs took so far foretells; the finalists are completed i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from orchestrator.budget.books import Books, books
 from orchestrator.budget.limits import Bounds, Budget, counted, duration_text
@@ -55,6 +56,11 @@ class Keeper:
         self._trials, self._spent_before = bounds.trials, 0
         self._plans: dict[int, int] = {}  # trials -> fold-epochs of a cohort of so many
         self._finishing = False
+
+    def use_slots(self, slots: int) -> None:
+        """So many fold runs go on at once from now on."""
+        self._bounds = replace(self._bounds, slots=slots)
+        self._pace.use_slots(slots)
 
     # ---- before an event ----
 

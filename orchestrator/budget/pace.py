@@ -15,7 +15,17 @@ class Pace:
         self._slots, self.elapsed = slots, elapsed
         self._epochs: Counter[int] = Counter()  # by trial
         self._seconds: dict[int, float] = defaultdict(float)
-        self._since: float | None = None
+        self._since: float | None = None  # there are so many slots; before it, the seconds of all in sum:
+        self._slot_seconds = 0.0
+
+    def use_slots(self, slots: int) -> None:
+        """So many from now on."""
+        if self._since is not None:
+            self._slot_seconds, self._since = self._all_slot_seconds(self._since), self.elapsed()
+        self._slots = slots
+
+    def _all_slot_seconds(self, since: float) -> float:
+        return self._slot_seconds + (self.elapsed() - since) * self._slots
 
     def observe(self, event: Event) -> None:
         if isinstance(event, LegStarted) and self._since is None:
@@ -35,7 +45,7 @@ class Pace:
         epochs, seconds = self._epochs.total(), sum(self._seconds.values())
         if not epochs or self._since is None:
             return 0.0
-        by_clock = (self.elapsed() - self._since) * self._slots / (epochs + self._slots / 2)
+        by_clock = self._all_slot_seconds(self._since) / (epochs + self._slots / 2)
         waiting = max(by_clock - seconds / epochs, 0.0)
         ran = [trial for trial in trials if self._epochs[trial]]
         means = [self._seconds[trial] / self._epochs[trial] for trial in ran] or [seconds / epochs]
@@ -43,5 +53,5 @@ class Pace:
 
     def seconds_for(self, fold_epochs: int, chain: int, trials: Collection[int] = ()) -> float:
         """At most, in any order, with up to `chain` epochs one after another (R. L. Graham, 1969)."""
-        longest = min(chain, fold_epochs)
-        return self.epoch_s(trials) * (fold_epochs / self._slots + longest * (1 - 1 / self._slots))
+        longest, slots = min(chain, fold_epochs), max(self._slots, 1)
+        return self.epoch_s(trials) * (fold_epochs / slots + longest * (1 - 1 / slots))

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,9 @@ NODE_LOGS = ("raylet.err", "raylet.out")
 HEAD_LOGS = ("monitor.err", "monitor.out", "monitor.log", "gcs_server.err")
 
 
-def main(mark: str, asked: dict[str, Any]) -> None:
+def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, Any]]) -> None:
     """asked: project, temp_dir (as in cluster.yaml), trainable, port; head: its address, on the head None;
-    workers: theirs; data: places and paths, or None."""
+    workers: theirs; data: places and paths, or None. before_setup: asked where the project does not run."""
     print(mark + json.dumps({"begun": time.time()}), flush=True)
     os.environ.setdefault("USER", user_name(os.getuid()))
     project = Path(expanded(asked["project"]))
@@ -77,6 +78,8 @@ def main(mark: str, asked: dict[str, Any]) -> None:
             command = [python, "-m", "orchestrator.execution.joined", address]
             answer["joined"] = said(command, project, JOINED_S, ray_environment(rays, str(temp_dir)))
             answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
+    if "error" in answer.get("facts", {"error": "not installed"}):
+        answer["before_setup"] = before_setup()
     answer["ended"] = time.time()
     print(mark + json.dumps(answer), flush=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.doctor.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.hardware import check_hardware
 from orchestrator.doctor.reachable import SHORT, not_reached
+from orchestrator.doctor.setup import check_before_setup
 from orchestrator.doctor.ssh import Answer
 from orchestrator.execution.cluster_file import ClusterFile
 from orchestrator.node_facts import NodeFacts
@@ -25,6 +26,7 @@ def check_server(answer: Answer, file: ClusterFile) -> list[Finding]:
         _rsync(told),
         _clock(answer.ahead_s),
         *_environment(told, file),
+        *_before_setup(told),
         *_hardware(told),
         *_images(told.get("data")),
         *_port(told, answer.address, file),
@@ -105,6 +107,12 @@ def _environment(told: Mapping[str, Any], file: ClusterFile) -> list[Finding]:
             )
         )
     return findings
+
+
+def _before_setup(told: Mapping[str, Any]) -> list[Finding]:
+    """Where the project runs already, its own facts say more."""
+    found = told.get("before_setup")
+    return check_before_setup(found) if isinstance(found, Mapping) else []
 
 
 def _ray_on_path(told: Mapping[str, Any], file: ClusterFile) -> Finding:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.doctor import probe
+from orchestrator.doctor import before_setup, probe
 from orchestrator.execution.cluster_file import ClusterFile
 from orchestrator.trial import Progress
 
@@ -23,6 +23,7 @@ CONNECT_S = 8
 ANSWER_S = 240.0  # torch on a cold disk takes a minute
 LINE = 2**24  # characters of an answer that are read
 SSH_FAILED = 255
+FUTURE = "from __future__ import annotations\n"  # only ever a program's first statement
 SHELL = (
     "{ source ~/.bashrc; test ! -f ~/.fold-orchestrator/environment || . ~/.fold-orchestrator/environment; }"
     " < /dev/null > /dev/null 2>&1; python3 -"
@@ -110,7 +111,9 @@ def ask(
         "workers": file.workers,
         "data": data,
     }
-    program = Path(probe.__file__).read_text() + f"\nmain({mark!r}, json.loads({json.dumps(asked)!r}))\n"
+    call = f"main({mark!r}, json.loads({json.dumps(asked)!r}), before_setup)\n"
+    parts = [Path(str(part.__file__)).read_text() for part in (before_setup, probe)]
+    program = FUTURE + "\n".join([*(part.replace(FUTURE, "") for part in parts), call])
     return converse(ssh_command(file, address, by_head), address, program, mark)
 
 

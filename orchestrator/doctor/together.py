@@ -33,13 +33,25 @@ def _versions(answers: Mapping[str, Answer], file: ClusterFile, here: NodeFacts)
     for package, digest in here.sources.items():
         if head.sources.get(package) != digest:
             found = f"the head has other source files of {package} than this machine"
-            findings.append(warning("source", found, f"`ray up {file.path}` copies what is here"))
+            findings.append(warning("source", found, _copied_again(package, file)))
     others = {address: facts_of(answers[address]) for address in file.workers}
     known = {address: facts for address, facts in others.items() if facts is not None}
     beside = [finding for address, facts in known.items() for finding in _beside(head, facts, address)]
     if known and not beside:
         beside = [ok("versions", f"the same on the head and {len(known)} of {len(file.workers)} workers")]
     return findings + beside
+
+
+def _copied_again(package: str, file: ClusterFile) -> str:
+    """Ray copies to the head and deletes nothing there; what only the head has may be somebody's work."""
+    key = f" -e 'ssh -i {file.key}'" if file.key else ""
+    target = f"{file.user}@{file.head}" if file.user else file.head
+    folder = f"{file.project.removeprefix('~/')}/{package}/"
+    exact = f"rsync -anv --delete --exclude=__pycache__{key} {package}/ {target}:{folder}"
+    return (
+        f"`ray up {file.path}` copies what is here; what was removed here stays there: "
+        f"`{exact}` lists it, without n deletes it"
+    )
 
 
 def _beside(head: NodeFacts, other: NodeFacts, address: str) -> list[Finding]:

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.errors import InputError, TrainableError
 from orchestrator.execution.sharing import Node
-from orchestrator.execution.token import show_token
+from orchestrator.execution.token import TOKEN, show_token
 from orchestrator.execution.worker import load_trainable
 from orchestrator.trial import Parameter
 
@@ -58,21 +58,34 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
     else:
         options.update(address=address, runtime_env={"env_vars": here})
+    listens, before = False, ray_constants.ENABLE_RAY_CLUSTER
     try:
         # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces,
         # and one that listens on loopback alone would be sought at the machine's outer address.
         ray_constants.ENABLE_RAY_CLUSTER = address is not None and not _is_loopback_only(address)
+        listens = True
         if address is not None:
             show_token()
         ray.init(**options)
     except (ConnectionError, ValueError, OSError) as error:
-        raise InputError(
-            f"--address {address}: no Ray answers there ({error}); start it with `ray up`"
-        ) from error
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        raise InputError(_no_ray(address, listens, error)) from error
     try:
         yield
     finally:
         ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _no_ray(address: str | None, listens: bool, error: Exception) -> str:
+    if address is None:
+        return f"Ray cannot be started on this machine: {error}; use --inline, or see its logs in /tmp/ray"
+    if listens:
+        return (
+            f"--address {address}: what listens there is no Ray that lets us in ({error}); "
+            f"it may ask for another token than ours ({TOKEN}): `ray up` gives it to every server"
+        )
+    return f"--address {address}: no Ray answers there ({error}); start it with `ray up`"
 
 
 def _is_loopback_only(address: str) -> bool:

@@ -17,6 +17,8 @@ from orchestrator.trial import EpochEnded, FoldRunKey
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 10  # looks at the nodes until one that did not answer is asked again
+
 
 class Watcher(Protocol):
     """Who watches the nodes."""
@@ -39,6 +41,7 @@ class Crew:
         self._share, self._on_gpus = share, on_gpus
         self._silent: dict[str, Node] = {}  # did not answer, though the head believes they are there
         self.gone: set[str] = set()  # ids of nodes that will not come back
+        self._looks = 0
         self._waits = False
 
     @property
@@ -55,7 +58,7 @@ class Crew:
         if leg is None:
             return None
         whole_gpu = self._driver.needs_whole_gpu(leg.key)
-        place = self._fleet.place(leg, whole_gpu, self._driver.left_of_finalists(leg))
+        place = self._fleet.place(leg, whole_gpu, self._driver.left_after(leg))
         if place is None:
             return None
         order = self._driver.start(leg, place.node.host)
@@ -85,6 +88,10 @@ class Crew:
             self._fleet.stand_up(key)
             self._driver.lost(key, "lost", _first_line(text), text)
 
+    def idle_seats(self, node: str, gpus: float) -> int:
+        """How many idle processes, each holding so many GPUs, a node may keep for the legs to come."""
+        return self._fleet.seats_for(node, gpus)
+
     # ---- nodes ----
 
     def look(self) -> None:
@@ -101,9 +108,11 @@ class Crew:
             self.gone.add(name)
             if self._silent.pop(name, None) is None:
                 self._drop(self._fleet.nodes[name])
-        for node in [node for node in self._silent.values() if self._watcher.answers(node)]:
-            del self._silent[node.id]
-            self._admit(node)
+        self._looks += 1
+        if self._looks % PATIENCE == 0:  # one that does not answer takes seconds to ask
+            for node in [node for node in self._silent.values() if self._watcher.answers(node)]:
+                del self._silent[node.id]
+                self._admit(node)
 
     def _still_there(self, key: FoldRunKey) -> bool:
         """Whether the node of a fold run whose process died lives on."""
@@ -119,11 +128,13 @@ class Crew:
     def _drop(self, node: Node) -> None:
         log.warning("node %s is gone; its fold runs go on elsewhere", node)
         self._fleet.drop(node.id)
+        self._driver.use_slots(self._fleet.slots)
 
     def _admit(self, node: Node) -> None:
         seats = seats_of(node, self._share, self._on_gpus)
         if seats.number:
             self._fleet.admit(node, seats)
+            self._driver.use_slots(self._fleet.slots)
             log.warning("node %s joined: %d more slots", node, seats.number)
 
     def _note_waiting(self) -> None:

@@ -122,9 +122,17 @@ class Driver:
         """Whether a share of a GPU was too small for it before."""
         return self._history.needs_whole_gpu(key)
 
-    def left_of_finalists(self, leg: Leg) -> int | None:
-        """For the last stretch of a finalist's fold, the fold-epochs that all finalists lack; else None."""
-        return self.race.finish_fold_epochs if leg.end >= self._space.max_t else None
+    def left_after(self, leg: Leg) -> int | None:
+        """For a leg that makes a fold run whole, the fold-epochs still to come, at least; else None."""
+        if leg.end < self._space.max_t:
+            return None
+        race = self.race
+        return max(race.finish_fold_epochs, race.planned_fold_epochs - race.spent_fold_epochs)
+
+    def use_slots(self, slots: int) -> None:
+        """So many fold runs go on at once from now on."""
+        if self._keeper is not None:
+            self._keeper.use_slots(slots)
 
     def report(self, outcome: Outcome) -> Answer:
         """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""
@@ -174,8 +182,8 @@ class Driver:
     def _start(self, leg: Leg, node: str) -> LegOrder:
         if leg.trial not in self._configs:
             config = self._sampler.propose(leg.trial)
-            self._configs[leg.trial] = config
             self._observe(Proposed(leg.trial, config))
+            self._configs[leg.trial] = config
         order = LegOrder(
             leg,
             self._configs[leg.trial],

@@ -1,8 +1,8 @@
 """Which node takes which leg. Pure: it is told of nodes, legs and epochs, and knows no Ray.
 
-A leg goes to the fastest node that has a free seat. The last stretch of a finalist rather waits for a faster
+A leg goes to the fastest node that has a free seat. The last stretch of a fold run rather waits for a faster
 node where it ends sooner: a slow seat takes it only if it is done there before the faster seats could have
-done it, or all that is left of the finalists' folds.
+done it, or all that is left of the race.
 """
 
 from __future__ import annotations
@@ -72,20 +72,20 @@ class Fleet:
 
     # ---- legs ----
 
-    def place(self, leg: Leg, whole_gpu: bool = False, left_of_finalists: int | None = None) -> Place | None:
+    def place(self, leg: Leg, whole_gpu: bool = False, left: int | None = None) -> Place | None:
         """Where this leg should go now; None: nowhere now.
 
-        left_of_finalists: for a leg that completes a finalist's fold, the fold-epochs left of all finalists.
+        left: for a leg that makes a fold run whole, the fold-epochs of the race still to come.
         """
         free = {node: count for node in self._nodes if (count := self._free(node)) > 0}
         if not free:
             return None
         best = min(free, key=lambda node: self._rank(node, leg, free[node], whole_gpu))
-        if left_of_finalists is not None and self._ends_sooner_elsewhere(leg, best, left_of_finalists):
+        if left is not None and self._ends_sooner_elsewhere(leg, best, left):
             return None
         resources = self._seats[best].resources
-        if whole_gpu:
-            resources = replace(resources, gpus=max(1.0, resources.gpus))
+        if whole_gpu and 0 < resources.gpus < 1:
+            resources = replace(resources, gpus=1.0)
         return Place(self._nodes[best], resources)
 
     def sit(self, leg: Leg, place: Place) -> None:
@@ -113,13 +113,23 @@ class Fleet:
         """Where it sits, or sat last."""
         return self._last[key]
 
+    def seats_for(self, node: str, gpus: float) -> int:
+        """Seats of a node, for processes that hold so many GPUs; 0 while it has to be cleared for another."""
+        seats = self._seats.get(node)
+        if seats is None or seats.resources.gpus != gpus or self._is_cleared(node):
+            return 0
+        return seats.number
+
     # ---- inside ----
 
+    def _is_cleared(self, node: str) -> bool:
+        """New shares of a GPU would keep it from ever being whole for the fold run that waits there."""
+        return any(sitting.seats > 1 and not sitting.begun for sitting in self._on[node].values())
+
     def _free(self, node: str) -> int:
-        here = self._on[node].values()
-        if any(sitting.seats > 1 and not sitting.begun for sitting in here):
-            return 0  # new shares of a GPU would keep it from ever being whole
-        return self._seats[node].number - sum(sitting.seats for sitting in here)
+        if self._is_cleared(node):
+            return 0
+        return self._seats[node].number - sum(sitting.seats for sitting in self._on[node].values())
 
     def _rank(self, node: str, leg: Leg, free: int, whole_gpu: bool) -> tuple[float, ...]:
         fits = not whole_gpu or free >= self._seats[node].per_gpu

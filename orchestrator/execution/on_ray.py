@@ -45,7 +45,9 @@ class OnRay:
         own = ray.get_runtime_context().get_node_id()
         reached = share_store(store) if self._joined else store
         self._job = Job(trainable, dataset, values, reached, gather(trainable), own)
-        make_ready([self._nodes[node] for node in self._seats], self._job, progress)
+        ready = make_ready([self._nodes[node] for node in self._seats], self._job, progress)
+        self._seats = {node.id: self._seats[node.id] for node in ready}
+        self.slots = sum(seats.number for seats in self._seats.values())
 
     def run(self, driver: Driver) -> None:
         """To the race's end. Raises OrchestratorError."""

@@ -26,6 +26,7 @@ from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from ray.tune.utils.object_cache import _ObjectCache
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.execution.crew import Crew
@@ -109,12 +110,23 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
         super().__init__()
         self._crew = crew
         self.legs: dict[str, tuple[LegOrder, Place]] = {}  # Tune trial -> what it runs, and where
+        self.failure: OrchestratorError | None = None  # Tune wraps what is raised to it beyond recognition
+
+    @contextlib.contextmanager
+    def remembering(self) -> Iterator[None]:
+        """What our own side raises ends the study; it is no fault of Tune's."""
+        try:
+            yield
+        except OrchestratorError as error:
+            self.failure = error
+            raise
 
     def suggest(self, trial_id: str) -> Any:
-        self._crew.look()
-        if self._crew.done:
-            return Searcher.FINISHED
-        found = self._crew.next()
+        with self.remembering():
+            self._crew.look()
+            if self._crew.done:
+                return Searcher.FINISHED
+            found = self._crew.next()
         if found is None:
             return None
         order, place = self.legs[trial_id] = found
@@ -142,18 +154,14 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
     def __init__(self, crew: Crew, searcher: _LegSearcher) -> None:
         super().__init__()
         self._crew = crew
-        self._legs = searcher.legs
-        self.failure: OrchestratorError | None = None  # Tune wraps what is raised here beyond recognition
+        self._legs, self._remembering = searcher.legs, searcher.remembering
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as above
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
-        try:
+        with self._remembering():
             goes_on = self._crew.report(decode(result["outcome"]))
-        except OrchestratorError as error:
-            self.failure = error
-            raise
         if goes_on:
             return str(TrialScheduler.CONTINUE)
         self._legs.pop(trial.trial_id, None)  # what happens to its actor now is no loss
@@ -170,6 +178,7 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
         Asked in every turn of Tune's loop, so it is here that nodes are looked after. Ray tells of the
         processes that died with a node; of one that had still to start there nobody would.
         """
+        _keep_warm(tune_controller, self._crew)
         self._crew.look()
         gone = self._crew.gone
         stranded = {trial for trial, leg in self._legs.items() if leg[1].node.id in gone} if gone else ()
@@ -182,11 +191,44 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
                 tune_controller.stop_trial(trial)
 
     def _lose(self, leg: tuple[LegOrder, Place], text: str) -> None:
-        try:
+        with self._remembering():
             self._crew.lost(leg[0].leg.key, text)
-        except OrchestratorError as error:
-            self.failure = error
-            raise
+
+
+class _SeatCache(_ObjectCache):  # type: ignore[misc]
+    """Idle actors, as many of each node as it has seats.
+
+    Tune's own keeps one in all once every node is a key of its own, and a cold start takes seconds.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        super().__init__()
+        self._crew = crew
+
+    def cache_object(self, key: Any, obj: Any) -> bool:
+        if len(self._cached_objects[key]) >= self._room(key):
+            return False
+        self._cached_objects[key].append(obj)
+        self._num_cached_objects += 1
+        return True
+
+    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+        for key, objects in self._cached_objects.items():
+            while len(objects) > (0 if force_all else self._room(key)):
+                self._num_cached_objects -= 1
+                yield objects.pop(0)
+
+    def _room(self, key: Any) -> int:
+        node = key._kwargs["bundle_label_selector"][0][NODE_ID]
+        return self._crew.idle_seats(node, key.bundles[0].get("GPU", 0.0))
+
+
+def _keep_warm(tune_controller: Any, crew: Crew) -> None:
+    """Gives the controller that asks a cache of ours, before it has put anything into its own."""
+    controller = tune_controller._tune_controller
+    if not isinstance(controller._actor_cache, _SeatCache):
+        assert not controller._actor_cache.num_cached_objects
+        controller._actor_cache = _SeatCache(crew)
 
 
 def _words_of(trial: TuneTrial) -> str:
@@ -247,8 +289,8 @@ def _fit(crew: Crew, job: Job) -> str:
         with _quiet():
             tuner.fit()
     except Exception as error:
-        if scheduler.failure is not None:
-            raise scheduler.failure from None
+        if searcher.failure is not None:
+            raise searcher.failure from None
         lines = str(error).strip().splitlines()
         return f"{type(error).__name__}: {lines[-1] if lines else ''}"
     finally:

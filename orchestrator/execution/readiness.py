@@ -57,6 +57,7 @@ class _Preparation:
         self.stream = _make_ready.options(scheduling_strategy=strategy).remote(job)
         self.done, self.total, self.finished = 0, 0, False
         self.error: OrchestratorError | None = None
+        self.gone = ""  # why it will say no more, if so
 
     def look(self) -> None:
         """Takes what the node has said; called when `ray.wait` says there is something."""
@@ -67,7 +68,7 @@ class _Preparation:
             return
         except ray.exceptions.RayError as error:
             self.finished = True
-            self.error = OrchestratorError(f"{self.node}: {str(error).splitlines()[0]}")
+            self.gone = str(error).splitlines()[0]
             return
         if isinstance(message, OrchestratorError):
             self.error = message
@@ -105,8 +106,11 @@ def _ready_or_raise(job: Job, progress: Progress) -> None:
     load_trainable(job.trainable).prepare(dataset, job.values, progress)
 
 
-def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> None:
-    """Prepares all nodes at once. Raises one InputError with what keeps which of them from being used."""
+def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> list[Node]:
+    """Prepares all nodes at once; those that are ready. One that went away meanwhile is left out.
+
+    Raises one InputError with what keeps which of them from being used.
+    """
     shared = ray.put(job)
     preparations = [_Preparation(node, shared) for node in nodes]
     waiting = {preparation.stream: preparation for preparation in preparations}
@@ -122,6 +126,15 @@ def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> None:
         raise errors[0]
     if errors:
         raise InputError("\n".join(dict.fromkeys(map(str, errors))))
+    for lost in [preparation for preparation in preparations if preparation.gone]:
+        log.warning("node %s went away while it was made ready (%s)", lost.node, lost.gone)
+    ready = [preparation.node for preparation in preparations if not preparation.gone]
+    if not ready:
+        raise InputError(
+            "every node went away while it was made ready; see that Ray runs there (`ray up cluster.yaml`), "
+            "then try again"
+        )
+    return ready
 
 
 class Watch:
@@ -162,8 +175,9 @@ class Watch:
                 preparation.look()
             if preparation.finished:
                 self._preparing.remove(preparation)
-                if preparation.error is None:
+                if preparation.error is None and not preparation.gone:
                     ready.append(preparation.node)
-                else:
-                    log.warning("not used: %s", preparation.error)
+                elif preparation.error is not None:
+                    refused = (preparation.node, preparation.error)
+                    log.warning("not used until its Ray is started again: %s (%s)", *refused)
         return ready

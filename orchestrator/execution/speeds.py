@@ -12,6 +12,7 @@ import numpy as np
 
 from orchestrator.additive import additive_fit
 
+TRIALS = 500  # the newest, which the fit is made of
 GROWTH = 1.1  # fitted again when there are so many times the epochs of the last fit
 
 
@@ -22,6 +23,7 @@ class Speeds:
         self._means: dict[tuple[int, str], tuple[float, int]] = {}  # mean log seconds, epochs
         self._epochs, self._fitted_at = 0, 0
         self._trials: dict[int, float] = {}
+        self._average = 0.0
         self._nodes: dict[str, float] = {}
 
     def note(self, trial: int, node: str, seconds: float) -> None:
@@ -42,19 +44,22 @@ class Speeds:
         self._fit()
         if not self._trials:
             return None
-        own = self._trials.get(trial, sum(self._trials.values()) / len(self._trials))
+        own = self._trials.get(trial, self._average)
         return math.exp(own + self._nodes.get(node, 0.0))
 
     def _fit(self) -> None:
         if not self._means or self._epochs < max(self._fitted_at + 1, GROWTH * self._fitted_at):
             return
         self._fitted_at = self._epochs
-        trials = {trial: row for row, trial in enumerate(sorted({trial for trial, _ in self._means}))}
+        newest = set(sorted({trial for trial, _ in self._means})[-TRIALS:])
+        self._means = {key: mean for key, mean in self._means.items() if key[0] in newest}
+        trials = {trial: row for row, trial in enumerate(sorted(newest))}
         nodes = {node: column for column, node in enumerate(sorted({node for _, node in self._means}))}
         table = np.full((len(trials), len(nodes)), np.nan)
         for (trial, node), (mean, _) in self._means.items():
             table[trials[trial], nodes[node]] = mean
         rows, columns = additive_fit(table)
         middle = float(columns.mean())
-        self._trials = {trial: float(rows[row]) + middle for trial, row in trials.items()}
+        self._trials.update({trial: float(rows[row]) + middle for trial, row in trials.items()})
+        self._average = float(rows.mean()) + middle
         self._nodes = {node: float(columns[column]) - middle for node, column in nodes.items()}

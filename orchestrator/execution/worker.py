@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.checkpoints import oof_name, resume_name, superseded, weights_name
+from orchestrator.checkpoints import later, oof_name, resume_name, superseded, weights_name
 from orchestrator.errors import InputError, NonFiniteError, StorageError, TrainableError
 from orchestrator.execution.background import Files, Writer
 from orchestrator.history import Best
@@ -171,14 +171,16 @@ class FoldRunWorker:
         )
         if leg.start:
             run.load_state(self._resume_state(leg))
+        for name in later(self._store.names(f"{leg.key}/"), leg.start):
+            self._store.delete(name)  # of a worker or driver that died before it was noted
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._best = self._previous_best = order.best
         self._writer.seconds = 0.0
         self._rebuild = False
 
     def _granted(self, order: LegOrder) -> Resources:
-        gpus = self._resources.gpus
-        return replace(self._resources, gpus=max(1.0, gpus)) if order.whole_gpu else self._resources
+        shares = order.whole_gpu and 0 < self._resources.gpus < 1
+        return replace(self._resources, gpus=1.0) if shares else self._resources
 
     def _resume_state(self, leg: Leg) -> bytes:
         name = resume_name(leg.key, leg.start)

@@ -128,7 +128,8 @@ class Frame:
 
 
 class Activity:
-    """Slots, decisions and failures of this session, from its events; none costs more with more trials."""
+    """Slots, decisions and failures of this session, from its events. None but a proposal, which copies the
+    configurations so far, costs more with more trials."""
 
     def __init__(self, slots: int, configs: Mapping[int, Mapping[str, Any]]) -> None:
         self.slots: list[Slot | None] = [None] * slots

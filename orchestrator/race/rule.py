@@ -205,13 +205,13 @@ class Rule(Standings, ABC):
         run = self.runs.under_way(event)
         if self._stops(run):
             return [replace(self._stop(run), reason=f"{event.failure}; the trial is out anyway")]
-        tries = run.failures + 1
+        tries = run.failures[event.failure] + 1
         most = self._tries(run, event.failure)
         if tries > most:
             row = f", failure {tries} in a row" if tries > 1 else ""
             words = f"{event.failure} on fold {event.fold} after epoch {event.epoch}{row}: {event.error}"
             return self._fail(run, words)
-        run.failures = tries
+        run.failures[event.failure] = tries
         self.runs.park(run)
         kept = 0 if self._final.get(event.trial) in OUT else min(event.epoch, run.epochs)
         self.runs.rewind(run, kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 
 from orchestrator.trial import EpochEnded, Leg, LegFailed, LegStarted
@@ -17,7 +18,7 @@ class FoldRun:
     bests: list[float] = field(default_factory=list)
     leg: Leg | None = None  # the one under way
     latest: float = 0.0  # the last epoch's own score, larger is better too
-    failures: int = 0  # in a row, without a new epoch between them
+    failures: Counter[str] = field(default_factory=Counter)  # by kind, since the last new epoch
 
     @property
     def epochs(self) -> int:
@@ -82,7 +83,7 @@ class FoldRuns:
         score = self.sign * event.score
         run.bests.append(max(score, run.bests[-1]) if run.bests else score)
         run.latest = score
-        run.failures = 0
+        run.failures.clear()
         self._spend(event.trial)
         return run
 

@@ -92,9 +92,9 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         "classes": list(space.target.classes),
         "versions": {"python": platform.python_version()},
     }
-    study = Study.create(folder, header, manifest, plan)
+    images = None if dataset.origin is None else dataset.origin.files
+    study = Study.create(folder, header, manifest, plan, images)
     stack.callback(study.close)
-    origin.keep(dataset, study)
     if rows.fixes is not None:
         rows.fixes.write(folder)
     return Ready(study, space, dataset, backend)

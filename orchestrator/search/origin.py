@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import StorageError
-from orchestrator.image_files import read_files, survey, write_files
-from orchestrator.local_data import identity
+from orchestrator.image_files import read_files, survey
+from orchestrator.local_data import holds, identity, refuse_other_root
 from orchestrator.progress import progress_bar
 from orchestrator.search.request import Request
 from orchestrator.search.rows import draw_demo
@@ -25,18 +25,16 @@ def of_new_study(dataset: Dataset, request: Request) -> Dataset:
     return _with_origin(dataset, request, drawn=False, files=files)
 
 
-def keep(dataset: Dataset, study: Study) -> None:
-    """Notes the image files with the study. Raises StorageError."""
-    if dataset.origin is not None and dataset.origin.files is not None:
-        write_files(study.images_path, dataset.origin.files)
-
-
 def of_study(dataset: Dataset, request: Request, study: Study) -> Dataset:
     """With its image files as they were when the study was begun. Raises ManifestError."""
     if study.header.get("demo"):  # the cache may have been cleared since, or lie elsewhere now
         drawn = replace(dataset, root=str(draw_demo(request.runs).absolute()))
         return _with_origin(drawn, request, drawn=True, files=None)
     files = read_files(study.images_path, len(dataset.paths))
+    sizes = None if files is None else files.sizes
+    # Where the images are gone from their own place, the check of every machine says what it looked at.
+    if request.data_root is not None and holds(Path(dataset.root), dataset.paths, sizes):
+        refuse_other_root(request.data_root, dataset.paths, sizes)
     return _with_origin(dataset, request, drawn=False, files=files)
 
 

@@ -12,7 +12,7 @@ from orchestrator.search import origin
 from orchestrator.search.begin import check, open_for, prepare
 from orchestrator.search.request import Ready, Request, Say, make_dataset, size
 from orchestrator.search.spending import check_budget
-from orchestrator.search.storage import refuse_another_place, sweep
+from orchestrator.search.storage import ask_store, refuse_another_place, sweep
 from orchestrator.space_file import resolve_space
 from orchestrator.study import Study, newest_study
 from orchestrator.trial import Extended, Race, Resumed
@@ -26,6 +26,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     stack.callback(study.close)
     _same_race(study)
     refuse_another_place(request, study)
+    ask_store(study)  # before --trials takes effect
     sweep(study.store())
     space = study.space
     say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")

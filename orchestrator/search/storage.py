@@ -64,6 +64,12 @@ def refuse_another_place(request: Request, study: Study) -> None:
         )
 
 
+def ask_store(study: Study) -> None:
+    """Whether the place given with --storage can be used now, as for a new study. Raises StorageError."""
+    if study.header.get("storage") is not None:
+        probe(quick(study.store()))
+
+
 def sweep(store: CheckpointStore) -> None:
     """Removes what a killed command left half-written; the study's lock is held."""
     if isinstance(store, DirectoryStore):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -27,10 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
     """0 done (`running`: yes), 1 not (`running`: no; a worker is missing), 2 the input is wrong."""
     parser = argparse.ArgumentParser(prog="python -m orchestrator.servers", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("head", help="print where the head's Ray is to listen; make the token")
+    heading = commands.add_parser("head", help="print where the head's Ray is to listen; make the token")
     commands.add_parser("running", help="exit 0 when our Ray runs on this server, else 1")
     joining = commands.add_parser("join", help="on the head: start the workers; exit 1 if one is not in")
-    joining.add_argument("--port", type=int, default=6390, help="of the head's Ray")
+    for command in (heading, joining):
+        command.add_argument("--port", type=int, default=6390, help="of the head's Ray")
     stopping = commands.add_parser("stop", help="end our Ray on every server")
     stopping.add_argument("--here", action="store_true", help="on this server only")
     given = parser.parse_args(arguments)
@@ -45,9 +47,32 @@ def head(given: argparse.Namespace) -> int:
             f"our Ray runs here at {runs.get('node_ip_address')} and is to be at {address}; on the head: "
             "`python -m orchestrator.servers stop`, then `ray up` again, and `--resume` what it ran"
         )
+    if runs is None:
+        refuse_taken(address, given.port)
     make_token()
     print(address)
     return 0
+
+
+def refuse_taken(address: str, port: int) -> None:
+    """Raises InputError when the head's Ray could not listen: on all interfaces unless it is alone."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that end do not count
+        try:
+            tried.bind((address if address.startswith("127.") else "", port))
+        except OSError as error:
+            raise InputError(
+                f"port {port} of this server: {error.strerror}; {way_to_a_port(port)}"
+            ) from error
+
+
+def way_to_a_port(port: int) -> str:
+    if processes.ours():
+        return "what is left of our Ray has it: `python -m orchestrator.servers stop`, then `ray up` again"
+    return (
+        f"`ss -ltnp 'sport = :{port}'` shows who listens there; end that, or put another number in place of "
+        f"{port} everywhere in cluster.yaml and into --address"
+    )
 
 
 def make_token() -> None:

@@ -39,6 +39,7 @@ def attempt(servers: Servers, worker: str, say: Callable[[str], None]) -> Refusa
     began = time.monotonic()
     try:
         for path in (*servers.mounts, TOKEN):
+            say(f"{worker}: copying {path}")
             copy(servers, worker, path)
         for command in servers.setup:
             on(servers, worker, "set-up", command)

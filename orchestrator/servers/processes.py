@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-MARK = "FOLD_ORCHESTRATOR_RAY"  # set by cluster/ours.sh to Ray's temp dir
+MARK = "FOLD_ORCHESTRATOR_RAY"  # the start commands of cluster.yaml set it to Ray's temp dir
 TEMP = f"/tmp/fold-{pwd.getpwuid(os.getuid()).pw_name}/ray"
 
 

@@ -18,6 +18,9 @@ OPTIONS = [
     *("-o", "ServerAliveInterval=15"),
 ]
 KEPT_LINES = 12
+PROJECT = "~/fold-orchestrator/"
+# Nothing else is deleted: weights, images, what someone put there. rsync takes the first rule that fits.
+ONLY_MODULES_OF_THE_HEAD = ["--delete", "--filter=risk */", "--filter=risk *.py", "--filter=protect *"]
 
 
 class RemoteError(Exception):
@@ -37,15 +40,23 @@ def on(servers: Servers, worker: str, step: str, command: str, **environment: st
 
 
 def copy(servers: Servers, worker: str, path: str) -> None:
-    """`path` of the head (~ is each home) to the same place there. Raises RemoteError."""
+    """`path` of the head (~ is each home) to the same place there; of the project's folders no module stays
+    there that the head has not. Raises RemoteError."""
     here = Path(path).expanduser()
     folder = "/" if here.is_dir() else ""
     there = path.removeprefix("~/").rstrip("/")  # relative to home there, whatever its name
-    on(servers, worker, "making a folder", f"cd && mkdir -p {shlex.quote(str(Path(there).parent))}")
-    excluded = [f"--exclude={pattern}" for pattern in servers.excluded]
+    on(
+        servers,
+        worker,
+        "making a folder",
+        f"cd && umask 077 && mkdir -p {shlex.quote(str(Path(there).parent))}",
+    )
+    options = [f"--exclude={pattern}" for pattern in servers.excluded]
+    if folder and path.startswith(PROJECT):
+        options += ONLY_MODULES_OF_THE_HEAD
     target = f"{servers.user}@{worker}:{there}{folder}"
     through = ["-e", shlex.join(ssh(servers))]
-    run(f"copying {path}", ["rsync", "-az", *excluded, *through, f"{here}{folder}", target])
+    run(f"copying {path}", ["rsync", "-az", *options, *through, f"{here}{folder}", target])
 
 
 def run(step: str, command: Sequence[str]) -> None:

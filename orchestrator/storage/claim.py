@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StudyError
 from orchestrator.storage.directory import CLAIM
+from orchestrator.storage.probe import PROBE
 from orchestrator.trial import CheckpointStore
 
 
@@ -19,7 +20,12 @@ def claim(store: CheckpointStore, study: Path) -> None:
     What a command that was killed before its study began has left may be taken again.
     """
     mine = f"{platform.node()}:{study.absolute()}\n"
-    names = store.names()
+    names = []
+    for name in store.names():
+        if name.startswith(PROBE):
+            store.delete(name)  # of one that was killed while it asked
+        else:
+            names.append(name)
     owner = store.get(CLAIM).decode(errors="replace") if CLAIM in names else ""
     if owner == mine and names == [CLAIM]:
         return

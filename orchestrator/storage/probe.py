@@ -7,10 +7,13 @@ import uuid
 from orchestrator.errors import StorageError
 from orchestrator.trial import CheckpointStore
 
+PROBE = "probe-"
+"""How the names of files begin that are only written to see whether one can."""
+
 
 def probe(store: CheckpointStore) -> None:
     """Leaves nothing. Raises StorageError naming the place."""
-    name = f"probe-{uuid.uuid4().hex}"
+    name = f"{PROBE}{uuid.uuid4().hex}"
     store.names(f"{name}/")  # where nobody answers, a question fails sooner than a write
     store.put(name, name.encode())
     try:

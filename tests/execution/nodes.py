@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -32,8 +34,6 @@ class Nodes:
     def __init__(self, head_cpus: int = 0) -> None:
         from ray.cluster_utils import Cluster
 
-        os.environ["PYTHONPATH"] = str(ROOT)
-        os.environ.update(QUICK_TO_NOTICE)
         self._cluster = Cluster(
             initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False}
         )
@@ -68,11 +68,21 @@ class Nodes:
 
 @contextlib.contextmanager
 def nodes(head_cpus: int = 0) -> Iterator[Nodes]:
-    made = Nodes(head_cpus)
-    try:
-        yield made
-    finally:
-        made.close()
+    with ray_folder(), patch.dict(os.environ, {"PYTHONPATH": str(ROOT), **QUICK_TO_NOTICE}):
+        made = Nodes(head_cpus)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+@contextlib.contextmanager
+def ray_folder() -> Iterator[None]:
+    """Ray's files in a folder of their own: in /tmp/ray a test's cluster would become what `--address auto`
+    of everybody on this machine finds."""
+    made = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+    with made as folder, patch.dict(os.environ, {"RAY_TMPDIR": folder}):
+        yield
 
 
 def parents() -> dict[int, int]:

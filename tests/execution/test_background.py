@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from orchestrator.checkpoints import resume_name
 from orchestrator.errors import StorageError
 from orchestrator.execution.background import Writer
 from orchestrator.execution.worker import FoldRunWorker, LegOrder, StorageFailed
+from orchestrator.history import Best
 from orchestrator.trial import Config, Dataset, EpochEnded, Leg, LegFailed, Parameter, Progress, Resources
 
 WAIT_S = 20.0  # only ever used up by a failing test
@@ -249,3 +251,33 @@ def test_drain_waits_for_the_write_under_way_and_hides_how_it_ended() -> None:
     writer.drain()
     writer.wait()
     assert not store.files
+
+
+def names_of(store: Store, kind: str) -> set[int]:
+    return {int(name.split("-e")[1][:4]) for name in store.files if f"/{kind}" in name}
+
+
+def test_a_worker_that_was_given_up_takes_nothing_from_the_one_that_replaced_it(clock: Clock) -> None:
+    store = Store(clock)
+    slow, quick = worker_on(store, clock), worker_on(store, clock)
+    slow.start(order(end=2))
+    slow.step()
+    quick.start(replace(order(start=1, end=4), best=Best(1, 0.1)))
+    for _ in range(3):
+        quick.step()
+    there = set(store.files)
+    slow.step()
+    assert there <= set(store.files)
+
+
+def test_what_nobody_noted_goes_when_a_fold_run_is_built_again(clock: Clock) -> None:
+    store = Store(clock)
+    worker_that_died = worker_on(store, clock)
+    worker_that_died.start(order(end=3))
+    for _ in range(3):
+        worker_that_died.step()
+    again = worker_on(store, clock)
+    again.start(replace(order(start=2, end=3), best=Best(1, 0.1)))
+    store.full = True
+    assert isinstance(again.step(), StorageFailed)
+    assert names_of(store, "resume") == {2}

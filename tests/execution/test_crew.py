@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.execution.crew import Crew, new_fleet
+from orchestrator.execution.crew import PATIENCE, Crew, new_fleet
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.sharing import Node, Share, share_out
 from orchestrator.folds import build_fold_plan
@@ -114,7 +114,8 @@ def test_a_node_that_was_only_silent_for_a_while_is_used_again(study: Study) -> 
     crew.look()
     assert crew.next() is None and not crew.gone
     seen.silent = set()
-    crew.look()
+    for _ in range(PATIENCE):
+        crew.look()
     assert crew.next() is not None
 
 

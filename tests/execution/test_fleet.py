@@ -76,7 +76,7 @@ def test_a_finalists_last_stretch_waits_for_the_faster_node_when_it_ends_sooner_
     fleet.reported(FoldRunKey(0, 0), 8, 1.0)  # two epochs are left there
     last = leg(1, 8, 18)
     assert fleet.place(last) is not None, "another leg takes the slow seat"
-    assert fleet.place(last, left_of_finalists=12) is None, "2 + 10 s there, 50 s here"
+    assert fleet.place(last, left=12) is None, "2 + 10 s there, 50 s here"
 
 
 def test_a_slow_seat_helps_where_much_is_left() -> None:
@@ -84,7 +84,7 @@ def test_a_slow_seat_helps_where_much_is_left() -> None:
     fleet = fleet_of(slow=1, fast=1)
     teach(fleet, {"slow": 5.0, "fast": 1.0})
     sit(fleet, leg(0, 0, 10))
-    place = fleet.place(leg(1, 8, 18), left_of_finalists=200)
+    place = fleet.place(leg(1, 8, 18), left=200)
     assert place is not None and place.node.id == "slow"
 
 
@@ -115,6 +115,27 @@ def test_a_fold_run_that_needs_a_whole_gpu_keeps_new_shares_off_its_node_until_i
     fleet.reported(FoldRunKey(9, 0), 1, 1.0)
     fleet.stand_up(FoldRunKey(9, 0))
     assert sum(fleet.place(leg(20 + seat)) is not None for seat in range(8)) == 8
+
+
+def test_where_no_gpu_is_shared_none_is_asked_for_whole() -> None:
+    """A study that noted a share too small goes on without GPUs, or with whole ones."""
+    for gpus in (0.0, 1.0, 2.0):
+        fleet = Fleet()
+        fleet.admit(Node("a", "a", 4, 4.0), Seats(Resources(1, gpus), 2))
+        place = fleet.place(leg(0), whole_gpu=True)
+        assert place is not None and place.resources.gpus == gpus
+
+
+def test_idle_processes_may_keep_a_nodes_seats_unless_a_whole_gpu_is_wanted_there() -> None:
+    fleet = Fleet()
+    fleet.admit(Node("a", "a", 8, 1.0), Seats(Resources(2, 0.25), 4))
+    assert (fleet.seats_for("a", 0.25), fleet.seats_for("a", 1.0), fleet.seats_for("b", 0.25)) == (4, 0, 0)
+    place = fleet.place(leg(0), whole_gpu=True)
+    assert place is not None
+    fleet.sit(leg(0), place)
+    assert fleet.seats_for("a", 0.25) == 0
+    fleet.reported(FoldRunKey(0, 0), 1, 1.0)
+    assert fleet.seats_for("a", 0.25) == 4
 
 
 # ---- what a node has room for ----------------------------------------------------------------------

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -18,6 +18,7 @@ import pytest
 from orchestrator.errors import StorageError
 from orchestrator.storage import DirectoryStore, UriStore
 from orchestrator.trial import CheckpointStore
+from tests.execution.nodes import ray_folder
 from tests.store_contract import CONTRACT
 
 pytestmark = pytest.mark.ray
@@ -32,15 +33,12 @@ def cluster() -> Iterator[tuple[str, str]]:
     import ray
     from ray.cluster_utils import Cluster
 
-    os.environ["PYTHONPATH"] = str(ROOT)
     node = {"num_cpus": 1, "object_store_memory": 600_000_000}
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        # A folder of its own: in the usual one it would become what --address auto finds.
-        head = {**node, "include_dashboard": False, "temp_dir": folder}
-        made = Cluster(initialize_head=True, head_node_args=head)
+    with ray_folder(), patch.dict(os.environ, {"PYTHONPATH": str(ROOT)}):
+        made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
         try:
             ray.init(address=made.address, log_to_driver=False)
-            other = made.add_node(**node, temp_dir=folder)
+            other = made.add_node(**node)
             yield ray.get_runtime_context().get_node_id(), other.node_id
         finally:
             ray.shutdown()

@@ -50,7 +50,7 @@ def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
     inline = run(command(space_file, faces, tmp_path, "--study", "inline", "--inline"))
     assert inline.returncode == 0, inline.stderr
     check_consistent(tmp_path / "ray", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "ray").complete_trials()) == 2
+    assert len(Study.read(tmp_path / "ray").complete_trials()) >= 2
     one, other = curves(tmp_path / "ray"), curves(tmp_path / "inline")
     shared = [(key, epoch) for key in one for epoch in one[key] if epoch in other.get(key, {})]
     assert len(shared) > 20
@@ -66,7 +66,7 @@ def test_a_fold_run_whose_process_dies_is_retried_from_its_last_epoch(
     [lost] = events(tmp_path / "a", "leg_failed")
     assert lost["failure"] == "killed" and lost["epoch"] == 1
     check_consistent(tmp_path / "a", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "a").complete_trials()) == 2
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
 
 
 def test_code_that_raises_leaves_its_traceback_and_the_study_goes_on(
@@ -211,7 +211,7 @@ def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     )
     assert resumed.returncode == 0, resumed.stderr
     check_consistent(tmp_path / "a", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "a").complete_trials()) == 2
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
 
 
 def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(

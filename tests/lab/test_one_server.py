@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from tests.lab.launch import (
     rays,
 )
 from tests.lab.namespaces import processes_in
+from tests.lab.server import HOME
 
 pytestmark = [
     pytest.mark.cluster,
@@ -32,6 +34,20 @@ ADDRESS = "127.0.0.1:6390"
 ASK = f"python -m orchestrator.execution.joined {ADDRESS}"
 LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0"  # a Ray of 127.0.0.1 is at 127.0.0.1
 OURS = ". ~/fold-orchestrator/cluster/ours.sh"
+# A Python named {name}; `venv` copies it, and a copy has pip only where it {works}.
+PYTHON = """#!/bin/sh
+case "$*" in
+-V) echo {name} ;;
+*python%d*) echo python3.12-venv ;;
+-c*) exit 0 ;;
+*running) exit 1 ;;
+"-m pip --version") {works} ;;
+"-m venv --clear .venv")
+    echo {name} makes >> ~/asked.log
+    mkdir -p .venv/bin && rm -f .venv/.installed-here && cp ~/{name} .venv/bin/python && {works} ;;
+"-m pip install"*) echo {name} installs >> ~/asked.log ;;
+esac
+"""
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +118,10 @@ def test_ray_up_again_leaves_the_ray_that_runs_alone(server: Server) -> None:
 
 def test_stop_ends_our_ray_and_leaves_another_one_of_the_same_user(server: Server) -> None:
     other = "--port=6399 --temp-dir=/tmp/other --include-dashboard=false --node-ip-address=127.0.0.1"
+    # From a shell that has read what ours is started with: a mark left there would make all of this ours.
     server.ssh(
-        f"{LOOPBACK} RAY_AUTH_MODE=disabled ray start --head {other} --num-cpus=1 --disable-usage-stats"
+        f"{OURS}; {{ setsid sleep 87654 > /dev/null 2>&1 & }}; export {LOOPBACK} RAY_AUTH_MODE=disabled;"
+        f" ray start --head {other} --num-cpus=1 --disable-usage-stats"
     )
     try:
         assert len(raylets(server)) == 2
@@ -111,9 +129,10 @@ def test_stop_ends_our_ray_and_leaves_another_one_of_the_same_user(server: Serve
         (left,) = raylets(server)
         assert "/tmp/other" in server.processes()[left]
         assert "/tmp/fold-root" not in " ".join(server.processes().values())
+        assert server.wait_for("sleep 87654")
         assert '"alive": true' in server.ssh(ASK.replace("6390", "6399")).stdout
     finally:
-        server.end(rays(server))
+        server.end([*rays(server), *server.wait_for("sleep 87654")])
 
 
 def test_what_a_worker_started_is_ended_with_the_rest(server: Server) -> None:
@@ -125,9 +144,7 @@ def test_what_a_worker_started_is_ended_with_the_rest(server: Server) -> None:
         "ray.get(leave.remote())\n"
     )
     (server.home / "leave.py").write_text(script)
-    server.ssh(
-        f"{OURS}; unset FOLD_ORCHESTRATOR_RAY; {LOOPBACK} nohup python ~/leave.py > ~/leave.log 2>&1 &"
-    )
+    server.ssh(f"{OURS}; {LOOPBACK} nohup python ~/leave.py > ~/leave.log 2>&1 &")
     server.wait_for("sleep 98765")
     server.ssh("python -m orchestrator.servers stop")
     left = " ".join(server.processes().values())
@@ -135,11 +152,72 @@ def test_what_a_worker_started_is_ended_with_the_rest(server: Server) -> None:
     assert "ray::" not in left
 
 
+def test_packages_are_not_exchanged_under_a_ray_that_runs(server: Server) -> None:
+    constraints = server.home / "fold-orchestrator" / "constraints.txt"
+    given, before = constraints.read_text(), rays(server)
+    try:
+        constraints.write_text(given + "# newer\n")
+        refused = server.ssh("bash ~/fold-orchestrator/cluster/install.sh", check=False)
+    finally:
+        constraints.write_text(given)
+    assert refused.returncode == 1
+    assert "packages are not exchanged under a Ray that runs" in refused.stdout
+    assert "python -m orchestrator.servers stop" in refused.stdout
+    assert rays(server) == before
+
+
+def test_a_port_that_is_taken_is_said_before_ray_is_started(server: Server) -> None:
+    server.ssh("python -m orchestrator.servers stop")
+    listen = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', 6390)); print('up', flush=True); input()"
+    )
+    (server.home / "listen.py").write_text(listen)
+    server.ssh("mkfifo ~/hold; { setsid python3 ~/listen.py <> ~/hold > ~/listen.log 2>&1 & }")
+    (other,) = server.wait_for(f"python3 {HOME}/listen.py")
+    try:
+        refused = ray_up(server, "127.0.0.1", check=False)
+    finally:
+        server.end([other])
+    assert refused.returncode != 0
+    assert "error: port 6390 of this server: Address already in use" in refused.stdout
+    assert rays(server) == {}
+
+
+def test_a_venv_left_without_pip_is_made_anew_and_python_is_the_one_asked_for(server: Server) -> None:
+    """Pythons of the set-up that only write down what they are asked; the first has no ensurepip."""
+    server.ssh("python -m orchestrator.servers stop")
+    project = server.home / "fold-orchestrator"
+    venv, kept, log = project / ".venv", project / ".venv-kept", server.home / "asked.log"
+    venv.rename(kept)
+    try:
+        for name, works in (("bare", "false"), ("whole", "true")):
+            fake = server.home / name
+            fake.write_text(PYTHON.format(name=name, works=works))
+            fake.chmod(0o755)
+        install = "bash ~/fold-orchestrator/cluster/install.sh"
+        refused = server.ssh(f"PYTHON=~/bare {install}", check=False)
+        assert refused.returncode == 1
+        assert "sudo apt-get install python3.12-venv" in refused.stdout
+        assert (venv / "bin" / "python").exists()
+        assert "installs" not in log.read_text()
+        server.ssh(f"PYTHON=~/whole {install} && PYTHON=~/whole {install} && {install}")
+        assert log.read_text().split() == ["bare", "makes", "whole", "makes", "whole", "installs"]
+        (server.home / "newer").write_text(PYTHON.format(name="newer", works="true"))
+        (server.home / "newer").chmod(0o755)
+        server.ssh(f"PYTHON=~/newer {install}")
+        assert log.read_text().split()[6:] == ["newer", "makes", "newer", "installs"]
+    finally:
+        shutil.rmtree(venv, ignore_errors=True)
+        kept.rename(venv)
+
+
 def test_the_set_up_installs_only_when_what_is_asked_for_has_changed(server: Server) -> None:
+    server.ssh("python -m orchestrator.servers stop")
     venv = server.home / "fold-orchestrator" / ".venv" / "bin"
     real = (venv / "python").readlink()
     (venv / "python").unlink()
-    (venv / "python").write_text('#!/bin/sh\necho "$@" >> ~/pip.log\n')
+    asked = 'case "$*" in *running) exit 1 ;; *--version) ;; *) echo "$@" >> ~/pip.log ;; esac'
+    (venv / "python").write_text(f"#!/bin/sh\n{asked}\n")
     (venv / "python").chmod(0o755)
     install = "bash ~/fold-orchestrator/cluster/install.sh"
     constraints = server.home / "fold-orchestrator" / "constraints.txt"

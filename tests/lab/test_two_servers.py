@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import SPACE
 from tests.lab import Lab, Server, why_not
-from tests.lab.launch import ROOT, install_packages, ray_up, raylets, rays
+from tests.lab.launch import RAY, ROOT, install_packages, ray_up, raylets, rays
 
 pytestmark = [
     pytest.mark.cluster,
@@ -31,7 +31,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Iterator[Lab]:
             shutil.copytree(faces.parent, server.home / folder)
             place_trainable(server)
             settings = server.home / ".fold-orchestrator" / "environment"
-            settings.parent.mkdir(mode=0o700)
+            settings.parent.mkdir()  # as an account with the usual umask leaves it
             if folder == "elsewhere":
                 settings.write_text("export FOLD_ORCHESTRATOR_DATA_ROOT=~/elsewhere\n")
         ray_up(lab.laptop, HEAD, [FIRST])
@@ -73,6 +73,7 @@ def test_both_are_in_and_the_worker_was_given_the_token_but_no_key(lab: Lab) -> 
     token = Path(".fold-orchestrator") / "token"
     assert (worker.home / token).read_text() == (head.home / token).read_text()
     assert (worker.home / token).stat().st_mode & 0o777 == 0o600
+    assert (worker.home / token).parent.stat().st_mode & 0o777 == 0o700
     assert not (worker.home / "ray_bootstrap_key.pem").exists()
 
 
@@ -103,10 +104,13 @@ def test_a_worker_that_does_not_join_is_named_and_the_others_stay(lab: Lab) -> N
 def test_a_server_is_added_by_one_address_and_nothing_is_started_anew(lab: Lab) -> None:
     head, worker, second = lab.servers
     before = raylets(head), raylets(worker)
+    removed = worker.home / "fold-orchestrator" / "trainables" / "removed.py"
+    removed.write_text("")
     printed = ray_up(lab.laptop, HEAD, [FIRST, SECOND]).stdout
     assert "2 of 2 workers are in" in printed
     assert nodes(head) == {HEAD: True, FIRST: True, SECOND: True}
     assert (raylets(head), raylets(worker)) == before
+    assert not removed.exists()
     second.power_off()
 
 
@@ -128,8 +132,7 @@ def test_a_head_for_itself_alone_is_not_a_head_for_others(lab: Lab) -> None:
 
 def test_one_command_from_the_laptop_ends_our_ray_on_all_servers(lab: Lab) -> None:
     ray_up(lab.laptop, HEAD, [FIRST])
-    ray = str(Path(ROOT, ".venv/bin/ray"))
-    stop = [ray, "exec", "/root/cluster.yaml", "python -m orchestrator.servers stop"]
+    stop = [str(RAY), "exec", "/root/cluster.yaml", "python -m orchestrator.servers stop"]
     assert f"{FIRST}: ended" in lab.laptop.run(stop, folder=ROOT).stdout
     for server in lab.servers[:2]:
         assert rays(server) == {}

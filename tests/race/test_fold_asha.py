@@ -138,6 +138,16 @@ def test_below_the_top_a_leg_is_retried_the_less_the_more_it_is_its_own_fault(ki
     assert states(race)[0] is State.FAIL
 
 
+def test_losses_that_are_nobodys_fault_use_up_no_other_tries() -> None:
+    race = small()
+    for kind in ("lost", "lost", "killed", "lost", "memory", "memory"):
+        leg = start_next(race)
+        assert race.observe(LegFailed(leg.trial, leg.fold, 0, kind, "boom"))[-1].action is Action.RETRY, kind
+    start_next(race)
+    race.observe(LegFailed(0, 0, 0, "killed", "boom"))
+    assert states(race)[0] is State.FAIL
+
+
 def finalist(race: FoldASHA) -> Leg:
     """Trials 0 and 1 are finalists, the others pruned; the first leg of trial 0 as a finalist has started."""
     for trial, leg in enumerate([start_next(race) for _ in range(6)]):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pickle
 import shutil
@@ -241,6 +242,16 @@ def test_a_copy_of_the_images_with_other_times_leaves_the_store_as_it_is(
         for dataset in (replace(own, root=str(there)), own):
             assert build_store(dataset, 20) == path
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_store_of_before_contents_were_kept_is_made_anew(own: Dataset) -> None:
+    path = build_store(own, 20)
+    state = path.with_suffix(".json")
+    made = json.loads(state.read_text())
+    state.write_text(json.dumps({"files": made["files"][-1]}))  # as older versions wrote it
+    before = path.stat().st_ino
+    build_store(own, 20)
+    assert json.loads(state.read_text()) == made and path.stat().st_ino != before
 
 
 def test_sizes_and_times_that_are_known_are_not_read_again(

@@ -1,0 +1,65 @@
+"""What a server has before the project is installed on it: sent after `probe`, under the same rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PYTHONS = ("python3", "python3.11", "python3.12", "python3.13", "python3.14")
+ASK = """
+import importlib.util, json, sys
+venv = importlib.util.find_spec("ensurepip") is not None
+print(json.dumps({"version": sys.version.split()[0], "venv": venv}))
+"""
+ASK_S = 20
+
+
+def before_setup() -> dict[str, Any]:
+    """pythons: name -> version, and whether `python -m venv` can put pip into what it makes; disk_free:
+    bytes where the project goes; gpus: name -> how many; gpu_problem: why nvidia-smi lists none."""
+    pythons = {name: told for name in PYTHONS for told in [_python(name)] if told is not None}
+    gpus, problem = _gpus()
+    return {
+        "pythons": pythons,
+        "disk_free": shutil.disk_usage(str(Path.home())).free,
+        "gpus": gpus,
+        "gpu_problem": problem,
+    }
+
+
+def _python(name: str) -> dict[str, Any] | None:
+    if shutil.which(name) is None:
+        return None
+    try:
+        told = json.loads(_said([name, "-c", ASK]))
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None  # a name without a Python behind it, as pyenv leaves them
+    return told if isinstance(told, dict) else None
+
+
+def _gpus() -> tuple[dict[str, int], str | None]:
+    if shutil.which("nvidia-smi") is None:
+        return {}, None
+    try:
+        names = _said(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).strip().splitlines()
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stdout", None) or str(error)
+        return {}, "nvidia-smi: " + " ".join(str(said).split())[:200]
+    return {name: names.count(name) for name in names}, None
+
+
+def _said(command: list[str]) -> str:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=ASK_S,
+        check=True,
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+    )
+    return done.stdout
