@@ -32,7 +32,7 @@ bench-race: setup  ## the race against its baselines on learning curves, into do
 	$(BIN)/python -m benchmarks.race
 
 bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
-	$(BIN)/python benchmarks/legs.py
+	$(BIN)/python -m benchmarks.legs
 
 bench-train: setup ## images per second, where a fold run's time goes, what orchestration costs
 	$(BIN)/python -m benchmarks.train

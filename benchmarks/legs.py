@@ -1,6 +1,6 @@
 """Seconds per leg of a no-op study on Ray Tune, beside a bare ActorPool running the same fold runs.
 
-    python benchmarks/legs.py --legs 500
+    python -m benchmarks.legs --legs 500
 
 Both use warm actors, the same FoldRunWorker, the same store on disk and the same number of slots; the pool
 has no race, no journal and no Tune. One process, one Ray, the two in turn.
@@ -22,13 +22,13 @@ import pandas as pd
 import ray
 from ray.util import ActorPool
 
+from benchmarks.synthetic_study import open_study
 from orchestrator.execution import cluster
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import OnRay
 from orchestrator.execution.ray_tune import encode
 from orchestrator.execution.sharing import Share
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
-from orchestrator.folds import build_fold_plan
 from orchestrator.manifest import Manifest
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
@@ -62,21 +62,7 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
     manifest = Manifest(frame, folder, "no-op")
     target = categorical("tint", ["red", "blue"])
     space = SearchSpace(TRAINABLE, target, {"lr": uniform(0, 1)}, folds=FOLDS, trials=trials, max_t=1)
-    plan = build_fold_plan(manifest, FOLDS, 0, (target,))
-    header = {"name": "no-op", "space": space.to_json(), "seed": 0}
-    study = Study.create(folder / "study", header, manifest, plan)
-    dataset = Dataset(
-        root=str(folder),
-        paths=tuple(frame["path"]),
-        labels=target.encode(frame),
-        folds=plan.folds,
-        classes=target.classes,
-        metric="macro_f1",
-        mode="max",
-        fingerprint=manifest.fingerprint,
-        cache_dir=str(folder),
-    )
-    return study, dataset
+    return open_study(folder, manifest, space)
 
 
 def seconds_on_tune(study: Study, dataset: Dataset, trials: int, slots: int) -> float:

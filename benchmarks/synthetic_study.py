@@ -60,13 +60,18 @@ def make_study(folder: Path, size: Size) -> tuple[Study, Dataset]:
     space = SearchSpace(
         TRAINABLE, target, params, folds=size.folds, trials=size.trials, max_t=size.epochs
     )  # fmt: skip
-    plan = build_fold_plan(manifest, size.folds, 0, (target,))
-    study = Study.create(
-        folder / "study", {"name": "synthetic", "space": space.to_json(), "seed": 0}, manifest, plan
-    )
+    return open_study(folder, manifest, space)
+
+
+def open_study(folder: Path, manifest: Manifest, space: SearchSpace) -> tuple[Study, Dataset]:
+    """A new study below `folder`, and what its fold runs would be given."""
+    target, frame = space.target, manifest.frame
+    plan = build_fold_plan(manifest, space.folds, 0, (target,))
+    header = {"name": manifest.name, "space": space.to_json(), "seed": 0}
+    study = Study.create(folder / "study", header, manifest, plan)
     dataset = Dataset(
         root=str(folder),
-        paths=tuple(names),
+        paths=tuple(frame["path"]),
         labels=target.encode(frame),
         folds=plan.folds,
         classes=target.classes,

@@ -49,7 +49,7 @@ class Job:
 
 
 class _Preparation:
-    """One node making itself ready. reason: why it cannot be used, once `finished`."""
+    """One node making itself ready. error: why it cannot be used, once `finished`."""
 
     def __init__(self, node: Node, job: Any) -> None:
         strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)

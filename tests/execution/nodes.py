@@ -103,6 +103,14 @@ def below(pid: int) -> list[int]:
     return [child for child in of if descends(child)]
 
 
+def trains(pid: int) -> bool:
+    """Whether it is there and runs legs."""
+    try:
+        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # ended meanwhile
+        return False
+
+
 @contextlib.contextmanager
 def tune(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The command, running; killed at the end if it still does."""

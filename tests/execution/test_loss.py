@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.study import Study
 from tests.execution.helpers import check_consistent, curves, events
-from tests.execution.nodes import below, nodes, tune, wait_until
+from tests.execution.nodes import below, nodes, trains, tune, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
 TIMES = 10
@@ -116,13 +116,6 @@ def test_nodes_that_are_killed_and_nodes_that_join_late(
 def trainers(node: Any) -> list[int]:
     """Processes of a node that run legs."""
     return [pid for pid in below(node.all_processes["raylet"][0].process.pid) if trains(pid)]
-
-
-def trains(pid: int) -> bool:
-    try:
-        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:  # ended meanwhile
-        return False
 
 
 def test_worker_processes_that_the_system_kills(slow_space: Path, faces: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.study import Study
 from tests.execution.helpers import check_consistent, curves, events, journal
+from tests.execution.nodes import below, trains
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[2]
@@ -124,24 +125,7 @@ def kill_when(
 
 def trainers(driver: int) -> list[int]:
     """Processes below the driver that run legs."""
-    parents: dict[int, int] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # ended meanwhile
-            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
-
-    def below(pid: int) -> bool:
-        return pid in parents and (parents[pid] == driver or below(parents[pid]))
-
-    return [
-        pid for pid in parents if below(pid) and b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+    return [pid for pid in below(driver) if trains(pid)]
 
 
 def pause(process: subprocess.Popen[str]) -> None:
@@ -204,7 +188,7 @@ def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     ) as process:
         assert kill_when(process, tmp_path / "a", 30, before=lambda: slots.extend(trainers(process.pid)))
     assert slots
-    while any(map(alive, slots)):  # they notice by themselves; nobody may go on writing to the study
+    while any(map(trains, slots)):  # they notice by themselves; nobody may go on writing to the study
         time.sleep(0.1)
     resumed = run(
         [sys.executable, "-m", "orchestrator.tune", "--resume", "--study", "a", "--runs", str(tmp_path)]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.execution.nodes import below
+
 ROOT = Path(__file__).parents[2]
 LISTENING = "0A"  # state of a line in /proc/net/tcp
 DRIVER = """
@@ -44,26 +46,10 @@ def address_of(hexadecimal: str) -> str:
     return str(ipaddress.ip_address(b"".join(w[::-1] if sys.byteorder == "little" else w for w in words)))
 
 
-def family(root: int) -> list[int]:
-    """A process and all that descend from it."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:  # it has ended
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for process in found:
-        found += children.get(process, [])
-    return found
-
-
 def listening(root: int) -> dict[int, list[str]]:
     """Addresses by process, of the family of `root`."""
     known, found = sockets_that_listen(), dict[int, list[str]]()
-    for process in family(root):
+    for process in (root, *below(root)):
         for entry in Path(f"/proc/{process}/fd").glob("*"):
             try:
                 target = os.readlink(entry)  # noqa: PTH115 - not a path: socket:[1234]
