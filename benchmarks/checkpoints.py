@@ -22,7 +22,7 @@ import safetensors.torch
 import torch
 
 from orchestrator.storage import DirectoryStore
-from trainables.torchvision_ops import timm
+from trainables.network.torchvision_ops import timm
 
 NETWORKS = ("resnet18", "efficientnet_b0", "test_resnet")
 

@@ -37,7 +37,7 @@ def images_per_second(
     """Of one network in this process, after one step to warm up."""
     import torch
 
-    from trainables.torchvision_ops import timm
+    from trainables.network.torchvision_ops import timm
 
     torch.set_num_threads(threads)
     torch.manual_seed(0)

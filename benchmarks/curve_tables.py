@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from orchestrator.metrics import score
-from orchestrator.trial import Dataset, Factor, FoldRunKey
-from orchestrator.whole_file import whole_file
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.dataset import Dataset, Factor
+from orchestrator.core.events import FoldRunKey
+from orchestrator.core.metrics import score
 
 VOTE_ROWS = 1000  # of the test set, in the compact table
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.cells import columns_of
-from orchestrator.demo_faces import make_demo_faces
-from orchestrator.folds import build_fold_plan
-from orchestrator.manifest import load_manifest
-from orchestrator.targets import factors_of
-from orchestrator.trial import Dataset
-from search_spaces.parts.faces import LABEL, STRATA
+from orchestrator.core.dataset import Dataset
+from orchestrator.data.folds import build_fold_plan
+from orchestrator.data.manifest import load_manifest
+from orchestrator.data.scalars import columns_of
+from orchestrator.data.targets import factors_of
+from orchestrator.demo.faces import make_demo_faces
+from search_spaces.shared.faces import LABEL, STRATA
 
 FOLDS = 5
 

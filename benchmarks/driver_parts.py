@@ -17,9 +17,9 @@ from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyView
 from orchestrator.race import make_race
+from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
-from orchestrator.study import Study
-from orchestrator.trial import Race
+from orchestrator.study.study import Study
 
 
 class Clock:

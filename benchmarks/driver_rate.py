@@ -23,11 +23,11 @@ import numpy as np
 
 from benchmarks.driver_parts import drive
 from benchmarks.synthetic_study import Size, make_study
+from orchestrator.core.events import Action, Decided, EpochEnded, LegStarted, Proposed, RaceEvent
 from orchestrator.race import make_race
 from orchestrator.race.simulate import simulate
-from orchestrator.race.simulate.clock import Simulation
+from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.sampling import make_sampler
-from orchestrator.trial import Action, Decided, EpochEnded, LegStarted, Proposed, RaceEvent
 
 PARTS = ("race", "journal", "driver", "sampler", "tune")
 MEMORY = Path("/dev/shm")

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.errors import ManifestError
+from orchestrator.core.errors import ManifestError
 from orchestrator.progress import progress_bar
 from search_spaces.curves.fashion import CLASSES
 

@@ -27,7 +27,7 @@ PACKED = (1, 2, 4, 8)
 
 def rate(name: str, amp: bool, channels_last: bool, meet: Any = None) -> float:
     """Images per second of a network fed with one batch that stays on the GPU."""
-    from trainables.torchvision_ops import timm
+    from trainables.network.torchvision_ops import timm
 
     torch.manual_seed(0)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -56,7 +56,7 @@ def rate(name: str, amp: bool, channels_last: bool, meet: Any = None) -> float:
 def end_to_end(name: str, folder: Path, cpus: int, people: int = 600) -> float:
     """Images per second of a fold run's training as it reports them: store, augmentation, loader, step."""
     from benchmarks.drawn_data import drawn_dataset
-    from orchestrator.trial import Resources
+    from orchestrator.core.trainable import Resources
     from trainables.image_classifier import ImageClassifier
 
     dataset = drawn_dataset(folder, people, SIZE)

@@ -31,14 +31,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from orchestrator.drawing.face import paint
-from orchestrator.drawing.people import draw_people, draw_photo
-from orchestrator.trial import Dataset
-from trainables.augment import Augmenter
-from trainables.batches import in_order, slices
-from trainables.image_store import build_store, open_store
-from trainables.inference import to_tensor
-from trainables.torchvision_ops import timm
+from orchestrator.core.dataset import Dataset
+from orchestrator.demo.drawing.face import paint
+from orchestrator.demo.drawing.people import draw_people, draw_photo
+from trainables.device import to_tensor
+from trainables.images.augment import Augmenter
+from trainables.images.image_store import build_store, open_store
+from trainables.network.torchvision_ops import timm
+from trainables.prefetch import in_order, slices
 
 SIZE, BATCH, HEIGHT, WIDTH = 224, 64, 384, 512
 AUGMENT = "flip(0.5) + affine(15, 0.0625, 0) + color(0.2, 0.2, 0.2)"

@@ -23,19 +23,20 @@ import ray
 from ray.util import ActorPool
 
 from benchmarks.synthetic_study import open_study
-from orchestrator.execution import cluster
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import Leg
+from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.on_ray import OnRay
-from orchestrator.execution.ray_tune import encode
-from orchestrator.execution.sharing import Share
+from orchestrator.execution.on_ray import cluster
+from orchestrator.execution.on_ray.backend import OnRay
+from orchestrator.execution.on_ray.slots import Share
+from orchestrator.execution.on_ray.tune_adapter import encode
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
-from orchestrator.manifest import Manifest
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
 from orchestrator.storage import DirectoryStore
-from orchestrator.study import Study
-from orchestrator.trial import Dataset, Leg
+from orchestrator.study.study import Study
 
 FOLDS = 5
 TRAINABLE = "benchmarks.no_op:NoOp"

@@ -24,20 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.curve_tables import Part, finished, gather, write_part
-from orchestrator.cells import columns_of
-from orchestrator.errors import InputError, ManifestError, StudyError
-from orchestrator.execution.cluster import WORKER_ENVIRONMENT
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, ManifestError, StudyError
+from orchestrator.core.events import FoldRunKey
+from orchestrator.core.trainable import Resources, load_trainable
+from orchestrator.data.folds import FoldPlan, build_fold_plan
+from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.data.scalars import columns_of
+from orchestrator.data.targets import factors_of
 from orchestrator.execution.driver import fold_run_seed
-from orchestrator.execution.worker import load_trainable
-from orchestrator.folds import FoldPlan, build_fold_plan
-from orchestrator.manifest import Manifest, load_manifest
+from orchestrator.execution.on_ray.cluster import WORKER_ENVIRONMENT
+from orchestrator.inputs.dataset import make_dataset, values_of
 from orchestrator.progress import progress_bar
 from orchestrator.sampling import RandomSampler
-from orchestrator.search.request import make_dataset, values_of
 from orchestrator.space import SearchSpace
-from orchestrator.space_file import load_space
-from orchestrator.targets import factors_of
-from orchestrator.trial import Dataset, FoldRunKey, Resources
+from orchestrator.space.loading import load_space
 
 SEED = 0
 

@@ -18,8 +18,8 @@ import ray
 from ray.air.execution.resources import AcquiredResources, ResourceManager, ResourceRequest
 from ray.tune.execution import tune_controller
 
-from orchestrator.execution.ray_tune import encode
-from orchestrator.trial import EpochEnded, Leg
+from orchestrator.core.events import EpochEnded, Leg
+from orchestrator.execution.on_ray.tune_adapter import encode
 
 
 @ray.remote(num_cpus=0, max_concurrency=4000)  # type: ignore[untyped-decorator]

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.trial import Config, Dataset, Parameter, Progress, Resources
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.trainable import Config, Parameter, Resources
 
 
 class NoOp:

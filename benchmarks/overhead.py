@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.waiting import EPOCH_S
-from orchestrator.demo_faces import make_demo_faces
-from orchestrator.search import Request, run_search
+from orchestrator.demo.faces import make_demo_faces
+from orchestrator.tune import Request, run_search
 
 SLOTS, TRIALS, FOLDS, EPOCHS = 2, 2, 3, 3
 TITLES = {
@@ -31,7 +31,7 @@ TITLES = {
 }
 SPACE = f'''"""Fold runs that only wait."""
 from orchestrator.space import SearchSpace, uniform
-from search_spaces.parts.faces import GENDER
+from search_spaces.shared.faces import GENDER
 
 space = SearchSpace(
     trainable="benchmarks.waiting:Waiting", target=GENDER, params={{"lr": uniform(0, 1)}},

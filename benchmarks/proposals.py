@@ -24,13 +24,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.proposal_worlds import Nearest, Surrogate, World, load_curves
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
+from orchestrator.core.events import Action, EpochEnded, Extended, Leg, LegStarted, Proposed, RaceEvent
 from orchestrator.race import make_race
 from orchestrator.race.rule import Rule
 from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.space import SearchSpace
-from orchestrator.space_file import load_space
-from orchestrator.trial import Action, EpochEnded, Extended, Leg, LegStarted, Proposed, RaceEvent
+from orchestrator.space.loading import load_space
 
 SAMPLERS = ("random", "tpe")
 

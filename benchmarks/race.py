@@ -23,13 +23,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.race_page import draw_plot, race_page
-from orchestrator.arguments import whole
+from orchestrator.cli.arguments import whole
 from orchestrator.race import RULES
 from orchestrator.race.simulate.__main__ import read_table
-from orchestrator.race.simulate.contest import Contest, Source, hold
-from orchestrator.race.simulate.entries import Entry
-from orchestrator.race.simulate.figures import Terms, summary
+from orchestrator.race.simulate.rule_specs import Entry
+from orchestrator.race.simulate.summary import Terms, summary
 from orchestrator.race.simulate.synthetic import DrawnCurves
+from orchestrator.race.simulate.tournament import Contest, Source, hold
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "benchmarks" / "tables" / "fashion"

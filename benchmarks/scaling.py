@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from orchestrator.core.events import Action, LegStarted
 from orchestrator.race import make_race
 from orchestrator.race.simulate import simulate
-from orchestrator.race.simulate.clock import Simulation
+from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.race.simulate.synthetic import draw_curves
-from orchestrator.trial import Action, LegStarted
 
 SLOTS = (8, 64, 256, 1000)
 SIZES = ((2_000, 5, 18), (2_000, 5, 50), (10_000, 1, 18), (10_000, 5, 18), (50_000, 5, 18))

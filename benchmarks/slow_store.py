@@ -15,10 +15,11 @@ from unittest.mock import patch
 
 from benchmarks import waiting
 from benchmarks.drawn_data import drawn_dataset
-from orchestrator.execution import background
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import EpochEnded, Leg
+from orchestrator.execution import background_writer as background
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.storage import DirectoryStore
-from orchestrator.trial import Dataset, EpochEnded, Leg
 
 EPOCHS, EPOCH_S, FILE_S = 6, 1.0, 0.5
 

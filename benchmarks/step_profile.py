@@ -36,9 +36,10 @@ PEOPLE = {224: 42, 64: 240}  # 294 and 1680 images
 def run_case(name: str, cpus: int, augment: str, clock: Callable[[], float]) -> None:
     from benchmarks.drawn_data import drawn_dataset
     from benchmarks.stopwatch import NETWORK, Stopwatch
+    from orchestrator.core.events import EpochEnded, Leg
+    from orchestrator.core.trainable import Resources
     from orchestrator.execution.worker import FoldRunWorker, LegOrder
     from orchestrator.storage import DirectoryStore
-    from orchestrator.trial import EpochEnded, Leg, Resources
 
     config = {**CASES[name], "augment": augment, "optimizer": "adamw", "lr": 1e-3}
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +78,7 @@ def main(
     augment: str = "light",
     more: tuple[str, ...] = (),
 ) -> None:
-    from orchestrator.execution.cluster import WORKER_ENVIRONMENT
+    from orchestrator.execution.on_ray.cluster import WORKER_ENVIRONMENT
 
     machine = platform.processor() or platform.machine()
     print(f"{machine}, {os.cpu_count()} cores, seed {SEED}, augment {augment}", flush=True)

@@ -17,11 +17,12 @@ from unittest.mock import patch
 import torch
 
 from orchestrator.execution.worker import FoldRunWorker
-from trainables import feed, image_classifier
-from trainables.augment import Augmenter
+from trainables import image_classifier
+from trainables.feed import fold_loader as feed
 from trainables.image_classifier import ImageClassifier
-from trainables.models import Network
-from trainables.objective import Objective
+from trainables.images.augment import Augmenter
+from trainables.losses.objective import Objective
+from trainables.network.network import Network
 
 NETWORK = ("forward", "loss", "backward", "optimizer", "validation forward")
 """What a bare training loop would spend as well."""

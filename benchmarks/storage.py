@@ -32,10 +32,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from benchmarks.drawn_data import drawn_dataset
 from benchmarks.no_op import NoOp
-from orchestrator.execution.head_store import share
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import EpochEnded, Leg
+from orchestrator.core.trainable import Resources
+from orchestrator.execution.on_ray.head_store import share
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.storage import DirectoryStore, UriStore
-from orchestrator.trial import CheckpointStore, Dataset, EpochEnded, Leg, Resources
+from orchestrator.storage.contract import CheckpointStore
 
 SIZE = 100_000_000
 EPOCHS = 4

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from orchestrator.checkpoints import oof_name, resume_name, weights_name
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import EpochEnded, FoldRunKey
+from orchestrator.data.folds import build_fold_plan
+from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.worker import LegOrder
-from orchestrator.folds import build_fold_plan
-from orchestrator.manifest import Manifest
-from orchestrator.predictions import fold_to_bytes
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace, categorical, choice, loguniform, uniform
-from orchestrator.study import Study
-from orchestrator.trial import Dataset, EpochEnded, FoldRunKey
+from orchestrator.storage.checkpoint_files import oof_name, resume_name, weights_name
+from orchestrator.study.predictions import fold_to_bytes
+from orchestrator.study.study import Study
 
 ROWS = 500
 TRAINABLE = "benchmarks.no_op:NoOp"

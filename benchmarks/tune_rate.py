@@ -23,18 +23,20 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.no_actors import no_processes
 from benchmarks.synthetic_study import TRAINABLE, Size, make_study
-from orchestrator.execution.cluster import alive_nodes, connect
-from orchestrator.execution.crew import Crew, new_fleet
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import EpochEnded, Event, LegStarted
+from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.fleet import Fleet
-from orchestrator.execution.ray_tune import run_on_tune
-from orchestrator.execution.readiness import Job
-from orchestrator.execution.sharing import Node, Seats, Share, share_out
-from orchestrator.node_facts import gather
+from orchestrator.execution.on_ray.cluster import alive_nodes, connect
+from orchestrator.execution.on_ray.leg_scheduler import Crew, new_fleet
+from orchestrator.execution.on_ray.node_pool import Fleet
+from orchestrator.execution.on_ray.node_setup import Job
+from orchestrator.execution.on_ray.slots import Node, Seats, Share, share_out
+from orchestrator.execution.on_ray.tune_adapter import run_on_tune
+from orchestrator.machine.node_facts import gather
 from orchestrator.race import make_race
 from orchestrator.sampling import make_sampler
-from orchestrator.study import Study
-from orchestrator.trial import Dataset, EpochEnded, Event, LegStarted, Resources
+from orchestrator.study.study import Study
 
 PER_NODE = 8
 SLOTS = (8, 64, 256, 1000)

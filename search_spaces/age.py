@@ -8,7 +8,7 @@ small, for two cores and no GPU: tiny networks from scratch, meant for the drawn
 """
 
 from orchestrator.space import Scale, SearchSpace, choice, loguniform, uniform
-from search_spaces.parts.faces import AGE, LABEL, STRATA, TINY
+from search_spaces.shared.faces import AGE, LABEL, STRATA, TINY
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -7,7 +7,7 @@ free cores. One such network reaches macro-F1 0.6 in a held-out fold after 6 to 
 """
 
 from orchestrator.space import Scale, SearchSpace
-from search_spaces.parts.faces import AGE, LABEL, STRATA, TINY
+from search_spaces.shared.faces import AGE, LABEL, STRATA, TINY
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

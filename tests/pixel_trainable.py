@@ -16,9 +16,11 @@ import cv2
 import numpy as np
 from safetensors.numpy import load, save
 
-from orchestrator import metrics
-from orchestrator.errors import ImageReadError, NonFiniteError
-from orchestrator.trial import TTA, Config, Dataset, Parameter, Progress, Resources
+from orchestrator.core import metrics
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import ImageReadError, NonFiniteError
+from orchestrator.core.trainable import TTA, Config, Parameter, Resources
 
 SIZE = 8
 

@@ -10,15 +10,15 @@ import pytest
 from benchmarks.curve_tables import Part, finished, write_part
 from benchmarks.fashion_mnist import SOURCE, draw_rows, read_idx
 from benchmarks.make_curves import main
-from orchestrator.demo_faces import make_demo_faces
-from orchestrator.errors import ManifestError, StudyError
+from orchestrator.core.errors import ManifestError, StudyError
+from orchestrator.core.events import FoldRunKey
+from orchestrator.demo.faces import make_demo_faces
 from orchestrator.race.simulate.__main__ import main as simulate
 from orchestrator.race.simulate.__main__ import read_table
-from orchestrator.trial import FoldRunKey
 
 SPACE = """
 from orchestrator.space import SearchSpace, choice
-from search_spaces.parts.faces import AGE
+from search_spaces.shared.faces import AGE
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import check, ensemble, pseudo_labels, tune
+from orchestrator.check import __main__ as check
 from orchestrator.doctor import __main__ as doctor
+from orchestrator.ensemble import __main__ as ensemble
+from orchestrator.pseudo_labels import __main__ as pseudo_labels
 from orchestrator.race.simulate import __main__ as simulate
-from orchestrator.search import Request
-from orchestrator.space_file import SHIPPED, load_space, resolve_space
+from orchestrator.space.loading import SHIPPED, load_space, resolve_space
+from orchestrator.tune import Request
+from orchestrator.tune import __main__ as tune
 from trainables.parameters import PARAMETERS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -33,9 +36,9 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
         command.split("   #")[0].replace("$target", "age").replace("$who", "male")
     )
     modules = {
-        f"orchestrator.{item.__name__.split('.')[-1]}": item
-        for item in (check, ensemble, pseudo_labels, tune)
-    } | {"orchestrator.race.simulate": simulate, "orchestrator.doctor": doctor}
+        item.__name__.removesuffix(".__main__"): item
+        for item in (check, doctor, ensemble, pseudo_labels, simulate, tune)
+    }
     parsed = vars(modules[module].parser().parse_args(arguments))
     if parsed.get("space"):
         assert resolve_space(parsed["space"]).resolve().is_relative_to(SHIPPED)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from orchestrator.study import Study
-from orchestrator.tune import main
+from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main
 
 SPACE = """
 from orchestrator.space import SearchSpace, categorical, choice

@@ -10,16 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from orchestrator.errors import InputError, TrainableError
-from orchestrator.trial import Dataset
-from trainables.feed import thin_column
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, TrainableError
+from trainables.feed.fold_loader import thin_column
+from trainables.feed.row_sampling import epoch_length
+from trainables.feed.training_labels import training_labels
+from trainables.images.preprocess import parse_preprocess
 from trainables.inference import factor_shapes
-from trainables.objective import build_objective
-from trainables.optim import check_schedule
+from trainables.losses.objective import build_objective
+from trainables.optimisation.optim import check_schedule
 from trainables.parameters import completed
-from trainables.preprocess import parse_preprocess
-from trainables.sampling import epoch_length
-from trainables.training_labels import training_labels
 
 Values = Mapping[str, Sequence[Any]]
 Check = Callable[[Mapping[str, Any]], object]

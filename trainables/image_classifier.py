@@ -1,7 +1,8 @@
 """An image classifier as one fold run: a timm backbone trained on every fold but one.
 
-Keeps `orchestrator.trial.Trainable`. Every draw of epoch e follows from (seed, e), see chance.py; all else
-that continuing needs is in `state()`. So on a CPU the continued run equals the uninterrupted one bit for bit.
+Keeps the contract `core.trainable.Trainable`. Every draw of epoch e follows from (seed, e), see seeding.py;
+all else that continuing needs is in `state()`. So on a CPU the continued run equals the uninterrupted one bit
+for bit.
 """
 
 from __future__ import annotations
@@ -18,29 +19,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from orchestrator.errors import NonFiniteError
-from orchestrator.metrics import accuracy, macro_f1, score
-from orchestrator.trial import Config, Dataset, Parameter, Progress, Resources
-from trainables import chance, preparation
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import NonFiniteError
+from orchestrator.core.metrics import accuracy, macro_f1, score
+from orchestrator.core.trainable import Config, Parameter, Resources
+from trainables import preparation, seeding
 from trainables.data_check import check_data
-from trainables.ema import Average
-from trainables.feed import Batch, Feed
-from trainables.inference import (
-    ImagePredictor,
-    autocast,
-    device_of,
-    factor_shapes,
-    load_predictor,
-    loader_pool,
-    use_threads,
-)
-from trainables.models import build_network
-from trainables.objective import build_objective
-from trainables.optim import Schedule, build_optimizer
+from trainables.device import autocast, device_of, loader_pool, use_threads
+from trainables.feed.fold_loader import Batch, Feed
+from trainables.images.tta import averaged
+from trainables.inference import ImagePredictor, factor_shapes, load_predictor
+from trainables.losses.objective import build_objective
+from trainables.network.network import build_network
+from trainables.optimisation.ema import Average
+from trainables.optimisation.optim import Schedule, build_optimizer
+from trainables.optimisation.train_step import Step, in_groups
 from trainables.parameters import PARAMETERS, completed
 from trainables.preview import Preview, preview
-from trainables.step import Step, in_groups
-from trainables.views import averaged
 
 CHECK_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 LEAST_PROBABILITY = 1e-12  # in loss_val: one row must not make it infinite
@@ -58,7 +54,7 @@ class ImageClassifier:
         self._feed = Feed(dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus)
         self._shapes = factor_shapes(dataset)
         self._objective = build_objective(self._config, *self._shapes, self._feed.counts).to(self._device)
-        with chance.torch_seeded(self._device, seed, chance.WEIGHTS):
+        with seeding.torch_seeded(self._device, seed, seeding.WEIGHTS):
             self._network = build_network(self._config, self._objective).to(self._device)
         decay = float(self._config["ema_decay"])
         self._average = Average(self._network, decay) if decay else None
@@ -76,7 +72,7 @@ class ImageClassifier:
         """Trains one epoch and validates. loss_train is the configured loss, loss_val plain cross-entropy."""
         started = time.perf_counter()
         lr = float(self._optimizer.param_groups[0]["lr"])
-        with chance.torch_seeded(self._device, self._seed, chance.NETWORK, self._epoch):
+        with seeding.torch_seeded(self._device, self._seed, seeding.NETWORK, self._epoch):
             loss_train = self._train_epoch()
         seconds = time.perf_counter() - started
         self._epoch += 1

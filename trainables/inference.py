@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,50 +15,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from orchestrator.errors import WeightsError
-from orchestrator.trial import Config, Dataset, Progress, Resources
-from trainables.batches import in_order, slices
-from trainables.image_store import read_images, unreadable
-from trainables.models import Network, build_network
-from trainables.objective import Objective, build_objective
-from trainables.preprocess import parse_preprocess
-from trainables.views import averaged, check_tta
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import WeightsError
+from orchestrator.core.trainable import Config, Resources
+from trainables.device import autocast, device_of, loader_pool, to_tensor, use_threads
+from trainables.images.image_store import read_images, unreadable
+from trainables.images.preprocess import parse_preprocess
+from trainables.images.tta import averaged, check_tta
+from trainables.losses.objective import Objective, build_objective
+from trainables.network.network import Network, build_network
+from trainables.prefetch import in_order, slices
 
 BATCH = 64
 Shapes = tuple[list[int], list[bool]]
-
-
-def device_of(resources: Resources) -> torch.device:
-    """The GPU, when there is one and some of it is granted; else the CPU."""
-    return torch.device("cuda" if resources.gpus > 0 and torch.cuda.is_available() else "cpu")
-
-
-def use_threads(resources: Resources) -> None:
-    """torch computes on as many threads as CPUs are granted; OpenCV on the caller's thread alone."""
-    if torch.get_num_threads() != resources.cpus:
-        torch.set_num_threads(resources.cpus)
-    cv2.setNumThreads(0)
-
-
-def loader_pool(resources: Resources, device: torch.device) -> ThreadPoolExecutor | None:
-    """Threads that prepare batches; None where they would only take turns with the training itself."""
-    if device.type == "cpu" and resources.cpus <= 1:
-        return None
-    return ThreadPoolExecutor(max(1, resources.cpus), thread_name_prefix="batches")
-
-
-def autocast(device: torch.device, amp: bool) -> Any:
-    """Mixed precision on a GPU: bfloat16 where it has it, else float16. Nothing on a CPU."""
-    if device.type != "cuda" or not amp:
-        return nullcontext()
-    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.autocast("cuda", dtype=dtype)
-
-
-def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(B, S, S, 3) uint8 array -> (B, 3, S, S) uint8 tensor; its memory is channels-last already."""
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return tensor if device.type == "cpu" else tensor.pin_memory()
 
 
 def factor_shapes(dataset: Dataset) -> Shapes:
@@ -83,7 +50,7 @@ def _stored_shapes(weights: bytes, classes: int) -> Shapes:
 
 
 class ImagePredictor:
-    """Keeps `orchestrator.trial.Predictor`."""
+    """Keeps `orchestrator.core.trainable.Predictor`."""
 
     def __init__(self, network: Network, objective: Objective, config: Config, resources: Resources) -> None:
         use_threads(resources)

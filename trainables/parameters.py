@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.errors import TrainableError
-from orchestrator.trial import TTA, Config, Parameter
+from orchestrator.core.errors import TrainableError
+from orchestrator.core.trainable import TTA, Config, Parameter
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULERS = ("cosine", "step", "plateau", "warm_restarts", "constant")

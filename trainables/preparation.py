@@ -8,16 +8,17 @@ from typing import Any
 
 import torch
 
-from orchestrator.errors import TrainableError, WeightsError
-from orchestrator.trial import Dataset, Progress
-from trainables.augment import check_augment
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import TrainableError, WeightsError
 from trainables.data_check import DEFAULTS, Values, values_of
-from trainables.image_store import build_store
+from trainables.images.augment import check_augment
+from trainables.images.image_store import build_store
+from trainables.images.preprocess import parse_preprocess, size_of
 from trainables.inference import factor_shapes
-from trainables.models import build_network, check_backbone
-from trainables.objective import Objective, build_objective, check_loss
-from trainables.optim import check_layers
-from trainables.preprocess import parse_preprocess, size_of
+from trainables.losses.objective import Objective, build_objective, check_loss
+from trainables.network.network import build_network, check_backbone
+from trainables.optimisation.optim import check_layers
 
 
 def check_texts(values: Values) -> None:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.errors import TrainableError
-from orchestrator.trial import Dataset
-from trainables import chance
-from trainables.augment import Augmenter
-from trainables.image_store import Images, read_images, unreadable
-from trainables.mixing import mix_batch
-from trainables.training_labels import training_labels
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import TrainableError
+from trainables import seeding
+from trainables.feed.training_labels import training_labels
+from trainables.images.augment import Augmenter
+from trainables.images.image_store import Images, read_images, unreadable
+from trainables.images.mixing import mix_batch
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def preview(
         raise TrainableError(f"fold {fold} has no training rows to show")
     validation = _stored(dataset, config, chosen)
     changed = _Training(dataset, fold, config, chosen)
-    training = [changed(validation, chance.stream(seed, chance.AUGMENT, 0, n)) for n in range(repeats)]
+    training = [changed(validation, seeding.stream(seed, seeding.AUGMENT, 0, n)) for n in range(repeats)]
     paths = tuple(dataset.paths[row] for row in chosen)
     return Preview(paths, dataset.labels[chosen], np.stack(training, axis=1), validation)
 

@@ -1,8 +1,8 @@
 """What a study may spend, and when that ends its proposing. Pure: told each event, asked what follows."""
 
-from orchestrator.budget.books import least_fold_epochs
-from orchestrator.budget.keeper import Keeper
-from orchestrator.budget.limits import NO_BUDGET, Bounds, Budget, counted, duration_text, parse_duration
+from orchestrator.budget.controller import Keeper
+from orchestrator.budget.ledger import least_fold_epochs
+from orchestrator.budget.limits import NO_BUDGET, Bounds, Budget, duration_text, parse_duration
 from orchestrator.budget.pace import Pace
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Budget",
     "Keeper",
     "Pace",
-    "counted",
     "duration_text",
     "least_fold_epochs",
     "parse_duration",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
+from orchestrator.core.text import counted
 
 UNITS_S = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 LONGEST_S = 36_500 * UNITS_S["d"]
@@ -35,11 +36,6 @@ def duration_text(seconds: float) -> str:
         count, left = divmod(left, round(size))
         text += f"{count}{unit}" if count else ""
     return text or "0s"
-
-
-def counted(number: int, word: str) -> str:
-    """1 trial, 2 trials."""
-    return f"{number} {word}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from orchestrator.trial import EpochEnded, Event, LegStarted
+from orchestrator.core.events import EpochEnded, Event, LegStarted
 
 
 class Pace:

@@ -16,13 +16,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.arguments import absolute
-from orchestrator.command import exit_code
-from orchestrator.doctor.finding import Level, Section, count, summary
-from orchestrator.doctor.here import TRAINABLES, facts_here, look_here
-from orchestrator.doctor.places import Data, look_at_data
+from orchestrator.cli.arguments import absolute
+from orchestrator.cli.exit_codes import exit_code
+from orchestrator.core.finding import Level, Section, count, summary
+from orchestrator.doctor.local import TRAINABLES, facts_here, look_here
+from orchestrator.doctor.paths import Data, look_at_data
 from orchestrator.doctor.show import show
-from orchestrator.node_facts import NodeFacts
+from orchestrator.machine.node_facts import NodeFacts
 from orchestrator.progress import progress_bar
 
 
@@ -37,7 +37,7 @@ def examine(arguments: argparse.Namespace, console: Console) -> int:
     """1 if something blocks, else 0. Raises InputError."""
     file = None
     if arguments.cluster is not None:
-        from orchestrator.execution.cluster_file import read_cluster_file  # imports ray: seconds
+        from orchestrator.execution.on_ray.cluster_file import read_cluster_file  # imports ray: seconds
 
         file = read_cluster_file(arguments.cluster)
     facts = facts_here(arguments.runs)
@@ -55,9 +55,9 @@ def examine(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _servers(file: Any, arguments: argparse.Namespace, here: NodeFacts, data: Data) -> list[Section]:
+    from orchestrator.doctor.cluster import check_together
     from orchestrator.doctor.servers import check_server
     from orchestrator.doctor.ssh import ask_all
-    from orchestrator.doctor.together import check_together
 
     with progress_bar("asking the servers") as progress:
         answers = ask_all(file, TRAINABLES, _images(arguments, data), progress)

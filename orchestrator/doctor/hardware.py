@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.doctor.finding import Finding, blocks, ok, warning
-from orchestrator.node_facts import NodeFacts
+from orchestrator.core.finding import Finding, blocks, ok, warning
+from orchestrator.machine.node_facts import NodeFacts
 
 GIB = 2**30
 OBJECT_STORE = 0.3  # of the memory: what Ray's object store takes from /dev/shm

@@ -37,6 +37,9 @@ print(json.dumps(answer))
 """
 """Run by a Python that has torch: whether CUDA works on every GPU, and the share of memory that is free."""
 TORCH_S = 120
+# A server may still run version 0.1: the old names are answered by every version (0.1 has no others).
+FACTS = "orchestrator.node_facts"
+LIST_NODES = "orchestrator.execution.joined"
 FACTS_S = 60
 JOINED_S = 60
 CONNECT_S = 3
@@ -69,13 +72,13 @@ def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, 
     }
     if python is not None and answer["project_there"]:
         answer["facts"] = facts = said(
-            [python, "-m", "orchestrator.node_facts", "--trainable", asked["trainable"]], project, FACTS_S
+            [python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S
         )
         if facts.get("gpus"):
             answer["torch"] = said([python, "-c", TORCH], project, TORCH_S)
         address = cluster_address(rays, str(temp_dir))
         if asked["head"] is None and address:
-            command = [python, "-m", "orchestrator.execution.joined", address]
+            command = [python, "-m", LIST_NODES, address]
             answer["joined"] = said(command, project, JOINED_S, ray_environment(rays, str(temp_dir)))
             answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
     if "error" in answer.get("facts", {"error": "not installed"}):

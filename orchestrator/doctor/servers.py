@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.doctor.finding import Finding, blocks, ok, warning
+from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.hardware import check_hardware
-from orchestrator.doctor.reachable import SHORT, not_reached
+from orchestrator.doctor.network import SHORT, not_reached
 from orchestrator.doctor.setup import check_before_setup
 from orchestrator.doctor.ssh import Answer
-from orchestrator.execution.cluster_file import ClusterFile
-from orchestrator.node_facts import NodeFacts
+from orchestrator.execution.on_ray.cluster_file import ClusterFile
+from orchestrator.machine.node_facts import NodeFacts
 
 SKEW_ODD_S, SKEW_BLOCKS_S = 1.0, 60.0
 

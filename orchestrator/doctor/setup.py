@@ -7,7 +7,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from orchestrator.doctor.finding import Finding, blocks, ok, warning
+from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.hardware import GIB, gib
 
 OLDEST = "3.11"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.doctor.finding import Finding, Level, Section
+from orchestrator.core.finding import Finding, Level, Section
 
 MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.BLOCKS: "✗"}
 PLAIN = {Level.OK: "+", Level.WARNING: "!", Level.BLOCKS: "x"}

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from orchestrator.doctor.finding import Finding, blocks, ok, warning
-from orchestrator.node_facts import same_release
+from orchestrator.core.finding import Finding, blocks, ok, warning
+from orchestrator.machine.node_facts import same_release
 
 DISTRIBUTION = "fold-orchestrator"
 FRAMEWORKS = ("ray", "torch", "torchvision", "timm", "albumentations")

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.doctor import before_setup, probe
-from orchestrator.execution.cluster_file import ClusterFile
-from orchestrator.trial import Progress
+from orchestrator.core.callbacks import Progress
+from orchestrator.doctor import bootstrap, probe
+from orchestrator.execution.on_ray.cluster_file import ClusterFile
 
 CONNECT_S = 8
 ANSWER_S = 240.0  # torch on a cold disk takes a minute
@@ -112,7 +112,7 @@ def ask(
         "data": data,
     }
     call = f"main({mark!r}, json.loads({json.dumps(asked)!r}), before_setup)\n"
-    parts = [Path(str(part.__file__)).read_text() for part in (before_setup, probe)]
+    parts = [Path(str(part.__file__)).read_text() for part in (bootstrap, probe)]
     program = FUTURE + "\n".join([*(part.replace(FUTURE, "") for part in parts), call])
     return converse(ssh_command(file, address, by_head), address, program, mark)
 

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from orchestrator.doctor.finding import Finding, ok, warning
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
+from orchestrator.core.finding import Finding, ok, warning
 from orchestrator.tracking.settings import choose_mode, installed, project_asked_for, server
 
 CONNECT_S = 3.0

@@ -6,13 +6,16 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from orchestrator.errors import InputError
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError
+from orchestrator.core.trainable import Parameter, Resources, load_trainable
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
-from orchestrator.execution.sharing import Share
-from orchestrator.execution.worker import FoldRunWorker, load_trainable
-from orchestrator.local_data import check_images, on_this_node
-from orchestrator.trial import CheckpointStore, Dataset, Parameter, Progress, Resources
+from orchestrator.execution.on_ray.slots import Share
+from orchestrator.execution.worker import FoldRunWorker
+from orchestrator.inputs.node_images import check_images, on_this_node
+from orchestrator.storage.contract import CheckpointStore
 
 Values = Mapping[str, Sequence[Any]]
 """Parameter -> the values it can take."""
@@ -67,7 +70,7 @@ class _Ray:
     """A Ray cluster, this machine's own or one already running."""
 
     def __init__(self, share: Share, joined: bool) -> None:
-        from orchestrator.execution.on_ray import OnRay  # seconds to import: only when it is used
+        from orchestrator.execution.on_ray.backend import OnRay  # seconds to import: only when it is used
 
         self._here = OnRay(share, joined)
         self.slots = self._here.slots
@@ -95,7 +98,7 @@ def open_backend(inline: bool, address: str | None, share: Share) -> Iterator[Ba
             )
         yield _Inline(share.cpus or 1)
         return
-    from orchestrator.execution.cluster import connect
+    from orchestrator.execution.on_ray.cluster import connect
 
     with connect(address):
         yield _Ray(share, joined=address is not None)

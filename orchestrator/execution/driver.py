@@ -14,19 +14,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.budget import Keeper
-from orchestrator.checkpoints import delete_fold_run, keep_only_best, oof_name
-from orchestrator.errors import OrchestratorError, StorageError
-from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
-from orchestrator.exports import write_exports
-from orchestrator.history import History
-from orchestrator.predictions import assemble, fold_from_bytes, write_prediction
-from orchestrator.race.standings import OUT
-from orchestrator.sampling import Sampler
-from orchestrator.study import Study
-from orchestrator.trial import (
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import OrchestratorError, StorageError
+from orchestrator.core.events import (
     Action,
     Closed,
-    Dataset,
     Decided,
     Decision,
     EpochEnded,
@@ -36,10 +28,18 @@ from orchestrator.trial import (
     LegFailed,
     LegStarted,
     Proposed,
-    Race,
     RaceEvent,
     State,
 )
+from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
+from orchestrator.race.contract import Race
+from orchestrator.race.standings import OUT
+from orchestrator.sampling import Sampler
+from orchestrator.storage.checkpoint_files import delete_fold_run, keep_only_best, oof_name
+from orchestrator.study.exports import write_exports
+from orchestrator.study.history import History
+from orchestrator.study.predictions import assemble, fold_from_bytes, write_prediction
+from orchestrator.study.study import Study
 
 log = logging.getLogger(__name__)
 

@@ -1,36 +1,12 @@
-"""Who has joined the Ray at an address. Changes nothing there: no driver, no job, no task.
+"""The name by which a doctor asks who has joined a Ray, whatever version runs there: see on_ray/list_nodes.
 
-    python -m orchestrator.execution.joined 10.0.0.11:6390
-
-prints {"nodes": [{"address", "host", "alive", "head", "cpus", "gpus", "reason"}, ...]} as one line of JSON.
+Goes with the version after 0.2, when no server of version 0.1 is left to ask.
 """
-
-from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
-from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
-from ray.core.generated.gcs_pb2 import GcsNodeInfo
-
-
-def joined(address: str) -> list[dict[str, Any]]:
-    """Every node that ever joined, the dead included with why they left. Raises what Ray raises."""
-    nodes = GcsClient(address=address).get_all_node_info().values()
-    return [
-        {
-            "address": node.node_manager_address,
-            "host": node.node_manager_hostname,
-            "alive": node.state == GcsNodeInfo.GcsNodeState.ALIVE,
-            "head": node.is_head_node,
-            "cpus": node.resources_total.get("CPU", 0.0),
-            "gpus": node.resources_total.get("GPU", 0.0),
-            "reason": node.death_info.reason_message,
-        }
-        for node in nodes
-    ]
-
+from orchestrator.execution.on_ray.list_nodes import joined
 
 if __name__ == "__main__":
     print(json.dumps({"nodes": joined(sys.argv[1])}))

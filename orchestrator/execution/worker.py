@@ -7,7 +7,6 @@ is trained meanwhile (background.py).
 
 from __future__ import annotations
 
-import importlib
 import math
 import time
 import traceback
@@ -18,21 +17,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.checkpoints import later, oof_name, resume_name, superseded, weights_name
-from orchestrator.errors import InputError, NonFiniteError, StorageError, TrainableError
-from orchestrator.execution.background import Files, Writer
-from orchestrator.history import Best
-from orchestrator.predictions import fold_to_bytes
-from orchestrator.trial import (
-    CheckpointStore,
-    Dataset,
-    EpochEnded,
-    FoldRunKey,
-    Leg,
-    LegFailed,
-    Resources,
-    Trainable,
-)
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import NonFiniteError, StorageError
+from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
+from orchestrator.core.trainable import Resources, Trainable, load_trainable
+from orchestrator.execution.background_writer import Files, Writer
+from orchestrator.storage.checkpoint_files import later, oof_name, resume_name, superseded, weights_name
+from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.history import Best
+from orchestrator.study.predictions import fold_to_bytes
 
 
 @dataclass(frozen=True)
@@ -75,29 +68,6 @@ class _ResumeStateGoneError(Exception):
 
 
 Outcome = EpochEnded | LegFailed | StorageFailed
-
-
-def load_trainable(name: str) -> type[Trainable]:
-    """ "module:Class" -> the class. Raises TrainableError."""
-    module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except InputError:
-        raise
-    except Exception as error:  # whatever the module's own code raises on import
-        raise TrainableError(
-            f"trainable={name!r} cannot be imported: {type(error).__name__}: {error}; "
-            "correct the space's `trainable` or install what it needs"
-        ) from error
-    missing = [
-        item for item in ("parameters", "prepare", "run_epoch", "load_predictor") if not hasattr(found, item)
-    ]
-    if missing:
-        raise TrainableError(
-            f"trainable={name!r} lacks {', '.join(missing)}; see orchestrator.trial.Trainable"
-        )
-    trainable: type[Trainable] = found
-    return trainable
 
 
 class FoldRunWorker:

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from orchestrator.core.callbacks import Progress as Callback
 from orchestrator.progress.text import clean, duration
-from orchestrator.trial import Progress as Callback
 
 QUIET_S = 1.0
 LINE_EVERY_S = 5.0

@@ -15,9 +15,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.core.events import Action, State
 from orchestrator.progress.state import Frame, Pace, Slot, Told
 from orchestrator.progress.text import clean, clock_time, duration, parameters, per_epoch, score, varied
-from orchestrator.trial import Action, State, TrialStatus
+from orchestrator.race.contract import TrialStatus
 
 STATE_STYLE = {
     State.WAITING: "dim",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.core.events import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed
+from orchestrator.progress.budget_notices import not_told, order_told
 from orchestrator.progress.draw import budget_text, pace_text
-from orchestrator.progress.orders import not_told, order_told
 from orchestrator.progress.state import Frame, leaves_slot, place_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
-from orchestrator.trial import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, TrialStatus
+from orchestrator.race.contract import TrialStatus
 
 
 def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Iterator[str]:

@@ -11,9 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestrator.budget import NO_BUDGET, Budget
-from orchestrator.progress.orders import not_told, order_told
-from orchestrator.progress.text import clean
-from orchestrator.trial import (
+from orchestrator.core.events import (
     Action,
     Decision,
     EpochEnded,
@@ -23,8 +21,10 @@ from orchestrator.trial import (
     LegStarted,
     Proposed,
     State,
-    TrialStatus,
 )
+from orchestrator.progress.budget_notices import not_told, order_told
+from orchestrator.progress.text import clean
+from orchestrator.race.contract import TrialStatus
 
 KEPT_DECISIONS = 12
 GOES_ON = (Action.CONTINUE,)

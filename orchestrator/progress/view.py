@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.text import Text
 
 from orchestrator.budget import NO_BUDGET, Budget
+from orchestrator.core.events import BudgetSpent, Decision, EpochEnded, Event, Shortened
 from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
 from orchestrator.progress.state import Activity, Frame, Pace
 from orchestrator.progress.text import clean, duration
-from orchestrator.trial import BudgetSpent, Decision, EpochEnded, Event, Race, Shortened, TrialStatus
+from orchestrator.race.contract import Race, TrialStatus
 
 REFRESH_PER_SECOND = 2  # a picture of 16 slots takes 8 ms to draw
 LINE_EVERY_S = 10.0

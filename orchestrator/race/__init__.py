@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Unpack
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
 from orchestrator.race.baselines import Exhaustive, PooledASHA
+from orchestrator.race.config import RaceNumbers
 from orchestrator.race.fold_asha import FoldASHA
-from orchestrator.race.numbers import RaceNumbers
 from orchestrator.race.rule import Rule
 
 RULES = {

@@ -12,13 +12,13 @@ from typing import Unpack
 
 from sortedcontainers import SortedList
 
+from orchestrator.core.events import Action, Decision, Extended, Leg, State
 from orchestrator.race.cohort import Cohort
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.ladder import Ladder, Rung, behind, build_ladder, check_ladder, cost, describe, resize
-from orchestrator.race.numbers import RaceNumbers
 from orchestrator.race.quota import settled_quota
 from orchestrator.race.rule import Rule, check_extended
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Action, Decision, Extended, Leg, State
 
 Waiting = tuple[float, int, int]
 """(-score one rung below, trial, place in the fold order): the order in which legs are handed out."""

@@ -10,10 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Unpack
 
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.race.standings import OUT, Standings
-from orchestrator.trial import (
+from orchestrator.core.events import (
     Action,
     BudgetSpent,
     Decision,
@@ -28,6 +25,9 @@ from orchestrator.trial import (
     Shortened,
     State,
 )
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
+from orchestrator.race.standings import OUT, Standings
 
 LOST_TRIES = 10
 """In a row, of a fold run whose node went away each time."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 from typing import Unpack
 
-from orchestrator.race.numbers import Numbers, RaceNumbers
-from orchestrator.race.runs import FoldRuns
-from orchestrator.trial import State, TrialStatus
+from orchestrator.core.events import State
+from orchestrator.race.config import Numbers, RaceNumbers
+from orchestrator.race.contract import TrialStatus
+from orchestrator.race.fold_runs import FoldRuns
 
 OUT = (State.PRUNED, State.FAIL)
 

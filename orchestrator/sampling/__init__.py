@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
 from orchestrator.sampling.contract import Sampler
-from orchestrator.sampling.draws import GridSampler, RandomSampler, TriedFirst
+from orchestrator.sampling.random_and_grid import GridSampler, RandomSampler, TriedFirst
 from orchestrator.space import SearchSpace
 
 SAMPLERS = ("random", "grid", "tpe")

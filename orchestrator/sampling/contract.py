@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from orchestrator.trial import Event
+from orchestrator.core.events import Event
 
 
 class Sampler(Protocol):

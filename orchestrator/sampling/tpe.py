@@ -16,11 +16,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from orchestrator.domains import Domain
-from orchestrator.sampling.draws import RandomSampler
-from orchestrator.sampling.told import Told
-from orchestrator.space import SearchSpace, ordered
-from orchestrator.trial import Event, Proposed
+from orchestrator.core.events import Event, Proposed
+from orchestrator.sampling.random_and_grid import RandomSampler
+from orchestrator.sampling.trial_estimates import Told
+from orchestrator.space.domains import Domain
+from orchestrator.space.search_space import SearchSpace, ordered
 
 STARTUP = 10
 """So many proposals are random, and later ones too until so many trials have a value."""

@@ -16,10 +16,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from orchestrator.command import exit_code
-from orchestrator.errors import InputError
+from orchestrator.cli.exit_codes import exit_code
+from orchestrator.core.errors import InputError
 from orchestrator.servers import processes
-from orchestrator.servers.described import head_address, read
+from orchestrator.servers.inventory import head_address, read
 from orchestrator.servers.join import TOKEN, join
 from orchestrator.servers.remote import RemoteError, on
 
@@ -97,7 +97,7 @@ def join_workers(given: argparse.Namespace) -> int:
     if not servers.workers:
         return 0
     # It imports ray: a second that the other commands need not spend.
-    from orchestrator.execution.joined import joined
+    from orchestrator.execution.on_ray.list_nodes import joined
 
     address = f"{head_address(servers)}:{given.port}"
     members = lambda: {node["address"] for node in joined(address) if node["alive"]}  # noqa: E731

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from orchestrator.servers.described import Servers, address_of, head_address
+from orchestrator.servers.inventory import Servers, address_of, head_address
 from orchestrator.servers.remote import RemoteError, copy, on
 
 TOKEN = "~/.fold-orchestrator/token"

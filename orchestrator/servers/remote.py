@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.servers.described import Servers
+from orchestrator.servers.inventory import Servers
 
 # A first key is believed (there is nobody to ask) and remembered; a changed one is refused.
 OPTIONS = [

@@ -1,12 +1,12 @@
 """Where the bytes of fold runs lie: a directory, or a place with a URI such as s3://bucket/prefix.
 
-Both keep the contract `orchestrator.trial.CheckpointStore`; the third store, which carries bytes to the
-driver's own disk, needs Ray and stands in orchestrator.execution.head_store.
+Both keep the contract in contract.py; the third store, which carries bytes to the
+driver's own disk, needs Ray and stands in orchestrator.execution.on_ray.head_store.
 """
 
 from orchestrator.storage.claim import claim, release
 from orchestrator.storage.directory import DirectoryStore
-from orchestrator.storage.place import below, normalised, open_store, quick
+from orchestrator.storage.location import below, normalised, open_store, quick
 from orchestrator.storage.probe import probe
 from orchestrator.storage.uri import UriStore
 

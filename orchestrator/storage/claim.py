@@ -8,10 +8,10 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from orchestrator.errors import StudyError
+from orchestrator.core.errors import StudyError
+from orchestrator.storage.contract import CheckpointStore
 from orchestrator.storage.directory import CLAIM
 from orchestrator.storage.probe import PROBE
-from orchestrator.trial import CheckpointStore
 
 
 def claim(store: CheckpointStore, study: Path) -> None:

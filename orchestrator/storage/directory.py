@@ -7,8 +7,8 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.errors import StorageError
-from orchestrator.whole_file import whole_file
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.errors import StorageError
 
 CLAIM = "study.txt"
 """The first file of a study in a place that others may use too; see claim.py."""

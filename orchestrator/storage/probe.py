@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from orchestrator.errors import StorageError
-from orchestrator.trial import CheckpointStore
+from orchestrator.core.errors import StorageError
+from orchestrator.storage.contract import CheckpointStore
 
 PROBE = "probe-"
 """How the names of files begin that are only written to see whether one can."""

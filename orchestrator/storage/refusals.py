@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
-from orchestrator.errors import StorageError
+from orchestrator.core.errors import StorageError
 
 NO_KEYS = (
     "ACCESS_DENIED",

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 from orchestrator.storage.connecting import connect
 from orchestrator.storage.refusals import refused
 

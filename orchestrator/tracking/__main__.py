@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from orchestrator.errors import InputError, StudyError
+from orchestrator.core.errors import InputError, StudyError
 from orchestrator.progress import progress_bar
 from orchestrator.tracking.journal import Runs, Tail
 from orchestrator.tracking.mirror import Mirror

@@ -7,8 +7,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import StudyError
-from orchestrator.trial import (
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import (
     Action,
     Closed,
     Decided,

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.events import EpochEnded, FoldRunKey, State
 from orchestrator.tracking.journal import Runs
 from orchestrator.tracking.position import Position, Sent
 from orchestrator.tracking.settings import Mode
-from orchestrator.trial import EpochEnded, FoldRunKey, State
 
 OPEN_RUNS = 128  # at once; an open run costs under 1 MB, opening one again a third of a second
 INIT_TIMEOUT_S = 20.0

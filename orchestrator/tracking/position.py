@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import StudyError
-from orchestrator.trial import FoldRunKey
-from orchestrator.whole_file import whole_file
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import FoldRunKey
 
 FILE = "tracking.json"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from orchestrator.errors import InputError
+from orchestrator.core.errors import InputError
 
 SERVER = "https://api.wandb.ai"
 Mode = Literal["online", "offline", "disabled"]

@@ -7,6 +7,6 @@ python -m orchestrator.ensemble --study runs/mask runs/gender runs/age-male runs
 from dataclasses import replace
 
 from search_spaces import age
-from search_spaces.parts.faces import GENDER
+from search_spaces.shared.faces import GENDER
 
 space = replace(age.space, given=(GENDER, "female"))

@@ -4,8 +4,8 @@ python -m benchmarks.make_curves --space search_spaces/curves/age.py --data face
 """
 
 from orchestrator.space import Scale, SearchSpace
-from search_spaces.parts.curves import CURVES
-from search_spaces.parts.faces import AGE
+from search_spaces.shared.curves import CURVES
+from search_spaces.shared.faces import AGE
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

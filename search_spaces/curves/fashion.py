@@ -5,7 +5,7 @@ python -m benchmarks.make_curves --space search_spaces/curves/fashion.py --data 
 """
 
 from orchestrator.space import Scale, SearchSpace, categorical
-from search_spaces.parts.curves import CURVES
+from search_spaces.shared.curves import CURVES
 
 CLASSES = ["T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Boot"]
 

@@ -11,8 +11,8 @@ the drawn faces, a tiny network from scratch in place of its own (2026-11-21): m
 """
 
 from orchestrator.space import SearchSpace, choice
-from search_spaces.parts.faces import LABEL, STRATA
-from search_spaces.parts.recipes import scales
+from search_spaces.shared.faces import LABEL, STRATA
+from search_spaces.shared.recipes import scales
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

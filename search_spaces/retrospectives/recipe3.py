@@ -16,8 +16,8 @@ with three. Measured at the small scale on the drawn faces, a tiny network from 
 """
 
 from orchestrator.space import SearchSpace, choice, loguniform
-from search_spaces.parts.faces import LABEL, STRATA
-from search_spaces.parts.recipes import scales
+from search_spaces.shared.faces import LABEL, STRATA
+from search_spaces.shared.recipes import scales
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -5,7 +5,7 @@ python -m orchestrator.tune --space search_spaces/retrospectives/recipe3_age.py 
 
 from dataclasses import replace
 
-from search_spaces.parts.faces import AGE
 from search_spaces.retrospectives import recipe3
+from search_spaces.shared.faces import AGE
 
 space = replace(recipe3.space, target=AGE)

@@ -5,7 +5,7 @@ python -m orchestrator.tune --space search_spaces/retrospectives/recipe5_gender.
 
 from dataclasses import replace
 
-from search_spaces.parts.faces import GENDER
 from search_spaces.retrospectives import recipe5
+from search_spaces.shared.faces import GENDER
 
 space = replace(recipe5.space, target=GENDER)

@@ -5,7 +5,7 @@ python -m orchestrator.tune --space search_spaces/retrospectives/recipe5_mask.py
 
 from dataclasses import replace
 
-from search_spaces.parts.faces import MASK
 from search_spaces.retrospectives import recipe5
+from search_spaces.shared.faces import MASK
 
 space = replace(recipe5.space, target=MASK)

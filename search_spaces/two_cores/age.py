@@ -9,8 +9,8 @@ BBC-CV 0.531) where logistic regression on frozen features reaches 0.46 (2026-11
 """
 
 from orchestrator.space import SearchSpace, choice, loguniform
-from search_spaces.parts.faces import AGE, LABEL, STRATA
-from search_spaces.parts.two_cores import LITE
+from search_spaces.shared.faces import AGE, LABEL, STRATA
+from search_spaces.shared.two_cores import LITE
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -8,8 +8,8 @@ reached an out-of-fold macro-F1 of 0.900 (mean of folds, 2026-11-21).
 """
 
 from orchestrator.space import SearchSpace
-from search_spaces.parts.faces import GENDER, LABEL, STRATA
-from search_spaces.parts.two_cores import LITE, REGULAR
+from search_spaces.shared.faces import GENDER, LABEL, STRATA
+from search_spaces.shared.two_cores import LITE, REGULAR
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

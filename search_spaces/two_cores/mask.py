@@ -8,8 +8,8 @@ reached an out-of-fold macro-F1 of 0.996 (mean of folds, 2026-11-21).
 """
 
 from orchestrator.space import SearchSpace
-from search_spaces.parts.faces import LABEL, MASK, STRATA
-from search_spaces.parts.two_cores import LITE, REGULAR
+from search_spaces.shared.faces import LABEL, MASK, STRATA
+from search_spaces.shared.two_cores import LITE, REGULAR
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from orchestrator.checkpoints import resume_name
-from orchestrator.errors import StorageError
-from orchestrator.execution.background import Writer
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import StorageError
+from orchestrator.core.events import EpochEnded, Leg, LegFailed
+from orchestrator.core.trainable import Config, Parameter, Resources
+from orchestrator.execution.background_writer import Writer
 from orchestrator.execution.worker import FoldRunWorker, LegOrder, StorageFailed
-from orchestrator.history import Best
-from orchestrator.trial import Config, Dataset, EpochEnded, Leg, LegFailed, Parameter, Progress, Resources
+from orchestrator.storage.checkpoint_files import resume_name
+from orchestrator.study.history import Best
 
 WAIT_S = 20.0  # only ever used up by a failing test
 

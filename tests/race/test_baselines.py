@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.events import Action, LegFailed, Resumed, State
 from orchestrator.race import Exhaustive, PooledASHA, make_race
 from orchestrator.race.baselines.stock_asha import percentile
-from orchestrator.trial import Action, LegFailed, Resumed, State
-from tests.race.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, run_all, run_leg, start_next, states
 
 
 def test_exhaustive_runs_trial_by_trial_and_fold_by_fold() -> None:

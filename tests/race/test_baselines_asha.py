@@ -2,9 +2,9 @@
 
 import pytest
 
+from orchestrator.core.events import Action, Leg, LegFailed, State
 from orchestrator.race.baselines import FoldMeanASHA, PerFoldASHA, PooledASHA
-from orchestrator.trial import Action, Leg, LegFailed, State
-from tests.race.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, run_all, run_leg, start_next, states
 
 
 @pytest.mark.parametrize("rule, stops", [(PerFoldASHA, False), (PooledASHA, True)])

@@ -2,18 +2,10 @@
 
 import pytest
 
+from orchestrator.core.events import Action, Decision, Extended, Leg, LegFailed, Resumed, State
 from orchestrator.race.baselines import Aggressive, Forgiving, SequentialCV
 from orchestrator.race.rule import Rule
-from orchestrator.trial import (
-    Action,
-    Decision,
-    Extended,
-    Leg,
-    LegFailed,
-    Resumed,
-    State,
-)
-from tests.race.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, run_all, run_leg, start_next, states
 
 
 def legs(race: Rule, slots: int) -> list[tuple[int, int, int, int]]:

@@ -7,7 +7,8 @@ import optuna
 import pytest
 from numpy.typing import NDArray
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.events import Action, LegFailed, State
 from orchestrator.race.baselines.optuna_rules import (
     OptunaHyperband,
     OptunaSuccessiveHalving,
@@ -15,8 +16,7 @@ from orchestrator.race.baselines.optuna_rules import (
 )
 from orchestrator.race.rule import Rule
 from orchestrator.race.simulate import simulate
-from orchestrator.trial import Action, LegFailed, State
-from tests.race.scenes import epoch, run_leg, start_next, states
+from tests.support.scenes import epoch, run_leg, start_next, states
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

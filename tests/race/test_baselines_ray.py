@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
+from orchestrator.core.events import Action, Decision
 from orchestrator.race.baselines import FoldMeanASHA, PerFoldASHA, PooledASHA
 from orchestrator.race.rule import Rule
-from orchestrator.trial import Action, Decision
-from tests.race.scenes import epoch, start_next
+from tests.support.scenes import epoch, start_next
 
 NUMBERS = pytest.mark.parametrize("factor, max_t", [(3, 18), (2, 9), (4, 20), (3, 9)])
 MODES = pytest.mark.parametrize("mode, sign", [("max", 1), ("min", -1)])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from orchestrator.core.events import BudgetSpent, Shortened, State, from_json, to_json
 from orchestrator.race.baselines import (
     Aggressive,
     Exhaustive,
@@ -20,8 +21,7 @@ from orchestrator.race.baselines.optuna_rules import (
 )
 from orchestrator.race.rule import Rule
 from orchestrator.race.simulate import simulate
-from orchestrator.trial import BudgetSpent, Shortened, State, from_json, to_json
-from tests.race.scenes import Storm, snapshot, states
+from tests.support.scenes import Storm, snapshot, states
 
 RULES = [
     *(

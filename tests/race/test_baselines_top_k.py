@@ -1,18 +1,9 @@
 """All but the top K after i epochs: who goes on, when, and who fills a vacancy."""
 
+from orchestrator.core.events import Action, BudgetSpent, Decision, Extended, Leg, LegFailed, Shortened, State
 from orchestrator.race.baselines import TopKAfterEpochs
 from orchestrator.race.rule import Rule
-from orchestrator.trial import (
-    Action,
-    BudgetSpent,
-    Decision,
-    Extended,
-    Leg,
-    LegFailed,
-    Shortened,
-    State,
-)
-from tests.race.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, run_all, run_leg, start_next, states
 
 
 def legs(race: Rule, slots: int) -> list[tuple[int, int, int, int]]:

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
+from orchestrator.core.events import Action, Extended, Leg, LegFailed, Resumed, State
 from orchestrator.race import FoldASHA
 from orchestrator.race.ladder import Rung, build_ladder, cost
-from orchestrator.trial import Action, Extended, Leg, LegFailed, Resumed, State
-from tests.race.scenes import epoch, run_all, run_leg, start, start_next, states
+from tests.support.scenes import epoch, run_all, run_leg, start, start_next, states
 
 
 def small(**changes: object) -> FoldASHA:

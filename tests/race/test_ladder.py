@@ -1,6 +1,6 @@
 import pytest
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
 from orchestrator.race.ladder import build_ladder, check_ladder, cost, describe, resize
 
 

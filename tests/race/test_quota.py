@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
+from orchestrator.core.events import Action, EpochEnded, Extended, LegFailed, State
 from orchestrator.race import FoldASHA
 from orchestrator.race.cohort import Cohort
 from orchestrator.race.ladder import Rung, behind
 from orchestrator.race.quota import movement, settled_quota
 from orchestrator.race.simulate import simulate
-from orchestrator.trial import Action, EpochEnded, Extended, LegFailed, State
-from tests.race.scenes import epoch, run_all, start_next, states
+from tests.support.scenes import epoch, run_all, start_next, states
 
 LADDER = (Rung(1, 1, 8), Rung(1, 2, 8), Rung(1, 4, 4, 2, 6), Rung(2, 4, 1))
 

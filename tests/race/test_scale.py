@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from orchestrator.core.events import Action, EpochEnded, LegStarted, State
 from orchestrator.race import make_race
 from orchestrator.race.simulate import simulate
-from orchestrator.race.simulate.clock import Simulation
+from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.race.simulate.synthetic import draw_curves
-from orchestrator.trial import Action, EpochEnded, LegStarted, State
 
 TRIALS, FOLDS, EPOCHS, SLOTS = 2_000, 5, 18, 1_000
 

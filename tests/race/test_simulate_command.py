@@ -11,11 +11,11 @@ import pytest
 
 from orchestrator.race import RULES
 from orchestrator.race.simulate.__main__ import main, read_table
-from orchestrator.race.simulate.contest import Contest, hold
-from orchestrator.race.simulate.entries import Entry
-from orchestrator.race.simulate.figures import Terms, costs, race_once
+from orchestrator.race.simulate.rule_specs import Entry
+from orchestrator.race.simulate.summary import Terms, costs, race_once
 from orchestrator.race.simulate.synthetic import DrawnCurves, draw_curves
 from orchestrator.race.simulate.table import CurveTable
+from orchestrator.race.simulate.tournament import Contest, hold
 
 SHIPPED = Path(__file__).parents[2] / "benchmarks" / "tables" / "fashion"
 FIGURES = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "complete_trials")

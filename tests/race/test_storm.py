@@ -5,14 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from orchestrator.core.events import Shortened, State, from_json, to_json
 from orchestrator.race import RULES, make_race
 from orchestrator.race.fold_asha import SLOPE
 from orchestrator.race.ladder import Ladder, build_ladder, check_ladder
 from orchestrator.race.quota import TIE
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
-from orchestrator.trial import Shortened, State, from_json, to_json
-from tests.race.scenes import LADDER, Storm, big, run_all, snapshot, states
+from tests.support.scenes import LADDER, Storm, big, run_all, snapshot, states
 
 
 @pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "pooled_asha"])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import check
-from orchestrator.study import Study
-from orchestrator.tune import main
+from orchestrator.check import __main__ as check
+from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "retrospectives"
 RECIPES = sorted(path.stem for path in FOLDER.glob("recipe?.py"))

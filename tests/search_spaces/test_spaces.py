@@ -11,13 +11,13 @@ import pytest
 from orchestrator.race.ladder import build_ladder, check_ladder, cost
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SCALES, SearchSpace
-from orchestrator.space_file import load_space
+from orchestrator.space.loading import load_space
+from trainables.network.torchvision_ops import timm
 from trainables.parameters import PARAMETERS, completed
-from trainables.torchvision_ops import timm
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 FILES = sorted(
-    path for path in FOLDER.rglob("*.py") if path.stem != "__init__" and path.parent.name != "parts"
+    path for path in FOLDER.rglob("*.py") if path.stem != "__init__" and path.parent.name != "shared"
 )
 COMPETITION = ("age", "gender", "mask", "joint")
 

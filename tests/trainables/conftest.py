@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.trial import Dataset
-from tests.trainables.images import write_dataset
+from orchestrator.core.dataset import Dataset
+from tests.support.drawn_images import write_dataset
 
 
 @pytest.fixture(scope="session")

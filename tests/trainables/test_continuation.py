@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from orchestrator.trial import Dataset
-from tests.trainables.images import classifier, run, same
+from orchestrator.core.dataset import Dataset
+from tests.support.drawn_images import classifier, run, same
 
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "sgd, cosine with warm-up, strong augmentation": {

@@ -11,10 +11,10 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from orchestrator.errors import InputError, NonFiniteError, TrainableError
-from orchestrator.metrics import score
-from orchestrator.trial import Dataset
-from tests.trainables.images import classifier, run, with_fold_poisoned
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, NonFiniteError, TrainableError
+from orchestrator.core.metrics import score
+from tests.support.drawn_images import classifier, run, with_fold_poisoned
 from trainables.image_classifier import ImageClassifier
 
 
@@ -156,8 +156,8 @@ def test_prepare_builds_a_store_for_each_size_under_one_progress(dataset: Datase
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("amp", [True, False])
 def test_on_a_gpu_it_learns_and_frees_its_memory(dataset: Dataset, amp: bool) -> None:
-    from orchestrator.trial import Resources
-    from tests.trainables.images import SMALL
+    from orchestrator.core.trainable import Resources
+    from tests.support.drawn_images import SMALL
 
     config = {**SMALL, "amp": amp, "augment": "medium"}
     trained = ImageClassifier(dataset, 0, config, 6, 5, Resources(cpus=2, gpus=0.5))

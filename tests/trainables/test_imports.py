@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables.batches import in_order, slices
 from trainables.parameters import PARAMETERS, completed
+from trainables.prefetch import in_order, slices
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -34,7 +34,8 @@ def test_timm_can_be_imported_whatever_torchvision_was_built_for() -> None:
         "torch.ops.load_library = refuse\n"
     )
     code = (
-        "from trainables import torchvision_ops as t\nprint(t.extension_loads(), t.timm.is_model('resnet18'))"
+        "from trainables.network import torchvision_ops as t\n"
+        "print(t.extension_loads(), t.timm.is_model('resnet18'))"
     )
     assert python(hide + code) == "False True"
 
@@ -46,7 +47,7 @@ def test_nothing_is_declared_where_the_extension_loads() -> None:
         "import importlib.util, sys, types\n"
         "sys.modules['timm'] = types.ModuleType('timm')\n"
         "sys.modules['timm.scheduler'] = types.ModuleType('timm.scheduler')\n"
-        "from trainables import torchvision_ops as t\n"
+        "from trainables.network import torchvision_ops as t\n"
         "print(t._LIBRARY)"
     )
     assert python(code) == "None"

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.errors import ImageReadError, TrainableError, WeightsError
-from orchestrator.trial import Dataset, Resources
-from tests.trainables.images import ONE_CPU, SMALL, classifier
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import ImageReadError, TrainableError, WeightsError
+from orchestrator.core.trainable import Resources
+from tests.support.drawn_images import ONE_CPU, SMALL, classifier
 from trainables import inference
 from trainables.image_classifier import ImageClassifier
 from trainables.inference import ImagePredictor

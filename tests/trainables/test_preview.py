@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from orchestrator.errors import ImageReadError, TrainableError
-from orchestrator.trial import Dataset
-from trainables.image_store import open_store
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import ImageReadError, TrainableError
+from trainables.images.image_store import open_store
 from trainables.parameters import completed
 from trainables.preview import Preview, preview
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from orchestrator.errors import TrainableError
-from orchestrator.metrics import macro_f1
-from orchestrator.trial import Dataset, Factor
-from tests.trainables.images import CLASSES, SMALL, classifier, run, same, with_fold_poisoned
+from orchestrator.core.dataset import Dataset, Factor
+from orchestrator.core.errors import TrainableError
+from orchestrator.core.metrics import macro_f1
+from tests.support.drawn_images import CLASSES, SMALL, classifier, run, same, with_fold_poisoned
 from trainables.image_classifier import ImageClassifier
 
 BASE: dict[str, Any] = {"augment": "none", "momentum": 0.5}

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Unpack
 
+from orchestrator.core.events import Decision, Leg
 from orchestrator.race.baselines.sequential_cv import SequentialCV
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Decision, Leg
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 
 
 @dataclass(frozen=True)

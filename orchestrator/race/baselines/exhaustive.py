@@ -6,10 +6,10 @@ from typing import Unpack
 
 from sortedcontainers import SortedList
 
-from orchestrator.race.numbers import RaceNumbers
+from orchestrator.core.events import Action, Decision, Extended, Leg, State
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule, check_extended
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Action, Decision, Extended, Leg, State
 
 
 class Exhaustive(Rule):

@@ -6,11 +6,11 @@ import math
 from abc import abstractmethod
 from typing import Unpack
 
+from orchestrator.core.events import Action, Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
 from orchestrator.race.baselines.stock_asha import ScoreList, expected_fold_epochs, milestones
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Action, Decision, Leg
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 
 
 class Lockstep(Exhaustive):

@@ -10,13 +10,13 @@ import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.trial import TrialState
 
-from orchestrator.errors import SearchSpaceError
+from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.events import Decision, Leg, State
 from orchestrator.race.baselines.early_stopped_cv import EarlyStoppedCV, records_and_rest
 from orchestrator.race.baselines.lockstep import Lockstep
 from orchestrator.race.baselines.stock_asha import expected_fold_epochs
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Decision, Leg, State
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 
 OPTUNA_STATE = {State.PRUNED: TrialState.PRUNED, State.FAIL: TrialState.FAIL}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from orchestrator.core.events import Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
 from orchestrator.race.baselines.stock_asha import ScoreList, expected_fold_epochs, milestones
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Decision, Leg
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 
 
 class PooledASHA(Exhaustive):

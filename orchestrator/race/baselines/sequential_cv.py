@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.race.baselines.exhaustive import Exhaustive
-from orchestrator.race.runs import FoldRun
+from orchestrator.race.fold_runs import FoldRun
 
 
 class SequentialCV(Exhaustive):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from sortedcontainers import SortedList
 
-from orchestrator.race.numbers import Numbers
+from orchestrator.race.config import Numbers
 
 
 def milestones(numbers: Numbers) -> list[int]:

@@ -7,10 +7,10 @@ from typing import Unpack
 
 from sortedcontainers import SortedList
 
+from orchestrator.core.events import Action, Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
-from orchestrator.race.numbers import RaceNumbers
-from orchestrator.race.runs import FoldRun
-from orchestrator.trial import Action, Decision, Leg
+from orchestrator.race.config import RaceNumbers
+from orchestrator.race.fold_runs import FoldRun
 
 
 @dataclass

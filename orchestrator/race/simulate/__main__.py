@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from orchestrator.arguments import whole
-from orchestrator.command import exit_code
-from orchestrator.errors import InputError
+from orchestrator.cli.arguments import whole
+from orchestrator.cli.exit_codes import exit_code
+from orchestrator.core.errors import InputError
 from orchestrator.race import RULES, make_race
-from orchestrator.race.simulate.contest import Contest, hold
-from orchestrator.race.simulate.entries import Entry, parse_entry
-from orchestrator.race.simulate.figures import Terms, summary, to_json
+from orchestrator.race.simulate.rule_specs import Entry, parse_entry
+from orchestrator.race.simulate.summary import Terms, summary, to_json
 from orchestrator.race.simulate.table import CurveTable, CurveTableError, build_table, with_votes
+from orchestrator.race.simulate.tournament import Contest, hold
 
 SHOWN = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "complete_trials", "ensemble")
 

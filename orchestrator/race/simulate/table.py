@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.errors import InputError
-
-Floats = NDArray[np.float64]
-
+from orchestrator.core.arrays import Floats
+from orchestrator.core.errors import InputError
 
 MOST_EPOCHS = 100_000
 

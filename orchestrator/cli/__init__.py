@@ -1,0 +1,1 @@
+"""What commands share: argument types, exit codes, signals."""

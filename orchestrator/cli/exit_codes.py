@@ -1,0 +1,26 @@
+"""What every command does with what ends it: exit codes, one line on standard error, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from orchestrator.cli.signals import ignore_interrupts, treat_hangups_as_interrupts
+from orchestrator.core.errors import InputError, OrchestratorError, StorageError
+
+
+def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
+    """What `run` returns (None: 0); 2 for wrong input or a full disk, 1 for another refusal, 130 interrupted.
+
+    interrupted: what to tell the user then.
+    """
+    treat_hangups_as_interrupts()
+    try:
+        return run() or 0
+    except KeyboardInterrupt:
+        ignore_interrupts()
+        print(interrupted, file=sys.stderr)
+        return 130
+    except OrchestratorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, InputError | StorageError) else 1

@@ -1,0 +1,1 @@
+"""Words every room shares: errors, events, the trainable contract, metrics, files that appear whole."""

@@ -1,0 +1,143 @@
+"""The contract between the orchestrator and a model that learns: one class, found by its dotted name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, TrainableError
+
+Config = Mapping[str, Any]
+"""One configuration: parameter name -> JSON value. Inactive conditional parameters are absent."""
+
+
+TTA = ("none", "flip", "five_crop", "five_crop_flip")
+"""Test-time augmentation: the views of an image whose probabilities are averaged."""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one fold run may use. gpus is a fraction; 0 means CPU."""
+
+    cpus: int = 1
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter a trainable accepts. `choices` None: any value of `types`."""
+
+    default: Any
+    types: tuple[str, ...] = ("float",)  # of: "bool", "int", "float", "str", "none"
+    choices: tuple[Any, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    doc: str = ""
+
+
+class Predictor(Protocol):
+    """One model in memory."""
+
+    def predict(
+        self,
+        paths: Sequence[str],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+    ) -> NDArray[np.float32]:
+        """Class probabilities, shape (len(paths), C), rows summing to 1. Raises ImageReadError.
+
+        columns: of the manifest, as in `Dataset.columns`, each of len(paths); face boxes for example.
+        """
+        ...
+
+
+class Trainable(Protocol):
+    """One fold run in memory. Built by a worker, driven epoch by epoch.
+
+    `python -m orchestrator.check` also uses two classmethods where they exist: check_values(values, dataset),
+    which raises InputError for values that cannot work, and preview(dataset, config, fold, rows, repeats,
+    seed), which gives paths, labels and images as training and validation see them.
+    """
+
+    def __init__(
+        self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
+    ) -> None: ...
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Parameter]:
+        """Every parameter it accepts; a space that names another one is refused."""
+        ...
+
+    @classmethod
+    def prepare(
+        cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
+    ) -> None:
+        """Once per node before anything runs: check weights, decode images. `values` maps each parameter
+        to the values it can take (defaults included). Raises InputError."""
+        ...
+
+    def run_epoch(self) -> dict[str, float]:
+        """Trains one epoch and validates. Finite metrics, `dataset.metric` among them.
+
+        Raises NonFiniteError.
+        """
+        ...
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of the last `run_epoch`, (n_val, C), in the order of `dataset.validation_rows(fold)`."""
+        ...
+
+    def weights(self) -> bytes:
+        """The model as safetensors: what `load_predictor` needs."""
+        ...
+
+    def state(self) -> bytes:
+        """All that continuing needs: model, optimizer, scheduler, RNG, position.
+
+        Loads with weights_only=True.
+        """
+        ...
+
+    def load_state(self, data: bytes) -> None: ...
+
+    def close(self) -> None:
+        """Frees memory, GPU memory included."""
+        ...
+
+    @classmethod
+    def load_predictor(
+        cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
+    ) -> Predictor:
+        """A predictor from `weights()`; resources None: a GPU if there is one, else all cores."""
+        ...
+
+
+def load_trainable(name: str) -> type[Trainable]:
+    """ "module:Class" -> the class. Raises TrainableError."""
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the module's own code raises on import
+        raise TrainableError(
+            f"trainable={name!r} cannot be imported: {type(error).__name__}: {error}; "
+            "correct the space's `trainable` or install what it needs"
+        ) from error
+    missing = [
+        item for item in ("parameters", "prepare", "run_epoch", "load_predictor") if not hasattr(found, item)
+    ]
+    if missing:
+        raise TrainableError(
+            f"trainable={name!r} lacks {', '.join(missing)}; see orchestrator.trial.Trainable"
+        )
+    trainable: type[Trainable] = found
+    return trainable

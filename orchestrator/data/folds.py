@@ -1,0 +1,244 @@
+"""The fold plan: in which fold each row is validated. Groups never cross folds; shares of the strata agree.
+
+The plan is a function of the manifest, k, the seed and the strata, and is frozen on disk under their
+fingerprint, so that studies of different targets on one manifest can be compared row by row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.core.arrays import Labels
+from orchestrator.core.errors import FoldPlanError, ManifestError
+from orchestrator.data.group_split import spread_groups
+from orchestrator.data.manifest import Manifest, role_conflict
+from orchestrator.data.scalars import plain_cells
+from orchestrator.data.table_files import read_parquet, write_parquet, written_record
+from orchestrator.data.targets import Joint, Target, mixed_radix
+
+EXTRA, TEST = -1, -2
+_VERSION = 1  # of the rule that makes folds; another rule must not answer for this one's files
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPlan:
+    """folds (n,): the fold in which each manifest row is validated, -1 for role extra, -2 for role test.
+
+    fingerprint: of the manifest's rows, k and the folds; equal plans have equal ones, however made.
+    """
+
+    folds: NDArray[np.int16]
+    k: int
+    seed: int
+    fingerprint: str
+    manifest_fingerprint: str = ""
+    inputs: str = ""
+
+    def write(self, path: Path) -> None:
+        """As Parquet with the column fold, whole or not at all. Raises StorageError."""
+        record = {
+            "k": self.k,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "manifest_fingerprint": self.manifest_fingerprint,
+            "inputs": self.inputs,
+        }
+        write_parquet(path, pd.DataFrame({"fold": self.folds}), record)
+
+    @classmethod
+    def read(cls, path: Path) -> FoldPlan:
+        """Inverse of `write`. Raises FoldPlanError for a file that was changed or is not a plan."""
+        try:
+            frame, metadata = read_parquet(path)
+        except ManifestError as error:
+            raise FoldPlanError(f"fold plan {error}") from None
+        record = written_record(metadata)
+        if record is None or "manifest_fingerprint" not in record or list(frame) != ["fold"]:
+            raise FoldPlanError(f"{path} is not a fold plan that this program wrote; restore or delete it")
+        plan = cls(frame["fold"].to_numpy(np.int16), **record)
+        if plan.fingerprint != _content(plan.manifest_fingerprint, plan.k, plan.folds):
+            raise FoldPlanError(
+                f"{path}: its folds don't match its fingerprint {plan.fingerprint[:12]}; "
+                "restore it from a copy, or delete it to have the folds made anew"
+            )
+        return plan
+
+
+def build_fold_plan(
+    manifest: Manifest, k: int, seed: int, strata: Sequence[Target], fold_column: str | None = None
+) -> FoldPlan:
+    """Folds of the train rows: each group in one fold, the joint stratum's shares as equal as can be.
+
+    fold_column: take the folds from this column instead of making them.
+    Raises FoldPlanError, or ManifestError from a target.
+    """
+    if k < 2:
+        raise FoldPlanError(f"folds={k}: cross-validation needs at least 2")
+    conflict = role_conflict(manifest.frame)
+    if conflict is not None:
+        raise FoldPlanError(f"manifest {manifest.name!r}: {conflict}")
+    roles = manifest.frame["role"].to_numpy()
+    folds = np.where(roles == "test", TEST, EXTRA).astype(np.int16)
+    train = manifest.frame[roles == "train"].reset_index(drop=True)
+    if train.empty:
+        raise FoldPlanError(f"manifest {manifest.name!r} has no row with role train; folds need some")
+    if fold_column is None:
+        folds[roles == "train"] = _made_folds(train, k, seed, _single(strata))
+    else:
+        folds[roles == "train"] = _given_folds(train, k, fold_column)
+    return FoldPlan(
+        folds,
+        k,
+        seed,
+        _content(manifest.fingerprint, k, folds),
+        manifest.fingerprint,
+        _inputs(manifest, k, seed, strata, fold_column),
+    )
+
+
+def load_or_build(
+    directory: Path,
+    manifest: Manifest,
+    k: int,
+    seed: int,
+    strata: Sequence[Target],
+    fold_column: str | None = None,
+) -> FoldPlan:
+    """The plan frozen in `directory` for these inputs; made and written if there is none yet.
+
+    Two processes may do this at once: both write the same bytes, each by an atomic replace.
+    Raises FoldPlanError (also for a file that was changed), ManifestError, StorageError.
+    """
+    inputs = _inputs(manifest, k, seed, strata, fold_column)
+    path = directory / f"folds-{inputs[:16]}.parquet"
+    if not path.exists():
+        plan = build_fold_plan(manifest, k, seed, strata, fold_column)
+        plan.write(path)
+        return plan
+    plan = FoldPlan.read(path)
+    if plan.inputs != inputs or len(plan.folds) != len(manifest.frame):
+        raise FoldPlanError(f"{path} was made for another manifest, k, seed or strata; delete it")
+    return plan
+
+
+# ---- fingerprints ---------------------------------------------------------------------------------
+
+
+def _content(manifest_fingerprint: str, k: int, folds: NDArray[np.int16]) -> str:
+    digest = hashlib.sha256(f"{manifest_fingerprint} {k} ".encode())
+    digest.update(np.ascontiguousarray(folds, dtype="<i2").tobytes())
+    return digest.hexdigest()
+
+
+def _inputs(manifest: Manifest, k: int, seed: int, strata: Sequence[Target], column: str | None) -> str:
+    record: dict[str, Any] = {
+        "version": _VERSION,
+        "manifest": manifest.fingerprint,
+        "k": k,
+        "seed": seed,
+        "strata": [target.to_json() for target in _single(strata)],
+        "fold_column": column,
+    }
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _single(strata: Sequence[Target]) -> list[Target]:
+    """Joints taken apart, each target once, in an order of their own: (mask, age) is (age, mask)."""
+    parts: dict[str, Target] = {}
+    for target in strata:
+        inner = _single(target.parts) if isinstance(target, Joint) else [target]
+        parts.update({json.dumps(part.to_json(), sort_keys=True): part for part in inner})
+    return [parts[key] for key in sorted(parts)]
+
+
+# ---- folds made here ------------------------------------------------------------------------------
+
+
+def _made_folds(train: pd.DataFrame, k: int, seed: int, strata: Sequence[Target]) -> NDArray[np.int16]:
+    groups, names = pd.factorize(train["group"], sort=True)
+    if len(names) < k:
+        raise FoldPlanError(f"{len(names)} people cannot fill {k} folds; use fewer folds")
+    labels = [target.encode(train) for target in strata]
+    for target, values in zip(strata, labels, strict=True):
+        _refuse_rare_classes(target, values, groups, k)
+    single = [_counts(groups, values) for values in [np.zeros(len(train), np.int64), *labels]]
+    combined = (
+        [_counts(groups, mixed_radix(labels, [len(target.classes) for target in strata]))]
+        if len(strata) > 1
+        else []
+    )
+    required = sum(part.shape[1] for part in single)
+    rng = np.random.default_rng([seed, k])
+    fold_of_group = spread_groups(np.hstack(single + combined), required, k, rng)
+    if fold_of_group is None:
+        raise FoldPlanError(
+            f"no split into {k} folds was found that has every class of {', '.join(t.name for t in strata)} "
+            "in every fold; use fewer folds or merge rare classes"
+        )
+    return fold_of_group[groups]
+
+
+def _counts(groups: NDArray[np.int64], values: Labels) -> NDArray[np.int64]:
+    """Rows per group and value: (groups, values that occur)."""
+    _, dense = np.unique(values, return_inverse=True)
+    width = int(dense.max()) + 1
+    flat = np.bincount(groups * width + dense, minlength=(int(groups.max()) + 1) * width)
+    return flat.reshape(-1, width).astype(np.int64)
+
+
+def _refuse_rare_classes(target: Target, values: Labels, groups: NDArray[np.int64], k: int) -> None:
+    for number, label in enumerate(target.classes):
+        people = len(np.unique(groups[values == number]))
+        if people < k:
+            raise FoldPlanError(
+                f"class {label!r} of target {target.name!r} has {people} people (groups) for {k} folds: "
+                "some fold would have none to validate on; use fewer folds, or merge the class with another"
+            )
+
+
+# ---- folds given by the user, and refusals ---------------------------------------------------------
+
+
+def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
+    if column not in train:
+        raise FoldPlanError(
+            f"fold column {column!r} is not in the manifest; it has {', '.join(train.columns)}"
+        )
+    cells = plain_cells(train[column])
+    if None in cells:
+        raise FoldPlanError(
+            f"fold column {column!r} is empty for {train['path'].iloc[cells.index(None)]} "
+            f"({cells.count(None)} train rows in all); give each train row its fold"
+        )
+    texts = {str(cell) for cell in cells}
+    whole = all(text.removeprefix("-").isdecimal() for text in texts)
+    names = sorted(texts, key=lambda text: (int(text), text)) if whole else sorted(texts)
+    if len(names) != k:
+        raise FoldPlanError(
+            f"fold column {column!r} has {len(names)} folds ({', '.join(names[:8])}) and the space "
+            f"asks for {k}; set folds={len(names)} or correct the column"
+        )
+    number = {name: index for index, name in enumerate(names)}
+    folds = np.array([number[str(cell)] for cell in cells], dtype=np.int16)
+    _refuse_split_groups(train, folds, column)
+    return folds
+
+
+def _refuse_split_groups(train: pd.DataFrame, folds: NDArray[np.int16], column: str) -> None:
+    split = pd.Series(folds).groupby(train["group"].to_numpy()).nunique()
+    torn = split[split > 1].index.tolist()
+    if torn:
+        found = sorted(set(map(str, train[column][train["group"] == torn[0]])))
+        raise FoldPlanError(
+            f"fold column {column!r} puts group {torn[0]!r} into folds {', '.join(found)} ({len(torn)} such "
+            "groups): a person would be trained on and validated on; give all rows of a group one fold"
+        )

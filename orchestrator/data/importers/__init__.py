@@ -1,0 +1,1 @@
+"""One layout of images per file."""

@@ -1,0 +1,97 @@
+"""One function per layout of images: each gives rows, a root and what groups them.
+
+train.csv + images/<path>/{mask1..5,incorrect_mask,normal}.*   the mask competition, seven photos a person
+info.csv + images/                                             its evaluation part, role test
+table.csv or .parquet with named columns                       images relative to the table's folder
+age_gender_race_timestamp.jpg                                  UTKFace names
+<class>/*.jpg                                                  a folder per class
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.core.text import shortened
+from orchestrator.data.importers.contract import (
+    Imported,
+    dataset_name,
+    images_in,
+    require,
+)
+from orchestrator.data.table_files import read_csv, tidy
+
+PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
+COMPETITION = ("id", "gender", "race", "age", "path")
+
+
+# ---- the competition ------------------------------------------------------------------------------
+
+
+def competition_train(folder: Path) -> Imported:
+    """A row per photo, grouped by `id`, mask in worn, wrong, none. Raises ManifestError."""
+    table = read_csv(folder / "train.csv")
+    require(table, COMPETITION, folder / "train.csv")
+    if table.empty:
+        raise ManifestError(f"{folder / 'train.csv'} has a header and no person; it needs a line per person")
+    nameless = table.index[table["path"].isna()]
+    if len(nameless):
+        raise ManifestError(f"{folder / 'train.csv'}: column 'path' is empty in row {nameless[0] + 1}")
+    people = table.astype({"path": str})
+    repeated = sorted(people["path"][people["path"].duplicated()])
+    if repeated:
+        raise ManifestError(
+            f"{folder / 'train.csv'}: folder {shortened(repeated)} is listed more than once; keep one line"
+        )
+    missing: list[str] = []
+    unknown: list[str] = []
+    photos = [_photos_of(folder, name, missing, unknown) for name in people["path"]]
+    if missing:
+        raise ManifestError(
+            f"{folder}: {len(missing)} folders or photos that train.csv needs are missing: "
+            f"{shortened(missing)}; add them, or take the people out of train.csv"
+        )
+    rows = [
+        {**person, "path": f"images/{person['path']}/{file}", "photo": stem, "mask": PHOTOS[stem]}
+        for person, files in zip(people.to_dict("records"), photos, strict=True)
+        for stem, file in files.items()
+    ]
+    frame = tidy({str(name): [row[name] for row in rows] for name in rows[0]})
+    notes = (f"{len(unknown)} files that are none of the seven photos are left out: {shortened(unknown)}",)
+    return Imported(frame, folder, dataset_name(folder), "id", listed=True, notes=notes if unknown else ())
+
+
+def _photos_of(folder: Path, name: str, missing: list[str], unknown: list[str]) -> dict[str, str]:
+    """stem -> file name of one person; appends what is missing or unknown."""
+    place = f"images/{name}"
+    try:
+        files = images_in(folder / place)
+    except (FileNotFoundError, NotADirectoryError):
+        missing.append(f"{place}/")
+        return {}
+    found: dict[str, str] = {}
+    for file in files:
+        stem = Path(file).stem
+        if stem in PHOTOS and stem not in found:
+            found[stem] = file
+        else:
+            unknown.append(f"{place}/{file}")
+    missing.extend(f"{place}/{stem}.*" for stem in PHOTOS if stem not in found)
+    return found
+
+
+def competition_eval(folder: Path) -> Imported:
+    """A row per ImageID in the template's order, role test. The column `ans` is a placeholder, not truth."""
+    table = read_csv(folder / "info.csv")
+    require(table, ("ImageID",), folder / "info.csv")
+    names = [str(name) for name in table["ImageID"]]
+    frame = tidy(
+        {"path": [f"images/{name}" for name in names], "ImageID": names, "role": ["test"] * len(names)}
+    )
+    return Imported(frame, folder, dataset_name(folder), "ImageID", keep_order=True)
+
+
+# ---- tables ---------------------------------------------------------------------------------------
+
+
+# ---- names and folders ----------------------------------------------------------------------------

@@ -1,0 +1,49 @@
+"""A CSV or Parquet table with a line per image."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.data.importers.contract import (
+    Imported,
+    require,
+)
+from orchestrator.data.table_files import read_csv, read_parquet, written_record
+
+
+def table_rows(source: Path, path_column: str) -> Imported:
+    """Rows of a CSV or Parquet file; paths are relative to its folder, or all absolute."""
+    if source.suffix.lower() == ".csv":
+        frame, record = read_csv(source), None
+    else:
+        frame, metadata = read_parquet(source)
+        record = written_record(metadata)
+    if record is not None and "root" in record:  # a manifest this project wrote knows where its images lie
+        notes = tuple(record["notes"])
+        return Imported(frame, Path(record["root"]), record["name"], "group", keep_order=True, notes=notes)
+    require(frame, (path_column,), source)
+    if frame.empty:
+        raise ManifestError(f"{source} has a header and no row; it needs a line per image")
+    empty = frame.index[frame[path_column].isna()]
+    if len(empty):
+        raise ManifestError(f"{source}: column {path_column!r} is empty in row {empty[0] + 1}; fill it in")
+    texts = [str(path).replace("\\", "/") for path in frame[path_column]]
+    root, paths = _relative(source, texts)
+    group = "group" if "group" in frame else None
+    return Imported(frame.assign(path=paths), root, source.stem, group)
+
+
+def _relative(source: Path, paths: Sequence[str]) -> tuple[Path, list[str]]:
+    absolute = [path for path in paths if posixpath.isabs(path)]
+    if not absolute:
+        return source.parent, [posixpath.normpath(path) for path in paths]
+    if len(absolute) < len(paths):
+        raise ManifestError(
+            f"{source}: {len(absolute)} of {len(paths)} paths are absolute ({absolute[0]}); "
+            "make all of them absolute or all relative to the table's folder"
+        )
+    root = posixpath.commonpath([posixpath.dirname(path) for path in paths])
+    return Path(root), [posixpath.relpath(path, root) for path in paths]

@@ -1,0 +1,206 @@
+"""Corrections of a manifest's labels, from a CSV that says of each what was wrong and why.
+
+    path,column,old,new,reason
+    images/000123_male_Asian_25/normal.jpg,mask,none,worn,the two photos are swapped
+    group:004418,gender,male,female,seen in all seven photos
+
+A path names one row as the manifest writes it, `group:ID` all rows of a group. `old` must be what the
+manifest holds, so that fixes cannot be applied to other data, or twice. An empty cell is a missing value.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.data.importers.contract import require
+from orchestrator.data.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, group_columns
+from orchestrator.data.scalars import Plain, plain_cells, text_of
+from orchestrator.data.table_files import read_csv, tidy
+
+HEADER = ("path", "column", "old", "new", "reason")
+NOT_LABELS = ("path", "group", "role", JOINS_FOLD, JOINS_PLAN)
+COPY = "label_fixes.csv"
+_GROUP = "group:"
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One line of the file. target: a path, or group:ID; line: where it ends, from 1."""
+
+    line: int
+    target: str
+    column: str
+    old: str | None
+    new: Plain
+    reason: str
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """What was changed. rows, people: distinct ones; columns: name -> rows changed in it; data: the file."""
+
+    file: str
+    data: bytes
+    fixes: tuple[Fix, ...]
+    rows: int
+    people: int
+    columns: dict[str, int]
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{name} {count}" for name, count in self.columns.items())
+        return f"label fixes: {self.rows} rows in {self.people} people; {counts}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For a study's header."""
+        digest = hashlib.sha256(self.data).hexdigest()
+        return {"file": self.file, "sha256": digest, "fixes": len(self.fixes), "rows": self.rows}
+
+    def write(self, folder: Path) -> None:
+        """The file as it was applied, as label_fixes.csv. Raises StorageError."""
+        try:
+            with whole_file(folder / COPY) as file:
+                file.write(self.data)
+        except OSError as error:
+            raise StorageError(f"cannot write {folder / COPY}: {error.strerror}; free space") from error
+
+
+def apply_fixes(
+    manifest: Manifest, fixes: Path, fold_column: str | None = None
+) -> tuple[Manifest, FixReport]:
+    """The corrected manifest, which has a fingerprint of its own, and what was changed.
+
+    fold_column: the space's. Raises ManifestError for the first fix that names no row or column, or one that
+    says whose photo a row is or in which fold, finds another value than its `old`, changes nothing, gives no
+    reason, or repeats another one.
+    """
+    listed = _read(fixes)
+    fixed_by = _structural(manifest.frame, fold_column)
+    rows_of = _row_index(manifest.frame)
+    changes: defaultdict[str, dict[int, Fix]] = defaultdict(dict)
+    for fix in listed:
+        place = f"{fixes}:{fix.line}"
+        _refuse_column(fix, manifest.frame, fixed_by, place)
+        if fix.target not in rows_of:
+            raise ManifestError(
+                f"{place}: path {fix.target!r} is not in manifest {manifest.name!r}; write it as "
+                f"the manifest does, such as {manifest.frame['path'].iloc[0]}, or "
+                f"{_GROUP}ID for all rows of a group"
+            )
+        for row in rows_of[fix.target]:
+            earlier = changes[fix.column].setdefault(row, fix)
+            if earlier is not fix:
+                raise ManifestError(
+                    f"{place}: column {fix.column!r} of {manifest.frame['path'].iloc[row]} is fixed in line "
+                    f"{earlier.line} too; keep one of them"
+                )
+    frame = manifest.frame.copy()
+    for column, of_row in changes.items():
+        frame[column] = _fixed(frame, column, of_row, fixes)
+    touched = sorted({row for of_row in changes.values() for row in of_row})
+    people = frame["group"].iloc[touched].nunique()
+    counts = {column: len(of_row) for column, of_row in changes.items()}
+    report = FixReport(str(fixes), _data(fixes), listed, len(touched), people, counts)
+    return replace(manifest, frame=frame), report
+
+
+def _read(path: Path) -> tuple[Fix, ...]:
+    table = read_csv(path)
+    require(table, HEADER, path)
+    if table.empty:
+        raise ManifestError(f"{path} has a header and no fix; add one or leave --label-fixes out")
+    cells = zip(*(plain_cells(table[name]) for name in HEADER), strict=True)
+    return tuple(_fix(path, line, *row) for line, row in zip(_lines(path), cells, strict=True))
+
+
+def _fix(path: Path, line: int, target: Plain, column: Plain, old: Plain, new: Plain, reason: Plain) -> Fix:
+    for name, cell in (("path", target), ("column", column), ("reason", reason)):
+        if cell is None:
+            raise ManifestError(f"{path}:{line}: {name} is empty; every fix names its {', '.join(HEADER)}")
+    if text_of(old) == text_of(new):
+        raise ManifestError(f"{path}:{line}: old and new are both {_shown(old)}; take the line out")
+    return Fix(line, str(target), str(column), text_of(old), new, " ".join(str(reason).split()))
+
+
+def _lines(path: Path) -> Iterator[int]:
+    """The line at which each row of the table ends; `read_csv` leaves empty lines out."""
+    reader = csv.reader(io.StringIO(_data(path).decode("utf-8-sig"), newline=""))
+    found = [reader.line_num for row in reader if row]
+    return iter(found[1:])
+
+
+def _data(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _row_index(frame: pd.DataFrame) -> dict[str, list[int]]:
+    rows: defaultdict[str, list[int]] = defaultdict(list)
+    for row, (path, group) in enumerate(zip(frame["path"], frame["group"], strict=True)):
+        rows[str(path)].append(row)
+        rows[f"{_GROUP}{group}"].append(row)
+    return dict(rows)
+
+
+def _structural(frame: pd.DataFrame, fold_column: str | None) -> dict[str, str]:
+    """Column -> what it says, for those that are no labels."""
+    said = dict.fromkeys(NOT_LABELS, "says what a row is, not what it shows")
+    said.update(dict.fromkeys(group_columns(frame), "is what the groups were made from"))
+    if fold_column is not None:
+        said[fold_column] = "says in which fold a row is validated"
+    return said
+
+
+def _refuse_column(fix: Fix, frame: pd.DataFrame, structural: dict[str, str], place: str) -> None:
+    if fix.column in structural:
+        raise ManifestError(
+            f"{place}: column {fix.column!r} {structural[fix.column]}; correct the manifest itself"
+        )
+    if fix.column not in frame:
+        labels = [str(name) for name in frame.columns if name not in structural]
+        raise ManifestError(
+            f"{place}: column {fix.column!r} of path {fix.target!r} is not in the manifest; it has "
+            f"{', '.join(labels)}"
+        )
+
+
+def _fixed(frame: pd.DataFrame, column: str, of_row: dict[int, Fix], file: Path) -> np.ndarray[Any, Any]:
+    cells = plain_cells(frame[column])
+    for row, fix in of_row.items():
+        if not _same(cells[row], fix.old):
+            where = "" if fix.target == frame["path"].iloc[row] else f" ({frame['path'].iloc[row]})"
+            raise ManifestError(
+                f"{file}:{fix.line}: column {column!r} of {fix.target}{where} is {_shown(cells[row])}, not "
+                f"the old {_shown(fix.old)}; correct the line, or take it out if the data are fixed already"
+            )
+        cells[row] = fix.new
+    return tidy({column: cells})[column].to_numpy()
+
+
+def _same(cell: Plain, old: str | None) -> bool:
+    """As text; where the manifest has a number, as numbers: "3.0" is 3."""
+    if text_of(cell) == old or cell is None or old is None:
+        return text_of(cell) == old
+    if isinstance(cell, bool | str):
+        return False
+    try:
+        return float(old) == cell
+    except ValueError:
+        return False
+
+
+def _shown(cell: Plain) -> str:
+    return "missing" if cell is None else repr(text_of(cell))

@@ -1,0 +1,255 @@
+"""The manifest: which images there are, whose they are, and what is known of them.
+
+A row is one image. Columns: path (posix, relative to root), group (text; rows of one person share it),
+role (train, extra or test), and whatever the source said of it (age, gender, mask, label, ...).
+
+A row with role extra joins every training part; with a number in the column joins_fold it joins that fold's
+alone, because its label came from that fold's models. Such an image may have a row for each fold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import posixpath
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.core.text import shortened
+from orchestrator.data.image_roots import refuse_other_root
+from orchestrator.data.importers.contract import Imported, require
+from orchestrator.data.importers.detect import detect
+from orchestrator.data.scalars import plain_cells, text_of
+from orchestrator.data.table_files import read_parquet, write_parquet, written_record
+
+ROLES = ("train", "extra", "test")
+JOINS_FOLD, JOINS_PLAN = "joins_fold", "joins_plan"
+"""Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
+NAMES_NO_GROUP = "names no group"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Checked rows in a frozen order. `notes` are worth telling the user."""
+
+    frame: pd.DataFrame
+    root: Path
+    name: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the rows in their order: of what they say, not of where root lies."""
+        columns = sorted(map(str, self.frame.columns))
+        digest = hashlib.sha256(json.dumps(columns).encode())
+        for row in zip(*(plain_cells(self.frame[column]) for column in columns), strict=True):
+            digest.update(json.dumps(row).encode() + b"\n")
+        return digest.hexdigest()
+
+    def write(self, path: Path) -> None:
+        """As Parquet, whole or not at all. Raises StorageError."""
+        record = {
+            "root": str(self.root),
+            "name": self.name,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+        }
+        write_parquet(path, self.frame, record)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Inverse of `write`. Raises ManifestError for a file that `write` did not make."""
+        if not path.is_file():
+            raise ManifestError(f"manifest {path} does not exist")
+        frame, metadata = read_parquet(path)
+        record = written_record(metadata)
+        if record is None:
+            raise ManifestError(f"{path} is not a manifest that this program wrote")
+        texts = frame.assign(**{name: _texts(frame, name) for name in ("path", "group", "role")})
+        manifest = cls(texts, Path(record["root"]), record["name"], tuple(record["notes"]))
+        if manifest.fingerprint != record["fingerprint"]:
+            raise ManifestError(f"{path}: its rows don't match its own fingerprint; restore the file")
+        return manifest
+
+
+def load_manifest(
+    source: str | Path,
+    *,
+    path_column: str = "path",
+    group_column: str | None = None,
+    role_column: str = "role",
+    data_root: Path | None = None,
+) -> Manifest:
+    """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
+
+    data_root: where the images of a table lie, if not where it says; a folder of images is its own root, and
+    they have to lie there too.
+
+    group_column None: the layout's own (the competition: id), or a column named group, or each row alone.
+    Rows are sorted by path; the competition's evaluation part keeps its template's order.
+    Raises ManifestError.
+    """
+    source = Path(source)
+    rows = detect(source, path_column)
+    if data_root is not None and not rows.frame.empty:
+        refuse_other_root(data_root, [str(path) for path in rows.frame["path"]])
+        rows = rows if rows.listed else replace(rows, root=data_root)
+    return _checked(rows, source, group_column, role_column)
+
+
+def role_conflict(frame: pd.DataFrame) -> str | None:
+    """What is wrong when an image is in two rows, or a group in two roles; None when all is well.
+
+    Rows with role extra join every training part, so a group in train and extra would be trained on and
+    validated on, and one in test with any other role would be tested on what was trained on.
+    """
+    repeated = _repeated(frame)
+    if repeated:
+        return f"{len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
+    roles = frame.groupby("group", sort=False)["role"].nunique()
+    shared = roles[roles > 1].index.tolist()
+    if not shared:
+        return None
+    found = sorted(set(frame["role"][frame["group"] == shared[0]]))
+    return (
+        f"group {shared[0]!r} has rows with the roles {' and '.join(found)} ({len(shared)} such groups), so "
+        "what is trained on would be judged on; give all rows of a group one role"
+    )
+
+
+def joined_folds(frame: pd.DataFrame) -> NDArray[np.int16]:
+    """(n,): the one fold a row joins, -1 where it has none. Raises ManifestError for what is no fold."""
+    if JOINS_FOLD not in frame:
+        return np.full(len(frame), -1, np.int16)
+    cells = plain_cells(frame[JOINS_FOLD])
+    for row, (cell, role) in enumerate(zip(cells, frame["role"], strict=True)):
+        if cell is None:
+            continue
+        whole = isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < 2**15
+        if not whole or role != "extra":
+            raise ManifestError(
+                f"column {JOINS_FOLD!r} is {cell!r} for {frame['path'].iloc[row]}, which has role {role}; it "
+                "takes the number of a fold, from 0, in rows with role extra; leave it empty elsewhere"
+            )
+    return np.array([-1 if cell is None else cell for cell in cells], np.int16)
+
+
+def group_columns(frame: pd.DataFrame) -> list[str]:
+    """The columns whose text is the group in every row: what the groups came from, such as id."""
+    groups = frame["group"].tolist()
+    others = [str(name) for name in frame.columns if name not in ("path", "group", "role")]
+    return [name for name in others if _texts(frame, name).tolist() == groups]
+
+
+def _repeated(frame: pd.DataFrame) -> list[str]:
+    """Paths of rows that repeat an image: twice for one fold, or for one fold and for every fold."""
+    rows = pd.DataFrame({"path": frame["path"].to_numpy(), "fold": joined_folds(frame)})
+    everywhere = set(rows["path"][rows["fold"] < 0])
+    twice = rows.duplicated() | ((rows["fold"] >= 0) & rows["path"].isin(everywhere))
+    return [str(path) for path in rows["path"][twice]]
+
+
+def _checked(rows: Imported, source: Path, group_column: str | None, role_column: str) -> Manifest:
+    if rows.frame.empty:
+        raise ManifestError(f"{source} lists no image; it needs a line per image")
+    notes = list(rows.notes)
+    frame = rows.frame.reset_index(drop=True)
+    paths = [str(path) for path in frame["path"]]
+    _refuse_undecodable(paths, source)
+    frame["path"] = pd.Series(paths, dtype=object)
+    frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
+    frame["role"] = pd.Series(_roles(frame, role_column, source), dtype=object)
+    conflict = role_conflict(frame)
+    if conflict is not None:
+        raise ManifestError(f"{source}: {conflict}")
+    if not rows.listed:
+        _refuse_missing_files(frame, rows.root, source)
+    if not rows.keep_order:
+        order = sorted(range(len(frame)), key=frame["path"].tolist().__getitem__)
+        frame = frame.iloc[order].reset_index(drop=True)
+    first = ["path", "group", "role"]
+    frame = frame[first + [column for column in frame.columns if column not in first]]
+    return Manifest(frame, rows.root.absolute(), rows.name, tuple(notes))  # workers run elsewhere
+
+
+def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    return pd.Series([text_of(cell) for cell in plain_cells(frame[column])], dtype=object)
+
+
+def _groups(
+    frame: pd.DataFrame, own: str | None, asked: str | None, source: Path, notes: list[str]
+) -> list[str | None]:
+    column = asked or own
+    if column is None:
+        notes.append(
+            f"{source} {NAMES_NO_GROUP}: each of its {len(frame)} images counts as a person of its own; if "
+            "people appear twice, give them a column group, else the validation score is too good"
+        )
+        return frame["path"].tolist()
+    require(frame, (column,), source)
+    groups = [text_of(cell) for cell in plain_cells(frame[column])]
+    if None in groups:
+        row = groups.index(None)
+        raise ManifestError(
+            f"{source}: group column {column!r} is empty for {frame['path'].iloc[row]} "
+            f"({groups.count(None)} rows in all); fill it in, a value of its own for each lone image"
+        )
+    return groups
+
+
+def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
+    if column not in frame and column == "role":
+        return ["train"] * len(frame)
+    require(frame, (column,), source)
+    roles = [text_of(cell) for cell in plain_cells(frame[column])]
+    for row, role in enumerate(roles):
+        if role not in ROLES:
+            found = "empty" if role is None else repr(role)
+            raise ManifestError(
+                f"{source}: column {column!r} is {found} for {frame['path'].iloc[row]}; "
+                f"a role is one of {', '.join(ROLES)}"
+            )
+    return roles
+
+
+def _refuse_undecodable(paths: list[str], source: Path) -> None:
+    """File names that are not UTF-8 come from the system with stand-ins that no table can store."""
+    bad = [ascii(path) for path in paths if any("\ud800" <= letter <= "\udfff" for letter in path)]
+    if bad:
+        raise ManifestError(f"{source}: {len(bad)} file names are not UTF-8: {shortened(bad)}; rename them")
+
+
+def _refuse_missing_files(frame: pd.DataFrame, root: Path, source: Path) -> None:
+    """One listing per folder: a call per file would take minutes on a network drive."""
+    folders: defaultdict[str, list[str]] = defaultdict(list)
+    for path in frame["path"]:
+        folder, name = posixpath.split(path)
+        folders[folder].append(name)
+    missing: list[str] = []
+    for folder, names in folders.items():
+        present = _listing(root / folder)
+        missing.extend(posixpath.join(folder, name) for name in names if name not in present)
+    if missing:
+        raise ManifestError(
+            f"{source}: {len(missing)} of {len(frame)} images are not under {root}: {shortened(missing)}; "
+            "correct the paths or take the rows out"
+        )
+
+
+def _listing(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
+    except (FileNotFoundError, NotADirectoryError):
+        return frozenset()

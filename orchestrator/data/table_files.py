@@ -1,0 +1,134 @@
+"""Tables on disk: CSV and Parquet in, Parquet out. A written file appears whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.data.scalars import Plain, plain_cells, text_of
+
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV with a header line, UTF-8; columns as `tidy` makes them. Raises ManifestError.
+
+    Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(f"{path} cannot be read as CSV in UTF-8 ({error}); save it as such") from None
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}") from None
+    if not rows:
+        raise ManifestError(f"{path} is empty; it needs a header line and one line per image")
+    header = [name.strip() for name in rows[0]]
+    _refuse_other_separators(path, header)
+    _refuse_ragged(path, header, rows)
+    columns = {name: [_parse(row[at]) for row in rows[1:]] for at, name in enumerate(header)}
+    return tidy(columns)
+
+
+def _refuse_other_separators(path: Path, header: Sequence[str]) -> None:
+    found = next((mark for mark in (";", "\t") if len(header) == 1 and mark in header[0]), None)
+    if found:
+        raise ManifestError(f"{path}: its cells are separated by {found!r}; save it with commas")
+
+
+def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise ManifestError(f"{path}: column {twice[0]!r} appears more than once; rename one of them")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise ManifestError(
+                f"{path}: line {number} has {len(row)} cells, the header has {len(header)}; correct that line"
+            )
+
+
+def _parse(text: str) -> Plain:
+    """Numbers are kept as text here: whether a column is numeric is decided for the whole column."""
+    return text.strip() or None
+
+
+def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFrame, dict[str, str]]:
+    """The table, columns as `tidy` makes them, and the file's own metadata. Raises ManifestError, which ends
+    with the way out."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    return tidy({name: table.column(name).to_pylist() for name in table.column_names}), metadata
+
+
+def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+    """A tidy table, with `metadata` as JSON under the key "orchestrator". Raises StorageError."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))})
+    try:
+        with whole_file(path) as file:
+            pq.write_table(table, file)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another") from error
+
+
+def written_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
+    """What `write_parquet` was given, or None for a file of other make."""
+    if "orchestrator" not in metadata:
+        return None
+    record: dict[str, Any] = json.loads(metadata["orchestrator"])
+    return record
+
+
+def tidy(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+    """A frame whose columns are int64, float64, bool or text, whatever they were before. Idempotent.
+
+    A column of texts becomes numeric if each is a number as Python writes it; with "007" or "1.10" in it,
+    which may be somebody's name, all of it stays text.
+    """
+    return pd.DataFrame({name: _column(plain_cells(cells)) for name, cells in columns.items()})
+
+
+def _column(cells: list[Plain]) -> pd.Series[Any]:
+    numbers = _numbers(cells)
+    if numbers is None:
+        if cells and all(isinstance(cell, bool) for cell in cells):
+            return pd.Series(cells, dtype=bool)
+        return pd.Series([text_of(cell) for cell in cells], dtype=object)
+    if all(isinstance(number, int) for number in numbers):
+        return pd.Series(numbers, dtype=np.int64)
+    return pd.Series([np.nan if number is None else number for number in numbers], dtype=np.float64)
+
+
+def _numbers(cells: Sequence[Plain]) -> list[int | float | None] | None:
+    """The cells as numbers, None for missing ones; None if a cell is not a number or none is present."""
+    numbers = [None if cell is None else _number(cell) for cell in cells]
+    present = [number for number in numbers if number is not None]
+    expected = sum(cell is not None for cell in cells)
+    return numbers if present and len(present) == expected else None
+
+
+def _number(cell: Plain) -> int | float | None:
+    if isinstance(cell, bool) or cell is None:
+        return None
+    if isinstance(cell, int | float):
+        return cell if abs(cell) < 2**53 else None
+    if _WHOLE.fullmatch(cell):
+        return int(cell)
+    return float(cell) if _DECIMAL.fullmatch(cell) and repr(float(cell)) == cell else None

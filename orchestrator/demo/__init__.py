@@ -1,0 +1,1 @@
+"""Faces drawn by the program, for a first try without data."""

@@ -1,0 +1,210 @@
+"""Vote over the fold models of the best trials: honest scores, a folder that stands alone, predictions.
+
+python -m orchestrator.ensemble --study runs/age --predict eval --submission submission.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from orchestrator.cli.arguments import absolute, whole
+from orchestrator.cli.exit_codes import exit_code
+from orchestrator.core.errors import InputError
+from orchestrator.core.private_files import private_files
+from orchestrator.core.trainable import TTA
+from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.data.scalars import columns_of
+from orchestrator.demo.faces import demo_faces
+from orchestrator.ensemble.chain_rule import formula, lone_condition
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.members import Parts, gather
+from orchestrator.ensemble.printing import print_scores
+from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.submission import (
+    check_submission,
+    histogram,
+    image_paths,
+    rows_to_predict,
+    write_probabilities,
+    write_submission,
+)
+from orchestrator.ensemble.trained_on import TrainedOn
+from orchestrator.ensemble.writing import check_out, write_ensemble
+from orchestrator.evaluation.voting import VOTES
+from orchestrator.progress import progress_bar
+from orchestrator.study.study import newest_study
+
+__all__ = ["Ensemble", "main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
+    with private_files(arguments.private):
+        return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> None:
+    _check_arguments(arguments)
+    studies = None if arguments.ensemble is not None else _studies(arguments, console)
+    manifest = _manifest_to_predict(arguments, console)
+    if studies is None:
+        folder = arguments.ensemble
+        _say(console, f"ensemble: {folder}")
+    else:
+        folder = _build(studies, arguments, console)
+    ensemble = Ensemble.load(folder)
+    if ensemble.tta_differs(arguments.tta):
+        _say(console, _other_views(ensemble, arguments.tta))
+    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    if lone is not None:
+        _say(console, f"note: {lone}")
+    if manifest is not None:
+        _predict(ensemble, manifest, arguments, console)
+    elif studies is not None:
+        _say(console, f"next: python -m orchestrator.ensemble --ensemble {folder} --predict MANIFEST")
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    if arguments.ensemble is not None:
+        given = [name for name in ("study", "top", "vote", "out") if getattr(arguments, name) is not None]
+        if given:
+            raise InputError(
+                f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
+            )
+        if arguments.predict is None:
+            raise InputError("--ensemble needs --predict MANIFEST; it says what to predict")
+    if arguments.submission is not None and arguments.predict is None:
+        raise InputError("--submission needs --predict with the evaluation folder (info.csv and images/)")
+
+
+# ---- building -------------------------------------------------------------------------------------
+
+
+def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Console) -> Path:
+    out = arguments.out or _default_out(studies, arguments.runs)
+    check_out(out)
+    vote = arguments.vote or "soft"
+    parts = gather(studies, arguments.top)
+    _say(console, _members_line(parts, vote))
+    if parts.combined or parts.studies[0].space.given:
+        _say(console, f"predicts: {formula(parts.target, parts.terms)}")
+    with progress_bar("resampling groups") as progress:
+        scores = score_parts(parts, vote, np.random.default_rng(arguments.seed), progress)
+    print_scores(console, parts, scores, vote)
+    with progress_bar("copying weights") as progress:
+        write_ensemble(out, parts, scores, vote, arguments.tta, progress)
+    _say(console, f"ensemble: {out}")
+    return Path(out)
+
+
+def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
+    if arguments.study is None:
+        newest = newest_study(arguments.runs)
+        _say(console, f"study: {newest} (the newest in {arguments.runs})")
+        return [newest]
+    paths = [_study_path(given, arguments.runs) for given in arguments.study]
+    for path in paths:
+        _say(console, f"study: {path}")
+    return paths
+
+
+def _study_path(given: Path, runs: Path) -> Path:
+    """As given; where that is no study, the one of that name in `runs`."""
+    named = runs / given
+    return named if not (given / "journal.jsonl").exists() and (named / "journal.jsonl").exists() else given
+
+
+def _default_out(studies: Sequence[Path], runs: Path) -> Path:
+    now = time.strftime("%Y%m%d-%H%M%S")
+    if len(studies) == 1:
+        return studies[0] / f"ensemble-{now}"
+    return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
+
+
+def _members_line(parts: Parts, vote: str) -> str:
+    members = sum(part.top for part in parts.studies)
+    models = members * parts.plan.k
+    trials = "1 trial" if members == 1 else f"{members} trials"
+    return f"members: {trials} x {parts.plan.k} folds = {models} models, {vote} vote over trials"
+
+
+# ---- predicting -----------------------------------------------------------------------------------
+
+
+def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Manifest | None:
+    """Read and checked before anything slow begins."""
+    if arguments.predict is None:
+        return None
+    source = Path(arguments.predict)
+    if arguments.predict == "demo":
+        with progress_bar("drawing demo faces") as progress:
+            source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
+    manifest, which = rows_to_predict(load_manifest(source, data_root=arguments.data_root))
+    if arguments.submission is not None:
+        check_submission(arguments.submission, manifest)
+    _say(console, which)
+    return manifest
+
+
+def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespace, console: Console) -> None:
+    warning = TrainedOn.of(ensemble).warning(manifest)
+    if warning is not None:
+        _say(console, warning)
+    with progress_bar("predicting") as progress:
+        probabilities = ensemble.predict(
+            image_paths(manifest), progress, arguments.tta, columns=columns_of(manifest.frame)
+        )
+    path = write_probabilities(ensemble.path, manifest, probabilities, ensemble.classes)
+    _say(console, f"probabilities: {path}")
+    predicted = probabilities.argmax(axis=1)
+    if arguments.submission is not None:
+        write_submission(arguments.submission, manifest, predicted)
+        _say(console, f"submission: {arguments.submission} ({len(predicted)} rows)")
+    _say(console, f"predicted: {histogram(predicted, ensemble.classes)}")
+
+
+def _other_views(ensemble: Ensemble, tta: str | None) -> str:
+    validated = sorted({member.tta for part in ensemble.parts for member in part.members})
+    return (
+        f"note: predictions are made with tta {tta or ensemble.tta}; the out-of-fold scores were obtained "
+        f"with tta {', '.join(validated)}"
+    )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0])
+    add = made.add_argument
+    add("--study", type=Path, nargs="+", action="extend", metavar="DIR",
+        help="studies, several when their targets make up a joint label, or one given another "
+        "(default: the newest)")  # fmt: skip
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    add("--top", type=int, metavar="K", help="members: the best K trials (default: the space's finalists)")
+    add("--vote", choices=sorted(VOTES, reverse=True), help="over trials (default: soft)")
+    add("--tta", choices=TTA, help="views of an image to average (default: as each member was validated)")
+    add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
+    add("--seed", type=whole(0), default=0, help="of the resampling (default: 0)")
+    add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
+    add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
+    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
+    add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
+    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""An ensemble on disk, loaded and asked. Needs no Ray, no study, and holds one model in memory at a time.
+
+    ensemble = Ensemble.load(Path("runs/age/ensemble-20250101-120000"))
+    probabilities = ensemble.predict(["a.jpg", "b.jpg"])      # (2, len(ensemble.classes))
+
+The folder holds ensemble.json (what `record` is), weights/*.safetensors, oof.parquet and trained_on.parquet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.trainable import TTA, Resources, load_trainable
+from orchestrator.data.targets import Given, Joint, Target, given_from_json, target_from_json
+from orchestrator.ensemble.chain_rule import Term, arrange, combine
+from orchestrator.evaluation.voting import VOTES
+
+FORMAT = 1
+RECORD = "ensemble.json"
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class FoldModel:
+    """The best epoch of one fold run. weights: path in the folder; size in bytes."""
+
+    fold: int
+    epoch: int
+    score: float
+    weights: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Member:
+    """One trial: it predicts by the mean of its fold models."""
+
+    trial: int
+    score: float
+    config: dict[str, Any]
+    models: tuple[FoldModel, ...]
+
+    @property
+    def tta(self) -> str:
+        """The test-time augmentation of its validation, which its out-of-fold probabilities come from."""
+        return str(self.config.get("tta") or "none")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The members that came from one study; given: they know only images of that class."""
+
+    study: str
+    trainable: str
+    target: Target
+    members: tuple[Member, ...]
+    given: Given | None = None
+
+    @property
+    def term(self) -> Term:
+        return Term(self.target, self.given, self.study)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Parts, each voting on its own target; several are combined by `cascade.combine`.
+
+    tta: of predictions; None: each member's own, as it was validated;
+    record: the whole of ensemble.json, estimates and fingerprints included.
+    """
+
+    path: Path
+    parts: tuple[Part, ...]
+    target: Target
+    vote: str
+    tta: str | None
+    record: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, path: Path | str) -> Ensemble:
+        """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format."""
+        path = Path(path)
+        record = _read_record(path)
+        try:
+            ensemble = cls._parse(path, record)
+        except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+            raise EnsembleError(
+                f"{path / RECORD} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
+            ) from error
+        for model in ensemble.models():
+            _check_file(path, model)
+        return ensemble
+
+    @classmethod
+    def _parse(cls, path: Path, record: Mapping[str, Any]) -> Ensemble:
+        target = target_from_json(record["target"])
+        parts = tuple(_part(item) for item in record["parts"])
+        if record["vote"] not in VOTES or record["tta"] not in (None, *TTA):
+            raise ValueError(f"vote {record['vote']!r} or tta {record['tta']!r} is not known")
+        if not _make_up(target, [part.term for part in parts]):
+            raise ValueError("the parts' targets do not make up the target")
+        return cls(path, parts, target, record["vote"], record["tta"], record)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.target.classes
+
+    def models(self) -> list[FoldModel]:
+        return [model for part in self.parts for member in part.members for model in member.models]
+
+    def tta_differs(self, tta: str | None = None) -> bool:
+        """Whether predictions with it come from other views than the members' out-of-fold rows."""
+        used = self.tta if tta is None else tta
+        return used is not None and any(member.tta != used for part in self.parts for member in part.members)
+
+    def predict(
+        self,
+        paths: Sequence[Path | str],
+        progress: Progress | None = None,
+        tta: str | None = None,
+        resources: Resources | None = None,
+        columns: Columns | None = None,
+    ) -> Probabilities:
+        """Class probabilities (hard voting: shares of votes), (len(paths), len(classes)).
+
+        tta None: as the ensemble says; resources None: a GPU if there is one, else all cores;
+        columns: the manifest's, each of len(paths), for members whose preprocessing asks for them (boxes).
+        `progress` counts images times models. Raises EnsembleError, ImageReadError, TrainableError.
+        """
+        tta = self.tta if tta is None else tta
+        if tta not in (None, *TTA):
+            raise EnsembleError(f"tta={tta!r} is not known; use one of {', '.join(TTA)}")
+        if not paths:
+            return np.zeros((0, len(self.classes)), dtype=np.float32)
+        run = _Run(
+            self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
+        )
+        voted = [
+            VOTES[self.vote]([run.member(part, member) for member in part.members]) for part in self.parts
+        ]
+        return combine(self.target, [part.term for part in self.parts], voted)
+
+
+def _make_up(target: Target, terms: Sequence[Term]) -> bool:
+    """Whether the terms, in this order, are what `target` is combined from."""
+    if len(terms) == 1:
+        return terms[0].target == target
+    joint = target if isinstance(target, Joint) and terms[0].target in target.parts else None
+    return arrange(terms, joint) == (target, list(range(len(terms))))
+
+
+class _Run:
+    """One prediction under way."""
+
+    def __init__(
+        self,
+        folder: Path,
+        paths: Sequence[str],
+        columns: Columns | None,
+        tta: str | None,
+        progress: Progress | None,
+        resources: Resources | None,
+        models: int,
+    ) -> None:
+        self._folder = folder
+        self._paths = paths
+        self._columns = columns
+        self._tta = tta
+        self._progress = progress
+        self._resources = resources
+        self._total = models * len(paths)
+        self._models_done = 0
+
+    def member(self, part: Part, member: Member) -> Probabilities:
+        """Mean over the fold models, one after another."""
+        total = np.zeros((len(self._paths), len(part.target.classes)))
+        for model in member.models:
+            total += self._model(part, member, model)
+            self._models_done += 1
+            self._advance(0, len(self._paths))
+        return (total / len(member.models)).astype(np.float32)
+
+    def _model(self, part: Part, member: Member, model: FoldModel) -> Probabilities:
+        classes = len(part.target.classes)
+        predictor = load_trainable(part.trainable).load_predictor(
+            _weights(self._folder, model), member.config, classes, self._resources
+        )
+        tta = member.tta if self._tta is None else self._tta
+        probabilities = predictor.predict(self._paths, tta, self._advance, columns=self._columns)
+        if probabilities.shape != (len(self._paths), classes) or not np.isfinite(probabilities).all():
+            raise EnsembleError(
+                f"{self._folder / model.weights}: predicted shape {probabilities.shape}, or values that are "
+                f"not finite, where {(len(self._paths), classes)} was due"
+            )
+        return probabilities
+
+    def _advance(self, done: int, total: int) -> None:
+        if self._progress is not None:
+            self._progress(self._models_done * len(self._paths) + done, self._total)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnsembleError(f"{path} is no ensemble: {RECORD}: {error.strerror}; name its folder") from error
+    except ValueError as error:
+        raise EnsembleError(f"{path / RECORD} is damaged ({error}); write the ensemble anew") from error
+    found = record.get("format") if isinstance(record, dict) else None
+    if found != FORMAT:
+        raise EnsembleError(f"{path / RECORD}: format {found} is not {FORMAT}; use the version that wrote it")
+    return dict(record)
+
+
+def _part(record: Mapping[str, Any]) -> Part:
+    members = tuple(
+        Member(
+            int(item["trial"]),
+            float(item["score"]),
+            dict(item["config"]),
+            tuple(FoldModel(**model) for model in item["models"]),
+        )
+        for item in record["members"]
+    )
+    if not members or not all(member.models for member in members):
+        raise ValueError("a part without members, or a member without models")
+    if not all(member.tta in TTA for member in members):
+        raise ValueError(f"a member's tta is none of {', '.join(TTA)}")
+    target, given = target_from_json(record["target"]), given_from_json(record.get("given"))
+    return Part(record["study"], str(record["trainable"]), target, members, given)
+
+
+def _check_file(folder: Path, model: FoldModel) -> None:
+    relative = PurePosixPath(model.weights)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise EnsembleError(f"{folder / RECORD} names {model.weights}, which lies outside the folder")
+    path = folder / relative
+    if not path.is_file() or path.stat().st_size != model.size:
+        raise EnsembleError(f"{path} is missing or not {model.size} bytes long; write the ensemble anew")
+
+
+def _weights(folder: Path, model: FoldModel) -> bytes:
+    data = (folder / model.weights).read_bytes()
+    if hashlib.sha256(data).hexdigest() != model.sha256:
+        raise EnsembleError(f"{folder / model.weights} is not what was written; write the ensemble anew")
+    return data

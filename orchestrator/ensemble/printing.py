@@ -1,0 +1,104 @@
+"""What the command prints about an ensemble's scores, each number with what it is and what it is not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.ensemble.chain_rule import formula
+from orchestrator.ensemble.members import Parts, StudyPart
+from orchestrator.ensemble.scoring import PartScores, Scores
+from orchestrator.evaluation.estimate import FoldScores
+from orchestrator.space.condition import shown
+from orchestrator.study.study import CompleteTrial
+
+
+def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> None:
+    """Tables per study and for what they make up together, then the estimates in words."""
+    for part, scored in zip(parts.studies, scores.parts, strict=True):
+        console.print(_part_table(part, scored, vote))
+    if parts.combined:
+        console.print(_combined_table(parts, scores))
+    for number, meaning in _words(parts, scores):
+        console.print(number, markup=False, soft_wrap=True)
+        console.print(Padding(Text(meaning), (0, 0, 0, 2)))
+
+
+def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
+    rows = f" on the {part.rows_scored} rows where that holds" if part.space.given else ""
+    title = f"{part.name}: {part.term}, out-of-fold {part.space.metric}{rows} (best epoch)"
+    table = _table(title, "trial", list(scored.vote.scores))
+    for trial, _ in part.members:
+        table.add_row(str(trial.number), *_cells(scored.members[trial.number], _epochs(trial)))
+    table.add_section()
+    table.add_row(f"{vote} vote of {len(part.members)}", *_cells(scored.vote))
+    return table
+
+
+def _combined_table(parts: Parts, scores: Scores) -> Table:
+    size, rule = len(parts.target.classes), formula(parts.target, parts.terms)
+    title = f"{parts.target.name}: {size} classes, {rule}, out-of-fold {parts.metric}"
+    table = _table(title, "", list(scores.vote.scores))
+    table.add_row("combined", *_cells(scores.vote))
+    return table
+
+
+def _table(title: str, first: str, folds: Sequence[int]) -> Table:
+    table = Table(title=Text(title), title_justify="left")
+    table.add_column(first)
+    for fold in folds:
+        table.add_column(f"fold {fold}", justify="right")
+    table.add_column("mean", justify="right")
+    table.add_column("SD", justify="right")
+    return table
+
+
+def _cells(scores: FoldScores, epochs: dict[int, int] | None = None) -> list[str]:
+    marks = {fold: "" if epochs is None else f" ({epochs[fold]})" for fold in scores.scores}
+    spread = "-" if math.isnan(scores.sd) else f"{scores.sd:.4f}"
+    folds = [f"{value:.4f}{marks[fold]}" for fold, value in scores.scores.items()]
+    return [*folds, f"{scores.mean:.4f}", spread]
+
+
+def _epochs(trial: CompleteTrial) -> dict[int, int]:
+    return {best.fold: best.epoch for best in trial.bests}
+
+
+def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
+    rows, groups = len(parts.rows), scores.naive.n_groups
+    single = parts.studies[0].space.given if not parts.combined else None
+    which = f"All {rows} rows" + (f" with {shown(single)}" if single else "")
+    chosen = ", ".join(
+        f"{part.top} of {count}" for part, count in zip(parts.studies, scores.candidates, strict=True)
+    )
+    flattered = "the members and their epochs were chosen on these same rows, so it flatters"
+    is_choice = any(part.top < len(part.trials) for part in parts.studies)
+    corrected = (
+        f"The choice ({chosen} complete trials) is repeated in every resample and scored on groups left out"
+        if is_choice
+        else f"All complete trials are members ({chosen}): there is no choice to correct, only resampling"
+    )
+    return [
+        (
+            f"OOF {parts.metric}: {scores.naive}",
+            f"{which} at once, each judged by models that did not train on it or its group; "
+            f"{groups} groups resampled. Not corrected: {flattered}.",
+        ),
+        (
+            f"BBC-CV {parts.metric}: {scores.chosen}",
+            f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
+            "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
+            f"one fold model per trial and row, {_views(parts)}; new images get the mean of all folds' "
+            "models, which is usually somewhat better.",
+        ),
+    ]
+
+
+def _views(parts: Parts) -> str:
+    found = sorted({tta for part in parts.studies for tta in part.validated_with()})
+    return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"

@@ -1,0 +1,107 @@
+"""Which images an ensemble's models were told the label of, so that none of them passes for new.
+
+trained_on.parquet in its folder has a row for each: `path` as the study's manifest writes it, and `place`, a
+digest of where the image lay. Images that only models gave a label are not in it: nothing was told of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.core.text import shortened
+from orchestrator.data.manifest import Manifest, joined_folds
+from orchestrator.data.scalars import plain_cells, text_of
+from orchestrator.data.table_files import read_parquet, write_parquet
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.space import SearchSpace
+from orchestrator.space.condition import within_of
+from orchestrator.study.predictions import read_paths
+
+FILE = "trained_on.parquet"
+_DIGEST = 16  # hex digits
+
+
+def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
+    """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
+    frame = manifest.frame
+    told = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
+    within = within_of(space, frame)
+    kept = told if within is None else told & within
+    rows = Manifest(frame[kept], manifest.root, manifest.name)
+    return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": places(rows)})
+
+
+def places(manifest: Manifest) -> list[str]:
+    """A digest of where each image lies on this machine, links followed."""
+    folders: dict[str, str] = {}
+    found = []
+    for path in manifest.frame["path"]:
+        folder, name = os.path.split(manifest.root / path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        place = Path(folders[folder]) / name
+        whole = os.path.realpath(place) if place.is_symlink() else str(place)
+        found.append(hashlib.sha256(os.fsencode(whole)).hexdigest()[:_DIGEST])
+    return found
+
+
+def write_trained_on(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
+    """What `trained_rows` gave for each study. Raises StorageError."""
+    write_parquet(folder / FILE, pd.concat(tables).drop_duplicates(ignore_index=True), {})
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What an ensemble knows by heart. manifest: the fingerprint of the (first) study's rows."""
+
+    manifest: str
+    paths: frozenset[str]
+    places: frozenset[str]
+
+    @classmethod
+    def of(cls, ensemble: Ensemble) -> TrainedOn:
+        """A folder of an older version knows its out-of-fold rows. Raises ManifestError, StudyError."""
+        fingerprint = str(ensemble.record["manifest"]["fingerprint"])
+        if not (ensemble.path / FILE).is_file():
+            return cls(fingerprint, read_paths(ensemble.path / "oof.parquet"), frozenset())
+        table, _ = read_parquet(ensemble.path / FILE)
+        paths, digests = (_texts(table[name]) for name in ("path", "place"))
+        return cls(fingerprint, paths, digests)
+
+    def rows(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """(n,): the rows that certainly were trained on, by their place, or in the very same table."""
+        if manifest.fingerprint == self.manifest:
+            return self._named(manifest)
+        return np.array([place in self.places for place in places(manifest)], np.bool_)
+
+    def _named(self, manifest: Manifest) -> NDArray[np.bool_]:
+        return np.array([path in self.paths for path in manifest.frame["path"]], np.bool_)
+
+    def warning(self, manifest: Manifest) -> str | None:
+        """For the user when rows were trained on: such predictions look better than they are."""
+        same = self.rows(manifest)
+        if same.any():
+            first = shortened(manifest.frame["path"][same].tolist())
+            return (
+                f"warning: {same.sum()} of {len(same)} rows were trained on ({first}), so their predictions "
+                "look better than they are; the honest ones are in the ensemble's oof.parquet"
+            )
+        alike = self._named(manifest)
+        if not alike.any():
+            return None
+        return (
+            f"warning: {alike.sum()} of {len(alike)} rows have the path of a row that was trained on; if "
+            "they are the same images, their predictions look better than they are"
+        )
+
+
+def _texts(column: Iterable[object]) -> frozenset[str]:
+    return frozenset(text_of(cell) or "" for cell in plain_cells(column))

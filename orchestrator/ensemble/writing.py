@@ -1,0 +1,162 @@
+"""Writes an ensemble's folder, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import EnsembleError, StorageError, StudyError
+from orchestrator.core.events import FoldRunKey
+from orchestrator.data.extra_rows import train_digest
+from orchestrator.data.targets import Joint, given_to_json
+from orchestrator.ensemble.folder import FORMAT, RECORD, FoldModel, Member
+from orchestrator.ensemble.members import Parts, StudyPart
+from orchestrator.ensemble.scoring import Scores
+from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
+from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.predictions import write_prediction
+from orchestrator.study.study import CompleteTrial
+
+_README = """This folder is a complete ensemble ({classes} classes, {models} models, {vote} vote). To ask it:
+
+    python -m orchestrator.ensemble --ensemble THIS_FOLDER --predict MANIFEST
+
+    from orchestrator.ensemble import Ensemble
+    probabilities = Ensemble.load("THIS_FOLDER").predict(["a.jpg"])
+
+ensemble.json says what it is made of and what it scored; oof.parquet holds the out-of-fold probabilities,
+trained_on.parquet tells images that were trained on from new ones.
+"""
+
+
+def refuse_existing(out: Path) -> None:
+    """Raises EnsembleError when there is something at `out`."""
+    if out.exists():
+        raise EnsembleError(f"--out {out} exists; name another folder (nothing was changed)")
+
+
+def check_out(out: Path) -> None:
+    """Whether a folder can be made there, found out before the work. Raises EnsembleError, StorageError."""
+    try:
+        refuse_existing(out)
+        nearest = next(parent for parent in out.parents if parent.exists())
+        probe = _draft(nearest / out.name)
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _draft(out: Path) -> Path:
+    return out.with_name(f"{out.name}.{os.getpid()}.part")
+
+
+def _unwritable(out: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot write {out}: {error.strerror}; free space or name another --out")
+
+
+def write_ensemble(
+    out: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None = None
+) -> None:
+    """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
+
+    tta: of predictions; None: each member's own.
+    """
+    refuse_existing(out)
+    draft = _draft(out)
+    try:
+        draft.mkdir(parents=True)
+        _write(draft, parts, scores, vote, tta, progress)
+        draft.rename(out)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _write(
+    draft: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None
+) -> None:
+    copier = _Copier(draft, parts, progress)
+    paths = [str(path) for path in parts.manifest.frame["path"]]
+    record = {
+        "format": FORMAT,
+        "classes": list(parts.target.classes),
+        "target": parts.target.to_json(),
+        "joint": parts.target.to_json() if isinstance(parts.target, Joint) else None,
+        "metric": parts.metric,
+        "mode": parts.mode,
+        "vote": vote,
+        "tta": tta,
+        "parts": [copier.part(number, part) for number, part in enumerate(parts.studies)],
+        "estimates": scores.to_json(),
+        "studies": [part.name for part in parts.studies],
+        "manifest": {"name": parts.manifest.name, "fingerprint": parts.manifest.fingerprint},
+        "fold_plan": {
+            "k": parts.plan.k,
+            "seed": parts.plan.seed,
+            "fingerprint": parts.plan.fingerprint,
+        },
+        "train_digest": train_digest(paths, parts.plan.folds),
+    }
+    write_prediction(draft / "oof.parquet", scores.prediction, paths, parts.target.classes)
+    write_trained_on(draft, [trained_rows(part.study.manifest(), part.space) for part in parts.studies])
+    readme = _README.format(classes=len(parts.target.classes), models=copier.done, vote=vote)
+    _write_file(draft / "README.md", readme.encode())
+    _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
+
+
+class _Copier:
+    """Weights from the studies' stores into the folder, one at a time."""
+
+    def __init__(self, draft: Path, parts: Parts, progress: Progress | None) -> None:
+        self._draft = draft
+        self._several = parts.combined
+        self._progress = progress
+        self._total = sum(len(trial.bests) for part in parts.studies for trial, _ in part.members)
+        self.done = 0
+
+    def part(self, number: int, part: StudyPart) -> dict[str, Any]:
+        folder = f"weights/part{number}" if self._several else "weights"
+        store = part.study.store()
+        members = [asdict(self._member(trial, store, folder, part)) for trial, _ in part.members]
+        return {
+            "study": part.name,
+            "trainable": part.space.trainable,
+            "target": part.space.target.to_json(),
+            "members": members,
+            **({} if part.space.given is None else {"given": given_to_json(part.space.given)}),
+        }
+
+    def _member(self, trial: CompleteTrial, store: CheckpointStore, folder: str, part: StudyPart) -> Member:
+        models = []
+        for best in trial.bests:
+            name = f"{folder}/{FoldRunKey(trial.number, best.fold)}.safetensors"
+            try:
+                data = store.get(best.weights)
+            except KeyError as error:
+                raise StudyError(
+                    f"{part.study.path}: checkpoint {best.weights} is missing; restore it from a copy, or "
+                    f"leave trial {trial.number} out with a smaller --top"
+                ) from error
+            _write_file(self._draft / name, data)
+            digest = hashlib.sha256(data).hexdigest()
+            models.append(FoldModel(best.fold, best.epoch, best.score, name, len(data), digest))
+            self.done += 1
+            if self._progress is not None:
+                self._progress(self.done, self._total)
+        return Member(trial.number, trial.score, part.config(trial), tuple(models))
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

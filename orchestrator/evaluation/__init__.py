@@ -1,0 +1,1 @@
+"""Pure functions over out-of-fold probabilities: vote, score, interval."""

@@ -1,0 +1,57 @@
+"""One thread that writes what an epoch left behind, so that a slow disk need not keep the training waiting.
+
+An epoch trained while the one before is written is lost if the race stops the fold run just then. So the
+worker goes ahead only where writing takes more than SLOW of the training: on a local disk it does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from orchestrator.storage.contract import CheckpointStore
+
+Files = tuple[tuple[str, bytes], ...]
+"""Names and contents, in the order they have to be written."""
+
+SLOW = 0.05  # of an epoch's training
+
+
+class Writer:
+    """Writes the files of one epoch at a time. seconds: what the last time took."""
+
+    def __init__(self, store: CheckpointStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+        self.seconds = 0.0
+
+    def begin(self, files: Files, then: Callable[[], None]) -> None:
+        """Returns at once; `then` is called on the thread when all of them are stored."""
+        assert self._writing is None  # `wait` comes between two epochs
+        self._writing = self._pool.submit(self._write, files, then)
+
+    def wait(self) -> None:
+        """Returns when all that was begun is stored. Raises what the store raised."""
+        writing = self._writing
+        if writing is not None:
+            writing.result()
+            self._writing = None
+
+    def drain(self) -> None:
+        """Returns when nothing is being written, whatever came of it."""
+        if self._writing is not None:
+            wait([self._writing])
+            self._writing = None
+
+    def is_slow_beside(self, training_s: float) -> bool:
+        """Whether the last time took long enough to train the next epoch meanwhile."""
+        return self.seconds > SLOW * training_s
+
+    def _write(self, files: Files, then: Callable[[], None]) -> None:
+        started = self._clock()
+        for name, data in files:
+            self._store.put(name, data)
+        then()
+        self.seconds = self._clock() - started

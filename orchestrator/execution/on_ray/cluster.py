@@ -1,0 +1,170 @@
+"""The connected Ray: joining it or starting one, its nodes, and what a trainable accepts."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import ray_constants, services
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.core.errors import InputError, TrainableError
+from orchestrator.core.trainable import Parameter, load_trainable
+from orchestrator.execution.on_ray.auth_token import TOKEN, show_token
+from orchestrator.execution.on_ray.slots import Node
+
+WORKER_ENVIRONMENT = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Big blocks stay with the process: otherwise page faults of freed ones eat most of a CPU epoch.
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+}
+DRIVER_ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    # Cold actors take seconds to start: many at a time. The fleet never asks for more than it has seats.
+    "TUNE_MAX_PENDING_TRIALS_PG": "64",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+# ---- connecting -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
+    """Joins the Ray at `address` ("auto": the one running here), or starts one of its own on this machine.
+
+    Ends only what it started. Raises InputError when there is no Ray at `address`.
+    """
+    os.environ.update(DRIVER_ENVIRONMENT)
+    here = {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
+    os.environ.update(here)
+    os.environ["PYTHONPATH"] = _import_path()
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address is None:
+        options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
+    else:
+        options.update(address=address, runtime_env={"env_vars": here})
+    listens, before = False, ray_constants.ENABLE_RAY_CLUSTER
+    try:
+        # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces,
+        # and one that listens on loopback alone would be sought at the machine's outer address.
+        ray_constants.ENABLE_RAY_CLUSTER = address is not None and not _is_loopback_only(address)
+        listens = True
+        if address is not None:
+            show_token()
+        ray.init(**options)
+    except (ConnectionError, ValueError, OSError) as error:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        raise InputError(_no_ray(address, listens, error)) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def _no_ray(address: str | None, listens: bool, error: Exception) -> str:
+    if address is None:
+        return f"Ray cannot be started on this machine: {error}; use --inline, or see its logs in /tmp/ray"
+    if listens:
+        return (
+            f"--address {address}: what listens there is no Ray that lets us in ({error}); "
+            f"it may ask for another token than ours ({TOKEN}): `ray up` gives it to every server"
+        )
+    return f"--address {address}: no Ray answers there ({error}); start it with `ray up`"
+
+
+def _is_loopback_only(address: str) -> bool:
+    """Whether the Ray there can be reached from this machine alone.
+
+    Raises OSError within seconds where nothing listens: Ray itself would try for minutes.
+    """
+    found = services.get_ray_address_from_environment(address, None) if address == "auto" else address
+    host, colon, port = found.rpartition(":")
+    if not colon or "//" in host or not port.isdigit():
+        return False  # a form of address that Ray will judge
+    _knock(host, int(port))
+    if host != "localhost" and not host.startswith("127."):
+        return False
+    try:
+        _knock(services.node_ip_address_from_perspective(), int(port))
+    except OSError:
+        return True
+    return False
+
+
+def _knock(host: str, port: int, seconds: float = 5) -> None:
+    socket.create_connection((host, port), timeout=seconds).close()
+
+
+def _import_path() -> str:
+    """Workers see what the driver sees: the folder it was started in, first."""
+    given = os.environ.get("PYTHONPATH", "")
+    here = str(Path.cwd())
+    return here if not given else given if here in given.split(os.pathsep) else here + os.pathsep + given
+
+
+# ---- nodes ----------------------------------------------------------------------------------------
+
+
+def alive_nodes() -> list[Node]:
+    """Of the connected Ray, in the order of their ids, the driver's own first."""
+    own = ray.get_runtime_context().get_node_id()
+    nodes = [_node(record) for record in ray.nodes() if record["Alive"]]
+    return sorted(nodes, key=lambda node: (node.id != own, node.id))
+
+
+def _node(record: Mapping[str, Any]) -> Node:
+    has = record["Resources"]
+    types = [name.partition(":")[2] for name in has if name.startswith("accelerator_type:")]
+    host = record["NodeManagerHostname"]
+    address = record["NodeManagerAddress"]
+    name = host if host == address else f"{host} ({address})"
+    return Node(
+        record["NodeID"],
+        name,
+        int(has.get("CPU", 0)),
+        float(has.get("GPU", 0)),
+        types[0] if types else "",
+        (address, int(record["NodeManagerPort"])),
+    )
+
+
+def answers(node: Node) -> bool:
+    """Whether its Ray listens. The head takes many seconds to notice that one doesn't any more."""
+    try:
+        _knock(*node.raylet, seconds=2)
+    except OSError:
+        return False
+    return True
+
+
+def describe(trainable: str) -> Mapping[str, Parameter]:
+    """The parameters a trainable accepts, asked on the driver's node. Raises TrainableError."""
+    own = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    found = ray.get(_describe.options(scheduling_strategy=own).remote(trainable))
+    if isinstance(found, str):
+        raise TrainableError(found)
+    parameters: Mapping[str, Parameter] = found
+    return parameters
+
+
+@ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
+def _describe(trainable: str) -> Any:
+    try:
+        return dict(load_trainable(trainable).parameters())
+    except InputError as error:
+        return str(error)

@@ -1,0 +1,185 @@
+"""What a node must show before fold runs go there, at the start of a study and while it runs.
+
+A node is ready when its versions and sources are the driver's, it reaches the store, holds the images and the
+trainable has prepared itself there.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import queue
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, OrchestratorError
+from orchestrator.core.trainable import load_trainable
+from orchestrator.execution.on_ray.cluster import alive_nodes, answers
+from orchestrator.execution.on_ray.head_store import check_reachable
+from orchestrator.execution.on_ray.slots import Node
+from orchestrator.inputs.node_images import check_images, on_this_node
+from orchestrator.machine.node_facts import NodeFacts, gather, reasons_against
+from orchestrator.storage.contract import CheckpointStore
+
+log = logging.getLogger(__name__)
+
+PERIOD = 1.0  # seconds between two looks at the nodes
+
+
+@dataclass(frozen=True)
+class Job:
+    """What fold runs of one study need on a node. values: parameter -> values it can take.
+
+    driver: whose versions and sources the nodes must have, as they were when the study was opened;
+    own_node: the id of the driver's node, which has them.
+    """
+
+    trainable: str
+    dataset: Dataset
+    values: Mapping[str, Sequence[Any]]
+    store: CheckpointStore
+    driver: NodeFacts
+    own_node: str
+
+
+class _Preparation:
+    """One node making itself ready. error: why it cannot be used, once `finished`."""
+
+    def __init__(self, node: Node, job: Any) -> None:
+        strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        self.node = node
+        self.stream = _make_ready.options(scheduling_strategy=strategy).remote(job)
+        self.done, self.total, self.finished = 0, 0, False
+        self.error: OrchestratorError | None = None
+        self.gone = ""  # why it will say no more, if so
+
+    def look(self) -> None:
+        """Takes what the node has said; called when `ray.wait` says there is something."""
+        try:
+            message = ray.get(next(self.stream))
+        except StopIteration:
+            self.finished = True
+            return
+        except ray.exceptions.RayError as error:
+            self.finished = True
+            self.gone = str(error).splitlines()[0]
+            return
+        if isinstance(message, OrchestratorError):
+            self.error = message
+        else:
+            self.done, self.total = message
+
+
+@ray.remote(num_cpus=0, num_returns="streaming")  # type: ignore[untyped-decorator]
+def _make_ready(job: Job) -> Iterator[Any]:
+    """Yields (done, total), and the error that keeps this node from being used, if any."""
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            _ready_or_raise(job, lambda done, total: messages.put((done, total)))
+        except OrchestratorError as error:
+            messages.put(error)
+        except Exception as error:
+            messages.put(OrchestratorError(f"{job.trainable}.prepare: {type(error).__name__}: {error}"))
+        messages.put(None)
+
+    threading.Thread(target=work, daemon=True).start()
+    while (message := messages.get()) is not None:
+        yield message
+
+
+def _ready_or_raise(job: Job, progress: Progress) -> None:
+    if ray.get_runtime_context().get_node_id() != job.own_node:
+        reasons = reasons_against(job.driver, gather(job.trainable))
+        if reasons:
+            raise InputError(f"server {platform.node()}: {'; '.join(reasons)}")
+    check_reachable(job.store, platform.node())
+    dataset = on_this_node(job.dataset)
+    check_images(dataset, progress)
+    load_trainable(job.trainable).prepare(dataset, job.values, progress)
+
+
+def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> list[Node]:
+    """Prepares all nodes at once; those that are ready. One that went away meanwhile is left out.
+
+    Raises one InputError with what keeps which of them from being used.
+    """
+    shared = ray.put(job)
+    preparations = [_Preparation(node, shared) for node in nodes]
+    waiting = {preparation.stream: preparation for preparation in preparations}
+    while waiting:
+        for stream in ray.wait(list(waiting))[0]:
+            waiting[stream].look()
+            if waiting[stream].finished:
+                del waiting[stream]
+        if total := sum(preparation.total for preparation in preparations):
+            progress(sum(preparation.done for preparation in preparations), total)
+    errors = [preparation.error for preparation in preparations if preparation.error is not None]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise InputError("\n".join(dict.fromkeys(map(str, errors))))
+    for lost in [preparation for preparation in preparations if preparation.gone]:
+        log.warning("node %s went away while it was made ready (%s)", lost.node, lost.gone)
+    ready = [preparation.node for preparation in preparations if not preparation.gone]
+    if not ready:
+        raise InputError(
+            "every node went away while it was made ready; see that Ray runs there (`ray up cluster.yaml`), "
+            "then try again"
+        )
+    return ready
+
+
+class Watch:
+    """Notices nodes that join, makes them ready beside the study, and nodes that are gone."""
+
+    def __init__(self, known: Sequence[Node], job: Job) -> None:
+        self._job = job
+        self._shared: Any = None
+        self._known = {node.id for node in known}
+        self._preparing: list[_Preparation] = []
+        self._looked = time.monotonic()
+
+    def look(self) -> tuple[list[Node], set[str] | None]:
+        """Nodes that have become ready, and the ids of all that are alive (None: not asked just now)."""
+        ready = self._take_ready()
+        if time.monotonic() - self._looked < PERIOD:
+            return ready, None
+        nodes = alive_nodes()
+        self._looked = time.monotonic()
+        for node in nodes:
+            if node.id not in self._known:
+                self._known.add(node.id)
+                self._preparing.append(_Preparation(node, self._job_on_ray()))
+        return ready, {node.id for node in nodes}
+
+    def answers(self, node: Node) -> bool:
+        """Whether it is there, asked at once."""
+        return answers(node)
+
+    def _job_on_ray(self) -> Any:
+        self._shared = self._shared or ray.put(self._job)
+        return self._shared
+
+    def _take_ready(self) -> list[Node]:
+        ready = []
+        for preparation in list(self._preparing):
+            while not preparation.finished and ray.wait([preparation.stream], timeout=0)[0]:
+                preparation.look()
+            if preparation.finished:
+                self._preparing.remove(preparation)
+                if preparation.error is None and not preparation.gone:
+                    ready.append(preparation.node)
+                elif preparation.error is not None:
+                    refused = (preparation.node, preparation.error)
+                    log.warning("not used until its Ray is started again: %s (%s)", *refused)
+        return ready

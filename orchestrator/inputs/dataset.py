@@ -1,0 +1,53 @@
+"""From a manifest and a fold plan to what fold runs may see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.text import counted
+from orchestrator.core.trainable import Parameter
+from orchestrator.data.extra_rows import dataset_folds
+from orchestrator.data.folds import FoldPlan
+from orchestrator.data.manifest import Manifest
+from orchestrator.data.scalars import columns_of
+from orchestrator.data.targets import factors_of
+from orchestrator.space import SearchSpace
+from orchestrator.space.condition import check_within, within_of
+
+
+def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: Path) -> Dataset:
+    """What fold runs may see of a manifest whose rows all have role train or extra.
+
+    Raises ManifestError, and FoldPlanError for a fold without a row to score.
+    """
+    within = within_of(space, manifest.frame)
+    check_within(space, within, plan.folds)
+    return Dataset(
+        root=str(manifest.root),
+        paths=tuple(manifest.frame["path"]),
+        labels=space.target.encode(manifest.frame),
+        folds=dataset_folds(manifest, plan),
+        classes=tuple(space.target.classes),
+        metric=space.metric,
+        mode=space.mode,
+        fingerprint=manifest.fingerprint,
+        cache_dir=str((runs / ".cache" / "images").resolve()),
+        factors=factors_of(space.target),
+        columns=columns_of(manifest.frame),
+        within=within,
+    )
+
+
+def values_of(space: SearchSpace, accepted: Mapping[str, Parameter]) -> dict[str, Sequence[Any]]:
+    """Each parameter the trainable accepts -> the values it can take."""
+    values: dict[str, Sequence[Any]] = {name: (item.default,) for name, item in accepted.items()}
+    values.update({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+    return values
+
+
+def size(space: SearchSpace) -> str:
+    parts = (counted(space.trials, "trial"), counted(space.folds, "fold"), counted(space.max_t, "epoch"))
+    return " x ".join(parts)

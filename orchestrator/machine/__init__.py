@@ -1,0 +1,1 @@
+"""What this computer is: versions, memory, GPUs."""

@@ -1,0 +1,235 @@
+"""What one node has: versions, the project's source, memory, disk, GPUs. Runs on any node; changes nothing.
+
+    python -m orchestrator.node_facts --trainable trainables
+
+prints one line of JSON, so that it can be asked for over SSH. Nothing heavy is imported: versions are those
+of the installed distributions, GPUs are what nvidia-smi says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from orchestrator.machine.nvidia_smi import Gpu, ask_nvidia_smi
+
+SHM = Path("/dev/shm")
+SAME = ("ray", "torch")
+"""What must have the same version on all nodes of a study."""
+PACKAGES = (
+    *SAME,
+    *("torchvision", "timm", "albumentations", "opencv-python-headless", "numpy", "pandas"),
+    *("scikit-learn", "pyarrow", "safetensors", "optuna", "wandb"),
+)
+NOT_FOUND = "not found"
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """versions: of the installed ones of PACKAGES; sources: package -> digest of its .py files (NOT_FOUND:
+    there is no such package); *_bytes: None where the system doesn't say; runs_free_bytes: of the disk the
+    folder is on or would be made on; time: of the node's own clock, seconds since 1970 (UTC);
+    gpu_problem: why nvidia-smi, which is there, gave no GPUs."""
+
+    host: str
+    python: str
+    executable: str
+    versions: Mapping[str, str]
+    sources: Mapping[str, str]
+    memory_bytes: int | None
+    memory_free_bytes: int | None
+    shm_bytes: int | None
+    shm_free_bytes: int | None
+    temp: str
+    temp_free_bytes: int | None
+    runs: str
+    runs_free_bytes: int | None
+    gpus: tuple[Gpu, ...]
+    driver: str | None
+    cuda: str | None
+    gpu_problem: str | None
+    time: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> NodeFacts:
+        """Inverse of `to_json`; ignores keys that a later version added. Raises ValueError."""
+        try:
+            known = {field.name: record[field.name] for field in fields(cls)}
+            known["gpus"] = tuple(Gpu(**gpu) for gpu in known["gpus"])
+            facts = cls(**known)
+            sound = _sound(facts)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"these are not the facts of a node: {error!r}") from None
+        if not sound:
+            raise ValueError(f"these are not the facts of a node: {str(record)[:200]}")
+        return facts
+
+
+def _sound(facts: NodeFacts) -> bool:
+    """Whether everything has its type; what comes from another node is not taken on trust."""
+    texts = [facts.host, facts.python, facts.executable, facts.temp, facts.runs]
+    for table in (facts.versions, facts.sources):
+        texts += [*table.keys(), *table.values()]
+    numbers: list[Any] = [facts.time, *(gpu.memory_mib for gpu in facts.gpus)]
+    for name, value in asdict(facts).items():
+        if name.endswith("_bytes") and value is not None:
+            numbers.append(value)
+        elif name in ("driver", "cuda", "gpu_problem") and value is not None:
+            texts.append(value)
+    texts += [gpu.name for gpu in facts.gpus]
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(number, int | float) for number in numbers
+    )
+
+
+def gather(trainable: str | None = None, runs: Path = Path("runs")) -> NodeFacts:
+    """Of this node. trainable: "package.module:Class", or its top package alone."""
+    packages = ["orchestrator"] + ([top_package(trainable)] if trainable else [])
+    memory = _meminfo()
+    shm_total, shm_free = _disk(SHM)
+    temp, runs = Path(tempfile.gettempdir()), runs.absolute()
+    gpus, driver, cuda, problem = ask_nvidia_smi()
+    return NodeFacts(
+        host=platform.node(),
+        python=platform.python_version(),
+        executable=sys.executable,
+        versions=installed(PACKAGES),
+        sources={name: source_digest(name) for name in packages},
+        memory_bytes=memory.get("MemTotal"),
+        memory_free_bytes=memory.get("MemAvailable"),
+        shm_bytes=shm_total,
+        shm_free_bytes=shm_free,
+        temp=str(temp),
+        temp_free_bytes=_disk(temp)[1],
+        runs=str(runs),
+        runs_free_bytes=_disk(runs)[1],
+        gpus=gpus,
+        driver=driver,
+        cuda=cuda,
+        gpu_problem=problem,
+        time=time.time(),
+    )
+
+
+def reasons_against(reference: NodeFacts, other: NodeFacts) -> list[str]:
+    """What keeps `other` from working in a study driven by `reference`, a line each; none: nothing does."""
+    reasons = []
+    if minor(reference.python) != minor(other.python):
+        reasons.append(
+            f"{other.host} has Python {other.python}, {reference.host} has {reference.python}; "
+            f"install Python {minor(reference.python)} there and make its environment again"
+        )
+    for package in SAME:
+        ours, theirs = reference.versions.get(package), other.versions.get(package)
+        if ours is not None and not same_release(ours, theirs):
+            found = f"{package} {theirs}" if theirs else f"no {package}"
+            reasons.append(
+                f"{other.host} has {found}, {reference.host} has {ours}; run `ray up cluster.yaml` again, "
+                "which installs what constraints.txt says, or install it there by hand"
+            )
+    for package, digest in reference.sources.items():
+        theirs = other.sources.get(package, NOT_FOUND)
+        if theirs != digest or digest == NOT_FOUND:
+            reasons.append(
+                f"{other.host} has other source files of {package} ({theirs}) than {reference.host} "
+                f"({digest}); run `ray up cluster.yaml` again, which copies the project"
+            )
+    return reasons
+
+
+def minor(version: str) -> str:
+    """3.11 of 3.11.7."""
+    return ".".join(version.split(".")[:2])
+
+
+def same_release(ours: str, theirs: str | None) -> bool:
+    """Whether they differ at most in the build (2.13.0+cpu and 2.13.0+cu130)."""
+    return theirs is not None and ours.split("+")[0] == theirs.split("+")[0]
+
+
+def top_package(trainable: str) -> str:
+    return trainable.split(":")[0].split(".")[0]
+
+
+def installed(packages: Sequence[str]) -> dict[str, str]:
+    """Name -> version, without those that are not installed."""
+    found = {}
+    for name in packages:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def source_digest(package: str) -> str:
+    """12 hex digits over names and bytes of its .py files, which are found without importing it."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
+    folders = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    files = [(path.relative_to(folder), path) for folder in folders for path in folder.rglob("*.py")]
+    if not files and spec is not None and spec.origin is not None and Path(spec.origin).is_file():
+        files = [(Path(Path(spec.origin).name), Path(spec.origin))]
+    if not files:
+        return NOT_FOUND
+    digest = hashlib.sha256()
+    for name, path in sorted((name.as_posix(), path) for name, path in files):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+def existing(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that is there."""
+    return next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+
+
+def _disk(path: Path) -> tuple[int | None, int | None]:
+    """Total and free bytes."""
+    try:
+        usage = shutil.disk_usage(path if path == SHM else existing(path))
+    except OSError:
+        return None, None
+    return usage.total, usage.free
+
+
+def _meminfo() -> dict[str, int]:
+    """Bytes, by the kernel's names; empty where there is no such file."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:
+        return {}
+    return {name: 1024 * int(kib) for name, kib in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    made = argparse.ArgumentParser(
+        "python -m orchestrator.machine.node_facts", description=__doc__.split("\n")[0]
+    )
+    made.add_argument("--trainable", help='"package.module:Class" or a package, whose source is digested too')
+    made.add_argument("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
+    arguments = made.parse_args(argv)
+    print(json.dumps(gather(arguments.trainable, arguments.runs).to_json()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

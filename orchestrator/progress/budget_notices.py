@@ -1,0 +1,44 @@
+"""What a budget asks of a race, each as one decision: not one for each trial it concerns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.core.events import Action, BudgetSpent, Decision, Event, Extended, Shortened
+from orchestrator.core.text import counted
+
+
+@dataclass(frozen=True)
+class OrderTold:
+    """word, place: as a decision's action and what it is on."""
+
+    word: str
+    place: str
+    reason: str
+
+
+def order_told(event: Event, decisions: Sequence[Decision]) -> OrderTold | None:
+    """None for an event that no budget asked for. decisions: those on the event."""
+    out = sum(item.action is Action.PRUNE and _said(event, item) for item in decisions)
+    if isinstance(event, Extended):
+        return OrderTold("EXTEND", f"to {counted(event.trials, 'trial')}", "the budget has room for more")
+    if isinstance(event, Shortened):
+        return OrderTold(
+            "SHORTEN", f"to {counted(event.trials, 'trial')}", f"the budget has no room for {out} more"
+        )
+    if isinstance(event, BudgetSpent):
+        left = f"{counted(out, 'trial')} {'is' if out == 1 else 'are'} out"
+        return OrderTold("FINISH", "finalists", f"{event.reason}; {left}")
+    return None
+
+
+def not_told(event: Event, decisions: Sequence[Decision]) -> list[Decision]:
+    """The decisions that `order_told` does not say already."""
+    return [item for item in decisions if not _said(event, item)]
+
+
+def _said(event: Event, item: Decision) -> bool:
+    if isinstance(event, Shortened):
+        return item.action is Action.PRUNE and item.trial >= event.trials
+    return isinstance(event, BudgetSpent) and item.action in (Action.PRUNE, Action.STOP)

@@ -1,0 +1,147 @@
+"""Labels for unlabelled images, per fold from the models that never saw its validation rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import EnsembleError
+from orchestrator.data.extra_rows import train_digest
+from orchestrator.data.manifest import JOINS_FOLD, JOINS_PLAN, Manifest
+from orchestrator.data.scalars import Plain, columns_of
+from orchestrator.data.table_files import tidy
+from orchestrator.data.targets import Binned, Joint, Target
+from orchestrator.ensemble.chain_rule import lone_condition
+from orchestrator.ensemble.folder import Ensemble, Member
+from orchestrator.ensemble.submission import histogram, image_paths
+
+CONFIDENCE = "confidence"
+
+
+GROUP_PREFIX = "pseudo:"
+
+
+def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
+    """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
+    parts = tuple(
+        replace(part, members=tuple(_of_fold(member, fold, ensemble.path) for member in part.members))
+        for part in ensemble.parts
+    )
+    return replace(ensemble, parts=parts)
+
+
+def _of_fold(member: Member, fold: int, folder: Path) -> Member:
+    models = tuple(model for model in member.models if model.fold == fold)
+    if not models:
+        raise EnsembleError(
+            f"{folder}: trial {member.trial} has no model of fold {fold}; write the ensemble anew"
+        )
+    return replace(member, models=models)
+
+
+def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list[Plain]]:
+    """Cells of the target's columns that `target.encode` turns into `labels` (n,): a class's text, or the
+    middle of a bin (the last, which has no end: as far above its edge as the middle before is below)."""
+    if isinstance(target, Joint):
+        digits = np.unravel_index(labels, target.sizes)
+        found = [representatives(part, digit) for part, digit in zip(target.parts, digits, strict=True)]
+        return {column: cells for part in found for column, cells in part.items()}
+    values: Sequence[Plain] = _middles(target) if isinstance(target, Binned) else target.classes
+    return {target.column: [values[label] for label in labels]}
+
+
+def _middles(target: Binned) -> list[float]:
+    edges = [0.0, *target.edges]
+    middles = [(low + high) / 2 for low, high in pairwise(edges)]
+    return [*middles, edges[-1] + (edges[-1] - edges[-2]) / 2]
+
+
+def label_manifest(
+    ensemble: Ensemble,
+    manifest: Manifest,
+    threshold: float,
+    tta: str | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """A row for each image and fold whose models give it a class with at least `threshold`, role extra.
+
+    Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
+    EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
+    """
+    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    if lone is not None:
+        raise EnsembleError(f"{ensemble.path}: {lone}")
+    k, digest = _folds_of(ensemble)
+    paths, columns = image_paths(manifest), columns_of(manifest.frame)
+    tables, best = [], 0.0
+    for fold in range(k):
+
+        def told(done: int, total: int, fold: int = fold) -> None:
+            if progress is not None:
+                progress(fold * total + done, k * total)
+
+        probabilities = fold_ensemble(ensemble, fold).predict(paths, told, tta, columns=columns)
+        best = max(best, float(probabilities.max(initial=0.0)))
+        kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
+        tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))
+    frame = pd.concat(tables, ignore_index=True).assign(**{JOINS_PLAN: digest})
+    if frame.empty:
+        raise EnsembleError(
+            f"--threshold {threshold:g}: no label of {len(paths)} images is that certain (the best: "
+            f"{best:.3f}); lower it"
+        )
+    texts = {name: frame[name] for name in ("path", "group", "role")}
+    tidied = tidy({str(name): frame[name].tolist() for name in frame.columns}).assign(**texts)
+    note = f"labels of {ensemble.path.name} with a confidence of at least {threshold:g}"
+    return Manifest(tidied, manifest.root.absolute(), f"pseudo-{manifest.name}", (note,))
+
+
+def _rows(target: Target, frame: pd.DataFrame, fold: int, probabilities: NDArray[np.float32]) -> pd.DataFrame:
+    """Of the kept rows of one fold. probabilities (n, C)."""
+    labels = probabilities.argmax(axis=1)
+    made = frame.assign(
+        role="extra",
+        group=[f"{GROUP_PREFIX}{group}" for group in frame["group"]],
+        **{JOINS_FOLD: fold, CONFIDENCE: probabilities.max(axis=1).astype(np.float64)},
+        **{name: pd.Series(cells, index=frame.index, dtype=object)
+           for name, cells in representatives(target, labels).items()},
+    )  # fmt: skip
+    if not np.array_equal(target.encode(made), labels):
+        raise EnsembleError(
+            f"target {target.name!r} reads one column twice ({', '.join(target.columns)}), so that no "
+            "value stands for each of its classes; label with an ensemble of one of its parts"
+        )
+    return made
+
+
+def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
+    """How many folds, and the digest of which row is in which (in an older folder: out-of-fold row)."""
+    path = ensemble.path / "oof.parquet"
+    try:
+        k = int(ensemble.record["fold_plan"]["k"])
+        if "train_digest" in ensemble.record:
+            return k, str(ensemble.record["train_digest"])
+        table = pq.read_table(path, columns=["path", "fold"])
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise EnsembleError(
+            f"{ensemble.path} does not say which rows its folds have ({error}); write the ensemble anew"
+        ) from None
+    return k, train_digest(table["path"].to_pylist(), table["fold"].to_numpy())
+
+
+def summary(frame: pd.DataFrame, target: Target, images: int) -> list[str]:
+    """A line for each fold that some row joins: how many of the images, and of which classes."""
+    lines = []
+    for fold, rows in frame.groupby(JOINS_FOLD):
+        counts = histogram(target.encode(rows), target.classes)
+        lines.append(f"fold {fold}: {len(rows)} of {images} images; {counts}")
+    return lines

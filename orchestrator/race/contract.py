@@ -1,0 +1,66 @@
+"""What every stopping rule can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from orchestrator.core.events import (
+    Decision,
+    Leg,
+    RaceEvent,
+    State,
+)
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """Where a trial stands. `score` is the mean running best over the folds of its last finished rung."""
+
+    trial: int
+    state: State
+    rung: int | None
+    score: float | None
+    folds_complete: int
+    epochs_spent: int
+    reason: str
+
+
+class Race(Protocol):
+    """A rule. Deterministic: the same events give the same state. `next` asks and changes nothing."""
+
+    @property
+    def done(self) -> bool:
+        """Nothing is running and nothing is left to run."""
+        ...
+
+    def next(self) -> Leg | None:
+        """The leg a free slot should take; None: nothing now (something is running) or done."""
+        ...
+
+    def observe(self, event: RaceEvent) -> list[Decision]:
+        """Takes one event. Raises ValueError for one that cannot follow the events before it."""
+        ...
+
+    def state(self, trial: int) -> State: ...
+
+    def statuses(self) -> list[TrialStatus]:
+        """One per trial, best first: complete ones by score, then by rung reached and score."""
+        ...
+
+    @property
+    def planned_fold_epochs(self) -> int:
+        """Fold-epochs the rule expects to spend in all, speculation not counted."""
+        ...
+
+    @property
+    def spent_fold_epochs(self) -> int: ...
+
+    def remaining_fold_epochs(self, trials: int) -> int:
+        """Expected to be spent still if no trial from number `trials` on were proposed."""
+        ...
+
+    @property
+    def finish_fold_epochs(self) -> int:
+        """What completing the finalists takes if nothing else runs from now on (`BudgetSpent`)."""
+        ...

@@ -1,0 +1,71 @@
+"""Every rule on the same draws, on several processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Protocol
+
+import numpy as np
+
+from orchestrator.race.simulate.rule_specs import Entry
+from orchestrator.race.simulate.summary import Figures, Terms, race_once
+from orchestrator.race.simulate.table import CurveTable
+
+PART = 4  # draws a process takes at a time
+
+
+class Source(Protocol):
+    """Where draws come from: a table, or chance."""
+
+    def draw(self, subset: int | None, rng: np.random.Generator) -> CurveTable: ...
+
+
+@dataclass(frozen=True)
+class Contest:
+    """subset: how many of the trials a draw has; None: all. seed: of draws and failures."""
+
+    curves: Source
+    entries: tuple[Entry, ...]
+    terms: Terms
+    subset: int | None = None
+    seed: int = 0
+
+    def draw(self, number: int) -> list[Figures]:
+        """Of each entry, on draw `number`; all race on the same."""
+        drawn = self.curves.draw(self.subset, np.random.default_rng([self.seed, number]))
+        return [race_once(entry, drawn, self.terms, [self.seed, number, 1]) for entry in self.entries]
+
+
+_contest: list[Contest] = []  # of this worker process
+
+
+def _begin(contest: Contest) -> None:
+    _contest.append(contest)
+
+
+def _draws(numbers: Sequence[int]) -> list[list[Figures]]:
+    return [_contest[0].draw(number) for number in numbers]
+
+
+def hold(
+    contest: Contest, draws: int, workers: int, progress: Callable[[int, int], None]
+) -> list[list[Figures]]:
+    """Of each draw, the figures of each entry."""
+    parts = [range(start, min(start + PART, draws)) for start in range(0, draws, PART)]
+    results: list[list[Figures]] = []
+    if workers == 1 or len(parts) == 1:
+        for number in range(draws):
+            results.append(contest.draw(number))
+            progress(number + 1, draws)
+        return results
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(parts)), mp_context=spawn, initializer=_begin, initargs=(contest,)
+    ) as pool:
+        for part in pool.map(_draws, parts):
+            results += part
+            progress(len(results), draws)
+    return results

@@ -1,0 +1,36 @@
+"""Which rows a space is about: those that its `given` names."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.core.errors import FoldPlanError
+from orchestrator.data.targets import Given
+from orchestrator.space.search_space import SearchSpace
+
+
+def shown(given: Given) -> str:
+    return f"{given[0].name}={given[1]}"
+
+
+def within_of(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | None:
+    """(n,): the manifest's rows where the space's `given` holds; None: it has none. Raises ManifestError."""
+    if space.given is None:
+        return None
+    target, name = space.given
+    within: NDArray[np.bool_] = target.encode(frame) == target.classes.index(name)
+    return within
+
+
+def check_within(space: SearchSpace, within: NDArray[np.bool_] | None, folds: NDArray[np.int16]) -> None:
+    """Every fold must have rows to score. within (n,), folds (n,). Raises FoldPlanError."""
+    if space.given is None or within is None:
+        return
+    empty = [int(fold) for fold in np.unique(folds[folds >= 0]) if not (within & (folds == fold)).any()]
+    if empty:
+        raise FoldPlanError(
+            f"given {shown(space.given)}: no row of fold {empty[0]} has it, so it could not be scored; "
+            f"use fewer folds, or name {space.given[0].name} in stratify"
+        )

@@ -1,0 +1,58 @@
+"""Whether a trainable takes what a space gives it: names, types, choices, limits."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.trainable import Parameter
+from orchestrator.space.domains import Domain
+
+
+def check_domains(domains: Mapping[str, Domain], accepted: Mapping[str, Parameter], trainable: str) -> None:
+    """Raises SearchSpaceError for the first parameter or value that `trainable` does not take."""
+    for name, domain in domains.items():
+        if name not in accepted:
+            raise SearchSpaceError(_unknown_parameter(name, accepted, trainable))
+        for value in domain.finite() or domain.values:
+            _check_value(name, value, accepted[name])
+
+
+def _unknown_parameter(name: str, accepted: Mapping[str, Parameter], trainable: str) -> str:
+    close = difflib.get_close_matches(name, accepted, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it accepts: {', '.join(sorted(accepted))}"
+    return f"parameter {name!r} is not known to {trainable}; {hint}"
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "bool": (bool,),
+    "int": (int,),
+    "float": (int, float),
+    "str": (str,),
+    "none": (type(None),),
+}
+
+
+def _check_value(name: str, value: Any, parameter: Parameter) -> None:
+    allowed = tuple(kind for text in parameter.types for kind in _TYPES[text])
+    is_bool = isinstance(value, bool)
+    if not isinstance(value, allowed) or (is_bool and "bool" not in parameter.types):
+        raise SearchSpaceError(f"{name}={value!r} must be of type {' or '.join(parameter.types)}")
+    if parameter.choices is not None and value not in parameter.choices:
+        raise SearchSpaceError(f"{name}={value!r} must be one of {', '.join(map(repr, parameter.choices))}")
+    if isinstance(value, int | float) and not is_bool:
+        _check_range(name, value, parameter)
+
+
+def _check_range(name: str, value: float, parameter: Parameter) -> None:
+    low, high = parameter.minimum, parameter.maximum
+    if not math.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+        limits = [
+            f"at least {low:g}" if low is not None else "",
+            f"at most {high:g}" if high is not None else "",
+        ]
+        rule = " and ".join(text for text in limits if text) or "finite"
+        raise SearchSpaceError(f"{name}={value!r} must be {rule}")

@@ -1,0 +1,68 @@
+"""Checkpoints: what the files of a fold run are called, and which of them may go.
+
+Where their bytes lie: orchestrator.storage.
+
+A fold run keeps, while it is running or parked, what its two newest resume states refer to: the driver may
+die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
+journal knows. Once its trial is complete only the best epoch's weights and OOF stay; once its trial is out,
+nothing. So a study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from orchestrator.core.events import FoldRunKey
+from orchestrator.storage.contract import CheckpointStore
+
+_NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
+
+
+def resume_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/resume-e{epoch:04d}.pt"
+
+
+def weights_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/best-e{epoch:04d}.safetensors"
+
+
+def oof_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{key}/best-e{epoch:04d}.oof.safetensors"
+
+
+def superseded(names: Iterable[str], epoch: int, bests: Iterable[int]) -> list[str]:
+    """Names of one fold run that may go once `epoch` is stored.
+
+    Kept: the resume states of `epoch` and of the one before, and the best epochs of those two states. Later
+    epochs are kept too: they are another worker's, which took over because this one seemed to be gone.
+    """
+    keep_best, known = set(bests), list(names)
+    kept = set(later(known, epoch))
+    return [name for name in known if name not in kept and not _is_kept(name, {epoch, epoch - 1}, keep_best)]
+
+
+def later(names: Iterable[str], epoch: int) -> list[str]:
+    """Names of one fold run that are of epochs after `epoch`."""
+    matches = ((name, _NAME.match(name)) for name in names)
+    return [name for name, match in matches if match is not None and int(match["epoch"]) > epoch]
+
+
+def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
+    match = _NAME.match(name)
+    if match is None:
+        return True  # not ours to delete
+    return int(match["epoch"]) in (resumes if match["kind"] == "resume" else bests)
+
+
+def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
+    """Everything of a fold run whose trial is out."""
+    for name in store.names(f"{key}/"):
+        store.delete(name)
+
+
+def keep_only_best(store: CheckpointStore, key: FoldRunKey, best: int) -> None:
+    """What stays of a fold run whose trial is complete."""
+    for name in store.names(f"{key}/"):
+        if not _is_kept(name, set(), {best}):
+            store.delete(name)

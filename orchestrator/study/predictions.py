@@ -1,0 +1,193 @@
+"""Out-of-fold probabilities: as bytes of one fold run, and as one table of a whole trial.
+
+A table is Parquet with the columns row, path, label, fold and one p_<class> per class.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.errors import StorageError, StudyError
+
+Rows = NDArray[np.int64]
+COLUMNS = ("row", "path", "label", "fold")
+_SUM_TOLERANCE = 1e-2  # half precision on a GPU leaves sums this far from 1
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Probabilities of the rows that have a validation fold, in the order of the manifest.
+
+    rows (n,): manifest rows; probabilities (n, C), rows summing to 1; labels (n,) in [0, C);
+    folds (n,) >= 0: the fold whose model, which did not train on the row, gave the probabilities.
+    """
+
+    rows: Rows
+    probabilities: Probabilities
+    labels: NDArray[np.int64]
+    folds: NDArray[np.int16]
+
+
+def fold_to_bytes(rows: Rows, probabilities: Probabilities) -> bytes:
+    """One fold's rows (n,) and probabilities (n, C) as safetensors. Raises StudyError."""
+    _check_fold(rows, probabilities, "fold predictions")
+    tensors = {
+        "rows": np.ascontiguousarray(rows, dtype=np.int64),
+        "probabilities": np.ascontiguousarray(probabilities, dtype=np.float32),
+    }
+    data: bytes = save(tensors)
+    return data
+
+
+def fold_from_bytes(data: bytes) -> tuple[Rows, Probabilities]:
+    """Inverse of `fold_to_bytes`. Raises StudyError for anything else."""
+    try:
+        tensors = load(data)
+        rows, probabilities = tensors["rows"], tensors["probabilities"]
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise StudyError(f"fold predictions cannot be read ({error}); restore the study's folder") from error
+    if rows.dtype != np.int64 or probabilities.dtype != np.float32:
+        kinds = f"{rows.dtype} and {probabilities.dtype}"
+        raise StudyError(f"fold predictions hold {kinds}, not int64 rows and float32 probabilities")
+    _check_fold(rows, probabilities, "fold predictions")
+    return rows, probabilities
+
+
+def _check_fold(rows: Rows, probabilities: Probabilities, where: str) -> None:
+    if rows.ndim != 1 or probabilities.ndim != 2 or len(rows) != len(probabilities):
+        raise StudyError(
+            f"{where}: rows {rows.shape} and probabilities {probabilities.shape} must be (n,) and (n, C)"
+        )
+    if not np.isfinite(probabilities).all() or (probabilities < 0).any():
+        raise StudyError(f"{where}: probabilities must be finite and not negative")
+    sums = probabilities.sum(axis=1)
+    wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
+    if len(wrong):
+        raise StudyError(f"{where}: probabilities of row {rows[wrong[0]]} sum to {sums[wrong[0]]:.4f}, not 1")
+
+
+def assemble(
+    parts: Mapping[int, tuple[Rows, Probabilities]],
+    labels: NDArray[np.int64],
+    folds: NDArray[np.int16],
+) -> Prediction:
+    """One prediction from the parts of all folds.
+
+    labels, folds: of every manifest row; a row with folds >= 0 must come from exactly that fold's part.
+    Raises StudyError for a row that is missing, doubled, unknown or from another fold.
+    """
+    widths = {probabilities.shape[1] for _, probabilities in parts.values()}
+    if len(widths) != 1:
+        raise StudyError(f"the folds' predictions have {sorted(widths)} classes; they must agree")
+    for fold, (rows, _) in parts.items():
+        _check_rows_of(fold, rows, folds)
+    rows = np.concatenate([part[0] for part in parts.values()])
+    missing = np.setdiff1d(np.flatnonzero(folds >= 0), rows)
+    if len(missing):
+        raise StudyError(
+            f"{len(missing)} rows have no prediction; the first is row {missing[0]} "
+            f"of fold {folds[missing[0]]}"
+        )
+    order = np.argsort(rows, kind="stable")
+    probabilities = np.concatenate([part[1] for part in parts.values()])
+    rows = rows[order]
+    return Prediction(rows, probabilities[order], labels[rows].astype(np.int64), folds[rows].astype(np.int16))
+
+
+def _check_rows_of(fold: int, rows: Rows, folds: NDArray[np.int16]) -> None:
+    unknown = rows[(rows < 0) | (rows >= len(folds))]
+    if len(unknown):
+        raise StudyError(f"fold {fold} predicts row {unknown[0]}, but the manifest has {len(folds)} rows")
+    foreign = rows[folds[rows] != fold]
+    if len(foreign):
+        raise StudyError(
+            f"fold {fold} predicts row {foreign[0]}, which belongs to fold {folds[foreign[0]]}: its model "
+            "may have trained on it"
+        )
+    found, counts = np.unique(rows, return_counts=True)
+    if (counts > 1).any():
+        raise StudyError(f"fold {fold} predicts row {found[counts > 1][0]} more than once")
+
+
+def write_prediction(
+    path: Path, prediction: Prediction, paths: Sequence[str], classes: Sequence[str]
+) -> None:
+    """A prediction as Parquet, whole or not at all. paths: of every manifest row."""
+    width = prediction.probabilities.shape[1]
+    if width != len(classes):
+        raise StudyError(f"{path}: {width} columns of probabilities for {len(classes)} classes")
+    columns: dict[str, pa.Array] = {
+        "row": pa.array(prediction.rows, pa.int64()),
+        "path": pa.array([paths[row] for row in prediction.rows], pa.string()),
+        "label": pa.array(prediction.labels, pa.int64()),
+        "fold": pa.array(prediction.folds, pa.int16()),
+    }
+    columns.update(probability_columns(prediction.probabilities, classes))
+    write_parquet(path, pa.table(columns).replace_schema_metadata({"classes": json.dumps(list(classes))}))
+
+
+def probability_columns(probabilities: Probabilities, classes: Sequence[str]) -> dict[str, pa.Array]:
+    """p_<class> -> column. probabilities (n, C)."""
+    return {
+        f"p_{name}": pa.array(np.ascontiguousarray(probabilities[:, index]), pa.float32())
+        for index, name in enumerate(classes)
+    }
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Written beside, fsynced, then renamed. Raises StorageError."""
+    try:
+        with whole_file(path) as file:
+            pq.write_table(table, file)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error
+
+
+def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
+    """A prediction and its classes. Raises StudyError when the file is missing or something else."""
+    table = _read_table(path)
+    metadata = table.schema.metadata or {}
+    try:
+        classes = tuple(str(name) for name in json.loads(metadata[b"classes"]))
+        rows, labels = table["row"].to_numpy(), table["label"].to_numpy()
+        folds = table["fold"].to_numpy()
+        probabilities = np.column_stack([table[f"p_{name}"].to_numpy() for name in classes])
+    except (KeyError, ValueError, TypeError) as error:
+        raise StudyError(f"{path}: no table of predictions ({error!r} is missing or unreadable)") from error
+    _check_fold(rows, probabilities, str(path))
+    if len(rows) and (labels.min() < 0 or labels.max() >= len(classes) or folds.min() < 0):
+        raise StudyError(f"{path}: a label outside 0..{len(classes) - 1}, or a row without a fold")
+    prediction = Prediction(
+        rows.astype(np.int64),
+        probabilities.astype(np.float32),
+        labels.astype(np.int64),
+        folds.astype(np.int16),
+    )
+    return prediction, classes
+
+
+def read_paths(path: Path) -> frozenset[str]:
+    """The paths in a table of predictions. Raises StudyError."""
+    table = _read_table(path)
+    if "path" not in table.column_names:
+        raise StudyError(f"{path}: no table of predictions (no column path)")
+    return frozenset(table["path"].to_pylist())
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise StudyError(f"{path} cannot be read: {error}; restore it from a copy of the study") from error

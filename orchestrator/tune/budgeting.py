@@ -1,0 +1,106 @@
+"""The budget of a study: what was asked for now, what its header says, and who keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from orchestrator.budget import Bounds, Budget, Keeper, least_fold_epochs
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import BudgetSpent, Extended
+from orchestrator.race.contract import Race
+from orchestrator.study.study import Study
+from orchestrator.tune.plan import planned
+from orchestrator.tune.request import Ready, Request
+
+
+def asked(request: Request) -> Budget:
+    return Budget(request.max_fold_epochs, request.time_budget)
+
+
+def header_of(request: Request, cohort: int) -> dict[str, Any]:
+    """What a new study keeps of it: fold-epochs are counted over all its sessions, time is not.
+
+    cohort: trials the space asks for, before a budget changed their number; as many may come at once later.
+    """
+    given = request.trials is not None
+    return {"budget": {"fold_epochs": request.max_fold_epochs, "trials_given": given, "cohort": cohort}}
+
+
+def budget_of(request: Request, study: Study) -> Budget:
+    """As asked for now, else as the study began."""
+    kept = study.header.get("budget", {})
+    return Budget(request.max_fold_epochs or kept.get("fold_epochs"), request.time_budget)
+
+
+def is_spent(study: Study) -> bool:
+    """Whether only its finalists are still run, for good."""
+    return any(isinstance(event, BudgetSpent) for event in study.events)
+
+
+def check_budget(request: Request, study: Study, race: Race) -> None:
+    """Raises StudyError for a budget, or trials, that this study can no longer be given."""
+    if is_spent(study):
+        if asked(request).given or request.trials is not None:
+            raise StudyError(
+                f"study {study.path}: its budget is spent and only its finalists are still in;\nleave "
+                "out --trials, --max-fold-epochs and --time-budget, or begin another study without --resume"
+            )
+        return
+    limit = budget_of(request, study).fold_epochs
+    if limit is not None and race.done and limit < race.spent_fold_epochs:
+        raise StudyError(
+            f"--max-fold-epochs {limit}: study {study.path} is complete and has spent "
+            f"{race.spent_fold_epochs}; leave it out, or give more than that to go on"
+        )
+    least = least_fold_epochs(race, bounds_of(study, slots=1))
+    if limit is not None and limit < least:
+        spent = race.spent_fold_epochs
+        raise StudyError(
+            f"--max-fold-epochs {limit}: study {study.path} has spent {spent} and its finalists take "
+            f"{least - spent} more; give at least {least}"
+        )
+
+
+def bounds_of(study: Study, slots: int, most: int | None = None) -> Bounds:
+    space = study.space
+    trials = max((item.trials for item in study.events if isinstance(item, Extended)), default=space.trials)
+    # Journals of before it was kept have none.
+    cohort = study.header.get("budget", {}).get("cohort", space.trials)
+    return Bounds(space.finalists, space.folds, space.max_t, slots, trials, cohort, most)
+
+
+def most_trials(request: Request, study: Study, limit: int | None) -> int | None:
+    """Trials there may be in all; None: as many as the budget affords. limit: of the sampler."""
+    given = request.trials is not None or study.header.get("budget", {}).get("trials_given", False)
+    numbers = [bounds_of(study, slots=1).trials if given else None, limit]
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def goes_on_until_the_end(request: Request, study: Study, limit: int | None) -> bool:
+    """Whether trials follow trials until the time is over."""
+    open_end = most_trials(request, study, limit) is None
+    return open_end and budget_of(request, study).seconds is not None and not is_spent(study)
+
+
+def keeper_for(
+    ready: Ready,
+    request: Request,
+    race: Race,
+    ahead: Callable[[], Race],
+    limit: int | None,
+    elapsed: Callable[[], float],
+) -> Keeper | None:
+    """Who keeps the budget; None: there is none, or it is spent.
+
+    ahead: makes another race that is where this one is; limit: of the sampler.
+    """
+    study, space = ready.study, ready.space
+    budget = budget_of(request, study)
+    if not budget.given or is_spent(study):
+        return None
+    bounds = bounds_of(study, ready.backend.slots, most_trials(request, study, limit))
+    rule = study.header["rule"]
+    return Keeper(
+        race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs
+    )

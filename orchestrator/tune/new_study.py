@@ -1,0 +1,198 @@
+"""A new study: space, manifest, folds, checks, preparation; the folder is made last."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.core.callbacks import Say
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import InputError, StudyError
+from orchestrator.core.text import counted
+from orchestrator.core.trainable import Parameter
+from orchestrator.data.extra_rows import refuse_other_folds
+from orchestrator.data.folds import load_or_build
+from orchestrator.execution.backends import Backend, open_backend
+from orchestrator.execution.on_ray.slots import parse_share
+from orchestrator.inputs import image_origin
+from orchestrator.inputs.dataset import make_dataset, size, values_of
+from orchestrator.inputs.rows import gather_rows, rows_line
+from orchestrator.progress import progress_bar
+from orchestrator.race import RULES, VERSION
+from orchestrator.sampling import make_sampler
+from orchestrator.sampling.configs_to_try import checked_tries
+from orchestrator.space import SearchSpace
+from orchestrator.space.loading import load_space, resolve_space
+from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.study import Study, has_journal
+from orchestrator.tune.budgeting import asked, header_of
+from orchestrator.tune.checkpoint_place import new_store, place_of
+from orchestrator.tune.plan import afford
+from orchestrator.tune.request import Ready, Request
+
+FAR_MORE = 4
+"""Times the space's own number of trials; worth a word when a budget chooses more."""
+
+
+def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+    """Everything that can be wrong is found before the study's folder exists. Raises InputError."""
+    if request.space is None:
+        raise InputError("--space is missing; name a space file, for example --space search_spaces/age.py")
+    path = resolve_space(request.space)
+    full = load_space(path)
+    say(f"space: {_shown(path)}")
+    name = _name(request) or f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = request.runs / name
+    if has_journal(folder):
+        raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
+    seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
+    if rule not in RULES:
+        raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
+    place = place_of(request)
+    store = stack.enter_context(new_store(place, name, folder))
+    backend = stack.enter_context(open_for(request))
+    space, scale = _sized(full, request, backend.gpus, say)
+    tries = checked_tries(_roomy(space, request), request.tries)
+    rows = gather_rows(request, space, say)
+    manifest = rows.manifest
+    plan = load_or_build(
+        request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
+    )
+    refuse_other_folds(manifest, plan)
+    limit = make_sampler(sampler_name, space, seed, tries).limit
+    space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
+    cohort = space.trials
+    space = _afforded(space, request, rule, backend.slots, limit, say)
+    accepted = check(space, backend)
+    dataset = make_dataset(space, manifest, plan, request.runs)
+    say(rows_line(manifest, dataset, space))
+    dataset = image_origin.of_new_study(dataset, request)
+    prepare(space, accepted, backend, dataset, store)
+    header = {
+        "name": name,
+        "space_name": path.stem,
+        "space_file": str(path),
+        "space": space.to_json(),
+        # A later version's defaults must not change what this study's models are.
+        "defaults": {name: item.default for name, item in accepted.items()},
+        "scale": scale,
+        "seed": seed,
+        "rule": rule,
+        "race": VERSION,
+        "sampler": sampler_name,
+        "tries": tries,
+        "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
+        "demo": request.data is None,
+        "storage": place,
+        **header_of(request, cohort),
+        **rows.header,
+        "fold_plan": plan.fingerprint,
+        "classes": list(space.target.classes),
+        "versions": {"python": platform.python_version()},
+    }
+    images = None if dataset.origin is None else dataset.origin.files
+    study = Study.create(folder, header, manifest, plan, images)
+    stack.callback(study.close)
+    if rows.fixes is not None:
+        rows.fixes.write(folder)
+    return Ready(study, space, dataset, backend)
+
+
+def _name(request: Request) -> str | None:
+    """--study as one folder below --runs, which may be given along, as other commands take it."""
+    if request.study is None:
+        return None
+    given = Path(request.study)
+    given = given.relative_to(request.runs) if given.is_relative_to(request.runs) else given
+    if len(given.parts) != 1 or given.name.startswith(".") or len(given.name.encode()) > 200:
+        raise InputError(
+            f"--study {request.study}: give one name of at most 200 bytes, without / or a leading dot; "
+            "--runs says where studies lie"
+        )
+    return given.name
+
+
+def _shown(path: Path) -> Path:
+    """Relative to where the user stands, if it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def open_for(request: Request) -> contextlib.AbstractContextManager[Backend]:
+    share = parse_share(request.gpus_per_fold_run, request.cpus_per_fold_run)
+    return open_backend(request.inline, request.address, share)
+
+
+def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[SearchSpace, str]:
+    scale = request.scale or ("full" if gpus or "small" not in full.scales else "small")
+    space = full.at_scale(scale).narrowed(request.settings)
+    if request.trials is not None:
+        space = replace(space, trials=request.trials, ladder=None)
+    if request.max_epochs is not None:
+        grace = min(space.grace_period, request.max_epochs)
+        space = replace(space, max_t=request.max_epochs, grace_period=grace, ladder=None)
+    why = "asked for" if request.scale else ("a GPU is there" if gpus else "no GPU here")
+    line = f"scale: {scale} ({why}): {size(space)}"
+    say(line if scale == "full" else f"{line}; full would be {size(full)}")
+    return space, scale
+
+
+def _afforded(
+    space: SearchSpace, request: Request, rule: str, slots: int, limit: int | None, say: Say
+) -> SearchSpace:
+    """limit: of the sampler. Raises InputError."""
+    most = space.trials if request.trials is not None else limit
+    found = afford(space, rule, asked(request), slots, most)
+    _check_number_of_tries(len(request.tries), found, space.trials, request.max_fold_epochs)
+    if found.trials != space.trials:
+        line = f"trials: {found.trials} instead of {space.trials}: what --max-fold-epochs is enough for"
+        far = found.trials > FAR_MORE * space.trials
+        say(f"{line}; far more than the space asks for: --trials keeps it to a number" if far else line)
+    return found
+
+
+def _roomy(space: SearchSpace, request: Request) -> SearchSpace:
+    """With a trial for each --try where a budget is still to say how many there are."""
+    if request.max_fold_epochs is None or request.trials is not None:
+        return space
+    return replace(space, trials=max(space.trials, len(request.tries)))
+
+
+def _check_number_of_tries(tries: int, found: SearchSpace, own: int, limit: int | None) -> None:
+    """own: trials before the budget. Raises InputError."""
+    if tries <= found.trials:
+        return
+    if found.trials < own:
+        raise InputError(
+            f"--max-fold-epochs {limit}: it is enough for {counted(found.trials, 'trial')} and "
+            f"{tries} --try were given; raise it, or try fewer"
+        )
+    raise InputError(
+        f"--try is given {counted(tries, 'time')} and the study has {counted(found.trials, 'trial')}; "
+        "raise --trials, or leave some out"
+    )
+
+
+def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:
+    """The parameters the trainable accepts. Raises SearchSpaceError where the space has others."""
+    accepted = backend.describe(space.trainable)
+    space.check_parameters(accepted)
+    return accepted
+
+
+def prepare(
+    space: SearchSpace,
+    accepted: Mapping[str, Parameter],
+    backend: Backend,
+    dataset: Dataset,
+    store: CheckpointStore,
+) -> None:
+    """Lets every node make ready for what the space can ask of it."""
+    with progress_bar("preparing images") as progress:
+        backend.prepare(space.trainable, dataset, values_of(space, accepted), store, progress)

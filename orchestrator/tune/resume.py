@@ -1,0 +1,119 @@
+"""An existing study: opened, checked against what was asked, told that a new driver took over."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from orchestrator.core.callbacks import Say
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import Extended, Resumed
+from orchestrator.inputs import image_origin
+from orchestrator.inputs.dataset import make_dataset, size
+from orchestrator.race import VERSION
+from orchestrator.race.contract import Race
+from orchestrator.sampling import Sampler
+from orchestrator.space.loading import resolve_space
+from orchestrator.study.study import Study, newest_study
+from orchestrator.tune.budgeting import check_budget
+from orchestrator.tune.checkpoint_place import ask_store, refuse_another_place, sweep
+from orchestrator.tune.new_study import check, open_for, prepare
+from orchestrator.tune.request import Ready, Request
+
+
+def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+    """The study to resume, its lock held. Raises InputError; nothing is written."""
+    folder = _study_to_resume(request)
+    _refuse_changes(request, folder)
+    study = Study.open(folder)
+    stack.callback(study.close)
+    _same_race(study)
+    refuse_another_place(request, study)
+    ask_store(study)  # before --trials takes effect
+    sweep(study.store())
+    space = study.space
+    say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
+    if study.cut_bytes:
+        say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
+    if request.space is not None:
+        _same_space(request, study)
+    backend = stack.enter_context(open_for(request))
+    dataset = image_origin.of_study(
+        make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
+    )
+    prepare(space, check(space, backend), backend, dataset, study.store())
+    return Ready(study, space, dataset, backend)
+
+
+def _study_to_resume(request: Request) -> Path:
+    if request.study is None:
+        return newest_study(request.runs)
+    folder = request.runs / request.study
+    return folder if folder.exists() or not Path(request.study).exists() else Path(request.study)
+
+
+def _refuse_changes(request: Request, folder: Path) -> None:
+    given = {
+        "--scale": request.scale,
+        "--max-epochs": request.max_epochs,
+        "--set": request.settings or None,
+        "--data": request.data,
+        "--label-fixes": request.label_fixes,
+        "--extra": request.extra or None,
+        "--seed": request.seed,
+        "--rule": request.rule,
+        "--sampler": request.sampler,
+        "--try": request.tries or None,
+    }
+    for option, value in given.items():
+        if value is not None:
+            raise StudyError(
+                f"{option} cannot change study {folder}: its numbers are fixed; leave it out, "
+                "or begin another study without --resume"
+            )
+
+
+def _same_space(request: Request, study: Study) -> None:
+    path = resolve_space(request.space or "")
+    if path.stem != study.header["space_name"]:
+        raise StudyError(
+            f"--space {path} is not the space of study {study.path} ({study.header['space_name']}); "
+            "leave --space out, or name the study of that space with --study"
+        )
+
+
+def _same_race(study: Study) -> None:
+    version = study.header.get("race", 1)
+    if version != VERSION:
+        raise StudyError(
+            f"study {study.path} was begun by an earlier version of the race (version {version}, this is "
+            f"{VERSION}), whose decisions this one cannot continue; what it completed can be used as it is: "
+            f"python -m orchestrator.ensemble --study {study.path}"
+        )
+
+
+def take_over(request: Request, study: Study, race: Race, sampler: Sampler, say: Say) -> None:
+    """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
+    check_budget(request, study, race)
+    extended = _extension(request, study, sampler)
+    events: list[Resumed | Extended] = [Resumed(), *extended]
+    study.append(*events)
+    for event in events:
+        race.observe(event)
+    for event in extended:
+        say(f"extended to {event.trials} trials")
+
+
+def _extension(request: Request, study: Study, sampler: Sampler) -> list[Extended]:
+    now = max(
+        (item.trials for item in study.events if isinstance(item, Extended)), default=study.space.trials
+    )
+    if request.trials is None or request.trials == now:
+        return []
+    if request.trials < now:
+        raise StudyError(
+            f"--trials {request.trials}: study {study.path} has {now} already; give a larger number"
+        )
+    if sampler.limit is not None and request.trials > sampler.limit:
+        raise StudyError(f"--trials {request.trials}: the grid has {sampler.limit} configurations in all")
+    return [Extended(request.trials)]

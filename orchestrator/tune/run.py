@@ -1,0 +1,135 @@
+"""One search from request to result. What the command `tune` calls."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.cli.signals import ignore_interrupts
+from orchestrator.core.callbacks import Say
+from orchestrator.core.errors import NoCompleteTrialError, StorageError
+from orchestrator.core.events import Closed, Decided, Opened
+from orchestrator.execution.driver import Driver
+from orchestrator.progress import StudyView
+from orchestrator.race import make_race
+from orchestrator.race.contract import Race
+from orchestrator.sampling import Sampler, make_sampler
+from orchestrator.space import SearchSpace
+from orchestrator.study.study import Study
+from orchestrator.tune.budgeting import asked, budget_of, goes_on_until_the_end, is_spent, keeper_for
+from orchestrator.tune.new_study import begin
+from orchestrator.tune.plan import numbers_of, plan_text
+from orchestrator.tune.request import Interrupted, Ready, Request, Result
+from orchestrator.tune.resume import reopen, take_over
+
+if TYPE_CHECKING:
+    from orchestrator.tracking import Tracker
+
+
+def run_search(request: Request, say: Say = print, clock: Callable[[], float] = time.monotonic) -> Result:
+    """Runs or continues a study. clock: seconds, for the budget of time.
+
+    Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
+    """
+    started = clock()
+    with contextlib.ExitStack() as stack:
+        ready = (reopen if request.resume else begin)(request, stack, say)
+        study = ready.study
+        try:
+            _search(ready, request, say, lambda: clock() - started)
+        except KeyboardInterrupt:
+            ignore_interrupts()
+            raise Interrupted(study.path, is_spent(study)) from None
+        complete = study.complete_trials()
+    if not complete:
+        raise NoCompleteTrialError(
+            f"study {study.path} ended without a complete trial; the reasons are in {study.journal_path}"
+        )
+    return Result(study.path, complete, clock() - started)
+
+
+def _search(ready: Ready, request: Request, say: Say, elapsed: Callable[[], float]) -> None:
+    study = ready.study
+    header = study.header
+    # Journals of before there were tries have none.
+    sampler = make_sampler(header["sampler"], ready.space, header["seed"], header.get("tries", ()))
+    race = _rebuild_race(study, ready.space)
+    if request.resume:
+        take_over(request, study, race, sampler, say)
+    else:
+        goes_on = goes_on_until_the_end(request, study, sampler.limit)
+        slots, seed = ready.backend.slots, header["seed"]
+        say(plan_text(ready.space, header["rule"], slots, seed, asked(request), goes_on))
+    _drive(ready, race, sampler, request, say, elapsed)
+
+
+def _rebuild_race(study: Study, space: SearchSpace) -> Race:
+    race = make_race(study.header["rule"], **numbers_of(space, tuple(study.header["fold_order"])))
+    replay(race, study)
+    return race
+
+
+def replay(race: Race, study: Study) -> None:
+    """Shows the race every event of the journal that was meant for it."""
+    for event in study.events:
+        if not isinstance(event, Opened | Decided | Closed):
+            race.observe(event)
+
+
+def _drive(
+    ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say, elapsed: Callable[[], float]
+) -> None:
+    study, space, backend = ready.study, ready.space, ready.backend
+    tracker = _tracker(study.path, request.wandb) if request.wandb else None
+    for note in tracker.notes if tracker else ():
+        say(note)
+    view = StudyView(
+        race,
+        study_name=study.header["name"],
+        metric=space.metric,
+        mode=space.mode,
+        slots=backend.slots,
+        max_t=space.max_t,
+        configs=study.configs,
+        resumed=request.resume,
+        budget=budget_of(request, study),
+        elapsed=elapsed,
+        finishing=is_spent(study),
+        goes_on=goes_on_until_the_end(request, study, sampler.limit),
+    )
+    try:
+        with view:
+            keeper = keeper_for(
+                ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
+            )
+            driver = Driver(race, study, sampler, ready.dataset, view, keeper)
+            driver.settle()
+            driver.keep_budget()
+            _run(driver, ready)
+    finally:
+        if tracker is not None and (left := tracker.stop()):
+            say(left)
+
+
+def _run(driver: Driver, ready: Ready) -> None:
+    """To the race's end; however it ends, the journal says so."""
+    try:
+        ready.backend.run(driver)
+    except KeyboardInterrupt:
+        ignore_interrupts()
+        driver.close("interrupted")
+        raise
+    except BaseException as error:
+        with contextlib.suppress(StorageError):  # the error that ended it is the one to tell
+            driver.close("stopped", f"{type(error).__name__}: {error}")
+        raise
+    driver.close("finished")
+
+
+def _tracker(study: Path, project: str) -> Tracker:
+    from orchestrator.tracking import Tracker  # an extra: only when asked for
+
+    return Tracker.start(study, project)

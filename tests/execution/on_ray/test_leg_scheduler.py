@@ -1,0 +1,141 @@
+"""Nodes that come and go while legs run: whose fault a death is, and where fold runs go on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.events import EpochEnded
+from orchestrator.data.folds import build_fold_plan
+from orchestrator.data.manifest import Manifest
+from orchestrator.execution.driver import Driver
+from orchestrator.execution.on_ray.leg_scheduler import PATIENCE, Crew, new_fleet
+from orchestrator.execution.on_ray.slots import Node, Share, share_out
+from orchestrator.race import make_race
+from orchestrator.sampling import RandomSampler
+from orchestrator.space import SearchSpace, categorical, uniform
+from orchestrator.study.study import Study
+from tests.support.helpers import events
+
+
+class Seen:
+    """What there is to see of the nodes, as a test sets it."""
+
+    def __init__(self, *nodes: Node) -> None:
+        self.ready: list[Node] = []
+        self.alive: set[str] | None = {node.id for node in nodes}
+        self.silent: set[str] = set()
+
+    def look(self) -> tuple[list[Node], set[str] | None]:
+        ready, self.ready = self.ready, []
+        return ready, self.alive
+
+    def answers(self, node: Node) -> bool:
+        return node.id not in self.silent
+
+
+class Blind:
+    def observe(self, event: object, decisions: object, now: float) -> None:
+        """Nobody watches."""
+
+
+A, B = Node("a", "server-a", 1), Node("b", "server-b", 1)
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    frame = pd.DataFrame(
+        {
+            "path": [f"{row}.png" for row in range(24)],
+            "group": [f"g{row}" for row in range(24)],
+            "role": "train",
+            "tint": ["red", "blue"] * 12,
+        }
+    )
+    target = categorical("tint", ["red", "blue"])
+    space = SearchSpace("tests.pixel_trainable:PixelTrainable", target, {"lr": uniform(0, 1)}, folds=2)
+    manifest = Manifest(frame, tmp_path, "drawn")
+    plan = build_fold_plan(manifest, 2, 0, (target,))
+    return Study.create(
+        tmp_path / "study", {"name": "s", "space": space.to_json(), "seed": 0}, manifest, plan
+    )
+
+
+def crew_of(study: Study, seen: Seen, *nodes: Node) -> Crew:
+    race = make_race("exhaustive", trials=4, folds=2, max_t=4)
+    labels, folds = np.zeros(24, np.int64), np.zeros(24, np.int16)
+    dataset = Dataset("", ("x",) * 24, labels, folds, ("red", "blue"), "macro_f1", "max", "f", "")
+    driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
+    fleet = new_fleet({node.id: node for node in nodes}, share_out(nodes, Share()))
+    return Crew(driver, fleet, seen, Share(), on_gpus=False)
+
+
+def test_a_process_that_died_alone_was_killed_and_its_journal_line_says_where_it_ran(study: Study) -> None:
+    crew = crew_of(study, Seen(A), A)
+    found = crew.next()
+    assert found is not None and found[1].node == A
+    crew.lost(found[0].leg.key, "worker died")
+    [failed] = events(study.path, "leg_failed")
+    assert failed["failure"] == "killed" and failed["error"] == "worker died"
+    assert [event["node"] for event in events(study.path, "leg_started")] == ["server-a"]
+
+
+def test_a_node_that_does_not_answer_gets_no_more_legs_and_its_fold_run_goes_on_elsewhere(
+    study: Study,
+) -> None:
+    """Though Ray still believes it is there."""
+    seen = Seen(A, B)
+    crew = crew_of(study, seen, A, B)
+    legs = dict(reversed(found) for _ in range(2) if (found := crew.next()))
+    by_node = {place.node.id: order.leg for place, order in legs.items()}
+    assert set(by_node) == {"a", "b"}
+    crew.report(EpochEnded(by_node["a"].trial, by_node["a"].fold, 1, 0.5, seconds=1.0))
+    seen.silent = {"a"}
+    crew.lost(by_node["a"].key, "connection reset")
+    assert events(study.path, "leg_failed")[0]["failure"] == "lost"
+    assert crew.next() is None, "b is busy and a is silent"
+    crew.lost(by_node["b"].key, "killed")
+    again = crew.next()
+    assert again is not None and again[1].node == B
+    assert (again[0].leg.key, again[0].leg.start) == (by_node["a"].key, 1)
+
+
+def test_a_node_that_was_only_silent_for_a_while_is_used_again(study: Study) -> None:
+    seen = Seen(A)
+    crew = crew_of(study, seen, A)
+    found = crew.next()
+    assert found is not None
+    seen.silent = {"a"}
+    crew.lost(found[0].leg.key, "timed out")
+    crew.look()
+    assert crew.next() is None and not crew.gone
+    seen.silent = set()
+    for _ in range(PATIENCE):
+        crew.look()
+    assert crew.next() is not None
+
+
+def test_a_node_that_joins_late_is_used_and_one_that_is_gone_is_not(
+    study: Study, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = Seen(A)
+    crew = crew_of(study, seen, A)
+    assert crew.next() is not None and crew.next() is None
+    seen.ready, seen.alive = [B], {"a", "b"}
+    crew.look()
+    late = crew.next()
+    assert late is not None and late[1].node == B
+    seen.alive = set()
+    with caplog.at_level(logging.WARNING):
+        crew.look()
+        crew.look()
+    assert crew.gone == {"a", "b"}
+    assert sum("no node is left" in line for line in caplog.messages) == 1
+    crew.lost_all("Tune ended")
+    assert {event["failure"] for event in events(study.path, "leg_failed")} == {"lost"}
+    assert crew.next() is None

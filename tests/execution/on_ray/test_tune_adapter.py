@@ -1,0 +1,243 @@
+"""The same studies on a real Ray: warm actors, lost processes, a killed driver."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.study.study import Study
+from tests.support.helpers import check_consistent, curves, events, journal
+from tests.support.nodes import below, trains
+
+pytestmark = pytest.mark.ray
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def ray_address() -> Iterator[str]:
+    """A Ray that outlives single commands, so that each of them starts in a second; two CPUs."""
+    import ray
+
+    from orchestrator.execution.on_ray import cluster
+
+    os.environ["PYTHONPATH"] = str(ROOT)
+    with cluster.connect(None, cpus=2):
+        yield ray.get_runtime_context().gcs_address
+
+
+def command(space: Path, data: Path, runs: Path, *more: str) -> list[str]:
+    options = ["--space", str(space), "--data", str(data), "--runs", str(runs)]
+    return [sys.executable, "-m", "orchestrator.tune", *options, *more]
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+
+
+def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    on_ray = run(command(space_file, faces, tmp_path, "--study", "ray", "--address", ray_address))
+    assert on_ray.returncode == 0, on_ray.stderr
+    inline = run(command(space_file, faces, tmp_path, "--study", "inline", "--inline"))
+    assert inline.returncode == 0, inline.stderr
+    check_consistent(tmp_path / "ray", folds=3, max_t=4)
+    assert len(Study.read(tmp_path / "ray").complete_trials()) >= 2
+    one, other = curves(tmp_path / "ray"), curves(tmp_path / "inline")
+    shared = [(key, epoch) for key in one for epoch in one[key] if epoch in other.get(key, {})]
+    assert len(shared) > 20
+    assert all(one[key][epoch] == other[key][epoch] for key, epoch in shared)
+
+
+def test_a_fold_run_whose_process_dies_is_retried_from_its_last_epoch(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    settings = ["--set", "die_at=2", "--set", f"die_flag={tmp_path / 'died'}"]
+    done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address, *settings))
+    assert done.returncode == 0, done.stderr
+    [lost] = events(tmp_path / "a", "leg_failed")
+    assert lost["failure"] == "killed" and lost["epoch"] == 1
+    check_consistent(tmp_path / "a", folds=3, max_t=4)
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
+
+
+def test_code_that_raises_leaves_its_traceback_and_the_study_goes_on(
+    tmp_path: Path, faces: Path, ray_address: str
+) -> None:
+    text = (Path(__file__).parents[2] / "conftest.py").read_text().split("'''")[1]
+    space = tmp_path / "some_fail.py"
+    space.write_text(text.replace("2.0)}", '2.0), "raise_at": choice([-1, 1, 2, 3])}'))
+    done = run(command(space, faces, tmp_path, "--study", "a", "--address", ray_address))
+    assert done.returncode == 0, done.stderr
+    failures = events(tmp_path / "a", "leg_failed")
+    assert failures and all("told to fail" in event["error"] for event in failures)
+    assert all("pixel_trainable.py" in event["traceback"] for event in failures)
+
+
+def test_a_misspelt_parameter_is_refused_by_the_worker_that_knows_better(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    space_file.write_text(space_file.read_text().replace('"lr"', '"lrr"'))
+    done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address))
+    assert done.returncode == 2
+    assert "did you mean 'lr'" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_store_that_refuses_to_write_is_found_before_anything_runs(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "checkpoints").write_text("a file where the folder belongs")
+    done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address))
+    assert done.returncode == 2
+    assert "cannot write" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "a" / "journal.jsonl").exists()
+    (tmp_path / "a" / "checkpoints").unlink()
+    again = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address))
+    assert again.returncode == 0, again.stderr
+    check_consistent(tmp_path / "a", folds=3, max_t=4)
+
+
+def kill_when(
+    process: subprocess.Popen[str], study: Path, lines: int, before: Callable[[], None] = lambda: None
+) -> bool:
+    """SIGKILL once the journal has that many lines; False: the command ended before."""
+    path = study / "journal.jsonl"
+    while process.poll() is None:
+        if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            before()
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            return True
+        pause(process)
+    return False
+
+
+def trainers(driver: int) -> list[int]:
+    """Processes below the driver that run legs."""
+    return [pid for pid in below(driver) if trains(pid)]
+
+
+def pause(process: subprocess.Popen[str]) -> None:
+    """Leaves the processor to the command for a moment, or returns at once when it ends."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=0.02)
+
+
+def test_a_driver_killed_at_random_moments_loses_nothing(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
+    """Ten kills of drivers with a Ray of their own, each followed by --resume."""
+    space_file.write_text(space_file.read_text().replace("2.0)}", '2.0), "epoch_seconds": 0.02}'))
+    whole = run(command(space_file, faces, tmp_path, "--study", "whole", "--inline"))
+    assert whole.returncode == 0, whole.stderr
+    rng, study, lines, kills = random.Random(5), tmp_path / "cut", 0, 0
+    arguments = command(space_file, faces, tmp_path, "--study", "cut", "--inline")
+    before: list[dict[str, object]] = []
+    for _ in range(10):
+        lines += rng.randint(4, 14)
+        with subprocess.Popen(
+            arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            kills += kill_when(process, study, lines)
+        now = journal_so_far(study)
+        assert now[: len(before)] == before
+        before = now
+        arguments = [
+            sys.executable,
+            "-m",
+            "orchestrator.tune",
+            "--resume",
+            "--study",
+            "cut",
+            "--runs",
+            str(tmp_path),
+            "--inline",
+        ]
+    assert kills >= 5
+    assert run(arguments).returncode == 0
+    check_consistent(study, folds=3, max_t=4)
+    assert curves(study) == curves(tmp_path / "whole")
+    assert Study.read(study).complete_trials() == Study.read(tmp_path / "whole").complete_trials()
+
+
+def journal_so_far(study: Path) -> list[dict[str, object]]:
+    """Whole lines only: a killed driver may leave a torn last one."""
+    path = study / "journal.jsonl"
+    text = path.read_text() if path.exists() else ""
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]  # type: ignore[misc]
+
+
+def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
+    slots: list[int] = []
+    arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.05")
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        assert kill_when(process, tmp_path / "a", 30, before=lambda: slots.extend(trainers(process.pid)))
+    assert slots
+    while any(map(trains, slots)):  # they notice by themselves; nobody may go on writing to the study
+        time.sleep(0.1)
+    resumed = run(
+        [sys.executable, "-m", "orchestrator.tune", "--resume", "--study", "a", "--runs", str(tmp_path)]
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    check_consistent(tmp_path / "a", folds=3, max_t=4)
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
+
+
+def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
+    arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.2")
+    with subprocess.Popen(
+        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        path = tmp_path / "a" / "journal.jsonl"
+        while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):
+            pause(process)
+        for _ in range(5):
+            process.send_signal(signal.SIGINT)
+            pause(process)
+        output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "--resume --study a" in output
+    assert journal(tmp_path / "a")[-1]["outcome"] == "interrupted"
+    resumed = run(
+        [sys.executable, "-m", "orchestrator.tune", "--resume", "--study", "a", "--runs", str(tmp_path)]
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    check_consistent(tmp_path / "a", folds=3, max_t=4)
+
+
+def test_a_fold_run_too_large_for_its_share_of_a_gpu_is_retried_once_with_a_whole_one(
+    space_file: Path, faces: Path, tmp_path: Path
+) -> None:
+    """On a Ray that is told of a GPU; the trainable counts its share and never touches one."""
+    arguments = command(
+        space_file, faces, tmp_path, "--study", "a", "--scale", "smoke", "--gpus-per-fold-run", "0.5"
+    )
+    environment = {**os.environ, "RAY_OVERRIDE_RESOURCES": '{"GPU": 1, "CPU": 2}'}
+    ended = subprocess.run(
+        [*arguments, "--set", "gpu_from=2"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    failures = [event for event in journal(tmp_path / "a") if event["event"] == "leg_failed"]
+    assert failures and {event["failure"] for event in failures} == {"memory"}
+    assert {(event["fold"], event["epoch"]) for event in failures} == {(0, 1)}
+    assert len({event["trial"] for event in failures}) == len(failures)  # once each
+    assert len(Study.read(tmp_path / "a").complete_trials()) >= 1
+    check_consistent(tmp_path / "a", folds=2, max_t=2)

@@ -1,0 +1,345 @@
+"""Checkpoint stores on real places: a directory, a mounted one, an S3 server, files by URI; and --storage."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from orchestrator.core.errors import InputError, StorageError, StudyError
+from orchestrator.ensemble.__main__ import main as ensemble
+from orchestrator.execution import worker
+from orchestrator.storage import (
+    DirectoryStore,
+    UriStore,
+    below,
+    claim,
+    normalised,
+    open_store,
+    probe,
+    quick,
+    release,
+    uri,
+)
+from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main
+from tests.support.helpers import curves
+from tests.support.storage_places import make_bucket, s3_server
+from tests.support.store_contract import CONTRACT
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with s3_server() as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(server: str) -> str:
+    """The URI of a bucket of this test's own."""
+    return make_bucket(server, f"bucket-{next(NUMBERS)}")
+
+
+@pytest.fixture(params=["directory", "mounted", "s3", "uri of files"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> CheckpointStore:
+    if request.param == "directory":
+        return DirectoryStore(tmp_path / "store")
+    if request.param == "uri of files":  # written beside and moved, as on HDFS
+        return UriStore(f"file://{tmp_path}/store")
+    place = str(tmp_path / "mnt") if request.param == "mounted" else request.getfixturevalue("bucket")
+    made = open_store(below(place, "study"))
+    claim(made, tmp_path / "runs" / "study")
+    return made
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_a_store(check: Callable[[CheckpointStore], None], store: CheckpointStore) -> None:
+    check(store)
+
+
+# ---- places ---------------------------------------------------------------------------------------
+
+
+def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert normalised("mnt") == str(tmp_path / "mnt")
+    assert normalised(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
+    assert below("/mnt/x", "age") == "/mnt/x/age"
+    assert below("s3://b/p/?region=r", "age") == "s3://b/p/age?region=r"
+    assert open_store("/mnt/x") == DirectoryStore(Path("/mnt/x"), mounted=True)
+    assert open_store("s3://b/p") == UriStore("s3://b/p")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "s3://AKIAKEY:hunter2@bucket/p",
+        "s3://bucket/p?secret_key=hunter2",
+        "s3://bucket/p?endpoint_override=http://me:hunter2@127.0.0.1:9000",
+        "s3://bucket/p?hunter2",
+        "s3://bucket/p?access_key=AKIAKEY&secret_key=hunter2",
+    ],
+)
+def test_keys_and_passwords_in_a_place_are_refused_and_not_repeated(
+    place: str, space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(InputError):
+        UriStore(place)
+    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
+    said = capsys.readouterr()
+    assert "--storage s3://bucket/p" in said.err
+    assert not [text for text in (said.out, said.err) if "hunter2" in text or "AKIAKEY" in text]
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["ftp://host/x", "s3://", "s3:///x", "", "file://host/x", "s3://b/../x", "s3://b#x"]
+)
+def test_places_that_cannot_be_are_refused(place: str) -> None:
+    with pytest.raises(InputError, match="--storage"):
+        normalised(place)
+
+
+def test_a_node_without_the_mount_writes_nothing_under_it(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "mnt" / "study", mounted=True)
+    (tmp_path / "mnt" / "study").mkdir(parents=True)  # the empty folder that a mount covers
+    for ask in (lambda: store.put("t0000-f0/x", b"x"), lambda: store.get("t0000-f0/x")):
+        with pytest.raises(StorageError, match=r"mnt/study .*mount it on every server"):
+            ask()
+    assert list((tmp_path / "mnt" / "study").iterdir()) == []
+
+
+def test_names_cannot_lead_out_of_a_directory(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    for name in ("../out", "/etc/out", "a/../../out"):
+        with pytest.raises(ValueError, match="no name inside"):
+            store.put(name, b"x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claimed_place_is_its_studys_alone(store: CheckpointStore, tmp_path: Path) -> None:
+    mine, other = tmp_path / "runs" / "study", tmp_path / "elsewhere" / "study"
+    claim(store, mine)
+    claim(store, mine)  # of a command that was killed before its study began
+    with pytest.raises(StudyError, match=r"holds the study .*runs/study; nothing is ever overwritten"):
+        claim(store, other)
+    store.put("t0000-f0/x", b"x")
+    with pytest.raises(StudyError, match="nothing is ever overwritten"):
+        claim(store, mine)
+    store.delete("t0000-f0/x")
+    release(store)
+    claim(store, other)
+
+
+def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put("t0000-f0/x", b"x")
+    (tmp_path / "t0000-f0" / "y.123-abc.part").write_bytes(b"half")
+    assert store.names() == ["t0000-f0/x"]
+    store.sweep()
+    assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
+
+
+def test_a_write_that_fails_halfway_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = UriStore(f"file://{tmp_path}/store")
+    store.put("t0000-f0/x", b"old")
+    original = uri._write
+
+    def half(files: Any, path: str, data: bytes) -> None:
+        original(files, path, data[:2])
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(uri, "_write", half)
+    with pytest.raises(StorageError, match=r"cannot write t0000-f0/x .*No space left"):
+        store.put("t0000-f0/x", b"new")
+    assert store.get("t0000-f0/x") == b"old"
+    assert [path.name for path in (tmp_path / "store" / "t0000-f0").iterdir()] == ["x"]
+
+
+def test_an_upload_whose_process_is_killed_leaves_the_old_object(bucket: str) -> None:
+    store = UriStore(bucket)
+    store.put("t0000-f0/x", b"old")
+    code = f"from orchestrator.storage import UriStore; UriStore({bucket!r}).put('t0000-f0/x', bytes(10**8))"
+    for _ in range(20):  # until the kill comes before the upload is closed
+        process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2])
+        while process.poll() is None and not uploads(bucket):
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
+        begun = uploads(bucket)
+        if begun:
+            break
+    assert begun and store.get("t0000-f0/x") == b"old"
+    assert store.names() == ["t0000-f0/x"]
+
+
+def uploads(place: str) -> list[Any]:
+    """Those of a bucket that were begun and not closed."""
+    name, _, endpoint = place.removeprefix("s3://").partition("?region=us-east-1&endpoint_override=")
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
+    return list(client.list_multipart_uploads(Bucket=name).get("Uploads", []))
+
+
+# ---- places that refuse ---------------------------------------------------------------------------
+
+
+def refusal(place: str) -> str:
+    """What `probe` is told, within seconds."""
+    started = time.monotonic()
+    with pytest.raises(StorageError) as caught:
+        probe(quick(UriStore(place)))
+    assert time.monotonic() - started < 30  # the patient way, or minutes
+    text = str(caught.value)
+    assert "\n" not in text and place in text
+    return text
+
+
+def test_a_bucket_that_is_not_there_is_named(server: str) -> None:
+    place = f"s3://no-such-bucket/p?region=us-east-1&endpoint_override={server}"
+    assert "no bucket no-such-bucket; make it" in refusal(place)
+    with pytest.raises(StorageError, match="no bucket no-such-bucket"):
+        UriStore(place).get("t0000-f0/x")  # no KeyError: nothing says that the checkpoint was lost
+
+
+@pytest.mark.parametrize("listens", [False, True])
+def test_an_endpoint_that_does_not_answer_is_told_within_seconds(server: str, listens: bool) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        if listens:
+            listener.listen()
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        text = refusal(f"s3://bucket/p?region=us-east-1&endpoint_override={endpoint}")
+    assert f"no answer from {endpoint}" in text and "start it, or correct --storage" in text
+
+
+def test_refused_keys_are_told_with_where_they_belong(server: str, bucket: str) -> None:
+    import requests
+
+    # moto's own door: from its next request on, this server checks keys; these belong to nobody.
+    requests.post(f"{server}/moto-api/reset-auth", data="0", timeout=10)
+    try:
+        assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws" in refusal(bucket)
+    finally:
+        requests.post(f"{server}/moto-api/reset-auth", data="1000000000", timeout=10)
+
+
+# ---- whole studies --------------------------------------------------------------------------------
+
+
+def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
+    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+
+
+def resume(runs: Path, *more: str) -> int:
+    return main(["--resume", "--study", "a", "--runs", str(runs), "--inline", *more])
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver dies once that many epochs are stored."""
+    original, left = worker.FoldRunWorker.step, [epochs]
+
+    def step(self: worker.FoldRunWorker) -> Any:
+        outcome = original(self)
+        left[0] -= 1
+        if left[0] == 0:
+            raise StoppedError
+        return outcome
+
+    monkeypatch.setattr(worker.FoldRunWorker, "step", step)
+
+
+@pytest.mark.parametrize("kind", ["path", "s3"])
+def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble(
+    kind: str,
+    space_file: Path,
+    faces: Path,
+    tmp_path: Path,
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = str(tmp_path / "mnt") if kind == "path" else bucket
+    tune(space_file, faces, tmp_path / "own", "--study", "a")
+    runs = tmp_path / "runs"
+    with monkeypatch.context() as patched:
+        stop_after(9, patched)
+        with pytest.raises(StoppedError):
+            tune(space_file, faces, runs, "--study", "a", "--storage", place)
+    held = Study.read(runs / "a").store().names()
+    assert any("resume-" in name for name in held)
+    assert resume(runs, "--storage", place) == 0
+    assert curves(runs / "a") == curves(tmp_path / "own" / "a")  # nothing was trained anew differently
+    study = Study.read(runs / "a")
+    kept = {
+        name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
+    }
+    assert set(study.store().names()) == {*kept, "study.txt"}
+    assert str(study.store()) == below(place, "a")
+    assert not (runs / "a" / "checkpoints").exists()
+    assert ensemble(["--study", str(runs / "a"), "--out", str(tmp_path / "vote")]) == 0
+    assert len(list((tmp_path / "vote").rglob("*.safetensors"))) == len(kept) // 2
+
+
+def test_a_place_is_fixed_and_never_used_twice(
+    space_file: Path, faces: Path, tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", bucket, "--scale", "smoke")
+    before = Study.read(tmp_path / "runs" / "a").store().names()
+    assert tune(space_file, faces, tmp_path / "other", "--study", "a", "--storage", bucket) == 2
+    assert "nothing is ever overwritten" in capsys.readouterr().err
+    assert not (tmp_path / "other" / "a").exists()
+    assert Study.read(tmp_path / "runs" / "a").store().names() == before
+    assert resume(tmp_path / "runs", "--storage", str(tmp_path / "mnt")) == 2
+    assert "keeps its checkpoints in s3://" in capsys.readouterr().err
+
+
+def test_a_study_whose_place_is_not_mounted_is_not_extended(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs, mount = tmp_path / "runs", tmp_path / "mnt"
+    assert tune(space_file, faces, runs, "--study", "a", "--scale", "smoke", "--storage", str(mount)) == 0
+    journal = (runs / "a" / "journal.jsonl").read_bytes()
+    mount.rename(tmp_path / "away")
+    mount.mkdir()  # the empty folder that a mount covers
+    assert resume(runs, "--trials", "5") != 0
+    assert "mnt/a is not what the driver sees there" in capsys.readouterr().err
+    assert (runs / "a" / "journal.jsonl").read_bytes() == journal and not list(mount.iterdir())
+    mount.rmdir()
+    (tmp_path / "away").rename(mount)
+    assert resume(runs, "--trials", "5") == 0
+
+
+def test_a_study_that_does_not_begin_leaves_its_place_empty(
+    space_file: Path, faces: Path, tmp_path: Path, bucket: str
+) -> None:
+    space_file.write_text(space_file.read_text().replace('"lr"', '"lrr"'))
+    for place in (bucket, str(tmp_path / "mnt")):
+        assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
+        assert open_store(below(place, "a")).names() == []
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+def test_a_bucket_that_is_missing_stops_the_command_before_anything_runs(
+    space_file: Path, faces: Path, tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = f"s3://no-such-bucket?region=us-east-1&endpoint_override={server}"
+    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
+    err = capsys.readouterr().err
+    assert "no bucket no-such-bucket" in err and "Traceback" not in err
+    assert not (tmp_path / "runs" / "a").exists()

@@ -1,0 +1,49 @@
+"""What the execution tests ask of a study folder."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.events import FoldRunKey
+
+Curves = dict[FoldRunKey, dict[int, float]]
+
+
+def journal(study: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+
+
+def events(study: Path, kind: str) -> list[dict[str, Any]]:
+    return [event for event in journal(study) if event["event"] == kind]
+
+
+def curves(study: Path) -> Curves:
+    """Scores by fold run and epoch; a fold run that repeats an epoch must repeat its score."""
+    found: Curves = defaultdict(dict)
+    for event in events(study, "epoch_ended"):
+        key, epoch = FoldRunKey(event["trial"], event["fold"]), event["epoch"]
+        assert found[key].setdefault(epoch, event["score"]) == event["score"], (
+            f"{key} differs at epoch {epoch}"
+        )
+    return dict(found)
+
+
+def check_consistent(study: Path, folds: int, max_t: int) -> None:
+    """No epoch skipped, no finished fold run run again, no leg that starts where its run had not been."""
+    done: dict[FoldRunKey, int] = defaultdict(int)
+    for event in journal(study):
+        if event["event"] == "leg_started":
+            key = FoldRunKey(event["trial"], event["fold"])
+            assert done[key] < max_t, f"{key} was finished and is run again"
+            assert event["start"] <= done[key]
+            done[key] = event["start"]
+        elif event["event"] == "epoch_ended":
+            key = FoldRunKey(event["trial"], event["fold"])
+            assert event["epoch"] == done[key] + 1, f"{key}: epoch {event['epoch']} after {done[key]}"
+            done[key] += 1
+    for path in sorted((study / "oof").glob("*.parquet")):
+        trial = int(path.stem[1:])
+        assert all(done[FoldRunKey(trial, fold)] == max_t for fold in range(folds))

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import ImageReadError, StorageError, TrainableError
+from tests.support.drawn_images import write_dataset
+from trainables.images import image_store
+from trainables.images.image_store import build_store, open_store, read_image, read_images, store_path
+from trainables.images.preprocess import BOX
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Dataset:
+    return write_dataset(tmp_path, rows=18)
+
+
+def test_the_store_holds_each_row_decoded_and_resized(own: Dataset) -> None:
+    images = open_store(own, 20)
+    assert images.shape == (18, 20, 20, 3) and images.dtype == np.uint8
+    for row in (0, 17):
+        bgr = cv2.imread(str(Path(own.root) / own.paths[row]))
+        expected = cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1]
+        assert np.array_equal(images[row], expected)
+
+
+def test_a_store_is_read_only_and_leaves_nothing_beside_it(own: Dataset) -> None:
+    images = open_store(own, 20)
+    with pytest.raises(ValueError, match="read-only"):
+        images[0] = 0
+    assert not list(Path(own.cache_dir).glob("*.part"))
+
+
+def test_sizes_fingerprints_and_rows_have_stores_of_their_own(own: Dataset) -> None:
+    others = [replace(own, fingerprint="another"), replace(own, paths=own.paths[::-1])]
+    paths = {store_path(own, 20), store_path(own, 24), *(store_path(other, 20) for other in others)}
+    assert len(paths) == 4
+
+
+def test_a_finished_store_is_not_built_again(own: Dataset) -> None:
+    path = build_store(own, 20)
+    before = path.stat().st_mtime_ns, path.stat().st_ino
+    assert build_store(own, 20) == path
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+def test_an_image_changed_in_place_is_noticed(own: Dataset) -> None:
+    build_store(own, 20)
+    target = Path(own.root) / own.paths[3]
+    cv2.imwrite(str(target), np.full((40, 40, 3), 7, np.uint8))
+    os.utime(target, ns=(1, 1))
+    build_store(own, 20)
+    assert (open_store(own, 20)[3] == 7).all()
+
+
+def test_progress_ends_at_the_number_of_images(own: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_store, "CHUNK", 4)
+    seen: list[tuple[int, int]] = []
+    build_store(own, 20, lambda done, total: seen.append((done, total)))
+    assert seen[0] == (4, 18) and seen[-1] == (18, 18) and seen == sorted(seen)
+
+
+def damage(dataset: Dataset) -> None:
+    root = Path(dataset.root)
+    (root / dataset.paths[2]).write_bytes(b"not an image")
+    (root / dataset.paths[5]).unlink()
+    (root / dataset.paths[7]).write_bytes(b"")
+
+
+def test_every_unreadable_image_is_in_one_error_and_no_file_is_left(own: Dataset) -> None:
+    damage(own)
+    with pytest.raises(ImageReadError) as caught:
+        build_store(own, 20)
+    message = str(caught.value)
+    assert "3 of 18" in message and len(message.splitlines()) <= 2
+    assert all(own.paths[row] in message for row in (2, 5, 7)) and own.paths[3] not in message
+    assert f"{own.paths[5]} (missing)" in message
+    assert [path.suffix for path in Path(own.cache_dir).iterdir()] == [".lock"]
+
+
+def test_many_unreadable_images_still_make_two_lines(tmp_path: Path) -> None:
+    own = write_dataset(tmp_path, rows=36)
+    lost = replace(own, paths=tuple(f"gone{row}.jpg" for row in range(36)))
+    with pytest.raises(ImageReadError, match=r"36 of 36.* and 16 more") as caught:
+        build_store(lost, 20)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_half_a_jpeg_is_unreadable(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    whole = tmp_path / "whole.jpg"
+    cv2.imwrite(str(whole), rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    half = tmp_path / "half.jpg"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert read_image(whole, 16) is not None
+    assert read_image(half, 16) is None
+
+
+def test_what_a_phone_appends_to_a_jpeg_does_not_make_it_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "motion.jpg"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    alone = read_image(path, 20)
+    path.write_bytes(path.read_bytes() + bytes(3 * path.stat().st_size))
+    appended = read_image(path, 20)
+    assert alone is not None and appended is not None
+    assert np.array_equal(alone, appended)
+
+
+def test_a_grey_or_transparent_image_becomes_rgb(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "alpha.png"), np.full((8, 8, 4), 90, np.uint8))
+    for name in ("grey.png", "alpha.png"):
+        image = read_image(tmp_path / name, 16)
+        assert image is not None and image.shape == (16, 16, 3) and (image == 90).all()
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_file(own: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match="no room"):
+        build_store(own, 20)
+    assert not list(Path(own.cache_dir).glob("*.part")) and not list(Path(own.cache_dir).glob("*.npy"))
+
+
+def with_boxes(dataset: Dataset, right: float = 30.0) -> Dataset:
+    """A box for every row but the first."""
+    values = {"box_left": 4.0, "box_top": 2.0, "box_right": right, "box_bottom": 22.0}
+    columns = {name: np.full(len(dataset.paths), values[name]) for name in BOX}
+    columns["box_top"][0] = np.nan
+    return replace(dataset, columns=columns)
+
+
+def test_a_store_of_before_preprocessing_keeps_its_name(own: Dataset) -> None:
+    name = hashlib.sha256(f"1 {own.fingerprint} 20".encode())
+    name.update("\n".join(own.paths).encode())
+    old = Path(own.cache_dir) / f"images-{name.hexdigest()[:20]}-20px.npy"
+    assert store_path(own, 20) == old == store_path(own, "20x20") == store_path(with_boxes(own), 20)
+
+
+def test_a_store_may_be_higher_than_wide_or_wider(own: Dataset) -> None:
+    for size, sides in (("24x18", (24, 18)), ("18x50", (18, 50))):
+        images = open_store(own, size)
+        assert images.shape == (18, *sides, 3)
+        bgr = cv2.imread(str(Path(own.root) / own.paths[5]))
+        method = cv2.INTER_AREA if size == "24x18" else cv2.INTER_LINEAR
+        assert np.array_equal(images[5], cv2.resize(bgr, sides[::-1], interpolation=method)[..., ::-1])
+
+
+def test_preprocessing_comes_before_resizing(own: Dataset) -> None:
+    images = open_store(own, 20, "center_crop(30x24)")
+    bgr = cv2.imread(str(Path(own.root) / own.paths[5]))[5:35, 6:30]
+    assert np.array_equal(images[5], cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1])
+
+
+def test_boxes_come_from_the_row_of_each_image(own: Dataset) -> None:
+    own = with_boxes(own)
+    images = open_store(own, 20, "box()")
+    bgr = cv2.imread(str(Path(own.root) / own.paths[5]))[2:22, 4:30]
+    assert np.array_equal(images[5], cv2.resize(bgr, (20, 20), interpolation=cv2.INTER_AREA)[..., ::-1])
+    assert np.array_equal(images[0], open_store(own, 20)[0])
+    rows = slice(3, 9)
+    columns = {name: column[rows] for name, column in own.columns.items()}
+    found, bad = read_images(own.paths[rows], Path(own.root), 20, "box()", columns)
+    assert not bad and np.array_equal(found, images[rows])
+
+
+def test_preprocessing_and_its_columns_have_stores_of_their_own(own: Dataset) -> None:
+    own, moved = with_boxes(own), with_boxes(own, right=31.0)
+    paths = [
+        store_path(own, 20),
+        store_path(own, "20x24"),
+        store_path(own, "24x20"),
+        store_path(own, 20, "box()"),
+        store_path(moved, 20, "box()"),
+        store_path(own, 20, "box(0.1)"),
+        store_path(own, 20, "center_crop(8)"),
+    ]
+    assert len(set(paths)) == len(paths)
+    assert store_path(own, 20, "center_crop(8)") == store_path(moved, 20, " center_crop( 8 )")
+
+
+def test_a_missing_column_or_an_empty_box_is_an_error_and_leaves_no_file(own: Dataset) -> None:
+    with pytest.raises(TrainableError, match="box_left"):
+        build_store(own, 20, preprocess="box()")
+    with pytest.raises(TrainableError, match=r"row001\.png: its box .* holds no pixel"):
+        build_store(with_boxes(own, right=3.0), 20, preprocess="box()")
+    assert not list(Path(own.cache_dir).glob("*.npy")) and not list(Path(own.cache_dir).glob("*.part"))
+
+
+BUILDER = """
+import pickle, sys
+from trainables.images.image_store import open_store
+print(open_store(pickle.load(sys.stdin.buffer), 20).sum())
+"""
+
+
+def test_processes_that_build_at_once_share_one_store(own: Dataset) -> None:
+    repository = Path(__file__).parents[3]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", BUILDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=repository
+        )
+        for _ in range(2)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(pickle.dumps(own))
+        process.stdin.close()
+        process.stdin = None
+    sums = {process.communicate(timeout=60)[0] for process in processes}
+    assert sums == {f"{open_store(own, 20).sum()}\n".encode()}
+    assert len(list(Path(own.cache_dir).glob("*.npy"))) == 1
+
+
+# ---- one folder, several machines -----------------------------------------------------------------
+
+
+def test_a_copy_of_the_images_with_other_times_leaves_the_store_as_it_is(
+    own: Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Machines that share a cache over a network must not take turns in replacing what the other has open."""
+    path = build_store(own, 20)
+    before = path.stat()
+    for number, seconds in enumerate((1e9, 1.1e9)):
+        there = Path(shutil.copytree(own.root, tmp_path_factory.mktemp(f"copies{number}") / "faces"))
+        for image in there.glob("*.png"):
+            os.utime(image, (seconds, seconds))
+        for dataset in (replace(own, root=str(there)), own):
+            assert build_store(dataset, 20) == path
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_store_of_before_contents_were_kept_is_made_anew(own: Dataset) -> None:
+    path = build_store(own, 20)
+    state = path.with_suffix(".json")
+    made = json.loads(state.read_text())
+    state.write_text(json.dumps({"files": made["files"][-1]}))  # as older versions wrote it
+    before = path.stat().st_ino
+    build_store(own, 20)
+    assert json.loads(state.read_text()) == made and path.stat().st_ino != before
+
+
+def test_sizes_and_times_that_are_known_are_not_read_again(
+    own: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_store(own, 20)
+    monkeypatch.setattr(image_store, "contents_digest", lambda *_: pytest.fail("it read every image"))
+    build_store(own, 20)

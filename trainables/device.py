@@ -1,0 +1,48 @@
+"""The device a fold run computes on: threads, loaders, mixed precision."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from orchestrator.core.trainable import Resources
+
+
+def device_of(resources: Resources) -> torch.device:
+    """The GPU, when there is one and some of it is granted; else the CPU."""
+    return torch.device("cuda" if resources.gpus > 0 and torch.cuda.is_available() else "cpu")
+
+
+def use_threads(resources: Resources) -> None:
+    """torch computes on as many threads as CPUs are granted; OpenCV on the caller's thread alone."""
+    if torch.get_num_threads() != resources.cpus:
+        torch.set_num_threads(resources.cpus)
+    cv2.setNumThreads(0)
+
+
+def loader_pool(resources: Resources, device: torch.device) -> ThreadPoolExecutor | None:
+    """Threads that prepare batches; None where they would only take turns with the training itself."""
+    if device.type == "cpu" and resources.cpus <= 1:
+        return None
+    return ThreadPoolExecutor(max(1, resources.cpus), thread_name_prefix="batches")
+
+
+def autocast(device: torch.device, amp: bool) -> Any:
+    """Mixed precision on a GPU: bfloat16 where it has it, else float16. Nothing on a CPU."""
+    if device.type != "cuda" or not amp:
+        return nullcontext()
+    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.autocast("cuda", dtype=dtype)
+
+
+def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """(B, S, S, 3) uint8 array -> (B, 3, S, S) uint8 tensor; its memory is channels-last already."""
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
+    return tensor if device.type == "cpu" else tensor.pin_memory()

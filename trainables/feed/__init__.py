@@ -1,0 +1,1 @@
+"""Which rows an epoch sees, in which order, with which labels."""

@@ -1,0 +1,168 @@
+"""Which training rows an epoch visits, and in which order.
+
+Two steps, both drawn anew for each epoch: `thin_rows` leaves one row of many near copies, `epoch_order`
+orders the rows that are left, some of them several times. Every epoch has `epoch_length` rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.errors import TrainableError
+from trainables.parameters import SAMPLERS
+
+Positions = NDArray[np.int64]
+
+
+def epoch_order(
+    sampler: str,
+    labels: NDArray[np.int64],
+    classes: int,
+    rng: np.random.Generator,
+    groups: NDArray[Any] | None = None,
+) -> Positions:
+    """Positions in `labels` (n,), the training rows' own, in the order they are trained on.
+
+    "none": a permutation. With replacement, n of them: "weighted": every class present equally likely;
+    "inverse_sqrt": a row weighs 1/sqrt(rows of its class), so a class comes as often as the root of its size.
+    "oversample": every row, rows of smaller classes repeated until each class has as many as the largest.
+    "oversample_groups": whole `groups` (n,), each a whole number of times, see `group_repeats`.
+    Raises TrainableError.
+    """
+    if sampler == "none":
+        return rng.permutation(len(labels))
+    if sampler in ("weighted", "inverse_sqrt"):
+        counts = np.bincount(labels, minlength=classes)[labels]
+        weights = 1.0 / (counts if sampler == "weighted" else np.sqrt(counts))
+        return rng.choice(len(labels), size=len(labels), replace=True, p=weights / weights.sum())
+    if sampler == "oversample":
+        return rng.permutation(np.repeat(np.arange(len(labels)), _row_repeats(labels, classes, rng)))
+    if sampler == "oversample_groups":
+        if groups is None:
+            raise TrainableError(
+                "sampler='oversample_groups' repeats whole groups, but the rows have none; "
+                "name a group column or use sampler='oversample'"
+            )
+        repeats = group_repeats(labels, groups, classes)
+        return rng.permutation(np.repeat(np.arange(len(labels)), repeats))
+    raise TrainableError(f"sampler={sampler!r} is not known; use one of {', '.join(SAMPLERS)}")
+
+
+def _row_repeats(labels: NDArray[np.int64], classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each row comes, (n,): whole repeats, and one more for a random few of its class."""
+    counts = np.bincount(labels, minlength=classes)
+    repeats = counts.max() // counts[labels]
+    for number in np.flatnonzero(counts):
+        more = counts.max() % counts[number]
+        repeats[rng.choice(np.flatnonzero(labels == number), size=more, replace=False)] += 1
+    return np.asarray(repeats, np.int64)
+
+
+def group_repeats(labels: NDArray[np.int64], groups: NDArray[Any], classes: int) -> NDArray[np.int64]:
+    """How often each row comes, (n,) >= 1, the same for all rows of a group; labels, groups: (n,).
+
+    A group counts, with all its rows, as of its rarest class. Groups of a class come so often that its rows
+    are about as many as those of the largest class of groups, but never more often than the class's own rows
+    would: else one person who lacks a photo that all others have would be repeated a hundred times.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    counts = np.bincount(labels, minlength=classes)
+    order = np.lexsort((labels, counts[labels], group))
+    home = labels[order[np.unique(group[order], return_index=True)[1]]]
+    rows = np.bincount(home[group], minlength=classes)
+    repeats = np.ones(classes)
+    present = rows > 0
+    repeats[present] = np.minimum(rows.max() / rows[present], counts.max() / counts[present])
+    return np.maximum(1, np.rint(repeats)).astype(np.int64)[home[group]]
+
+
+def expected_counts(
+    sampler: str,
+    labels: NDArray[np.int64],
+    classes: int,
+    groups: NDArray[Any] | None = None,
+    thin_values: NDArray[Any] | None = None,
+) -> NDArray[np.int64]:
+    """Rows of each class that an epoch visits on average, (classes,), at least 1 where the class has rows.
+
+    What class weights and priors have to know: a sampler that evens the classes out must not be corrected for
+    once more. Arguments as in `epoch_length`.
+    """
+    share = np.ones(len(labels))
+    if thin_values is not None and groups is not None:
+        pair, pairs = _pairs(groups, thin_values)
+        share = 1.0 / np.bincount(pair, minlength=pairs)[pair]
+    if sampler == "oversample_groups" and groups is not None:
+        share = share * group_repeats(labels, groups, classes)
+    rows = np.bincount(labels, weights=share, minlength=classes)
+    power = {"weighted": 0.0, "oversample": 0.0, "inverse_sqrt": 0.5}.get(sampler, 1.0)
+    present = rows > 0
+    counts = np.zeros(classes)
+    counts[present] = rows[present] ** power
+    if power != 1.0:
+        counts *= rows.max() / counts.max() if sampler == "oversample" else rows.sum() / counts.sum()
+    return np.where(present, np.maximum(1, np.rint(counts)), 0).astype(np.int64)
+
+
+def thin_rows(groups: NDArray[Any], values: NDArray[Any], rng: np.random.Generator) -> Positions:
+    """One random row for each pair of group and value that occurs, such as one of a person's masked photos.
+
+    groups, values: (n,); a missing value counts as a value of its own. Positions in them, rising.
+    """
+    pair, pairs = _pairs(groups, values)
+    order = rng.permutation(len(pair))
+    first = np.full(pairs, -1, np.int64)
+    first[pair[order]] = order  # the last one written stays, and the order is random
+    return np.sort(first)
+
+
+def epoch_length(
+    sampler: str,
+    labels: NDArray[np.int64],
+    classes: int,
+    groups: NDArray[Any] | None = None,
+    thin_values: NDArray[Any] | None = None,
+) -> int:
+    """How many rows every epoch has, whatever is drawn. thin_values (n,): None leaves all rows.
+
+    Raises TrainableError, also where the length would change with the rows that thinning leaves.
+    """
+    rng = np.random.default_rng(0)
+    if thin_values is None:
+        return len(epoch_order(sampler, labels, classes, rng, groups))
+    if groups is None:
+        raise TrainableError(
+            "thin leaves one row for each group and value, but the rows have no groups; "
+            "name a group column or leave thin out"
+        )
+    if sampler.startswith("oversample"):
+        _check_one_label_each(sampler, labels, groups, thin_values)
+    rows = thin_rows(groups, thin_values, rng)
+    return len(epoch_order(sampler, labels[rows], classes, rng, groups[rows]))
+
+
+def _check_one_label_each(
+    sampler: str, labels: NDArray[np.int64], groups: NDArray[Any], values: NDArray[Any]
+) -> None:
+    pair, pairs = _pairs(groups, values)
+    lowest, highest = np.full(pairs, np.iinfo(np.int64).max), np.full(pairs, -1)
+    np.minimum.at(lowest, pair, labels)
+    np.maximum.at(highest, pair, labels)
+    mixed = np.flatnonzero(lowest != highest)
+    if len(mixed):
+        row = int(np.flatnonzero(pair == mixed[0])[0])
+        raise TrainableError(
+            f"thin with sampler={sampler!r} needs one label for each group and value, but {len(mixed)} "
+            f"have several (group {groups[row]}, value {values[row]}); "
+            "use another thin column or sampler='weighted'"
+        )
+
+
+def _pairs(groups: NDArray[Any], values: NDArray[Any]) -> tuple[NDArray[np.int64], int]:
+    """The number of each row's pair (n,), and how many pairs there are."""
+    group, value = (np.unique(column, return_inverse=True)[1] for column in (groups, values))
+    names, pair = np.unique(group * (value.max() + 1) + value, return_inverse=True)
+    return pair, len(names)

@@ -1,0 +1,1 @@
+"""What is minimised: losses, their weights, and how a head answers."""

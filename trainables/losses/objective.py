@@ -1,0 +1,209 @@
+"""What a network's outputs mean: the loss they are trained with and the class probabilities they stand for.
+
+A label may have several factors (age bin and mask, say), its class numbers in mixed radix. Without branches
+the network predicts the joint classes. With branches each factor has outputs, a loss, and class weights and
+priors of its own; the loss is the mean over branches, the probabilities are the product. A factor whose
+classes have no order takes cross_entropy in place of sord, coral and corn.
+
+Every loss takes soft targets (mixup, label smoothing). class_weights bear on every loss that is a mean over
+rows, which is all but soft_f1: macro F1 counts the classes alike already. logit_adjustment bears on every
+softmax loss (Menon et al. 2020, https://arxiv.org/abs/2007.07314): tau * log(prior) is added to the logits of
+the loss and never to those of the probabilities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from orchestrator.core.errors import TrainableError
+from orchestrator.core.trainable import Config
+from trainables.losses import ordinal, softmax
+from trainables.losses.class_weights import class_weights, log_prior, marginal_counts
+from trainables.losses.mixture_text import LossSpec, check_order, cumulative, for_factor, parse_loss
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The objective of one factor of K classes: outputs (B, width), targets (B, K).
+
+    weights, shift: (K,) class weights and what is added to the logits in training; None: neither.
+    """
+
+    spec: LossSpec
+    classes: int
+    gamma: float
+    scale: float
+    weights: Tensor | None = None
+    shift: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        return self.classes - 1 if cumulative(self.spec) else self.classes
+
+    def loss(self, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
+        if self.shift is not None:
+            outputs = outputs + self.shift.to(outputs)
+        parts = [term.weight * self._term(term.name, outputs, rows, smooth) for term in self.spec]
+        return torch.stack(parts).sum()
+
+    def _term(self, name: str, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
+        if name == "soft_f1":
+            return softmax.soft_f1(outputs, rows, smooth)
+        weights = None if self.weights is None else self.weights.to(outputs)
+        tasks = ordinal.corn_tasks(self.classes, outputs.device).to(outputs) if name == "corn" else None
+        return softmax.weighted_mean(self._row_terms(name, outputs), rows, smooth, weights, tasks)
+
+    def _row_terms(self, name: str, outputs: Tensor) -> Tensor:
+        if name == "focal":
+            return softmax.focal_terms(outputs, self.gamma)
+        if name == "sord":
+            return ordinal.sord_terms(outputs, self.scale)
+        if name == "coral":
+            return ordinal.coral_terms(outputs)
+        if name == "corn":
+            return ordinal.corn_terms(outputs)
+        return softmax.cross_entropy_terms(outputs)
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        name = cumulative(self.spec)
+        if name == "coral":
+            return ordinal.coral_probabilities(outputs)
+        if name == "corn":
+            return ordinal.corn_probabilities(outputs)
+        return torch.softmax(outputs.double(), dim=1)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Built by `build_objective`. No state: the same outputs give the same loss at any time."""
+
+    branches: tuple[Branch, ...]
+    smoothing: float = 0.0
+    lacking: str = ""  # the parameter that a loss needs class counts for, when there were none
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Output columns of each branch; one entry without branches. CORAL and CORN: K - 1."""
+        return tuple(branch.width for branch in self.branches)
+
+    @property
+    def coral(self) -> tuple[bool, ...]:
+        """Which branches need a CORAL layer last; see heads.py."""
+        return tuple(cumulative(branch.spec) == "coral" for branch in self.branches)
+
+    @property
+    def classes(self) -> int:
+        """Of the joint label."""
+        return math.prod(branch.classes for branch in self.branches)
+
+    def loss(self, outputs: Tensor, target: Tensor) -> Tensor:
+        """Scalar. outputs (B, sum(widths)), or (S, B, sum(widths)) whose S losses are averaged (Inoue 2019).
+
+        target: (B,) int64 joint classes, or (B, C) soft rows that sum to 1. Raises TrainableError when class
+        counts are missing.
+        """
+        if self.lacking:
+            raise TrainableError(
+                f"{self.lacking} needs the class counts of the training rows; set it to its default"
+            )
+        if outputs.ndim == 3:
+            return torch.stack([self.loss(sample, target) for sample in outputs]).mean()
+        joint = softmax.soft_targets(target, self.classes, outputs.dtype)
+        parts = []
+        for branch, columns, rows in zip(
+            self.branches, self._split(outputs), self._marginals(joint), strict=True
+        ):
+            parts.append(branch.loss(columns, rows, softmax.smoothed(rows, self.smoothing)))
+        return torch.stack(parts).mean()
+
+    def probabilities(self, outputs: Tensor) -> Tensor:
+        """(B, sum(widths)) -> (B, C) float64, rows summing to 1; of branches the product, in mixed radix."""
+        joint = torch.ones((len(outputs), 1), dtype=torch.float64, device=outputs.device)
+        for branch, columns in zip(self.branches, self._split(outputs), strict=True):
+            joint = (joint[:, :, None] * branch.probabilities(columns)[:, None, :]).flatten(1)
+        return joint
+
+    def to(self, device: torch.device) -> Objective:
+        """The same, its class weights and priors on the device: else each loss copies them there."""
+        return replace(self, branches=tuple(_moved(branch, device) for branch in self.branches))
+
+    def _split(self, outputs: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(outputs, list(self.widths), dim=1)
+
+    def _marginals(self, joint: Tensor) -> list[Tensor]:
+        """Targets of each branch, (B, K) each, of the joint (B, C)."""
+        if len(self.branches) == 1:
+            return [joint]
+        cube = joint.reshape(-1, *(branch.classes for branch in self.branches))
+        axes = range(1, cube.ndim)
+        return [cube.sum(dim=[other for other in axes if other != axis]) for axis in axes]
+
+
+def check_loss(config: Config) -> None:
+    """What can be said of a (completed) configuration's loss without data. Raises TrainableError."""
+    spec = parse_loss(str(config["loss"]))
+    if cumulative(spec) and float(config["logit_adjustment"]) and not config["branches"]:
+        raise TrainableError(
+            f"logit_adjustment={config['logit_adjustment']} shifts the logits of a softmax, and "
+            f"loss={config['loss']!r} has none; set it to 0 or use cross_entropy, focal, soft_f1 or sord"
+        )
+
+
+def build_objective(
+    config: Config, sizes: Sequence[int], ordered: Sequence[bool], counts: NDArray[np.int64] | None
+) -> Objective:
+    """The objective of a (completed) configuration.
+
+    sizes: classes of each factor of the label, a plain target's (C,); ordered: of each factor, whether its
+    classes are; counts: (C,) training rows of each joint class, None where no loss is needed. Raises
+    TrainableError.
+    """
+    check_loss(config)
+    text, spec, branches = str(config["loss"]), parse_loss(str(config["loss"])), bool(config["branches"])
+    if branches and len(sizes) < 2:
+        raise TrainableError("branches=True needs a label of two factors or more; set branches=False")
+    check_order(spec, text, ordered, branches)
+    if not branches:
+        sizes, ordered = (math.prod(sizes),), (len(sizes) == 1 and ordered[0],)
+    of_branch = [None] * len(sizes) if counts is None else marginal_counts(counts, tuple(sizes))
+    parts = zip(sizes, ordered, of_branch, strict=True)
+    return Objective(
+        tuple(_branch(config, for_factor(spec, order), size, rows) for size, order, rows in parts),
+        float(config["label_smoothing"]),
+        "" if counts is not None else _needs_counts(config),
+    )
+
+
+def _branch(config: Config, spec: LossSpec, size: int, counts: NDArray[np.int64] | None) -> Branch:
+    branch = Branch(spec, size, float(config["focal_gamma"]), float(config["sord_scale"]))
+    if counts is None:
+        return branch
+    weights = class_weights(str(config["class_weights"]), counts, float(config["effective_beta"]))
+    tau = 0.0 if cumulative(spec) else float(config["logit_adjustment"])
+    return replace(
+        branch,
+        weights=None if weights is None else torch.from_numpy(weights),
+        shift=torch.from_numpy(tau * log_prior(counts)) if tau else None,
+    )
+
+
+def _needs_counts(config: Config) -> str:
+    if config["class_weights"] != "none":
+        return f"class_weights={config['class_weights']!r}"
+    return f"logit_adjustment={config['logit_adjustment']}" if config["logit_adjustment"] else ""
+
+
+def _moved(branch: Branch, device: torch.device) -> Branch:
+    weights, shift = branch.weights, branch.shift
+    return replace(
+        branch,
+        weights=None if weights is None else weights.to(device),
+        shift=None if shift is None else shift.to(device),
+    )
