@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.dataset import Dataset, Factor
 from orchestrator.core.events import FoldRunKey
 from orchestrator.core.metrics import score
@@ -100,7 +100,7 @@ def gather(
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         pq.write_table(table, file, compression="zstd", compression_level=12)
 
 

@@ -29,7 +29,7 @@ from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import cluster
 from orchestrator.execution.on_ray.backend import OnRay
-from orchestrator.execution.on_ray.slots import Share
+from orchestrator.execution.on_ray.slots import ResourceRequest
 from orchestrator.execution.on_ray.tune_adapter import encode
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.race import make_race
@@ -69,7 +69,7 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
 def seconds_on_tune(study: Study, dataset: Dataset, trials: int, slots: int) -> float:
     race = make_race("exhaustive", trials=trials, folds=FOLDS, max_t=1)
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
-    here = OnRay(Share(cpus=1), joined=False)
+    here = OnRay(ResourceRequest(cpus=1), joined=False)
     assert here.slots == slots
     here.prepare(TRAINABLE, dataset, {}, driver.store, lambda done, total: None)
     started = time.perf_counter()

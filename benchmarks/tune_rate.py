@@ -28,10 +28,10 @@ from orchestrator.core.events import EpochEnded, Event, LegStarted
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray.cluster import alive_nodes, connect
-from orchestrator.execution.on_ray.leg_scheduler import Crew, new_fleet
-from orchestrator.execution.on_ray.node_pool import Fleet
-from orchestrator.execution.on_ray.node_setup import Job
-from orchestrator.execution.on_ray.slots import Node, Seats, Share, share_out
+from orchestrator.execution.on_ray.leg_scheduler import LegScheduler, new_node_pool
+from orchestrator.execution.on_ray.node_pool import NodePool
+from orchestrator.execution.on_ray.node_setup import NodeSetup
+from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, allocate_slots
 from orchestrator.execution.on_ray.tune_adapter import run_on_tune
 from orchestrator.machine.node_facts import gather
 from orchestrator.race import make_race
@@ -73,9 +73,9 @@ def driver_of(study: Study, dataset: Dataset, size: Size, view: Marks) -> Driver
     return Unstored(race, study, make_sampler("random", study.space, 0), dataset, view)
 
 
-def job_of(dataset: Dataset, driver: Driver) -> Job:
+def job_of(dataset: Dataset, driver: Driver) -> NodeSetup:
     own = ray.get_runtime_context().get_node_id()
-    return Job(TRAINABLE, dataset, {}, driver.store, gather(TRAINABLE), own)
+    return NodeSetup(TRAINABLE, dataset, {}, driver.store, gather(TRAINABLE), own)
 
 
 def size_of(slots: int, legs: int, epochs: int) -> Size:
@@ -96,10 +96,10 @@ class Steady:
         return True
 
 
-def fleet_of(slots: int) -> Fleet:
-    fleet = Fleet()
+def fleet_of(slots: int) -> NodePool:
+    fleet = NodePool()
     for number in range(-(-slots // PER_NODE)):
-        seats = Seats(Resources(1, 1.0), min(PER_NODE, slots - number * PER_NODE))
+        seats = NodeSlots(Resources(1, 1.0), min(PER_NODE, slots - number * PER_NODE))
         fleet.admit(Node(f"node{number}", f"host{number}", PER_NODE, float(PER_NODE)), seats)
     return fleet
 
@@ -109,7 +109,7 @@ def loop_rate(folder: Path, size: Size) -> float:
     study, dataset = make_study(folder, size)
     marks = Marks()
     driver = driver_of(study, dataset, size, marks)
-    crew = Crew(driver, fleet_of(size.slots), Steady(), Share(), on_gpus=True)
+    crew = LegScheduler(driver, fleet_of(size.slots), Steady(), ResourceRequest(), on_gpus=True)
     with no_processes():
         run_on_tune(driver, job_of(dataset, driver), crew)
     assert len(marks.ended) == size.trials * size.folds * size.epochs
@@ -125,11 +125,11 @@ def actor_rates(folder: Path, size: Size) -> tuple[float, float]:
     study, dataset = make_study(folder, size)
     marks = Marks()
     driver = driver_of(study, dataset, size, marks)
-    share = Share(gpus=0.0, cpus=1)
+    share = ResourceRequest(gpus=0.0, cpus=1)
     nodes = {node.id: node for node in alive_nodes()}
-    fleet = new_fleet(nodes, share_out(list(nodes.values()), share))
+    fleet = new_node_pool(nodes, allocate_slots(list(nodes.values()), share))
     assert fleet.slots == size.slots, f"{fleet.slots} slots instead of {size.slots}"
-    run_on_tune(driver, job_of(dataset, driver), Crew(driver, fleet, Steady(), share, on_gpus=False))
+    run_on_tune(driver, job_of(dataset, driver), LegScheduler(driver, fleet, Steady(), share, on_gpus=False))
     study.close()
     return marks.rate(), marks.ended[size.slots - 1] - marks.began[0]
 

@@ -27,7 +27,7 @@ from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
 from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
-from trainables.feed.fold_loader import Batch, Feed
+from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, factor_shapes, load_predictor
 from trainables.losses.objective import build_objective
@@ -51,7 +51,9 @@ class ImageClassifier:
         use_threads(resources)
         self._device = device_of(resources)
         self._pool = loader_pool(resources, self._device)
-        self._feed = Feed(dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus)
+        self._feed = FoldLoader(
+            dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus
+        )
         self._shapes = factor_shapes(dataset)
         self._objective = build_objective(self._config, *self._shapes, self._feed.counts).to(self._device)
         with seeding.torch_seeded(self._device, seed, seeding.WEIGHTS):
@@ -113,12 +115,12 @@ class ImageClassifier:
             )
         scored = self._dataset.scored(self._fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
-        of_truth = first[scored][np.arange(len(labels)), labels]
+        true_class_probability = first[scored][np.arange(len(labels)), labels]
         judged = np.concatenate([self._probabilities[scored], *(other[scored] for other in others)])
         labels, classes = np.tile(labels, 1 + len(others)), len(self._dataset.classes)
         metric, predicted = self._dataset.metric, judged.argmax(axis=1)
         return {
-            "loss_val": float(-np.log(np.maximum(of_truth, LEAST_PROBABILITY)).mean()),
+            "loss_val": float(-np.log(np.maximum(true_class_probability, LEAST_PROBABILITY)).mean()),
             "macro_f1": macro_f1(labels, predicted, classes),
             "accuracy": accuracy(labels, predicted, classes),
             metric: score(metric, labels, judged),
@@ -127,7 +129,7 @@ class ImageClassifier:
     @torch.no_grad()
     def _predict(self, batches: Iterator[Batch]) -> NDArray[np.float64]:
         """Class probabilities (rows, C) of the network that is kept."""
-        network = self._kept.eval()
+        network = self._eval_network.eval()
 
         def probabilities(images: Tensor) -> Tensor:
             with autocast(self._device, self._config["amp"]):
@@ -138,7 +140,7 @@ class ImageClassifier:
         return np.asarray(torch.cat(rows).cpu().numpy(), np.float64)
 
     @property
-    def _kept(self) -> torch.nn.Module:
+    def _eval_network(self) -> torch.nn.Module:
         """The network that is validated and stored: the average where there is one."""
         return self._network if self._average is None else self._average.network
 
@@ -162,7 +164,7 @@ class ImageClassifier:
 
     def weights(self) -> bytes:
         """The network as safetensors, float32; its header says what the outputs mean."""
-        tensors = {key: value.contiguous().cpu() for key, value in self._kept.state_dict().items()}
+        tensors = {key: value.contiguous().cpu() for key, value in self._eval_network.state_dict().items()}
         data: bytes = safetensors.torch.save(tensors, {"factors": json.dumps(self._shapes)})
         return data
 

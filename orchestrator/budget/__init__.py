@@ -1,16 +1,16 @@
 """What a study may spend, and when that ends its proposing. Pure: told each event, asked what follows."""
 
-from orchestrator.budget.controller import Keeper
+from orchestrator.budget.controller import BudgetController
 from orchestrator.budget.ledger import least_fold_epochs
 from orchestrator.budget.limits import NO_BUDGET, Bounds, Budget, duration_text, parse_duration
-from orchestrator.budget.pace import Pace
+from orchestrator.budget.pace import EpochSpeed
 
 __all__ = [
     "NO_BUDGET",
     "Bounds",
     "Budget",
-    "Keeper",
-    "Pace",
+    "BudgetController",
+    "EpochSpeed",
     "duration_text",
     "least_fold_epochs",
     "parse_duration",

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from orchestrator.budget.ledger import Books, books
+from orchestrator.budget.ledger import Ledger, ledger
 from orchestrator.budget.limits import Bounds, Budget, duration_text
-from orchestrator.budget.pace import Pace
+from orchestrator.budget.pace import EpochSpeed
 from orchestrator.core.events import (
     Action,
     BudgetSpent,
@@ -33,7 +33,7 @@ Running = Collection[FoldRunKey]
 Order = Shortened | BudgetSpent | Extended
 
 
-class Keeper:
+class BudgetController:
     """Asked `before` each event and `now` before each leg; it answers with events for the race.
 
     ahead: a race in the same state as `race`, the keeper's own; plan: fold-epochs that a race of so many
@@ -52,7 +52,7 @@ class Keeper:
     ) -> None:
         self._race, self._budget, self._bounds, self._plan = race, budget, bounds, plan
         self._ahead = None if budget.fold_epochs is None else ahead
-        self._pace = Pace(bounds.slots, elapsed)
+        self._pace = EpochSpeed(bounds.slots, elapsed)
         self._proposed = set(proposed)
         self._trials, self._spent_before = bounds.trials, 0
         self._plans: dict[int, int] = {}  # trials -> fold-epochs of a cohort of so many
@@ -121,7 +121,7 @@ class Keeper:
             return None
         return self._end(by_time=promised)
 
-    def _fewer_finalists(self, now: Books, unproposed: list[int]) -> Order:
+    def _fewer_finalists(self, now: Ledger, unproposed: list[int]) -> Order:
         """Failures took what the last finalists would have needed."""
         assert self._budget.fold_epochs is not None  # only that limit is a promise
         left = self._budget.fold_epochs - self._race.spent_fold_epochs - now.finish - now.leaving
@@ -171,8 +171,8 @@ class Keeper:
 
     # ---- what fits ----
 
-    def _books(self, race: Race, running: Running) -> Books:
-        return books(race, running, self._bounds)
+    def _books(self, race: Race, running: Running) -> Ledger:
+        return ledger(race, running, self._bounds)
 
     def _fits(self, work: int) -> bool:
         return self._within_fold_epochs(self._race, work) and self._within_time(work)

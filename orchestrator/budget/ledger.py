@@ -12,7 +12,7 @@ from orchestrator.race.standings import OUT
 
 
 @dataclass(frozen=True)
-class Books:
+class Ledger:
     """Fold-epochs, fold runs and trials of a race now.
 
     finish: fold-epochs that complete the finalists so far; owed: those of finalists still to come, from
@@ -52,14 +52,14 @@ class Books:
         return trial in self.kept or (self.open_places > 0 and trial in self.untouched)
 
 
-def books(race: Race, running: Collection[FoldRunKey], bounds: Bounds) -> Books:
+def ledger(race: Race, running: Collection[FoldRunKey], bounds: Bounds) -> Ledger:
     alive = [status for status in race.statuses() if status.state not in OUT]  # best first
     begun = [status.trial for status in alive if status.epochs_spent]
     untouched = sorted(status.trial for status in alive if not status.epochs_spent)
     places = min(bounds.finalists - len(begun[: bounds.finalists]), len(untouched))
     coming = sorted({key.trial for key in running} & set(untouched))[:places]
     kept = frozenset([*begun[: bounds.finalists], *coming])
-    return Books(
+    return Ledger(
         finish=race.finish_fold_epochs,
         owed=places * bounds.full,
         begun=len(begun),
@@ -74,4 +74,4 @@ def books(race: Race, running: Collection[FoldRunKey], bounds: Bounds) -> Books:
 
 def least_fold_epochs(race: Race, bounds: Bounds) -> int:
     """The smallest limit under which this race, of which nothing runs, can complete its finalists."""
-    return race.spent_fold_epochs + books(race, (), bounds).reserved
+    return race.spent_fold_epochs + ledger(race, (), bounds).reserved

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from orchestrator.core.events import EpochEnded, Event, LegStarted
 
 
-class Pace:
+class EpochSpeed:
     """What a fold-epoch takes, from this session's events. elapsed: seconds since the command began."""
 
     def __init__(self, slots: int, elapsed: Callable[[], float]) -> None:

@@ -19,8 +19,8 @@ from rich.text import Text
 from orchestrator.check.contact_sheet import Block, draw_sheet, to_png
 from orchestrator.cli.arguments import absolute, whole
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.core.atomic_file import whole_file
-from orchestrator.core.callbacks import Say
+from orchestrator.core.atomic_file import atomic_write
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import StorageError, TrainableError
 from orchestrator.core.private_files import private_files
@@ -78,7 +78,7 @@ def _check_values(trainable: type[Trainable], space: SearchSpace, dataset: Datas
         look(values_of(space, trainable.parameters()), dataset)
 
 
-def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Say) -> Dataset:
+def _dataset(arguments: argparse.Namespace, space: SearchSpace, say: Announce) -> Dataset:
     runs: Path = arguments.runs
     options = DataOptions(
         arguments.data,
@@ -131,7 +131,7 @@ def _draw(
         blocks.append(Block(_caption(config, trainable.parameters()), pictures, dataset.classes))
     path: Path = arguments.augmentations
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(to_png(draw_sheet(blocks)))
     except OSError as error:
         raise StorageError(f"--augmentations {path} cannot be written: {error.strerror}") from error

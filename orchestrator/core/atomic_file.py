@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """What is written to it stands under `path` once the block ends: written beside, fsynced, renamed.
 
     Whatever is raised, `path` is as it was and nothing lies beside it. Raises OSError.

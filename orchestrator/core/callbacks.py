@@ -8,4 +8,4 @@ Progress = Callable[[int, int], None]
 """Called as progress(done, total)."""
 
 
-Say = Callable[[str], None]
+Announce = Callable[[str], None]

@@ -38,7 +38,7 @@ class ImageFiles:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ImageLocator:
     """What machines other than the driver's need to find a dataset's images (orchestrator.local_data).
 
     cache: identity of the driver's cache folder; data_root: where images may lie on others (--data-root);
@@ -78,7 +78,7 @@ class Dataset:
     factors: tuple[Factor, ...] = ()
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     within: NDArray[np.bool_] | None = None
-    origin: Origin | None = None
+    origin: ImageLocator | None = None
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.folds == fold)

@@ -24,17 +24,17 @@ from orchestrator.core.errors import FoldPlanError, ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import (
-    JOINS_FOLD,
-    JOINS_PLAN,
+    FOLD_PLAN_DIGEST,
     NAMES_NO_GROUP,
+    ONLY_FOLD,
     Manifest,
     group_columns,
     joined_folds,
     load_manifest,
     role_conflict,
 )
-from orchestrator.data.scalars import Plain, plain_cells, text_of
-from orchestrator.data.table_files import tidy
+from orchestrator.data.scalars import Scalar, to_scalars, to_text
+from orchestrator.data.table_files import normalise_columns
 
 _TEXTS = ("path", "group", "role")
 _DIGEST = 16  # hex digits; the digest is repeated in every row
@@ -51,7 +51,7 @@ def load_extra(source: Path, group: str | None, judged: Manifest | None = None) 
     where it has none of them, a note says what that means.
     """
     manifest = load_manifest(source)
-    if JOINS_FOLD not in manifest.frame:
+    if ONLY_FOLD not in manifest.frame:
         manifest = _grouped_alike(manifest, source, group, judged)
     kept = manifest.frame[manifest.frame["role"] != "test"].reset_index(drop=True)
     if kept.empty:
@@ -89,16 +89,18 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     )
     columns = dict.fromkeys([*manifest.frame.columns, *moved.columns])
     cells = {str(name): _cells(manifest.frame, name) + _cells(moved, name) for name in columns}
-    texts = {name: [text_of(cell) for cell in cells[name]] for name in _TEXTS}
-    frame = tidy(cells).assign(**{name: pd.Series(values, dtype=object) for name, values in texts.items()})
+    texts = {name: [to_text(cell) for cell in cells[name]] for name in _TEXTS}
+    frame = normalise_columns(cells).assign(
+        **{name: pd.Series(values, dtype=object) for name, values in texts.items()}
+    )
     conflict = role_conflict(frame)
     if conflict is not None:
         raise ManifestError(f"--extra {extra.name}: {conflict}")
     return replace(manifest, frame=frame)
 
 
-def _cells(frame: pd.DataFrame, name: str) -> list[Plain]:
-    return plain_cells(frame[name]) if name in frame else [None] * len(frame)
+def _cells(frame: pd.DataFrame, name: str) -> list[Scalar]:
+    return to_scalars(frame[name]) if name in frame else [None] * len(frame)
 
 
 def refuse_shared_groups(manifest: Manifest, extra: Manifest) -> None:
@@ -194,7 +196,7 @@ def refuse_other_folds(manifest: Manifest, plan: FoldPlan) -> None:
     if not bound.any():
         return
     wanted = train_digest(manifest.frame["path"], plan.folds)
-    found = np.array([text_of(cell) or "" for cell in _cells(manifest.frame, JOINS_PLAN)])
+    found = np.array([to_text(cell) or "" for cell in _cells(manifest.frame, FOLD_PLAN_DIGEST)])
     strange = bound & ((found != wanted) | (joins >= plan.k))
     if strange.any():
         raise FoldPlanError(

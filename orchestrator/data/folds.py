@@ -21,7 +21,7 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import FoldPlanError, ManifestError
 from orchestrator.data.group_split import spread_groups
 from orchestrator.data.manifest import Manifest, role_conflict
-from orchestrator.data.scalars import plain_cells
+from orchestrator.data.scalars import to_scalars
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 from orchestrator.data.targets import Joint, Target, mixed_radix
 
@@ -213,7 +213,7 @@ def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
         raise FoldPlanError(
             f"fold column {column!r} is not in the manifest; it has {', '.join(train.columns)}"
         )
-    cells = plain_cells(train[column])
+    cells = to_scalars(train[column])
     if None in cells:
         raise FoldPlanError(
             f"fold column {column!r} is empty for {train['path'].iloc[cells.index(None)]} "

@@ -44,7 +44,9 @@ class Differences:
     changed: tuple[int, ...]
 
 
-def survey(root: Path, paths: Sequence[str], seed: int, progress: Progress | None = None) -> ImageFiles:
+def record_images(
+    root: Path, paths: Sequence[str], seed: int, progress: Progress | None = None
+) -> ImageFiles:
     """Looks at the files as they are here. seed: of the sample. Raises ManifestError where one is missing."""
     sizes = _sizes(root, paths, progress)
     missing = [paths[row] for row in np.flatnonzero(sizes < 0).tolist()]

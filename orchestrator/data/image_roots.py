@@ -19,7 +19,7 @@ DATA_ROOT = "FOLD_ORCHESTRATOR_DATA_ROOT"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def holds(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = None) -> bool:
+def has_images(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = None) -> bool:
     """Whether images lie there, of these sizes (n,) in bytes where they are known: other images may have the
     same names. A few of them tell; all are looked at by `check_images`."""
     files = {row: root / paths[row] for row in _probed(paths)}
@@ -29,7 +29,7 @@ def holds(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = No
 
 def refuse_other_root(root: Path, paths: Sequence[str], sizes: NDArray[np.int64] | None = None) -> None:
     """Raises ManifestError for a --data-root that would be passed over on the driver's machine."""
-    if holds(root, paths, sizes):
+    if has_images(root, paths, sizes):
         return
     sought = ", ".join(paths[row] for row in _probed(paths))
     wrong = "does not hold these images" if root.is_dir() else "is no folder here"
@@ -39,7 +39,7 @@ def refuse_other_root(root: Path, paths: Sequence[str], sizes: NDArray[np.int64]
     )
 
 
-def identity(folder: Path) -> str:
+def folder_identity(folder: Path) -> str:
     """Of a folder that exists, on a machine that runs: no other has the same, wherever it is mounted."""
     try:
         machine = _BOOT_ID.read_text().strip()

@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.data.importers.contract import require
-from orchestrator.data.manifest import JOINS_FOLD, JOINS_PLAN, Manifest, group_columns
-from orchestrator.data.scalars import Plain, plain_cells, text_of
-from orchestrator.data.table_files import read_csv, tidy
+from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
+from orchestrator.data.scalars import Scalar, to_scalars, to_text
+from orchestrator.data.table_files import normalise_columns, read_csv
 
 HEADER = ("path", "column", "old", "new", "reason")
-NOT_LABELS = ("path", "group", "role", JOINS_FOLD, JOINS_PLAN)
+NOT_LABELS = ("path", "group", "role", ONLY_FOLD, FOLD_PLAN_DIGEST)
 COPY = "label_fixes.csv"
 _GROUP = "group:"
 
@@ -43,7 +43,7 @@ class Fix:
     target: str
     column: str
     old: str | None
-    new: Plain
+    new: Scalar
     reason: str
 
 
@@ -70,7 +70,7 @@ class FixReport:
     def write(self, folder: Path) -> None:
         """The file as it was applied, as label_fixes.csv. Raises StorageError."""
         try:
-            with whole_file(folder / COPY) as file:
+            with atomic_write(folder / COPY) as file:
                 file.write(self.data)
         except OSError as error:
             raise StorageError(f"cannot write {folder / COPY}: {error.strerror}; free space") from error
@@ -120,17 +120,19 @@ def _read(path: Path) -> tuple[Fix, ...]:
     require(table, HEADER, path)
     if table.empty:
         raise ManifestError(f"{path} has a header and no fix; add one or leave --label-fixes out")
-    cells = zip(*(plain_cells(table[name]) for name in HEADER), strict=True)
+    cells = zip(*(to_scalars(table[name]) for name in HEADER), strict=True)
     return tuple(_fix(path, line, *row) for line, row in zip(_lines(path), cells, strict=True))
 
 
-def _fix(path: Path, line: int, target: Plain, column: Plain, old: Plain, new: Plain, reason: Plain) -> Fix:
+def _fix(
+    path: Path, line: int, target: Scalar, column: Scalar, old: Scalar, new: Scalar, reason: Scalar
+) -> Fix:
     for name, cell in (("path", target), ("column", column), ("reason", reason)):
         if cell is None:
             raise ManifestError(f"{path}:{line}: {name} is empty; every fix names its {', '.join(HEADER)}")
-    if text_of(old) == text_of(new):
+    if to_text(old) == to_text(new):
         raise ManifestError(f"{path}:{line}: old and new are both {_shown(old)}; take the line out")
-    return Fix(line, str(target), str(column), text_of(old), new, " ".join(str(reason).split()))
+    return Fix(line, str(target), str(column), to_text(old), new, " ".join(str(reason).split()))
 
 
 def _lines(path: Path) -> Iterator[int]:
@@ -178,7 +180,7 @@ def _refuse_column(fix: Fix, frame: pd.DataFrame, structural: dict[str, str], pl
 
 
 def _fixed(frame: pd.DataFrame, column: str, of_row: dict[int, Fix], file: Path) -> np.ndarray[Any, Any]:
-    cells = plain_cells(frame[column])
+    cells = to_scalars(frame[column])
     for row, fix in of_row.items():
         if not _same(cells[row], fix.old):
             where = "" if fix.target == frame["path"].iloc[row] else f" ({frame['path'].iloc[row]})"
@@ -187,13 +189,13 @@ def _fixed(frame: pd.DataFrame, column: str, of_row: dict[int, Fix], file: Path)
                 f"the old {_shown(fix.old)}; correct the line, or take it out if the data are fixed already"
             )
         cells[row] = fix.new
-    return tidy({column: cells})[column].to_numpy()
+    return normalise_columns({column: cells})[column].to_numpy()
 
 
-def _same(cell: Plain, old: str | None) -> bool:
+def _same(cell: Scalar, old: str | None) -> bool:
     """As text; where the manifest has a number, as numbers: "3.0" is 3."""
-    if text_of(cell) == old or cell is None or old is None:
-        return text_of(cell) == old
+    if to_text(cell) == old or cell is None or old is None:
+        return to_text(cell) == old
     if isinstance(cell, bool | str):
         return False
     try:
@@ -202,5 +204,5 @@ def _same(cell: Plain, old: str | None) -> bool:
         return False
 
 
-def _shown(cell: Plain) -> str:
-    return "missing" if cell is None else repr(text_of(cell))
+def _shown(cell: Scalar) -> str:
+    return "missing" if cell is None else repr(to_text(cell))

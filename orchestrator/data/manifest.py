@@ -28,11 +28,11 @@ from orchestrator.core.text import shortened
 from orchestrator.data.image_roots import refuse_other_root
 from orchestrator.data.importers.contract import Imported, require
 from orchestrator.data.importers.detect import detect
-from orchestrator.data.scalars import plain_cells, text_of
+from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
-JOINS_FOLD, JOINS_PLAN = "joins_fold", "joins_plan"
+ONLY_FOLD, FOLD_PLAN_DIGEST = "joins_fold", "joins_plan"
 """Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
 NAMES_NO_GROUP = "names no group"
 
@@ -54,7 +54,7 @@ class Manifest:
         """SHA-256 (hex) of the rows in their order: of what they say, not of where root lies."""
         columns = sorted(map(str, self.frame.columns))
         digest = hashlib.sha256(json.dumps(columns).encode())
-        for row in zip(*(plain_cells(self.frame[column]) for column in columns), strict=True):
+        for row in zip(*(to_scalars(self.frame[column]) for column in columns), strict=True):
             digest.update(json.dumps(row).encode() + b"\n")
         return digest.hexdigest()
 
@@ -131,16 +131,16 @@ def role_conflict(frame: pd.DataFrame) -> str | None:
 
 def joined_folds(frame: pd.DataFrame) -> NDArray[np.int16]:
     """(n,): the one fold a row joins, -1 where it has none. Raises ManifestError for what is no fold."""
-    if JOINS_FOLD not in frame:
+    if ONLY_FOLD not in frame:
         return np.full(len(frame), -1, np.int16)
-    cells = plain_cells(frame[JOINS_FOLD])
+    cells = to_scalars(frame[ONLY_FOLD])
     for row, (cell, role) in enumerate(zip(cells, frame["role"], strict=True)):
         if cell is None:
             continue
         whole = isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < 2**15
         if not whole or role != "extra":
             raise ManifestError(
-                f"column {JOINS_FOLD!r} is {cell!r} for {frame['path'].iloc[row]}, which has role {role}; it "
+                f"column {ONLY_FOLD!r} is {cell!r} for {frame['path'].iloc[row]}, which has role {role}; it "
                 "takes the number of a fold, from 0, in rows with role extra; leave it empty elsewhere"
             )
     return np.array([-1 if cell is None else cell for cell in cells], np.int16)
@@ -185,7 +185,7 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
 
 
 def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
-    return pd.Series([text_of(cell) for cell in plain_cells(frame[column])], dtype=object)
+    return pd.Series([to_text(cell) for cell in to_scalars(frame[column])], dtype=object)
 
 
 def _groups(
@@ -199,7 +199,7 @@ def _groups(
         )
         return frame["path"].tolist()
     require(frame, (column,), source)
-    groups = [text_of(cell) for cell in plain_cells(frame[column])]
+    groups = [to_text(cell) for cell in to_scalars(frame[column])]
     if None in groups:
         row = groups.index(None)
         raise ManifestError(
@@ -213,7 +213,7 @@ def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
     if column not in frame and column == "role":
         return ["train"] * len(frame)
     require(frame, (column,), source)
-    roles = [text_of(cell) for cell in plain_cells(frame[column])]
+    roles = [to_text(cell) for cell in to_scalars(frame[column])]
     for row, role in enumerate(roles):
         if role not in ROLES:
             found = "empty" if role is None else repr(role)

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Plain = str | int | float | bool | None
+Scalar = str | int | float | bool | None
 
 
-def plain(value: object) -> Plain:
+def to_scalar(value: object) -> Scalar:
     """None for a missing value; 3.0 and numpy's 3 as 3; dates in ISO form; anything else as text."""
     if value is None or value is pd.NA or value is pd.NaT:
         return None
@@ -34,18 +34,18 @@ def plain(value: object) -> Plain:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _number(value: float) -> Plain:
+def _number(value: float) -> Scalar:
     if math.isnan(value):
         return None
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def plain_cells(values: Iterable[object]) -> list[Plain]:
+def to_scalars(values: Iterable[object]) -> list[Scalar]:
     """`plain` of each; an empty text counts as missing."""
-    return [None if cell == "" else cell for cell in map(plain, values)]
+    return [None if cell == "" else cell for cell in map(to_scalar, values)]
 
 
-def text_of(cell: Plain) -> str | None:
+def to_text(cell: Scalar) -> str | None:
     """The cell as text, None when it is missing: 3 and 3.0 are both "3"."""
     return None if cell is None else str(cell)
 
@@ -53,10 +53,10 @@ def text_of(cell: Plain) -> str | None:
 def columns_of(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:
     """Each column as an array (n,): float64 where every value is a number or missing (NaN), else text
     (missing: "")."""
-    return {str(name): _array(plain_cells(frame[name])) for name in frame.columns if name != "path"}
+    return {str(name): _array(to_scalars(frame[name])) for name in frame.columns if name != "path"}
 
 
-def _array(cells: list[Plain]) -> NDArray[Any]:
+def _array(cells: list[Scalar]) -> NDArray[Any]:
     if all(cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool)) for cell in cells):
         return np.array([math.nan if cell is None else cell for cell in cells], np.float64)
-    return np.array([text_of(cell) or "" for cell in cells], np.str_)
+    return np.array([to_text(cell) or "" for cell in cells], np.str_)

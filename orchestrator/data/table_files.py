@@ -14,9 +14,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
-from orchestrator.data.scalars import Plain, plain_cells, text_of
+from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
@@ -40,7 +40,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     _refuse_other_separators(path, header)
     _refuse_ragged(path, header, rows)
     columns = {name: [_parse(row[at]) for row in rows[1:]] for at, name in enumerate(header)}
-    return tidy(columns)
+    return normalise_columns(columns)
 
 
 def _refuse_other_separators(path: Path, header: Sequence[str]) -> None:
@@ -60,7 +60,7 @@ def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[Sequence[st
             )
 
 
-def _parse(text: str) -> Plain:
+def _parse(text: str) -> Scalar:
     """Numbers are kept as text here: whether a column is numeric is decided for the whole column."""
     return text.strip() or None
 
@@ -74,7 +74,7 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return tidy({name: table.column(name).to_pylist() for name in table.column_names}), metadata
+    return normalise_columns({name: table.column(name).to_pylist() for name in table.column_names}), metadata
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     table = table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))})
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             pq.write_table(table, file)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another") from error
@@ -96,27 +96,27 @@ def written_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
     return record
 
 
-def tidy(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+def normalise_columns(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
     """A frame whose columns are int64, float64, bool or text, whatever they were before. Idempotent.
 
     A column of texts becomes numeric if each is a number as Python writes it; with "007" or "1.10" in it,
     which may be somebody's name, all of it stays text.
     """
-    return pd.DataFrame({name: _column(plain_cells(cells)) for name, cells in columns.items()})
+    return pd.DataFrame({name: _column(to_scalars(cells)) for name, cells in columns.items()})
 
 
-def _column(cells: list[Plain]) -> pd.Series[Any]:
+def _column(cells: list[Scalar]) -> pd.Series[Any]:
     numbers = _numbers(cells)
     if numbers is None:
         if cells and all(isinstance(cell, bool) for cell in cells):
             return pd.Series(cells, dtype=bool)
-        return pd.Series([text_of(cell) for cell in cells], dtype=object)
+        return pd.Series([to_text(cell) for cell in cells], dtype=object)
     if all(isinstance(number, int) for number in numbers):
         return pd.Series(numbers, dtype=np.int64)
     return pd.Series([np.nan if number is None else number for number in numbers], dtype=np.float64)
 
 
-def _numbers(cells: Sequence[Plain]) -> list[int | float | None] | None:
+def _numbers(cells: Sequence[Scalar]) -> list[int | float | None] | None:
     """The cells as numbers, None for missing ones; None if a cell is not a number or none is present."""
     numbers = [None if cell is None else _number(cell) for cell in cells]
     present = [number for number in numbers if number is not None]
@@ -124,7 +124,7 @@ def _numbers(cells: Sequence[Plain]) -> list[int | float | None] | None:
     return numbers if present and len(present) == expected else None
 
 
-def _number(cell: Plain) -> int | float | None:
+def _number(cell: Scalar) -> int | float | None:
     if isinstance(cell, bool) or cell is None:
         return None
     if isinstance(cell, int | float):

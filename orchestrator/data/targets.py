@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Labels
 from orchestrator.core.dataset import Factor
 from orchestrator.core.errors import ManifestError, SearchSpaceError
-from orchestrator.data.scalars import Plain, plain_cells, text_of
+from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Categorical:
         """Class numbers (n,). Raises ManifestError naming the first value that is no class."""
         cells = _cells(frame, self.column, self.name)
         number = {label: index for index, label in enumerate(self.classes)}
-        labels = np.array([number.get(text_of(cell) or "", -1) for cell in cells], dtype=np.int64)
+        labels = np.array([number.get(to_text(cell) or "", -1) for cell in cells], dtype=np.int64)
         _refuse(frame, self.column, cells, labels < 0, f"must be one of {', '.join(self.classes)}")
         return labels
 
@@ -219,16 +219,16 @@ def mixed_radix(digits: Sequence[Labels], sizes: Sequence[int]) -> Labels:
 # ---- cells and refusals ---------------------------------------------------------------------------
 
 
-def _cells(frame: pd.DataFrame, column: str, target: str) -> list[Plain]:
+def _cells(frame: pd.DataFrame, column: str, target: str) -> list[Scalar]:
     if column not in frame:
         raise ManifestError(
             f"column {column!r}, which target {target!r} needs, is not in the manifest; "
             f"it has {', '.join(map(str, frame.columns))}"
         )
-    return plain_cells(frame[column])
+    return to_scalars(frame[column])
 
 
-def _as_number(cell: Plain) -> float:
+def _as_number(cell: Scalar) -> float:
     """NaN for what is no number of at least 0."""
     if cell is None or isinstance(cell, bool):
         return math.nan
@@ -240,7 +240,7 @@ def _as_number(cell: Plain) -> float:
 
 
 def _refuse(
-    frame: pd.DataFrame, column: str, cells: Sequence[Plain], bad: NDArray[np.bool_], rule: str
+    frame: pd.DataFrame, column: str, cells: Sequence[Scalar], bad: NDArray[np.bool_], rule: str
 ) -> None:
     if not bad.any():
         return

@@ -12,7 +12,7 @@ from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.data.importers.detect import detect
 from orchestrator.data.manifest import load_manifest
 from orchestrator.machine.node_facts import existing
-from orchestrator.storage import DirectoryStore, open_store, probe, quick
+from orchestrator.storage import DirectoryStore, open_store, probe, with_short_timeouts
 
 STORAGE_S = 30.0
 
@@ -73,7 +73,7 @@ def check_runs(runs: Path) -> Finding:
 
 def check_storage(place: str, timeout_s: float = STORAGE_S) -> Finding:
     """Writes, reads and deletes a small file there. Raises InputError for a place that is none."""
-    store = quick(open_store(place))
+    store = with_short_timeouts(open_store(place))
     if isinstance(store, DirectoryStore):  # of no study yet, and maybe still to be made
         store = DirectoryStore(existing(store.root))
     failed: list[Exception] = []

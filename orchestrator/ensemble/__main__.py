@@ -23,9 +23,9 @@ from orchestrator.core.trainable import TTA
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.demo.faces import demo_faces
-from orchestrator.ensemble.chain_rule import formula, lone_condition
+from orchestrator.ensemble.chain_rule import formula, unanswered_condition
 from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.members import Parts, gather
+from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.ensemble.submission import (
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     ensemble = Ensemble.load(folder)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
-    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.parts])
     if lone is not None:
         _say(console, f"note: {lone}")
     if manifest is not None:
@@ -132,7 +132,7 @@ def _default_out(studies: Sequence[Path], runs: Path) -> Path:
     return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
 
 
-def _members_line(parts: Parts, vote: str) -> str:
+def _members_line(parts: EnsembleInputs, vote: str) -> str:
     members = sum(part.top for part in parts.studies)
     models = members * parts.plan.k
     trials = "1 trial" if members == 1 else f"{members} trials"

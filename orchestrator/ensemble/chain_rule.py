@@ -17,7 +17,7 @@ from orchestrator.core.errors import EnsembleError
 from orchestrator.data.targets import Given, Joint, Target
 from orchestrator.space.condition import shown
 
-Order = list[int]
+Permutation = list[int]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
     return f"P({target.name}) = sum over {terms[0].target.name} of {factors}"
 
 
-def lone_condition(target: Target, terms: Sequence[Term]) -> str | None:
+def unanswered_condition(target: Target, terms: Sequence[Term]) -> str | None:
     """What a single term under a condition does not say; None for anything else."""
     if len(terms) > 1 or (given := terms[0].given) is None:
         return None
@@ -109,7 +109,7 @@ def _product(target: Target, terms: Sequence[Term], votes: Sequence[Probabilitie
 # ---- which studies belong together ----------------------------------------------------------------
 
 
-def arrange(terms: Sequence[Term], joint: Joint | None) -> tuple[Target, Order]:
+def resolve_terms(terms: Sequence[Term], joint: Joint | None) -> tuple[Target, Permutation]:
     """What several terms predict together, and their order: by the parts of the target, then by the classes
     of the condition.
 
@@ -143,7 +143,7 @@ def _pair(by_target: dict[Target, list[Term]]) -> tuple[Target, Target] | None:
     return None
 
 
-def _in_class_order(terms: Sequence[Term], target: Target) -> Order:
+def _in_class_order(terms: Sequence[Term], target: Target) -> Permutation:
     def place(index: int) -> int:
         given = terms[index].given
         return given[0].classes.index(given[1]) if given else 0

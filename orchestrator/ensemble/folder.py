@@ -23,7 +23,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, InputError
 from orchestrator.core.trainable import TTA, Resources, load_trainable
 from orchestrator.data.targets import Given, Joint, Target, given_from_json, target_from_json
-from orchestrator.ensemble.chain_rule import Term, arrange, combine
+from orchestrator.ensemble.chain_rule import Term, combine, resolve_terms
 from orchestrator.evaluation.voting import VOTES
 
 FORMAT = 1
@@ -59,7 +59,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """The members that came from one study; given: they know only images of that class."""
 
     study: str
@@ -82,7 +82,7 @@ class Ensemble:
     """
 
     path: Path
-    parts: tuple[Part, ...]
+    parts: tuple[Component, ...]
     target: Target
     vote: str
     tta: str | None
@@ -158,7 +158,7 @@ def _make_up(target: Target, terms: Sequence[Term]) -> bool:
     if len(terms) == 1:
         return terms[0].target == target
     joint = target if isinstance(target, Joint) and terms[0].target in target.parts else None
-    return arrange(terms, joint) == (target, list(range(len(terms))))
+    return resolve_terms(terms, joint) == (target, list(range(len(terms))))
 
 
 class _Run:
@@ -183,7 +183,7 @@ class _Run:
         self._total = models * len(paths)
         self._models_done = 0
 
-    def member(self, part: Part, member: Member) -> Probabilities:
+    def member(self, part: Component, member: Member) -> Probabilities:
         """Mean over the fold models, one after another."""
         total = np.zeros((len(self._paths), len(part.target.classes)))
         for model in member.models:
@@ -192,7 +192,7 @@ class _Run:
             self._advance(0, len(self._paths))
         return (total / len(member.models)).astype(np.float32)
 
-    def _model(self, part: Part, member: Member, model: FoldModel) -> Probabilities:
+    def _model(self, part: Component, member: Member, model: FoldModel) -> Probabilities:
         classes = len(part.target.classes)
         predictor = load_trainable(part.trainable).load_predictor(
             _weights(self._folder, model), member.config, classes, self._resources
@@ -224,7 +224,7 @@ def _read_record(path: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def _part(record: Mapping[str, Any]) -> Part:
+def _part(record: Mapping[str, Any]) -> Component:
     members = tuple(
         Member(
             int(item["trial"]),
@@ -239,7 +239,7 @@ def _part(record: Mapping[str, Any]) -> Part:
     if not all(member.tta in TTA for member in members):
         raise ValueError(f"a member's tta is none of {', '.join(TTA)}")
     target, given = target_from_json(record["target"]), given_from_json(record.get("given"))
-    return Part(record["study"], str(record["trainable"]), target, members, given)
+    return Component(record["study"], str(record["trainable"]), target, members, given)
 
 
 def _check_file(folder: Path, model: FoldModel) -> None:

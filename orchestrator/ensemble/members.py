@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from orchestrator.core.errors import EnsembleError, NoCompleteTrialError, StudyError
 from orchestrator.data.folds import FoldPlan
-from orchestrator.data.manifest import JOINS_FOLD, JOINS_PLAN, Manifest
-from orchestrator.data.scalars import plain_cells, text_of
+from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
+from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.targets import Joint, Target
-from orchestrator.ensemble.chain_rule import Term, arrange
+from orchestrator.ensemble.chain_rule import Term, resolve_terms
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import within_of
+from orchestrator.space.condition import condition_mask
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
 from orchestrator.study.study import CompleteTrial, Study
 
 
 @dataclass(frozen=True)
-class StudyPart:
+class StudyCandidates:
     """One study's complete trials, best first, and their predictions; the first `top` are members.
 
     within: (n,) of the predictions' rows, those it was trained on and is scored on; None: all.
@@ -63,7 +63,7 @@ class StudyPart:
 
 
 @dataclass(frozen=True)
-class Parts:
+class EnsembleInputs:
     """Studies with the same train rows and folds, in the order of `cascade.arrange`.
 
     labels, groups, rows: of the rows that have a fold, as in every part's predictions; of a single study with
@@ -71,7 +71,7 @@ class Parts:
     with role extra.
     """
 
-    studies: tuple[StudyPart, ...]
+    studies: tuple[StudyCandidates, ...]
     target: Target
     manifest: Manifest
     plan: FoldPlan
@@ -104,7 +104,7 @@ class Parts:
         return [part.term for part in self.studies]
 
 
-def gather(paths: Sequence[Path], top: int | None) -> Parts:
+def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
     """The studies at `paths`, in any order. top: members of each study; None: the space's `finalists`.
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
@@ -120,7 +120,7 @@ def gather(paths: Sequence[Path], top: int | None) -> Parts:
         parts = (_only_within(parts[0]),)
     manifest, rows = own[0].manifest, parts[0].predictions[0].rows
     labels = target.encode(manifest.frame.iloc[rows])
-    return Parts(parts, target, manifest, own[0].plan, rows, labels)
+    return EnsembleInputs(parts, target, manifest, own[0].plan, rows, labels)
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,8 @@ class _StudyRows:
     def cells(self) -> dict[str, list[str | None]]:
         """What the train rows say, as text: another source's rows can change the type of a column."""
         frame = self.manifest.frame.iloc[self.train]
-        names = [str(name) for name in frame.columns if name not in ("role", JOINS_FOLD, JOINS_PLAN)]
-        texts = {name: [text_of(cell) for cell in plain_cells(frame[name])] for name in names}
+        names = [str(name) for name in frame.columns if name not in ("role", ONLY_FOLD, FOLD_PLAN_DIGEST)]
+        texts = {name: [to_text(cell) for cell in to_scalars(frame[name])] for name in names}
         return {name: column for name, column in texts.items() if any(cell is not None for cell in column)}
 
 
@@ -146,7 +146,7 @@ def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
     if len(studies) == 1:
         return studies[0].space.target, list(studies)
     terms = [Term(study.space.target, study.space.given, str(study.path)) for study in studies]
-    target, order = arrange(terms, _the_joint(studies))
+    target, order = resolve_terms(terms, _the_joint(studies))
     _same_metric(studies)
     return target, [studies[index] for index in order]
 
@@ -192,7 +192,7 @@ def _refuse_other_rows(first: _StudyRows, other: _StudyRows) -> None:
         )
 
 
-def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None) -> StudyPart:
+def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None) -> StudyCandidates:
     """shared: the numbers that the train rows get, in their order."""
     space, trials = study.space, tuple(study.complete_trials())
     if not trials:
@@ -209,13 +209,13 @@ def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: i
         replace(_prediction(trial, store, labels, own.plan, study.path), rows=shared) for trial in trials
     )
     wanted = space.finalists if top is None else top
-    within = within_of(space, own.manifest.frame)
+    within = condition_mask(space, own.manifest.frame)
     if within is not None:
         within = within[own.train]
-    return StudyPart(study, space, trials, predictions, min(wanted, len(trials)), within)
+    return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), within)
 
 
-def _only_within(part: StudyPart) -> StudyPart:
+def _only_within(part: StudyCandidates) -> StudyCandidates:
     """With the rows alone that it is scored on: by itself it has nothing to say of the others."""
     kept = part.within
     if kept is None:

@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.ensemble.chain_rule import formula
-from orchestrator.ensemble.members import Parts, StudyPart
+from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import PartScores, Scores
 from orchestrator.evaluation.estimate import FoldScores
 from orchestrator.space.condition import shown
 from orchestrator.study.study import CompleteTrial
 
 
-def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> None:
+def print_scores(console: Console, parts: EnsembleInputs, scores: Scores, vote: str) -> None:
     """Tables per study and for what they make up together, then the estimates in words."""
     for part, scored in zip(parts.studies, scores.parts, strict=True):
         console.print(_part_table(part, scored, vote))
@@ -29,7 +29,7 @@ def print_scores(console: Console, parts: Parts, scores: Scores, vote: str) -> N
         console.print(Padding(Text(meaning), (0, 0, 0, 2)))
 
 
-def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
+def _part_table(part: StudyCandidates, scored: PartScores, vote: str) -> Table:
     rows = f" on the {part.rows_scored} rows where that holds" if part.space.given else ""
     title = f"{part.name}: {part.term}, out-of-fold {part.space.metric}{rows} (best epoch)"
     table = _table(title, "trial", list(scored.vote.scores))
@@ -40,7 +40,7 @@ def _part_table(part: StudyPart, scored: PartScores, vote: str) -> Table:
     return table
 
 
-def _combined_table(parts: Parts, scores: Scores) -> Table:
+def _combined_table(parts: EnsembleInputs, scores: Scores) -> Table:
     size, rule = len(parts.target.classes), formula(parts.target, parts.terms)
     title = f"{parts.target.name}: {size} classes, {rule}, out-of-fold {parts.metric}"
     table = _table(title, "", list(scores.vote.scores))
@@ -69,7 +69,7 @@ def _epochs(trial: CompleteTrial) -> dict[int, int]:
     return {best.fold: best.epoch for best in trial.bests}
 
 
-def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
+def _words(parts: EnsembleInputs, scores: Scores) -> list[tuple[str, str]]:
     rows, groups = len(parts.rows), scores.naive.n_groups
     single = parts.studies[0].space.given if not parts.combined else None
     which = f"All {rows} rows" + (f" with {shown(single)}" if single else "")
@@ -99,6 +99,6 @@ def _words(parts: Parts, scores: Scores) -> list[tuple[str, str]]:
     ]
 
 
-def _views(parts: Parts) -> str:
+def _views(parts: EnsembleInputs) -> str:
     found = sorted({tta for part in parts.studies for tta in part.validated_with()})
     return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"

@@ -11,7 +11,7 @@ import numpy as np
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.ensemble.chain_rule import combine
-from orchestrator.ensemble.members import Parts, StudyPart
+from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.evaluation.bbc_cv import Candidates, bbc_cv
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate, FoldScores, fold_scores
@@ -53,7 +53,11 @@ class Scores:
 
 
 def score_parts(
-    parts: Parts, vote: str, rng: np.random.Generator, progress: Progress | None = None, repeats: int = 1000
+    parts: EnsembleInputs,
+    vote: str,
+    rng: np.random.Generator,
+    progress: Progress | None = None,
+    repeats: int = 1000,
 ) -> Scores:
     """Every number the command prints. vote: "soft" or "hard"."""
     voted = [VOTES[vote]([item.probabilities for _, item in part.members]) for part in parts.studies]
@@ -68,7 +72,7 @@ def score_parts(
     return Scores(scored, folds, prediction, naive, chosen, candidates)
 
 
-def _part_scores(part: StudyPart, voted: Probabilities) -> PartScores:
+def _part_scores(part: StudyCandidates, voted: Probabilities) -> PartScores:
     labels, folds = part.predictions[0].labels, part.predictions[0].folds
     own = np.ones(len(labels), np.bool_) if part.within is None else part.within
 
@@ -80,7 +84,7 @@ def _part_scores(part: StudyPart, voted: Probabilities) -> PartScores:
 
 
 def _corrected(
-    parts: Parts,
+    parts: EnsembleInputs,
     vote: str,
     rng: np.random.Generator,
     progress: Progress | None,

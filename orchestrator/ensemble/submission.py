@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Probabilities
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import EnsembleError, StorageError
 from orchestrator.data.manifest import Manifest
 from orchestrator.study.predictions import probability_columns, write_parquet
@@ -62,7 +62,7 @@ def write_submission(path: Path, manifest: Manifest, predicted: NDArray[np.int64
     check_submission(path, manifest)
     table = pd.DataFrame({IMAGE_ID: manifest.frame[IMAGE_ID].to_numpy(), ANSWER: predicted})
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(table.to_csv(index=False).encode())
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; name another --submission") from error

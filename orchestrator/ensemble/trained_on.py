@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, joined_folds
-from orchestrator.data.scalars import plain_cells, text_of
+from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import within_of
+from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import read_paths
 
 FILE = "trained_on.parquet"
@@ -33,7 +33,7 @@ def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
     """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
     frame = manifest.frame
     told = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
-    within = within_of(space, frame)
+    within = condition_mask(space, frame)
     kept = told if within is None else told & within
     rows = Manifest(frame[kept], manifest.root, manifest.name)
     return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": places(rows)})
@@ -104,4 +104,4 @@ class TrainedOn:
 
 
 def _texts(column: Iterable[object]) -> frozenset[str]:
-    return frozenset(text_of(cell) or "" for cell in plain_cells(column))
+    return frozenset(to_text(cell) or "" for cell in to_scalars(column))

@@ -16,7 +16,7 @@ from orchestrator.core.events import FoldRunKey
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.targets import Joint, given_to_json
 from orchestrator.ensemble.folder import FORMAT, RECORD, FoldModel, Member
-from orchestrator.ensemble.members import Parts, StudyPart
+from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
 from orchestrator.storage.contract import CheckpointStore
@@ -62,7 +62,12 @@ def _unwritable(out: Path, error: OSError) -> StorageError:
 
 
 def write_ensemble(
-    out: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None = None
+    out: Path,
+    parts: EnsembleInputs,
+    scores: Scores,
+    vote: str,
+    tta: str | None,
+    progress: Progress | None = None,
 ) -> None:
     """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
 
@@ -81,7 +86,7 @@ def write_ensemble(
 
 
 def _write(
-    draft: Path, parts: Parts, scores: Scores, vote: str, tta: str | None, progress: Progress | None
+    draft: Path, parts: EnsembleInputs, scores: Scores, vote: str, tta: str | None, progress: Progress | None
 ) -> None:
     copier = _Copier(draft, parts, progress)
     paths = [str(path) for path in parts.manifest.frame["path"]]
@@ -115,14 +120,14 @@ def _write(
 class _Copier:
     """Weights from the studies' stores into the folder, one at a time."""
 
-    def __init__(self, draft: Path, parts: Parts, progress: Progress | None) -> None:
+    def __init__(self, draft: Path, parts: EnsembleInputs, progress: Progress | None) -> None:
         self._draft = draft
         self._several = parts.combined
         self._progress = progress
         self._total = sum(len(trial.bests) for part in parts.studies for trial, _ in part.members)
         self.done = 0
 
-    def part(self, number: int, part: StudyPart) -> dict[str, Any]:
+    def part(self, number: int, part: StudyCandidates) -> dict[str, Any]:
         folder = f"weights/part{number}" if self._several else "weights"
         store = part.study.store()
         members = [asdict(self._member(trial, store, folder, part)) for trial, _ in part.members]
@@ -134,7 +139,9 @@ class _Copier:
             **({} if part.space.given is None else {"given": given_to_json(part.space.given)}),
         }
 
-    def _member(self, trial: CompleteTrial, store: CheckpointStore, folder: str, part: StudyPart) -> Member:
+    def _member(
+        self, trial: CompleteTrial, store: CheckpointStore, folder: str, part: StudyCandidates
+    ) -> Member:
         models = []
         for best in trial.bests:
             name = f"{folder}/{FoldRunKey(trial.number, best.fold)}.safetensors"

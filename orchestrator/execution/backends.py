@@ -12,9 +12,9 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.trainable import Parameter, Resources, load_trainable
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
-from orchestrator.execution.on_ray.slots import Share
+from orchestrator.execution.on_ray.slots import ResourceRequest
 from orchestrator.execution.worker import FoldRunWorker
-from orchestrator.inputs.node_images import check_images, on_this_node
+from orchestrator.inputs.node_images import check_images, resolve_on_node
 from orchestrator.storage.contract import CheckpointStore
 
 Values = Mapping[str, Sequence[Any]]
@@ -56,7 +56,7 @@ class _Inline:
     def prepare(
         self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
     ) -> None:
-        here = on_this_node(dataset)
+        here = resolve_on_node(dataset)
         check_images(here, progress)
         load_trainable(trainable).prepare(here, values, progress)
         self._worker = FoldRunWorker(here, trainable, store, self._resources)
@@ -69,7 +69,7 @@ class _Inline:
 class _Ray:
     """A Ray cluster, this machine's own or one already running."""
 
-    def __init__(self, share: Share, joined: bool) -> None:
+    def __init__(self, share: ResourceRequest, joined: bool) -> None:
         from orchestrator.execution.on_ray.backend import OnRay  # seconds to import: only when it is used
 
         self._here = OnRay(share, joined)
@@ -89,7 +89,7 @@ class _Ray:
 
 
 @contextlib.contextmanager
-def open_backend(inline: bool, address: str | None, share: Share) -> Iterator[Backend]:
+def open_backend(inline: bool, address: str | None, share: ResourceRequest) -> Iterator[Backend]:
     """A backend, ready; what it started ends with the context. Raises InputError."""
     if inline:
         if address is not None or share.gpus or any(share.by_type.values()):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.budget import Keeper
+from orchestrator.budget import BudgetController
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError, StorageError
 from orchestrator.core.events import (
@@ -68,7 +68,7 @@ class Driver:
         sampler: Sampler,
         dataset: Dataset,
         view: View,
-        keeper: Keeper | None = None,
+        keeper: BudgetController | None = None,
     ) -> None:
         """keeper: of the budget, where there is one."""
         self.race = race

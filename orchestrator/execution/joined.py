@@ -6,7 +6,7 @@ Goes with the version after 0.2, when no server of version 0.1 is left to ask.
 import json
 import sys
 
-from orchestrator.execution.on_ray.list_nodes import joined
+from orchestrator.execution.on_ray.list_nodes import list_nodes
 
 if __name__ == "__main__":
-    print(json.dumps({"nodes": joined(sys.argv[1])}))
+    print(json.dumps({"nodes": list_nodes(sys.argv[1])}))

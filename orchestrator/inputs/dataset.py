@@ -15,7 +15,7 @@ from orchestrator.data.manifest import Manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.data.targets import factors_of
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import check_within, within_of
+from orchestrator.space.condition import check_condition, condition_mask
 
 
 def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: Path) -> Dataset:
@@ -23,8 +23,8 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
 
     Raises ManifestError, and FoldPlanError for a fold without a row to score.
     """
-    within = within_of(space, manifest.frame)
-    check_within(space, within, plan.folds)
+    within = condition_mask(space, manifest.frame)
+    check_condition(space, within, plan.folds)
     return Dataset(
         root=str(manifest.root),
         paths=tuple(manifest.frame["path"]),

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.data.label_fixes import Fix
-from orchestrator.data.scalars import text_of
+from orchestrator.data.scalars import to_text
 
 _SHOWN = 8
 
@@ -21,7 +21,7 @@ def fixes_table(fixes: Sequence[Fix]) -> str:
     for name in ("path", "column", "old", "new", "reason"):
         table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=44)
     for fix in fixes[:_SHOWN]:
-        cells = (fix.target, fix.column, fix.old or "", text_of(fix.new) or "", fix.reason)
+        cells = (fix.target, fix.column, fix.old or "", to_text(fix.new) or "", fix.reason)
         table.add_row(*(Text(cell) for cell in cells))
     if len(fixes) > _SHOWN:
         table.add_row(f"and {len(fixes) - _SHOWN} more")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.core.dataset import Dataset, ImageFiles, Origin
+from orchestrator.core.dataset import Dataset, ImageFiles, ImageLocator
 from orchestrator.core.errors import StorageError
-from orchestrator.data.image_record import read_files, survey
-from orchestrator.data.image_roots import holds, identity, refuse_other_root
+from orchestrator.data.image_record import read_files, record_images
+from orchestrator.data.image_roots import folder_identity, has_images, refuse_other_root
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.rows import draw_demo
 from orchestrator.progress import progress_bar
@@ -21,7 +21,7 @@ def of_new_study(dataset: Dataset, options: DataOptions) -> Dataset:
         return _with_origin(dataset, options, drawn=True, files=None)
     seed = int(dataset.fingerprint[:8], 16)
     with progress_bar("looking at the images") as progress:
-        files = survey(Path(dataset.root), dataset.paths, seed, progress)
+        files = record_images(Path(dataset.root), dataset.paths, seed, progress)
     return _with_origin(dataset, options, drawn=False, files=files)
 
 
@@ -33,7 +33,7 @@ def of_study(dataset: Dataset, options: DataOptions, study: Study) -> Dataset:
     files = read_files(study.images_path, len(dataset.paths))
     sizes = None if files is None else files.sizes
     # Where the images are gone from their own place, the check of every machine says what it looked at.
-    if options.data_root is not None and holds(Path(dataset.root), dataset.paths, sizes):
+    if options.data_root is not None and has_images(Path(dataset.root), dataset.paths, sizes):
         refuse_other_root(options.data_root, dataset.paths, sizes)
     return _with_origin(dataset, options, drawn=False, files=files)
 
@@ -45,4 +45,6 @@ def _with_origin(dataset: Dataset, options: DataOptions, drawn: bool, files: Ima
     except OSError as error:
         raise StorageError(f"cannot make {cache}: {error.strerror}; choose another --runs") from error
     data_root = None if options.data_root is None else str(options.data_root)
-    return replace(dataset, origin=Origin(identity(cache), data_root, drawn, options.private, files))
+    return replace(
+        dataset, origin=ImageLocator(folder_identity(cache), data_root, drawn, options.private, files)
+    )

@@ -1,7 +1,7 @@
 """Where a study's images lie on this machine, and whether they are the ones the study was begun with.
 
 A dataset travels from the driver to every process that uses images; machines need share no folder. Each finds
-the images by a rule that does not need to know which machine it is on (`on_this_node`), is checked to hold
+the images by a rule that does not need to know which machine it is on (`resolve_on_node`), is checked to hold
 the right ones before anything runs (`check_images`), and keeps the decoded ones in a cache of its own.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.dataset import Dataset, ImageFiles, Origin
+from orchestrator.core.dataset import Dataset, ImageFiles, ImageLocator
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.private_files import keep_private
 from orchestrator.core.text import shortened
@@ -27,8 +27,8 @@ from orchestrator.data.image_record import Differences, compare
 from orchestrator.data.image_roots import (
     DATA_ROOT,
     _is_beside,
-    holds,
-    identity,
+    folder_identity,
+    has_images,
 )
 from orchestrator.demo.faces import demo_faces, demo_folder
 
@@ -40,7 +40,7 @@ _ELSEWHERE = (
 )
 
 
-def on_this_node(dataset: Dataset) -> Dataset:
+def resolve_on_node(dataset: Dataset) -> Dataset:
     """The dataset with `root` and `cache_dir` as they are here. Cheap; looks, but makes nothing.
 
     A private dataset also makes this process write for its owner alone.
@@ -57,14 +57,14 @@ def on_this_node(dataset: Dataset) -> Dataset:
 
 
 def check_images(dataset: Dataset, progress: Progress | None = None) -> None:
-    """Whether this machine holds the images, of a dataset that `on_this_node` returned; demo faces are drawn.
+    """Whether this machine holds the images of a dataset that `resolve_on_node` returned; draws demo faces.
 
     Raises ManifestError, which names the host, the root and what is missing or differs, and StorageError.
     """
     _check_cache(Path(dataset.cache_dir))
     origin = dataset.origin
     root = Path(dataset.root)
-    if origin is not None and origin.drawn and not holds(root, dataset.paths):
+    if origin is not None and origin.drawn and not has_images(root, dataset.paths):
         demo_faces(root.parents[1], progress=progress)
     found = compare(root, dataset.paths, None if origin is None else origin.files, progress)
     if found.missing or found.changed:
@@ -88,20 +88,20 @@ def _found_root(paths: Sequence[str], places: Sequence[str], sizes: NDArray[np.i
     """The first place below which the images lie; else the first that has some of their names, else the first
     of all: the one to complain of."""
     given = [Path(place) for place in places]
-    own = (place for place in given if holds(place, paths, sizes))
-    named = (place for place in given if holds(place, paths))
+    own = (place for place in given if has_images(place, paths, sizes))
+    named = (place for place in given if has_images(place, paths))
     return next(own, None) or next(named, given[0])
 
 
 def _drawn_root(dataset: Dataset, cache: Path) -> Path:
     own = Path(dataset.root)
-    return own if holds(own, dataset.paths) else demo_folder(cache) / own.name
+    return own if has_images(own, dataset.paths) else demo_folder(cache) / own.name
 
 
 # ---- the cache ------------------------------------------------------------------------------------
 
 
-def _cache_dir(given: str, origin: Origin) -> Path:
+def _cache_dir(given: str, origin: ImageLocator) -> Path:
     """The variable's; the driver's own folder for processes that see that very folder; else the user's.
 
     A folder of the same name on another machine, even the same one over a network, is not the driver's:
@@ -110,7 +110,7 @@ def _cache_dir(given: str, origin: Origin) -> Path:
     if named := _variable(CACHE):
         return Path(named)
     own = Path(given)
-    if own.is_dir() and identity(own) == origin.cache:
+    if own.is_dir() and folder_identity(own) == origin.cache:
         return own
     return Path.home() / ".cache" / "fold-orchestrator" / "images"
 
@@ -168,7 +168,7 @@ def _way_out(dataset: Dataset, found: Differences) -> str:
     files = None if origin is None else origin.files
     if origin is None or files is None:
         return f"put them there, or {_ELSEWHERE}"
-    here = identity(Path(dataset.cache_dir)) == origin.cache  # servers may have the same name
+    here = folder_identity(Path(dataset.cache_dir)) == origin.cache  # servers may have the same name
     if here and (files.host, files.root) == (platform.node(), dataset.root):
         moved = "say with --resume --data-root DIR where they lie now, " if found.missing else ""
         return f"restore them, {moved}or begin another study"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.core.callbacks import Say
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ManifestError
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
@@ -33,7 +33,7 @@ class Rows:
     fixes: FixReport | None = None
 
 
-def gather_rows(options: DataOptions, space: SearchSpace, say: Say) -> Rows:
+def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows:
     """Everything a study is made of, read and checked once; resuming reads the study alone.
 
     Raises ManifestError.
@@ -72,7 +72,7 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Say) -> Rows:
 
 
 def _joined(
-    manifest: Manifest, whole: Manifest, source: Path, space: SearchSpace, say: Say
+    manifest: Manifest, whole: Manifest, source: Path, space: SearchSpace, say: Announce
 ) -> tuple[Manifest, dict[str, Any]]:
     """whole: with the rows that have role test, which must not be trained on either."""
     extra = load_extra(source, space.group, whole)

@@ -10,7 +10,7 @@ from orchestrator.core.text import counted
 
 
 @dataclass(frozen=True)
-class OrderTold:
+class BudgetNotice:
     """word, place: as a decision's action and what it is on."""
 
     word: str
@@ -18,23 +18,23 @@ class OrderTold:
     reason: str
 
 
-def order_told(event: Event, decisions: Sequence[Decision]) -> OrderTold | None:
+def budget_notice(event: Event, decisions: Sequence[Decision]) -> BudgetNotice | None:
     """None for an event that no budget asked for. decisions: those on the event."""
     out = sum(item.action is Action.PRUNE and _said(event, item) for item in decisions)
     if isinstance(event, Extended):
-        return OrderTold("EXTEND", f"to {counted(event.trials, 'trial')}", "the budget has room for more")
+        return BudgetNotice("EXTEND", f"to {counted(event.trials, 'trial')}", "the budget has room for more")
     if isinstance(event, Shortened):
-        return OrderTold(
+        return BudgetNotice(
             "SHORTEN", f"to {counted(event.trials, 'trial')}", f"the budget has no room for {out} more"
         )
     if isinstance(event, BudgetSpent):
         left = f"{counted(out, 'trial')} {'is' if out == 1 else 'are'} out"
-        return OrderTold("FINISH", "finalists", f"{event.reason}; {left}")
+        return BudgetNotice("FINISH", "finalists", f"{event.reason}; {left}")
     return None
 
 
 def not_told(event: Event, decisions: Sequence[Decision]) -> list[Decision]:
-    """The decisions that `order_told` does not say already."""
+    """The decisions that `budget_notice` does not say already."""
     return [item for item in decisions if not _said(event, item)]
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.core.events import Action, State
-from orchestrator.progress.state import Frame, Pace, Slot, Told
+from orchestrator.progress.state import DecisionLine, Frame, ProgressFigures, Slot
 from orchestrator.progress.text import clean, clock_time, duration, parameters, per_epoch, score, varied
 from orchestrator.race.contract import TrialStatus
 
@@ -138,7 +138,7 @@ def failures_text(frame: Frame) -> str:
     return f"failures: {kinds}, {frame.retries} retried; last {frame.last_failure}"
 
 
-def pace_text(pace: Pace, now: float) -> str:
+def pace_text(pace: ProgressFigures, now: float) -> str:
     """120 of 532 planned fold-epochs, 22%, 12 min left (at 14:32)."""
     text = f"{pace.spent} of {pace.planned} planned fold-epochs, {pace.part:.0%}"
     eta = pace.eta_s(now)
@@ -149,7 +149,7 @@ def pace_text(pace: Pace, now: float) -> str:
     return f"{text}, finishing" if pace.spent >= pace.planned else text
 
 
-def budget_text(pace: Pace, now: float) -> str:
+def budget_text(pace: ProgressFigures, now: float) -> str:
     """budget: 120 of 500 fold-epochs, 35 min of 2 h 00 min; empty where there is none."""
     limit, parts = pace.budget, []
     if limit.fold_epochs is not None:
@@ -160,7 +160,7 @@ def budget_text(pace: Pace, now: float) -> str:
     return f"budget: {', '.join(parts)}" if parts else ""
 
 
-def _pace(pace: Pace, now: float) -> Table:
+def _pace(pace: ProgressFigures, now: float) -> Table:
     row = Table.grid(padding=(0, 2, 0, 0), expand=True)
     row.add_column(ratio=1)
     row.add_column(no_wrap=True)
@@ -200,7 +200,7 @@ def _slot_cells(slot: Slot | None, now: float) -> list[RenderableType]:
     ]
 
 
-def _decisions(told: Sequence[Told]) -> Table:
+def _decisions(told: Sequence[DecisionLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("at", no_wrap=True)
     table.add_column("decision", no_wrap=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.events import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed
-from orchestrator.progress.budget_notices import not_told, order_told
+from orchestrator.progress.budget_notices import budget_notice, not_told
 from orchestrator.progress.draw import budget_text, pace_text
 from orchestrator.progress.state import Frame, leaves_slot, place_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
@@ -17,7 +17,7 @@ def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Ite
     """What is worth a line of an event: a leg that ends, a leg that fails, decisions on trials, what a
     budget asks for."""
     own = None
-    told = order_told(event, decisions)
+    told = budget_notice(event, decisions)
     if told is not None:
         yield f"{told.word.lower()} {told.place}: {clean(told.reason)}"
     if isinstance(event, LegFailed):

@@ -22,7 +22,7 @@ from orchestrator.core.events import (
     Proposed,
     State,
 )
-from orchestrator.progress.budget_notices import not_told, order_told
+from orchestrator.progress.budget_notices import budget_notice, not_told
 from orchestrator.progress.text import clean
 from orchestrator.race.contract import TrialStatus
 
@@ -56,7 +56,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Told:
+class DecisionLine:
     """A decision as it is shown."""
 
     when: float
@@ -66,7 +66,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Pace:
+class ProgressFigures:
     """Fold-epochs of the plan, and how fast this driver gets through them. planned: what completing the
     finalists takes at least; chain_s: seconds of the epochs that can only come one after another; goes_on:
     more trials follow until the budget's time is over."""
@@ -112,11 +112,11 @@ class Frame:
     draws.
     """
 
-    pace: Pace
+    pace: ProgressFigures
     slots: tuple[Slot | None, ...]
     asked: tuple[TrialStatus, ...]
     configs: Mapping[int, Mapping[str, Any]]
-    told: tuple[Told, ...]  # latest last
+    told: tuple[DecisionLine, ...]  # latest last
     failures: Mapping[str, int]
     retries: int
     last_failure: str
@@ -138,7 +138,7 @@ class Activity:
         self._ends: Counter[int] = Counter()  # end of a leg under way -> how many
         self._left: Counter[int] = Counter()  # its epochs still to come -> how many
         self.configs: Mapping[int, Mapping[str, Any]] = dict(configs)  # never changed: frames share it
-        self.told: deque[Told] = deque(maxlen=KEPT_DECISIONS)
+        self.told: deque[DecisionLine] = deque(maxlen=KEPT_DECISIONS)
         self.failures: Counter[str] = Counter()
         self.retries = 0
         self.last_failure = ""
@@ -239,15 +239,15 @@ class Activity:
                 del counter[value]
 
     def _tell(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
-        order = order_told(event, decisions)
+        order = budget_notice(event, decisions)
         if order is not None:
-            self.told.append(Told(now, order.word, order.place, order.reason))
+            self.told.append(DecisionLine(now, order.word, order.place, order.reason))
         ended = {item.trial for item in decisions if item.action in ENDS}
         for item in not_told(event, decisions):
             self.retries += item.action is Action.RETRY
             said = item.action is Action.STOP and item.trial in ended  # its trial's line says why
             if item.action not in GOES_ON and not said:
-                self.told.append(Told(now, item.action, place_of(item), item.reason))
+                self.told.append(DecisionLine(now, item.action, place_of(item), item.reason))
 
 
 def leaves_slot(key: FoldRunKey, decisions: Sequence[Decision]) -> bool:

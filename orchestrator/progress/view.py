@@ -15,7 +15,7 @@ from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.core.events import BudgetSpent, Decision, EpochEnded, Event, Shortened
 from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
-from orchestrator.progress.state import Activity, Frame, Pace
+from orchestrator.progress.state import Activity, Frame, ProgressFigures
 from orchestrator.progress.text import clean, duration
 from orchestrator.race.contract import Race, TrialStatus
 
@@ -162,7 +162,7 @@ class StudyView:
             last_failure=activity.last_failure,
         )
 
-    def _pace(self, now: float) -> Pace:
+    def _pace(self, now: float) -> ProgressFigures:
         race = self._race
         done_here = race.spent_fold_epochs - self._spent_before
         took = 0.0 if self._started is None else now - self._started
@@ -172,7 +172,9 @@ class StudyView:
         chain = min(self._activity.chain(self._heading.max_t, race.next() is not None), planned - spent)
         elapsed = 0.0 if self._elapsed is None else self._elapsed()
         chain_s = chain * self._activity.mean_s
-        return Pace(spent, planned, race.done, rate, now, chain_s, self._budget, elapsed, self._goes_on)
+        return ProgressFigures(
+            spent, planned, race.done, rate, now, chain_s, self._budget, elapsed, self._goes_on
+        )
 
     def _planned(self) -> int:
         """Fold-epochs in the end: of the plan within the budget, but at least what the finalists take."""

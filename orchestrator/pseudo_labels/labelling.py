@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.extra_rows import train_digest
-from orchestrator.data.manifest import JOINS_FOLD, JOINS_PLAN, Manifest
-from orchestrator.data.scalars import Plain, columns_of
-from orchestrator.data.table_files import tidy
+from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
+from orchestrator.data.scalars import Scalar, columns_of
+from orchestrator.data.table_files import normalise_columns
 from orchestrator.data.targets import Binned, Joint, Target
-from orchestrator.ensemble.chain_rule import lone_condition
+from orchestrator.ensemble.chain_rule import unanswered_condition
 from orchestrator.ensemble.folder import Ensemble, Member
 from orchestrator.ensemble.submission import histogram, image_paths
 
@@ -48,14 +48,14 @@ def _of_fold(member: Member, fold: int, folder: Path) -> Member:
     return replace(member, models=models)
 
 
-def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list[Plain]]:
+def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list[Scalar]]:
     """Cells of the target's columns that `target.encode` turns into `labels` (n,): a class's text, or the
     middle of a bin (the last, which has no end: as far above its edge as the middle before is below)."""
     if isinstance(target, Joint):
         digits = np.unravel_index(labels, target.sizes)
         found = [representatives(part, digit) for part, digit in zip(target.parts, digits, strict=True)]
         return {column: cells for part in found for column, cells in part.items()}
-    values: Sequence[Plain] = _middles(target) if isinstance(target, Binned) else target.classes
+    values: Sequence[Scalar] = _middles(target) if isinstance(target, Binned) else target.classes
     return {target.column: [values[label] for label in labels]}
 
 
@@ -77,7 +77,7 @@ def label_manifest(
     Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
-    lone = lone_condition(ensemble.target, [part.term for part in ensemble.parts])
+    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.parts])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)
@@ -93,14 +93,14 @@ def label_manifest(
         best = max(best, float(probabilities.max(initial=0.0)))
         kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
         tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))
-    frame = pd.concat(tables, ignore_index=True).assign(**{JOINS_PLAN: digest})
+    frame = pd.concat(tables, ignore_index=True).assign(**{FOLD_PLAN_DIGEST: digest})
     if frame.empty:
         raise EnsembleError(
             f"--threshold {threshold:g}: no label of {len(paths)} images is that certain (the best: "
             f"{best:.3f}); lower it"
         )
     texts = {name: frame[name] for name in ("path", "group", "role")}
-    tidied = tidy({str(name): frame[name].tolist() for name in frame.columns}).assign(**texts)
+    tidied = normalise_columns({str(name): frame[name].tolist() for name in frame.columns}).assign(**texts)
     note = f"labels of {ensemble.path.name} with a confidence of at least {threshold:g}"
     return Manifest(tidied, manifest.root.absolute(), f"pseudo-{manifest.name}", (note,))
 
@@ -111,7 +111,7 @@ def _rows(target: Target, frame: pd.DataFrame, fold: int, probabilities: NDArray
     made = frame.assign(
         role="extra",
         group=[f"{GROUP_PREFIX}{group}" for group in frame["group"]],
-        **{JOINS_FOLD: fold, CONFIDENCE: probabilities.max(axis=1).astype(np.float64)},
+        **{ONLY_FOLD: fold, CONFIDENCE: probabilities.max(axis=1).astype(np.float64)},
         **{name: pd.Series(cells, index=frame.index, dtype=object)
            for name, cells in representatives(target, labels).items()},
     )  # fmt: skip
@@ -141,7 +141,7 @@ def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
 def summary(frame: pd.DataFrame, target: Target, images: int) -> list[str]:
     """A line for each fold that some row joins: how many of the images, and of which classes."""
     lines = []
-    for fold, rows in frame.groupby(JOINS_FOLD):
+    for fold, rows in frame.groupby(ONLY_FOLD):
         counts = histogram(target.encode(rows), target.classes)
         lines.append(f"fold {fold}: {len(rows)} of {images} images; {counts}")
     return lines

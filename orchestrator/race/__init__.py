@@ -7,7 +7,7 @@ from typing import Unpack
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.race.baselines import Exhaustive, PooledASHA
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.race.rule import Rule
 
@@ -36,7 +36,7 @@ __all__ = [
     "Exhaustive",
     "FoldASHA",
     "PooledASHA",
-    "RaceNumbers",
+    "RaceOptions",
     "Rule",
     "make_race",
     "rule_class",
@@ -52,6 +52,6 @@ def rule_class(name: str) -> type[Rule]:
     return found
 
 
-def make_race(name: str, **numbers: Unpack[RaceNumbers]) -> Rule:
+def make_race(name: str, **numbers: Unpack[RaceOptions]) -> Rule:
     """A rule by its key. Raises SearchSpaceError for an unknown one or numbers that make no race."""
     return rule_class(name)(**numbers)

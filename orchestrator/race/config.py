@@ -9,8 +9,8 @@ from typing import Required, TypedDict
 from orchestrator.core.errors import SearchSpaceError
 
 
-class RaceNumbers(TypedDict, total=False):
-    """As keyword arguments of every rule; see `Numbers`."""
+class RaceOptions(TypedDict, total=False):
+    """As keyword arguments of every rule; see `RaceConfig`."""
 
     trials: Required[int]
     folds: Required[int]
@@ -25,7 +25,7 @@ class RaceNumbers(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Numbers:
+class RaceConfig:
     """trials: known at the start; max_t: epochs of a full fold run; finalists: trials that must end complete.
 
     grace_period: epochs before anything is decided; reduction_factor: of the trials that go on, at least 2;

@@ -14,10 +14,19 @@ from sortedcontainers import SortedList
 
 from orchestrator.core.events import Action, Decision, Extended, Leg, State
 from orchestrator.race.cohort import Cohort
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
-from orchestrator.race.ladder import Ladder, Rung, behind, build_ladder, check_ladder, cost, describe, resize
-from orchestrator.race.quota import settled_quota
+from orchestrator.race.ladder import (
+    Ladder,
+    Rung,
+    build_ladder,
+    check_ladder,
+    cost,
+    describe,
+    ladder_for_later_cohort,
+    resize,
+)
+from orchestrator.race.quota import adaptive_quota
 from orchestrator.race.rule import Rule, check_extended
 
 Waiting = tuple[float, int, int]
@@ -33,7 +42,7 @@ class FoldASHA(Rule):
     A ladder that is given: the last rung must be all folds at max_t. Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         own = self.numbers
         self._given = (
@@ -189,7 +198,7 @@ class FoldASHA(Rule):
             decisions += self._promote(cohort)
             while (rung := cohort.unset()) is not None:
                 cohort.set_quota(
-                    rung, settled_quota(cohort, rung, self._cohorts[:number], self.numbers.finalists)
+                    rung, adaptive_quota(cohort, rung, self._cohorts[:number], self.numbers.finalists)
                 )
                 decisions += self._promote(cohort)
             decisions += self._prune(cohort)
@@ -274,7 +283,7 @@ class FoldASHA(Rule):
         cohort.fail(trial)
         if left := cohort.members[0]:
             ladder = self._ladder_for(left)
-            cohort.set_ladder(behind(ladder) if cohort is not self._cohorts[0] else ladder)
+            cohort.set_ladder(ladder_for_later_cohort(ladder) if cohort is not self._cohorts[0] else ladder)
 
     def _extend(self, event: Extended) -> list[Decision]:
         now = self.runs.trials
@@ -285,7 +294,7 @@ class FoldASHA(Rule):
 
     def _add_cohort(self, first: int, trials: int) -> None:
         ladder = self._ladder_for(trials)
-        ladder = behind(ladder) if self._cohorts else ladder
+        ladder = ladder_for_later_cohort(ladder) if self._cohorts else ladder
         self._cohorts.append(Cohort(first, ladder))
         self._top = max(self._top, len(ladder) - 1)
         self._certain.append([SortedList() for _ in ladder])

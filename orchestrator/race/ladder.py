@@ -122,7 +122,7 @@ def resize(ladder: Ladder, trials: int) -> Ladder:
     return tuple(Rung(rung.folds, rung.epochs, quota) for rung, quota in zip(ladder, quotas, strict=True))
 
 
-def behind(ladder: Ladder) -> Ladder:
+def ladder_for_later_cohort(ladder: Ladder) -> Ladder:
     """For trials that come after others have climbed: no more than do well beside those need go on."""
     return (ladder[0], *(replace(rung, least=0) for rung in ladder[1:]))
 

@@ -12,7 +12,7 @@ TIE = 1.8
 """A trial within this many standard deviations of what a rung changes may still be the best."""
 
 
-def settled_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalists: int) -> int:
+def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalists: int) -> int:
     """Of `rung`, all entries of the rung below being in; within the rung's bounds.
 
     Those go on whose distance to the best is within TIE times `movement`: few where ranks have settled, many

@@ -25,7 +25,7 @@ from orchestrator.core.events import (
     Shortened,
     State,
 )
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.standings import OUT, Standings
 
@@ -39,7 +39,7 @@ class Rule(Standings, ABC):
     _top = 0
     """The rung (index) of a complete trial."""
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         """See `Numbers`. Raises SearchSpaceError."""
         super().__init__(**numbers)
         self._finishing: tuple[int, ...] | None = None  # once the budget is spent: what is still run

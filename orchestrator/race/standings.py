@@ -6,7 +6,7 @@ import heapq
 from typing import Unpack
 
 from orchestrator.core.events import State
-from orchestrator.race.config import Numbers, RaceNumbers
+from orchestrator.race.config import RaceConfig, RaceOptions
 from orchestrator.race.contract import TrialStatus
 from orchestrator.race.fold_runs import FoldRuns
 
@@ -16,9 +16,9 @@ OUT = (State.PRUNED, State.FAIL)
 class Standings:
     """Kept by a rule; larger scores are better here whatever the mode."""
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
-        """See `Numbers`. Raises SearchSpaceError."""
-        self.numbers = Numbers(**numbers)
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
+        """See `RaceConfig`. Raises SearchSpaceError."""
+        self.numbers = RaceConfig(**numbers)
         self.folds, self.max_t = self.numbers.folds, self.numbers.max_t
         self.fold_order, self.max_retries = self.numbers.order, self.numbers.max_retries
         self.runs = FoldRuns(self.folds, self.max_t, self.numbers.mode)

@@ -97,10 +97,10 @@ def join_workers(given: argparse.Namespace) -> int:
     if not servers.workers:
         return 0
     # It imports ray: a second that the other commands need not spend.
-    from orchestrator.execution.on_ray.list_nodes import joined
+    from orchestrator.execution.on_ray.list_nodes import list_nodes
 
     address = f"{head_address(servers)}:{given.port}"
-    members = lambda: {node["address"] for node in joined(address) if node["alive"]}  # noqa: E731
+    members = lambda: {node["address"] for node in list_nodes(address) if node["alive"]}  # noqa: E731
     refusals = join(servers, members, lambda line: print(line, flush=True))
     for refusal in refusals:
         print(f"error: {refusal.worker} is not in the cluster: {refusal.reason}", file=sys.stderr)

@@ -15,7 +15,7 @@ def shown(given: Given) -> str:
     return f"{given[0].name}={given[1]}"
 
 
-def within_of(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | None:
+def condition_mask(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | None:
     """(n,): the manifest's rows where the space's `given` holds; None: it has none. Raises ManifestError."""
     if space.given is None:
         return None
@@ -24,7 +24,7 @@ def within_of(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | No
     return within
 
 
-def check_within(space: SearchSpace, within: NDArray[np.bool_] | None, folds: NDArray[np.int16]) -> None:
+def check_condition(space: SearchSpace, within: NDArray[np.bool_] | None, folds: NDArray[np.int16]) -> None:
     """Every fold must have rows to score. within (n,), folds (n,). Raises FoldPlanError."""
     if space.given is None or within is None:
         return

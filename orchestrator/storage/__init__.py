@@ -4,20 +4,20 @@ Both keep the contract in contract.py; the third store, which carries bytes to t
 driver's own disk, needs Ray and stands in orchestrator.execution.on_ray.head_store.
 """
 
-from orchestrator.storage.claim import claim, release
+from orchestrator.storage.claim import release, take_ownership
 from orchestrator.storage.directory import DirectoryStore
-from orchestrator.storage.location import below, normalised, open_store, quick
+from orchestrator.storage.location import join, normalised, open_store, with_short_timeouts
 from orchestrator.storage.probe import probe
 from orchestrator.storage.uri import UriStore
 
 __all__ = [
     "DirectoryStore",
     "UriStore",
-    "below",
-    "claim",
+    "join",
     "normalised",
     "open_store",
     "probe",
-    "quick",
     "release",
+    "take_ownership",
+    "with_short_timeouts",
 ]

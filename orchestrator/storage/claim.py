@@ -14,7 +14,7 @@ from orchestrator.storage.directory import CLAIM
 from orchestrator.storage.probe import PROBE
 
 
-def claim(store: CheckpointStore, study: Path) -> None:
+def take_ownership(store: CheckpointStore, study: Path) -> None:
     """Takes an empty place for a new study. Raises StudyError when it is not empty, StorageError.
 
     What a command that was killed before its study began has left may be taken again.

@@ -7,7 +7,7 @@ import errno
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
 
 CLAIM = "study.txt"
@@ -36,7 +36,7 @@ class DirectoryStore:
         if name != CLAIM:
             self._check_mount()
         try:
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 file.write(data)
         except OSError as error:
             raise StorageError(_cannot_write(path, len(data), error)) from error
@@ -75,7 +75,7 @@ class DirectoryStore:
             with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
                 path.parent.rmdir()
 
-    def sweep(self) -> None:
+    def remove_partial_files(self) -> None:
         """Removes what killed processes left half-written; only for who knows that nobody is writing."""
         for part in list(self.root.rglob("*.part")):
             with contextlib.suppress(OSError):  # it is of no use and hurts nobody

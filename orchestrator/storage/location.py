@@ -30,7 +30,7 @@ def normalised(place: str) -> str:
     return place
 
 
-def below(place: str, name: str) -> str:
+def join(place: str, name: str) -> str:
     """The place of a folder `name` inside `place`."""
     if "://" not in place:
         return str(Path(place) / name)
@@ -38,7 +38,7 @@ def below(place: str, name: str) -> str:
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
 
 
-def quick(store: CheckpointStore) -> CheckpointStore:
+def with_short_timeouts(store: CheckpointStore) -> CheckpointStore:
     """The same store, giving up within seconds where nobody answers: for asking whether it can be used."""
     return replace(store, patient=False) if isinstance(store, UriStore) else store
 

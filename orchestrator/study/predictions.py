@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchestrator.core.arrays import Probabilities
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError, StudyError
 
 Rows = NDArray[np.int64]
@@ -149,7 +149,7 @@ def probability_columns(probabilities: Probabilities, classes: Sequence[str]) ->
 def write_parquet(path: Path, table: pa.Table) -> None:
     """Written beside, fsynced, then renamed. Raises StorageError."""
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             pq.write_table(table, file)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error

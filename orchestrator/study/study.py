@@ -31,7 +31,7 @@ from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
 from orchestrator.space import SearchSpace
-from orchestrator.storage import DirectoryStore, below, open_store
+from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import History
@@ -198,7 +198,7 @@ class Study:
         """Where its fold runs' files are: below the place given with --storage, else in its own folder."""
         place = self.header.get("storage")
         if place is not None:
-            return open_store(below(place, self.header["name"]))
+            return open_store(join(place, self.header["name"]))
         return DirectoryStore((self.path / "checkpoints").resolve())  # workers may stand elsewhere
 
     # ---- names ----

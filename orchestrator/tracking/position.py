@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.atomic_file import whole_file
+from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import FoldRunKey
 
@@ -41,7 +41,7 @@ class Position:
         self._record["sent"][self._destination] = {
             name: [item.epoch, item.state] for name, item in self.sent.items()
         }
-        with whole_file(self._path) as file:
+        with atomic_write(self._path) as file:
             file.write(json.dumps(self._record, indent=1).encode())
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.budget import Bounds, Budget, Keeper, least_fold_epochs
+from orchestrator.budget import Bounds, Budget, BudgetController, least_fold_epochs
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import BudgetSpent, Extended
 from orchestrator.race.contract import Race
 from orchestrator.study.study import Study
 from orchestrator.tune.plan import planned
-from orchestrator.tune.request import Ready, Request
+from orchestrator.tune.request import PreparedStudy, Request
 
 
-def asked(request: Request) -> Budget:
+def requested_budget(request: Request) -> Budget:
     return Budget(request.max_fold_epochs, request.time_budget)
 
 
@@ -41,7 +41,7 @@ def is_spent(study: Study) -> bool:
 def check_budget(request: Request, study: Study, race: Race) -> None:
     """Raises StudyError for a budget, or trials, that this study can no longer be given."""
     if is_spent(study):
-        if asked(request).given or request.trials is not None:
+        if requested_budget(request).given or request.trials is not None:
             raise StudyError(
                 f"study {study.path}: its budget is spent and only its finalists are still in;\nleave "
                 "out --trials, --max-fold-epochs and --time-budget, or begin another study without --resume"
@@ -84,13 +84,13 @@ def goes_on_until_the_end(request: Request, study: Study, limit: int | None) -> 
 
 
 def keeper_for(
-    ready: Ready,
+    ready: PreparedStudy,
     request: Request,
     race: Race,
     ahead: Callable[[], Race],
     limit: int | None,
     elapsed: Callable[[], float],
-) -> Keeper | None:
+) -> BudgetController | None:
     """Who keeps the budget; None: there is none, or it is spent.
 
     ahead: makes another race that is where this one is; limit: of the sampler.
@@ -101,6 +101,6 @@ def keeper_for(
         return None
     bounds = bounds_of(study, ready.backend.slots, most_trials(request, study, limit))
     rule = study.header["rule"]
-    return Keeper(
+    return BudgetController(
         race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs
     )

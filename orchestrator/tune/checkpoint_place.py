@@ -9,13 +9,13 @@ from pathlib import Path
 from orchestrator.core.errors import StudyError
 from orchestrator.storage import (
     DirectoryStore,
-    below,
-    claim,
+    join,
     normalised,
     open_store,
     probe,
-    quick,
     release,
+    take_ownership,
+    with_short_timeouts,
 )
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study, has_journal
@@ -36,9 +36,9 @@ def new_store(place: str | None, name: str, folder: Path) -> Iterator[Checkpoint
     if place is None:
         store: CheckpointStore = DirectoryStore((folder / "checkpoints").resolve())
     else:
-        store = open_store(below(place, name))
-        claim(quick(store), folder)
-        probe(quick(store))
+        store = open_store(join(place, name))
+        take_ownership(with_short_timeouts(store), folder)
+        probe(with_short_timeouts(store))
     try:
         yield store
     finally:
@@ -48,7 +48,7 @@ def new_store(place: str | None, name: str, folder: Path) -> Iterator[Checkpoint
 
 def _give_back(store: CheckpointStore, place: str | None, folder: Path) -> None:
     if place is not None:
-        release(quick(store))
+        release(with_short_timeouts(store))
     for empty in (store.root, folder) if isinstance(store, DirectoryStore) else (folder,):
         with contextlib.suppress(OSError):  # something lies in it, or it was never made
             empty.rmdir()
@@ -67,10 +67,10 @@ def refuse_another_place(request: Request, study: Study) -> None:
 def ask_store(study: Study) -> None:
     """Whether the place given with --storage can be used now, as for a new study. Raises StorageError."""
     if study.header.get("storage") is not None:
-        probe(quick(study.store()))
+        probe(with_short_timeouts(study.store()))
 
 
-def sweep(store: CheckpointStore) -> None:
+def remove_partial_files(store: CheckpointStore) -> None:
     """Removes what a killed command left half-written; the study's lock is held."""
     if isinstance(store, DirectoryStore):
-        store.sweep()
+        store.remove_partial_files()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.core.callbacks import Say
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, StudyError
 from orchestrator.core.text import counted
@@ -19,7 +19,7 @@ from orchestrator.core.trainable import Parameter
 from orchestrator.data.extra_rows import refuse_other_folds
 from orchestrator.data.folds import load_or_build
 from orchestrator.execution.backends import Backend, open_backend
-from orchestrator.execution.on_ray.slots import parse_share
+from orchestrator.execution.on_ray.slots import parse_resource_request
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size, values_of
 from orchestrator.inputs.rows import gather_rows, rows_line
@@ -31,16 +31,16 @@ from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, resolve_space
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study, has_journal
-from orchestrator.tune.budgeting import asked, header_of
+from orchestrator.tune.budgeting import header_of, requested_budget
 from orchestrator.tune.checkpoint_place import new_store, place_of
-from orchestrator.tune.plan import afford
-from orchestrator.tune.request import Ready, Request
+from orchestrator.tune.plan import fit_to_budget
+from orchestrator.tune.request import PreparedStudy, Request
 
 FAR_MORE = 4
 """Times the space's own number of trials; worth a word when a budget chooses more."""
 
 
-def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> PreparedStudy:
     """Everything that can be wrong is found before the study's folder exists. Raises InputError."""
     if request.space is None:
         raise InputError("--space is missing; name a space file, for example --space search_spaces/age.py")
@@ -101,7 +101,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     stack.callback(study.close)
     if rows.fixes is not None:
         rows.fixes.write(folder)
-    return Ready(study, space, dataset, backend)
+    return PreparedStudy(study, space, dataset, backend)
 
 
 def _name(request: Request) -> str | None:
@@ -125,11 +125,11 @@ def _shown(path: Path) -> Path:
 
 
 def open_for(request: Request) -> contextlib.AbstractContextManager[Backend]:
-    share = parse_share(request.gpus_per_fold_run, request.cpus_per_fold_run)
+    share = parse_resource_request(request.gpus_per_fold_run, request.cpus_per_fold_run)
     return open_backend(request.inline, request.address, share)
 
 
-def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[SearchSpace, str]:
+def _sized(full: SearchSpace, request: Request, gpus: float, say: Announce) -> tuple[SearchSpace, str]:
     scale = request.scale or ("full" if gpus or "small" not in full.scales else "small")
     space = full.at_scale(scale).narrowed(request.settings)
     if request.trials is not None:
@@ -144,11 +144,11 @@ def _sized(full: SearchSpace, request: Request, gpus: float, say: Say) -> tuple[
 
 
 def _afforded(
-    space: SearchSpace, request: Request, rule: str, slots: int, limit: int | None, say: Say
+    space: SearchSpace, request: Request, rule: str, slots: int, limit: int | None, say: Announce
 ) -> SearchSpace:
     """limit: of the sampler. Raises InputError."""
     most = space.trials if request.trials is not None else limit
-    found = afford(space, rule, asked(request), slots, most)
+    found = fit_to_budget(space, rule, requested_budget(request), slots, most)
     _check_number_of_tries(len(request.tries), found, space.trials, request.max_fold_epochs)
     if found.trials != space.trials:
         line = f"trials: {found.trials} instead of {space.trials}: what --max-fold-epochs is enough for"

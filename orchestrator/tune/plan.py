@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.budget import Budget
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
-from orchestrator.race import FoldASHA, RaceNumbers, make_race, rule_class
+from orchestrator.race import FoldASHA, RaceOptions, make_race, rule_class
 from orchestrator.race.ladder import build_ladder, cost
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
@@ -20,9 +20,9 @@ SIMULATED_FOLD_EPOCHS = 20_000  # about half a second of simulated races
 DRAWS = 10
 
 
-def numbers_of(space: SearchSpace, fold_order: Sequence[int] | None = None) -> RaceNumbers:
+def numbers_of(space: SearchSpace, fold_order: Sequence[int] | None = None) -> RaceOptions:
     """What a rule is built from."""
-    return RaceNumbers(
+    return RaceOptions(
         trials=space.trials,
         folds=space.folds,
         max_t=space.max_t,
@@ -44,7 +44,7 @@ def planned(space: SearchSpace, rule: str, trials: int) -> int:
     return make_race(rule, **numbers_of(own)).planned_fold_epochs
 
 
-def afford(space: SearchSpace, rule: str, budget: Budget, slots: int, most: int | None) -> SearchSpace:
+def fit_to_budget(space: SearchSpace, rule: str, budget: Budget, slots: int, most: int | None) -> SearchSpace:
     """The space with as many trials as the fold-epochs of the budget are enough for, at most `most`.
 
     A space whose ladder is given keeps its number: the race is shortened or extended as it goes. slots: what

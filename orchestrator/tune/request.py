@@ -58,7 +58,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedStudy:
     """A study whose lock is held, on a backend that has seen its data."""
 
     study: Study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from orchestrator.core.callbacks import Say
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Extended, Resumed
 from orchestrator.inputs import image_origin
@@ -16,12 +16,12 @@ from orchestrator.sampling import Sampler
 from orchestrator.space.loading import resolve_space
 from orchestrator.study.study import Study, newest_study
 from orchestrator.tune.budgeting import check_budget
-from orchestrator.tune.checkpoint_place import ask_store, refuse_another_place, sweep
+from orchestrator.tune.checkpoint_place import ask_store, refuse_another_place, remove_partial_files
 from orchestrator.tune.new_study import check, open_for, prepare
-from orchestrator.tune.request import Ready, Request
+from orchestrator.tune.request import PreparedStudy, Request
 
 
-def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
+def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> PreparedStudy:
     """The study to resume, its lock held. Raises InputError; nothing is written."""
     folder = _study_to_resume(request)
     _refuse_changes(request, folder)
@@ -30,7 +30,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
     _same_race(study)
     refuse_another_place(request, study)
     ask_store(study)  # before --trials takes effect
-    sweep(study.store())
+    remove_partial_files(study.store())
     space = study.space
     say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
     if study.cut_bytes:
@@ -42,7 +42,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Say) -> Ready:
         make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
     )
     prepare(space, check(space, backend), backend, dataset, study.store())
-    return Ready(study, space, dataset, backend)
+    return PreparedStudy(study, space, dataset, backend)
 
 
 def _study_to_resume(request: Request) -> Path:
@@ -92,7 +92,7 @@ def _same_race(study: Study) -> None:
         )
 
 
-def take_over(request: Request, study: Study, race: Race, sampler: Sampler, say: Say) -> None:
+def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, say: Announce) -> None:
     """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.cli.signals import ignore_interrupts
-from orchestrator.core.callbacks import Say
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError, StorageError
 from orchestrator.core.events import Closed, Decided, Opened
 from orchestrator.execution.driver import Driver
@@ -19,17 +19,25 @@ from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import Study
-from orchestrator.tune.budgeting import asked, budget_of, goes_on_until_the_end, is_spent, keeper_for
+from orchestrator.tune.budgeting import (
+    budget_of,
+    goes_on_until_the_end,
+    is_spent,
+    keeper_for,
+    requested_budget,
+)
 from orchestrator.tune.new_study import begin
 from orchestrator.tune.plan import numbers_of, plan_text
-from orchestrator.tune.request import Interrupted, Ready, Request, Result
-from orchestrator.tune.resume import reopen, take_over
+from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
+from orchestrator.tune.resume import record_resume, reopen
 
 if TYPE_CHECKING:
     from orchestrator.tracking import Tracker
 
 
-def run_search(request: Request, say: Say = print, clock: Callable[[], float] = time.monotonic) -> Result:
+def run_search(
+    request: Request, say: Announce = print, clock: Callable[[], float] = time.monotonic
+) -> Result:
     """Runs or continues a study. clock: seconds, for the budget of time.
 
     Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
@@ -51,18 +59,18 @@ def run_search(request: Request, say: Say = print, clock: Callable[[], float] = 
     return Result(study.path, complete, clock() - started)
 
 
-def _search(ready: Ready, request: Request, say: Say, elapsed: Callable[[], float]) -> None:
+def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Callable[[], float]) -> None:
     study = ready.study
     header = study.header
     # Journals of before there were tries have none.
     sampler = make_sampler(header["sampler"], ready.space, header["seed"], header.get("tries", ()))
     race = _rebuild_race(study, ready.space)
     if request.resume:
-        take_over(request, study, race, sampler, say)
+        record_resume(request, study, race, sampler, say)
     else:
         goes_on = goes_on_until_the_end(request, study, sampler.limit)
         slots, seed = ready.backend.slots, header["seed"]
-        say(plan_text(ready.space, header["rule"], slots, seed, asked(request), goes_on))
+        say(plan_text(ready.space, header["rule"], slots, seed, requested_budget(request), goes_on))
     _drive(ready, race, sampler, request, say, elapsed)
 
 
@@ -80,7 +88,12 @@ def replay(race: Race, study: Study) -> None:
 
 
 def _drive(
-    ready: Ready, race: Race, sampler: Sampler, request: Request, say: Say, elapsed: Callable[[], float]
+    ready: PreparedStudy,
+    race: Race,
+    sampler: Sampler,
+    request: Request,
+    say: Announce,
+    elapsed: Callable[[], float],
 ) -> None:
     study, space, backend = ready.study, ready.space, ready.backend
     tracker = _tracker(study.path, request.wandb) if request.wandb else None
@@ -114,7 +127,7 @@ def _drive(
             say(left)
 
 
-def _run(driver: Driver, ready: Ready) -> None:
+def _run(driver: Driver, ready: PreparedStudy) -> None:
     """To the race's end; however it ends, the journal says so."""
     try:
         ready.backend.run(driver)

@@ -13,12 +13,12 @@ from orchestrator.budget import (
     NO_BUDGET,
     Bounds,
     Budget,
-    Keeper,
+    BudgetController,
     duration_text,
     least_fold_epochs,
     parse_duration,
 )
-from orchestrator.budget.pace import Pace
+from orchestrator.budget.pace import EpochSpeed
 from orchestrator.core.errors import InputError
 from orchestrator.core.events import (
     Action,
@@ -96,7 +96,7 @@ class World:
         self.proposed: set[int] = set()
         most = None if grows else trials
         self.bounds = Bounds(own.finalists, own.folds, own.max_t, slots, trials, trials, most)
-        self.keeper = Keeper(race, again(race), budget, self.bounds, self.plan, lambda: self.now)
+        self.keeper = BudgetController(race, again(race), budget, self.bounds, self.plan, lambda: self.now)
 
     def plan(self, trials: int) -> int:
         return again(self.race, trials).planned_fold_epochs
@@ -281,7 +281,7 @@ def test_a_space_in_which_all_fails_is_not_extended_without_end() -> None:
 def test_slots_that_come_and_go_are_reckoned_with() -> None:
     """80 epochs of 10 s on 8 slots, seven of which joined late, then one slot alone."""
     now = 0.0
-    pace = Pace(1, lambda: now)
+    pace = EpochSpeed(1, lambda: now)
     pace.observe(LegStarted(0, 0, 0, 1))
     now = 1.0
     pace.use_slots(8)

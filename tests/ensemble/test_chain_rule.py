@@ -21,14 +21,14 @@ from orchestrator.data.targets import Given, Joint, Target, age_bins, categorica
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble import scoring as ensemble_scores
 from orchestrator.ensemble.__main__ import main
-from orchestrator.ensemble.chain_rule import Term, arrange, combine, formula, lone_condition
-from orchestrator.ensemble.members import Parts, gather
+from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, unanswered_condition
+from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.evaluation.bbc_cv import Candidates, bbc_cv
 from orchestrator.evaluation.estimate import Estimate, fold_scores
 from orchestrator.evaluation.voting import soft_vote
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import check_within, within_of
+from orchestrator.space.condition import check_condition, condition_mask
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from tests.pixel_trainable import PixelTrainable
@@ -71,7 +71,7 @@ def test_a_part_may_depend_on_a_later_one_and_on_a_part_that_itself_depends() ->
         assert found[n, m * 6 + g * 3 + a] == pytest.approx(expected, abs=1e-7)
     chain = [Term(MASK), *(Term(GENDER, (MASK, name)) for name in MASK.classes), *CASCADE[2:]]
     mask, worn, wrong, none, male, female = given = votes(chain)
-    assert arrange(chain, LABEL) == (LABEL, [0, 1, 2, 3, 4, 5])
+    assert resolve_terms(chain, LABEL) == (LABEL, [0, 1, 2, 3, 4, 5])
     found = combine(LABEL, chain, given)
     for n, m, g, a in np.ndindex(5, 3, 2, 3):
         expected = mask[n, m] * (worn, wrong, none)[m][n, g] * (male, female)[g][n, a]
@@ -117,7 +117,7 @@ def test_the_rule_reads_as_in_a_textbook() -> None:
 def test_studies_come_in_any_order_and_say_by_what_is_there_what_they_predict(
     given: list[int], label: Joint | None, target: Target, order: list[int]
 ) -> None:
-    assert arrange([CASCADE[index] for index in given], label) == (target, order)
+    assert resolve_terms([CASCADE[index] for index in given], label) == (target, order)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_studies_that_make_up_no_cascade_are_refused_by_name(
     terms: list[Term], label: Joint | None, words: str
 ) -> None:
     with pytest.raises(EnsembleError, match=words):
-        arrange(terms, label)
+        resolve_terms(terms, label)
 
 
 # ---- rows -----------------------------------------------------------------------------------------
@@ -155,14 +155,14 @@ def space_given(given: Given | None) -> SearchSpace:
 
 def test_a_study_with_a_condition_sees_the_rows_where_it_holds() -> None:
     frame = pd.DataFrame({"gender": ["male", "female", "female", "male"], "age": [20, 40, 70, 50]})
-    within = within_of(space_given(FEMALE), frame)
+    within = condition_mask(space_given(FEMALE), frame)
     assert within is not None and within.tolist() == [False, True, True, False]
-    assert within_of(space_given(None), frame) is None
+    assert condition_mask(space_given(None), frame) is None
     with pytest.raises(ManifestError, match="'gender'"):
-        within_of(space_given(FEMALE), frame.drop(columns="gender"))
-    check_within(space_given(FEMALE), within, np.array([0, 0, 1, 1], np.int16))
+        condition_mask(space_given(FEMALE), frame.drop(columns="gender"))
+    check_condition(space_given(FEMALE), within, np.array([0, 0, 1, 1], np.int16))
     with pytest.raises(FoldPlanError, match="given gender=female: no row of fold 1"):
-        check_within(space_given(FEMALE), within, np.array([1, 0, 0, -1], np.int16))
+        check_condition(space_given(FEMALE), within, np.array([1, 0, 0, -1], np.int16))
 
 
 # ---- an honest choice -----------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def by_fold_models(study: Path, paths: Sequence[str], classes: int) -> np.ndarra
     return np.asarray(np.mean(answers, axis=(0, 1)))
 
 
-def oof_of(parts: Parts) -> list[np.ndarray]:
+def oof_of(parts: EnsembleInputs) -> list[np.ndarray]:
     return [np.mean([item.probabilities for _, item in part.members], axis=0) for part in parts.studies]
 
 
@@ -366,7 +366,7 @@ def test_one_alone_says_of_whom_it_says_nothing(
     assert note in said and said.index(note) < said.index("next: ")
     assert main(["--ensemble", str(folder), "--predict", str(data)]) == 0
     assert note in capsys.readouterr().out
-    assert lone_condition(AGE, [Term(AGE)]) is None and lone_condition(LABEL, CASCADE) is None
+    assert unanswered_condition(AGE, [Term(AGE)]) is None and unanswered_condition(LABEL, CASCADE) is None
 
 
 def test_a_folder_carries_the_folds_of_all_train_rows_and_the_images_it_was_told_the_label_of(

@@ -27,14 +27,14 @@ from orchestrator.data import image_record as image_files
 from orchestrator.data import image_roots
 from orchestrator.data.extra_rows import add_extra, load_extra
 from orchestrator.data.folds import build_fold_plan
-from orchestrator.data.image_record import compare, read_files, sample, survey, write_files
-from orchestrator.data.image_roots import DATA_ROOT, identity
+from orchestrator.data.image_record import compare, read_files, record_images, sample, write_files
+from orchestrator.data.image_roots import DATA_ROOT, folder_identity
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.demo.faces import demo_folder
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.inputs import image_origin as origin
 from orchestrator.inputs.dataset import make_dataset
-from orchestrator.inputs.node_images import CACHE, check_images, on_this_node
+from orchestrator.inputs.node_images import CACHE, check_images, resolve_on_node
 from orchestrator.inputs.rows import draw_demo
 from orchestrator.pseudo_labels.__main__ import main as label
 from orchestrator.space import SearchSpace, age_bins, categorical
@@ -54,8 +54,8 @@ SPACE = SearchSpace(
 MACHINE = """
 import os, pickle, sys
 from orchestrator.core.errors import InputError
-from orchestrator.inputs.node_images import check_images, on_this_node
-dataset = on_this_node(pickle.load(sys.stdin.buffer))
+from orchestrator.inputs.node_images import check_images, resolve_on_node
+dataset = resolve_on_node(pickle.load(sys.stdin.buffer))
 try:
     check_images(dataset)
     print("well", dataset.root, dataset.cache_dir, oct(os.umask(0)), sep="|")
@@ -131,7 +131,7 @@ def test_a_process_on_the_drivers_machine_uses_the_drivers_own_folders(
 ) -> None:
     found = ask(dataset, tmp_path / "home")
     assert (found.root, found.cache) == (dataset.root, dataset.cache_dir)
-    assert on_this_node(on_this_node(dataset)) == on_this_node(dataset)
+    assert resolve_on_node(resolve_on_node(dataset)) == resolve_on_node(dataset)
 
 
 def test_the_variable_comes_before_data_root_and_that_before_the_manifests_own(
@@ -171,7 +171,7 @@ def test_the_same_folder_seen_from_another_kernel_is_not_the_drivers(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "boot_id").write_text("another machine's\n")
     monkeypatch.setattr(image_roots, "_BOOT_ID", tmp_path / "boot_id")
-    assert on_this_node(dataset).cache_dir == str(tmp_path / ".cache/fold-orchestrator/images")
+    assert resolve_on_node(dataset).cache_dir == str(tmp_path / ".cache/fold-orchestrator/images")
 
 
 def test_a_variable_whose_folder_has_other_images_of_the_same_names_is_passed_over(
@@ -216,7 +216,7 @@ def test_a_variable_that_leads_to_other_images_alone_is_to_be_unset_and_nothing_
 def test_two_folders_never_share_an_identity(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert identity(tmp_path / "a") == identity(tmp_path / "b") != identity(tmp_path)
+    assert folder_identity(tmp_path / "a") == folder_identity(tmp_path / "b") != folder_identity(tmp_path)
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_that_names_the_variable(
@@ -432,7 +432,7 @@ def test_a_size_that_differs_is_noticed_outside_the_sample_of_contents(
 ) -> None:
     monkeypatch.setattr(image_files, "CONTENTS", 1)
     root = Path(dataset.root)
-    files = survey(root, dataset.paths, 0)
+    files = record_images(root, dataset.paths, 0)
     (kept,) = files.digests
     other = (kept + 1) % 60
     path = root / dataset.paths[other]
@@ -443,7 +443,7 @@ def test_a_size_that_differs_is_noticed_outside_the_sample_of_contents(
 def test_surveying_a_folder_that_lacks_an_image_names_it(dataset: Dataset) -> None:
     (Path(dataset.root) / "p19-2.png").unlink()
     with pytest.raises(ManifestError, match=r"1 of 60 images are not under .*p19-2\.png"):
-        survey(Path(dataset.root), dataset.paths, 0)
+        record_images(Path(dataset.root), dataset.paths, 0)
     assert compare(Path(dataset.root), dataset.paths, None).missing == (59,)
 
 

@@ -28,7 +28,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.progress import StudyView, leaderboard_table, progress_bar
 from orchestrator.progress.draw import Heading, pace_text, picture
-from orchestrator.progress.state import Activity, Pace, Told
+from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures
 from orchestrator.progress.text import clock_time, duration
 from orchestrator.race.contract import TrialStatus
 from orchestrator.race.fold_asha import FoldASHA
@@ -84,7 +84,7 @@ class Watched:
     def picture(self, width: int = 120) -> list[str]:
         return drawn(self.view.render(), width)
 
-    def told(self) -> list[Told]:
+    def told(self) -> list[DecisionLine]:
         return list(self.view._activity.told)
 
     def printed(self) -> str:
@@ -225,9 +225,9 @@ def test_the_leaderboard_shows_only_parameters_that_vary() -> None:
 
 
 def test_progress_stays_below_the_whole_until_the_race_is_done() -> None:
-    assert Pace(130, 100, False, 1.0, 0.0).part == 0.99
-    assert Pace(90, 100, True, 1.0, 0.0).part == 1.0
-    assert Pace(130, 100, False, 1.0, 0.0).eta_s(0.0) is None
+    assert ProgressFigures(130, 100, False, 1.0, 0.0).part == 0.99
+    assert ProgressFigures(90, 100, True, 1.0, 0.0).part == 1.0
+    assert ProgressFigures(130, 100, False, 1.0, 0.0).eta_s(0.0) is None
     watched = Watched(spent=130)
     line_with("99%, finishing", watched.picture())
 
@@ -247,7 +247,7 @@ def left(line: str) -> str:
 
 
 def test_the_time_left_comes_with_the_clock_time_it_ends_at() -> None:
-    pace = Pace(50, 100, False, 0.01, 0.0)
+    pace = ProgressFigures(50, 100, False, 0.01, 0.0)
     assert pace_text(pace, 0.0).endswith(f"1 h 23 min left (at {clock_time(5000.0, 0.0)})")
     assert re.fullmatch(r"\d\d:\d\d", clock_time(5000.0, 0.0))
     assert re.fullmatch(r"\w{3} \d\d:\d\d", clock_time(90_000.0, 0.0))
@@ -296,7 +296,9 @@ def test_once_the_budget_is_spent_the_plan_is_what_the_finalists_take() -> None:
 
 
 def test_while_trials_follow_trials_the_end_is_that_of_the_budget() -> None:
-    pace = Pace(50, 60, False, 1.0, 0.0, budget=Budget(seconds=600.0), elapsed_s=200.0, goes_on=True)
+    pace = ProgressFigures(
+        50, 60, False, 1.0, 0.0, budget=Budget(seconds=600.0), elapsed_s=200.0, goes_on=True
+    )
     assert pace.eta_s(0.0) == 400.0
     assert pace.eta_s(30.0) == 370.0
     assert replace(pace, spent=60).eta_s(0.0) == 400.0  # the plan of the trials so far is no end

@@ -6,8 +6,8 @@ import pytest
 from orchestrator.core.events import Action, EpochEnded, Extended, LegFailed, State
 from orchestrator.race import FoldASHA
 from orchestrator.race.cohort import Cohort
-from orchestrator.race.ladder import Rung, behind
-from orchestrator.race.quota import movement, settled_quota
+from orchestrator.race.ladder import Rung, ladder_for_later_cohort
+from orchestrator.race.quota import adaptive_quota, movement
 from orchestrator.race.simulate import simulate
 from tests.support.scenes import epoch, run_all, start_next, states
 
@@ -42,12 +42,12 @@ SPREAD = [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
 def test_a_quota_is_of_those_the_last_movement_could_bring_to_the_top(gains: list[float], quota: int) -> None:
     cohort = climbed(SPREAD, [score + gain for score, gain in zip(SPREAD, gains, strict=True)])
     assert movement([cohort], 1) == pytest.approx(float(np.std(gains, ddof=1)))
-    assert settled_quota(cohort, 2, [], 1) == quota
+    assert adaptive_quota(cohort, 2, [], 1) == quota
 
 
 def test_a_quota_stays_within_its_bounds() -> None:
     cohort = climbed(SPREAD, list(reversed(SPREAD)))
-    assert settled_quota(cohort, 2, [], 1) == 6
+    assert adaptive_quota(cohort, 2, [], 1) == 6
 
 
 def test_too_few_entries_say_nothing() -> None:
@@ -56,14 +56,17 @@ def test_too_few_entries_say_nothing() -> None:
         cohort.enter(trial, 0.5 + trial)
         cohort.promote(trial)
         cohort.enter(trial, 0.5 + trial)
-    assert movement([cohort], 1) is None and settled_quota(cohort, 2, [], 1) == 2
+    assert movement([cohort], 1) is None and adaptive_quota(cohort, 2, [], 1) == 2
 
 
 def test_later_trials_go_on_only_beside_the_finalists_of_all() -> None:
     earlier = climbed(SPREAD, SPREAD)
     for shift, quota in ((-0.5, 0), (0.05, 1)):
         shifted = [score + shift for score in SPREAD]
-        assert settled_quota(climbed(shifted, shifted, 8, behind(LADDER)), 2, [earlier], 1) == quota
+        assert (
+            adaptive_quota(climbed(shifted, shifted, 8, ladder_for_later_cohort(LADDER)), 2, [earlier], 1)
+            == quota
+        )
 
 
 def level(trial: int, good: float) -> float:

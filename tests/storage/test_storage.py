@@ -20,14 +20,14 @@ from orchestrator.execution import worker
 from orchestrator.storage import (
     DirectoryStore,
     UriStore,
-    below,
-    claim,
+    join,
     normalised,
     open_store,
     probe,
-    quick,
     release,
+    take_ownership,
     uri,
+    with_short_timeouts,
 )
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study
@@ -58,8 +58,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CheckpointStore:
     if request.param == "uri of files":  # written beside and moved, as on HDFS
         return UriStore(f"file://{tmp_path}/store")
     place = str(tmp_path / "mnt") if request.param == "mounted" else request.getfixturevalue("bucket")
-    made = open_store(below(place, "study"))
-    claim(made, tmp_path / "runs" / "study")
+    made = open_store(join(place, "study"))
+    take_ownership(made, tmp_path / "runs" / "study")
     return made
 
 
@@ -75,8 +75,8 @@ def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     assert normalised("mnt") == str(tmp_path / "mnt")
     assert normalised(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
-    assert below("/mnt/x", "age") == "/mnt/x/age"
-    assert below("s3://b/p/?region=r", "age") == "s3://b/p/age?region=r"
+    assert join("/mnt/x", "age") == "/mnt/x/age"
+    assert join("s3://b/p/?region=r", "age") == "s3://b/p/age?region=r"
     assert open_store("/mnt/x") == DirectoryStore(Path("/mnt/x"), mounted=True)
     assert open_store("s3://b/p") == UriStore("s3://b/p")
 
@@ -130,16 +130,16 @@ def test_names_cannot_lead_out_of_a_directory(tmp_path: Path) -> None:
 
 def test_a_claimed_place_is_its_studys_alone(store: CheckpointStore, tmp_path: Path) -> None:
     mine, other = tmp_path / "runs" / "study", tmp_path / "elsewhere" / "study"
-    claim(store, mine)
-    claim(store, mine)  # of a command that was killed before its study began
+    take_ownership(store, mine)
+    take_ownership(store, mine)  # of a command that was killed before its study began
     with pytest.raises(StudyError, match=r"holds the study .*runs/study; nothing is ever overwritten"):
-        claim(store, other)
+        take_ownership(store, other)
     store.put("t0000-f0/x", b"x")
     with pytest.raises(StudyError, match="nothing is ever overwritten"):
-        claim(store, mine)
+        take_ownership(store, mine)
     store.delete("t0000-f0/x")
     release(store)
-    claim(store, other)
+    take_ownership(store, other)
 
 
 def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_
     store.put("t0000-f0/x", b"x")
     (tmp_path / "t0000-f0" / "y.123-abc.part").write_bytes(b"half")
     assert store.names() == ["t0000-f0/x"]
-    store.sweep()
+    store.remove_partial_files()
     assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
 
 
@@ -200,7 +200,7 @@ def refusal(place: str) -> str:
     """What `probe` is told, within seconds."""
     started = time.monotonic()
     with pytest.raises(StorageError) as caught:
-        probe(quick(UriStore(place)))
+        probe(with_short_timeouts(UriStore(place)))
     assert time.monotonic() - started < 30  # the patient way, or minutes
     text = str(caught.value)
     assert "\n" not in text and place in text
@@ -290,7 +290,7 @@ def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
     assert set(study.store().names()) == {*kept, "study.txt"}
-    assert str(study.store()) == below(place, "a")
+    assert str(study.store()) == join(place, "a")
     assert not (runs / "a" / "checkpoints").exists()
     assert ensemble(["--study", str(runs / "a"), "--out", str(tmp_path / "vote")]) == 0
     assert len(list((tmp_path / "vote").rglob("*.safetensors"))) == len(kept) // 2
@@ -331,7 +331,7 @@ def test_a_study_that_does_not_begin_leaves_its_place_empty(
     space_file.write_text(space_file.read_text().replace('"lr"', '"lrr"'))
     for place in (bucket, str(tmp_path / "mnt")):
         assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
-        assert open_store(below(place, "a")).names() == []
+        assert open_store(join(place, "a")).names() == []
     assert not (tmp_path / "runs" / "a").exists()
 
 

@@ -18,7 +18,7 @@ from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.space import SearchSpace, categorical, joint
-from orchestrator.space.condition import within_of
+from orchestrator.space.condition import condition_mask
 from orchestrator.study.study import Study
 
 TINT = categorical("tint", ["red", "blue"])
@@ -88,7 +88,7 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
     dataset = Dataset(
         str(manifest.root), tuple(manifest.frame["path"]), space.target.encode(manifest.frame), folds.folds,
         space.target.classes, space.metric, space.mode, manifest.fingerprint, str(path),
-        within=within_of(space, manifest.frame),
+        within=condition_mask(space, manifest.frame),
     )  # fmt: skip
     worker = FoldRunWorker(dataset, plan.trainable, study.store(), Resources())
     for trial, lr in enumerate(plan.lrs):

@@ -21,7 +21,7 @@ from orchestrator.space.loading import load_space
 from orchestrator.study.study import Study
 from orchestrator.tune import Request, run_search
 from orchestrator.tune.__main__ import main
-from orchestrator.tune.plan import afford, numbers_of, plan_text
+from orchestrator.tune.plan import fit_to_budget, numbers_of, plan_text
 from orchestrator.tune.run import replay
 from tests.support.helpers import check_consistent, curves, events, journal
 from tests.support.scenes import states
@@ -321,7 +321,9 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("orchestrator.tune.__main__.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    monkeypatch.setattr(
+        "orchestrator.tune.__main__.run_search", partial(run_search, clock=Clock(monkeypatch))
+    )
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
     limits = ("--time-budget", "28s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130
@@ -371,24 +373,24 @@ def test_the_plan_says_that_more_trials_follow_and_one_is_one(space_file: Path) 
     )
     one = replace(space, trials=1, folds=2, max_t=1, grace_period=1)
     with pytest.raises(InputError, match="1 finalist on 2 folds of 1 epoch takes 2; "):
-        afford(one, "fold_asha", Budget(1), 1, None)
+        fit_to_budget(one, "fold_asha", Budget(1), 1, None)
 
 
 def test_what_a_limit_affords_is_found_without_building_races(
     space_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchestrator.tune.plan.make_race", None)
-    assert afford(load_space(space_file), "fold_asha", Budget(50_000), 4, None).trials > 10_000
+    assert fit_to_budget(load_space(space_file), "fold_asha", Budget(50_000), 4, None).trials > 10_000
 
 
 def test_what_is_afforded_is_the_largest_number_that_fits(space_file: Path) -> None:
     space = load_space(space_file)
     for limit in (30, 77, 400):
-        found = afford(space, "fold_asha", Budget(limit), 1, None).trials
+        found = fit_to_budget(space, "fold_asha", Budget(limit), 1, None).trials
         plans = [
             make_race("fold_asha", **{**numbers_of(space), "trials": trials}).planned_fold_epochs  # type: ignore[arg-type]
             for trials in (found, found + 1)
         ]
         assert plans[0] <= limit - 1 < plans[1]
-    assert afford(space, "fold_asha", Budget(400), 1, 20).trials == 20
-    assert afford(space, "fold_asha", Budget(), 1, None) is space
+    assert fit_to_budget(space, "fold_asha", Budget(400), 1, 20).trials == 20
+    assert fit_to_budget(space, "fold_asha", Budget(), 1, None) is space

@@ -40,7 +40,7 @@ def thin_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
     return dataset.columns[name]
 
 
-class Feed:
+class FoldLoader:
     """What a fold run sees. `labels` (n,) are the training labels, which other bin edges may have moved.
 
     counts: (C,) rows of each class that an epoch visits on average; length: rows of every epoch.

@@ -86,7 +86,7 @@ class Objective:
 
     branches: tuple[Branch, ...]
     smoothing: float = 0.0
-    lacking: str = ""  # the parameter that a loss needs class counts for, when there were none
+    missing_counts_for: str = ""  # the parameter that a loss needs class counts for, when there were none
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -109,9 +109,10 @@ class Objective:
         target: (B,) int64 joint classes, or (B, C) soft rows that sum to 1. Raises TrainableError when class
         counts are missing.
         """
-        if self.lacking:
+        if self.missing_counts_for:
             raise TrainableError(
-                f"{self.lacking} needs the class counts of the training rows; set it to its default"
+                f"{self.missing_counts_for} needs the class counts of the training rows; "
+                "set it to its default"
             )
         if outputs.ndim == 3:
             return torch.stack([self.loss(sample, target) for sample in outputs]).mean()

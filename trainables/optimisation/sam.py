@@ -1,6 +1,6 @@
 """Sharpness-aware minimisation around any optimizer: two gradients a step, the second from uphill.
 
-    loss.backward(); sharp.climb()                       # w -> w + rho g / ||g||, gradients cleared
+    loss.backward(); sharp.ascend()                       # w -> w + rho g / ||g||, gradients cleared
     with frozen_statistics(network): second.backward()   # the same batch
     sharp.return_back(); optimizer.step()                # from w, along the uphill gradient
 
@@ -20,18 +20,18 @@ from torch import Tensor, nn
 
 class SharpnessAware:
     def __init__(self, parameters: Iterable[nn.Parameter], rho: float) -> None:
-        """rho: the radius of a climb, a Euclidean length over all parameters together, above 0."""
+        """rho: the radius of a ascend, a Euclidean length over all parameters together, above 0."""
         self._parameters, self._rho = list(parameters), rho
         self._before: list[tuple[nn.Parameter, Tensor]] = []
 
     @torch.no_grad()
-    def climb(self) -> None:
+    def ascend(self) -> None:
         """Moves the parameters by rho along their gradient and clears it; a loss scale makes no difference.
 
         Without a direction (a gradient of norm zero, infinite or NaN) they stay where they are.
         """
         if self._before:
-            raise RuntimeError("climb() twice without return_back()")
+            raise RuntimeError("ascend() twice without return_back()")
         moved = [weight for weight in self._parameters if weight.grad is not None]
         gradients = [weight.grad for weight in moved if weight.grad is not None]
         if moved:
@@ -46,7 +46,7 @@ class SharpnessAware:
 
     @torch.no_grad()
     def return_back(self) -> None:
-        """Puts the parameters back where they were before the climb, bit for bit; gradients stay."""
+        """Puts the parameters back where they were before the ascend, bit for bit; gradients stay."""
         for weight, before in self._before:
             weight.copy_(before)
         self._before = []

@@ -38,7 +38,7 @@ class Step:
         self._optimizer.zero_grad(set_to_none=True)
         loss = self._backward(batches)
         if self._sharpness is not None:
-            self._sharpness.climb()  # clears the gradient, whose scale cancels in the direction
+            self._sharpness.ascend()  # clears the gradient, whose scale cancels in the direction
             with frozen_statistics(self._network):
                 self._backward(batches)
             self._sharpness.return_back()

@@ -12,7 +12,7 @@ from orchestrator.data.importers.contract import (
     folders_in,
     images_in,
 )
-from orchestrator.data.table_files import tidy
+from orchestrator.data.table_files import normalise_columns
 
 
 def class_folders(folder: Path) -> Imported | None:
@@ -30,7 +30,9 @@ def class_folders(folder: Path) -> Imported | None:
     if len(classes) < 2:
         return None
     labels = [label for label, paths in classes.items() for _ in paths]
-    frame = tidy({"path": [path for paths in classes.values() for path in paths], "label": labels})
+    frame = normalise_columns(
+        {"path": [path for paths in classes.values() for path in paths], "label": labels}
+    )
     return Imported(frame, folder, dataset_name(folder), listed=True)
 
 

@@ -19,7 +19,7 @@ from orchestrator.data.importers.contract import (
     images_in,
     require,
 )
-from orchestrator.data.table_files import read_csv, tidy
+from orchestrator.data.table_files import normalise_columns, read_csv
 
 PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
 COMPETITION = ("id", "gender", "race", "age", "path")
@@ -56,7 +56,7 @@ def competition_train(folder: Path) -> Imported:
         for person, files in zip(people.to_dict("records"), photos, strict=True)
         for stem, file in files.items()
     ]
-    frame = tidy({str(name): [row[name] for row in rows] for name in rows[0]})
+    frame = normalise_columns({str(name): [row[name] for row in rows] for name in rows[0]})
     notes = (f"{len(unknown)} files that are none of the seven photos are left out: {shortened(unknown)}",)
     return Imported(frame, folder, dataset_name(folder), "id", listed=True, notes=notes if unknown else ())
 
@@ -85,7 +85,7 @@ def competition_eval(folder: Path) -> Imported:
     table = read_csv(folder / "info.csv")
     require(table, ("ImageID",), folder / "info.csv")
     names = [str(name) for name in table["ImageID"]]
-    frame = tidy(
+    frame = normalise_columns(
         {"path": [f"images/{name}" for name in names], "ImageID": names, "role": ["test"] * len(names)}
     )
     return Imported(frame, folder, dataset_name(folder), "ImageID", keep_order=True)

@@ -12,7 +12,7 @@ from orchestrator.data.importers.contract import (
     Imported,
     dataset_name,
 )
-from orchestrator.data.table_files import tidy
+from orchestrator.data.table_files import normalise_columns
 
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_([0-4])_.+")
 
@@ -37,7 +37,7 @@ def utkface(folder: Path, names: Sequence[str]) -> Imported:
             f"{shortened(malformed)}; rename or remove them"
         )
     cells = [match.groups() for match in matches if match is not None]
-    frame = tidy(
+    frame = normalise_columns(
         {
             "path": list(names),
             "age": [int(age) for age, *_ in cells],

@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.trainable import Parameter, load_trainable
-from orchestrator.execution.on_ray.auth_token import TOKEN, show_token
+from orchestrator.execution.on_ray.auth_token import TOKEN, use_auth_token
 from orchestrator.execution.on_ray.slots import Node
 
 WORKER_ENVIRONMENT = {
@@ -64,7 +64,7 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = address is not None and not _is_loopback_only(address)
         listens = True
         if address is not None:
-            show_token()
+            use_auth_token()
         ray.init(**options)
     except (ConnectionError, ValueError, OSError) as error:
         ray_constants.ENABLE_RAY_CLUSTER = before

@@ -21,7 +21,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import StorageError
-from orchestrator.storage import DirectoryStore, probe, quick
+from orchestrator.storage import DirectoryStore, probe, with_short_timeouts
 from orchestrator.storage.contract import CheckpointStore
 
 THREADS = 16
@@ -31,7 +31,7 @@ Bytes = NDArray[np.uint8]
 
 
 @ray.remote(num_cpus=0, max_concurrency=THREADS, max_restarts=10, max_task_retries=10)
-class _Keeper:
+class _StoreActor:
     """Does on the driver's node what its clients ask. A repeated request does no harm."""
 
     def __init__(self, root: Path, umask: int) -> None:
@@ -127,7 +127,7 @@ def share(store: CheckpointStore) -> CheckpointStore:
     node = ray.get_runtime_context().get_node_id()
     pinned = NodeAffinitySchedulingStrategy(node, soft=False)
     root = store.root.absolute()
-    keeper = _Keeper.options(scheduling_strategy=pinned).remote(root, _umask())  # type: ignore[attr-defined]
+    keeper = _StoreActor.options(scheduling_strategy=pinned).remote(root, _umask())  # type: ignore[attr-defined]
     return HeadStore(keeper, root, node, platform.node())
 
 
@@ -141,6 +141,6 @@ def _umask() -> int:
 def check_reachable(store: CheckpointStore, host_is: str) -> None:
     """Writes, reads, deletes a file on the node that calls it. Raises StorageError that names `host_is`."""
     try:
-        probe(quick(store))
+        probe(with_short_timeouts(store))
     except StorageError as error:
         raise StorageError(f"server {host_is}: {error}") from error

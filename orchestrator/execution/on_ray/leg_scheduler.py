@@ -11,8 +11,8 @@ from typing import Protocol
 
 from orchestrator.core.events import EpochEnded, FoldRunKey
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.on_ray.node_pool import Fleet, Place
-from orchestrator.execution.on_ray.slots import Node, Seats, Share, seats_of
+from orchestrator.execution.on_ray.node_pool import NodePool, Placement
+from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, slots_of
 from orchestrator.execution.worker import LegOrder, Outcome
 
 log = logging.getLogger(__name__)
@@ -32,10 +32,12 @@ class Watcher(Protocol):
         ...
 
 
-class Crew:
+class LegScheduler:
     """Runs one study's legs on nodes that come and go."""
 
-    def __init__(self, driver: Driver, fleet: Fleet, watcher: Watcher, share: Share, on_gpus: bool) -> None:
+    def __init__(
+        self, driver: Driver, fleet: NodePool, watcher: Watcher, share: ResourceRequest, on_gpus: bool
+    ) -> None:
         """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too."""
         self._driver, self._fleet, self._watcher = driver, fleet, watcher
         self._share, self._on_gpus = share, on_gpus
@@ -50,7 +52,7 @@ class Crew:
 
     # ---- legs ----
 
-    def next(self) -> tuple[LegOrder, Place] | None:
+    def next(self) -> tuple[LegOrder, Placement] | None:
         """The race's next leg and its place, in the journal as started; None: nothing now, or done."""
         if not self._fleet.slots:
             return None
@@ -131,7 +133,7 @@ class Crew:
         self._driver.use_slots(self._fleet.slots)
 
     def _admit(self, node: Node) -> None:
-        seats = seats_of(node, self._share, self._on_gpus)
+        seats = slots_of(node, self._share, self._on_gpus)
         if seats.number:
             self._fleet.admit(node, seats)
             self._driver.use_slots(self._fleet.slots)
@@ -144,9 +146,9 @@ class Crew:
         self._waits = waits
 
 
-def new_fleet(nodes: Mapping[str, Node], seats: Mapping[str, Seats]) -> Fleet:
+def new_node_pool(nodes: Mapping[str, Node], seats: Mapping[str, NodeSlots]) -> NodePool:
     """Of the nodes that have seats."""
-    fleet = Fleet()
+    fleet = NodePool()
     for node, own in seats.items():
         fleet.admit(nodes[node], own)
     return fleet

@@ -15,7 +15,7 @@ from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, wit
 from ray.core.generated.gcs_pb2 import GcsNodeInfo
 
 
-def joined(address: str) -> list[dict[str, Any]]:
+def list_nodes(address: str) -> list[dict[str, Any]]:
     """Every node that ever joined, the dead included with why they left. Raises what Ray raises."""
     nodes = GcsClient(address=address).get_all_node_info().values()
     return [
@@ -33,4 +33,4 @@ def joined(address: str) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"nodes": joined(sys.argv[1])}))
+    print(json.dumps({"nodes": list_nodes(sys.argv[1])}))

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from orchestrator.core.events import FoldRunKey, Leg
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.on_ray.node_speeds import Speeds
-from orchestrator.execution.on_ray.slots import Node, Seats
+from orchestrator.execution.on_ray.slots import Node, NodeSlots
 
 ALIKE = 0.1  # of log seconds: nodes that differ less count as equally fast
 
 
 @dataclass(frozen=True)
-class Place:
+class Placement:
     """Where a leg goes and what it may use there."""
 
     node: Node
@@ -29,7 +29,7 @@ class Place:
 
 
 @dataclass
-class _Sitting:
+class _RunningLeg:
     leg: Leg
     node: str
     seats: int
@@ -41,20 +41,20 @@ class _Sitting:
         return max(0, self.leg.end - self.done)
 
 
-class Fleet:
+class NodePool:
     """The nodes in use, their seats, and the fold runs sitting on them."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
-        self._seats: dict[str, Seats] = {}
-        self._sitting: dict[FoldRunKey, _Sitting] = {}
-        self._on: dict[str, dict[FoldRunKey, _Sitting]] = defaultdict(dict)  # the same by node
+        self._seats: dict[str, NodeSlots] = {}
+        self._sitting: dict[FoldRunKey, _RunningLeg] = {}
+        self._on: dict[str, dict[FoldRunKey, _RunningLeg]] = defaultdict(dict)  # the same by node
         self._last: dict[FoldRunKey, str] = {}  # where a fold run ran last: its model may still be in memory
         self._speeds = Speeds()
 
     # ---- nodes ----
 
-    def admit(self, node: Node, seats: Seats) -> None:
+    def admit(self, node: Node, seats: NodeSlots) -> None:
         self._nodes[node.id], self._seats[node.id] = node, seats
 
     def drop(self, node: str) -> list[FoldRunKey]:
@@ -73,7 +73,7 @@ class Fleet:
 
     # ---- legs ----
 
-    def place(self, leg: Leg, whole_gpu: bool = False, left: int | None = None) -> Place | None:
+    def place(self, leg: Leg, whole_gpu: bool = False, left: int | None = None) -> Placement | None:
         """Where this leg should go now; None: nowhere now.
 
         left: for a leg that makes a fold run whole, the fold-epochs of the race still to come.
@@ -87,12 +87,12 @@ class Fleet:
         resources = self._seats[best].resources
         if whole_gpu and 0 < resources.gpus < 1:
             resources = replace(resources, gpus=1.0)
-        return Place(self._nodes[best], resources)
+        return Placement(self._nodes[best], resources)
 
-    def sit(self, leg: Leg, place: Place) -> None:
+    def sit(self, leg: Leg, place: Placement) -> None:
         seats = self._seats[place.node.id]
         whole = place.resources.gpus > seats.resources.gpus
-        sitting = _Sitting(leg, place.node.id, seats.per_gpu if whole else 1, False, leg.start)
+        sitting = _RunningLeg(leg, place.node.id, seats.per_gpu if whole else 1, False, leg.start)
         self._sitting[leg.key] = self._on[place.node.id][leg.key] = sitting
         self._last[leg.key] = place.node.id
 
@@ -115,7 +115,7 @@ class Fleet:
         return self._last[key]
 
     def seats_for(self, node: str, gpus: float) -> int:
-        """Seats of a node, for processes that hold so many GPUs; 0 while it has to be cleared for another."""
+        """Slots of a node, for processes that hold so many GPUs; 0 while it has to be cleared for another."""
         seats = self._seats.get(node)
         if seats is None or seats.resources.gpus != gpus or self._is_cleared(node):
             return 0

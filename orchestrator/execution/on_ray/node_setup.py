@@ -25,7 +25,7 @@ from orchestrator.core.trainable import load_trainable
 from orchestrator.execution.on_ray.cluster import alive_nodes, answers
 from orchestrator.execution.on_ray.head_store import check_reachable
 from orchestrator.execution.on_ray.slots import Node
-from orchestrator.inputs.node_images import check_images, on_this_node
+from orchestrator.inputs.node_images import check_images, resolve_on_node
 from orchestrator.machine.node_facts import NodeFacts, gather, reasons_against
 from orchestrator.storage.contract import CheckpointStore
 
@@ -35,7 +35,7 @@ PERIOD = 1.0  # seconds between two looks at the nodes
 
 
 @dataclass(frozen=True)
-class Job:
+class NodeSetup:
     """What fold runs of one study need on a node. values: parameter -> values it can take.
 
     driver: whose versions and sources the nodes must have, as they were when the study was opened;
@@ -56,7 +56,7 @@ class _Preparation:
     def __init__(self, node: Node, job: Any) -> None:
         strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
         self.node = node
-        self.stream = _make_ready.options(scheduling_strategy=strategy).remote(job)
+        self.stream = _prepare_node.options(scheduling_strategy=strategy).remote(job)
         self.done, self.total, self.finished = 0, 0, False
         self.error: OrchestratorError | None = None
         self.gone = ""  # why it will say no more, if so
@@ -79,7 +79,7 @@ class _Preparation:
 
 
 @ray.remote(num_cpus=0, num_returns="streaming")  # type: ignore[untyped-decorator]
-def _make_ready(job: Job) -> Iterator[Any]:
+def _prepare_node(job: NodeSetup) -> Iterator[Any]:
     """Yields (done, total), and the error that keeps this node from being used, if any."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -97,18 +97,18 @@ def _make_ready(job: Job) -> Iterator[Any]:
         yield message
 
 
-def _ready_or_raise(job: Job, progress: Progress) -> None:
+def _ready_or_raise(job: NodeSetup, progress: Progress) -> None:
     if ray.get_runtime_context().get_node_id() != job.own_node:
         reasons = reasons_against(job.driver, gather(job.trainable))
         if reasons:
             raise InputError(f"server {platform.node()}: {'; '.join(reasons)}")
     check_reachable(job.store, platform.node())
-    dataset = on_this_node(job.dataset)
+    dataset = resolve_on_node(job.dataset)
     check_images(dataset, progress)
     load_trainable(job.trainable).prepare(dataset, job.values, progress)
 
 
-def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> list[Node]:
+def prepare_nodes(nodes: Sequence[Node], job: NodeSetup, progress: Progress) -> list[Node]:
     """Prepares all nodes at once; those that are ready. One that went away meanwhile is left out.
 
     Raises one InputError with what keeps which of them from being used.
@@ -139,10 +139,10 @@ def make_ready(nodes: Sequence[Node], job: Job, progress: Progress) -> list[Node
     return ready
 
 
-class Watch:
+class NodeMonitor:
     """Notices nodes that join, makes them ready beside the study, and nodes that are gone."""
 
-    def __init__(self, known: Sequence[Node], job: Job) -> None:
+    def __init__(self, known: Sequence[Node], job: NodeSetup) -> None:
         self._job = job
         self._shared: Any = None
         self._known = {node.id for node in known}

@@ -29,7 +29,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Share:
+class ResourceRequest:
     """GPUs and CPUs of one fold run as the user wants them; None: what the node has room for.
 
     by_type: GPUs of a fold run on nodes with that type of GPU, for which `gpus` does not count.
@@ -44,7 +44,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Seats:
+class NodeSlots:
     """What each fold run on a node may use, and how many of them run at once."""
 
     resources: Resources
@@ -52,21 +52,21 @@ class Seats:
 
     @property
     def per_gpu(self) -> int:
-        """Seats that one whole GPU is."""
+        """Slots that one whole GPU is."""
         return _fits(1, self.resources.gpus) if 0 < self.resources.gpus < 1 else 1
 
 
-def parse_share(text: str, cpus: int | None = None) -> Share:
+def parse_resource_request(text: str, cpus: int | None = None) -> ResourceRequest:
     """ "auto", "0.25", or by type of GPU "A100=0.25,T4=1". Raises InputError."""
     if "=" not in text:
-        return Share(None if text == "auto" else _fraction(text, text), cpus)
+        return ResourceRequest(None if text == "auto" else _fraction(text, text), cpus)
     by_type = {}
     for part in text.split(","):
         name, _, value = part.partition("=")
         if not name.strip() or name.strip() in by_type:
             raise InputError(f"--gpus-per-fold-run {text}: give each type of GPU once, as in A100=0.25,T4=1")
         by_type[name.strip()] = _fraction(value, text)
-    return Share(None, cpus, by_type)
+    return ResourceRequest(None, cpus, by_type)
 
 
 def _fraction(value: str, text: str) -> float:
@@ -82,7 +82,7 @@ def _fraction(value: str, text: str) -> float:
     return number
 
 
-def share_out(nodes: Sequence[Node], share: Share) -> dict[str, Seats]:
+def allocate_slots(nodes: Sequence[Node], share: ResourceRequest) -> dict[str, NodeSlots]:
     """Node id -> its seats; a node without any is not in it. A fold run lies on one node.
 
     Where any node has a GPU, fold runs take one each unless the share says otherwise, and nodes without are
@@ -91,25 +91,25 @@ def share_out(nodes: Sequence[Node], share: Share) -> dict[str, Seats]:
     """
     _refuse_unknown_types(nodes, share)
     on_gpus = any(node.gpus and share.of(node) != 0 for node in nodes)
-    found = {node.id: seats for node in nodes if (seats := seats_of(node, share, on_gpus)).number}
+    found = {node.id: seats for node in nodes if (seats := slots_of(node, share, on_gpus)).number}
     if not found:
         raise InputError(_too_much(nodes, share, on_gpus))
     return found
 
 
-def seats_of(node: Node, share: Share, on_gpus: bool) -> Seats:
+def slots_of(node: Node, share: ResourceRequest, on_gpus: bool) -> NodeSlots:
     """on_gpus: whether this cluster's fold runs use GPUs at all."""
     wanted = share.of(node)
     gpus = (1.0 if on_gpus else 0.0) if wanted is None else wanted
     if not gpus:
         each = share.cpus or 1
-        return Seats(Resources(each, 0.0), node.cpus // each)
+        return NodeSlots(Resources(each, 0.0), node.cpus // each)
     fits = _fits(node.gpus, gpus)
     each = share.cpus or max(1, node.cpus // max(1, fits))
-    return Seats(Resources(each, gpus), min(fits, node.cpus // each))
+    return NodeSlots(Resources(each, gpus), min(fits, node.cpus // each))
 
 
-def _refuse_unknown_types(nodes: Sequence[Node], share: Share) -> None:
+def _refuse_unknown_types(nodes: Sequence[Node], share: ResourceRequest) -> None:
     there = {node.gpu_type for node in nodes if node.gpu_type}
     unknown = sorted(set(share.by_type) - there)
     if unknown:
@@ -119,7 +119,7 @@ def _refuse_unknown_types(nodes: Sequence[Node], share: Share) -> None:
         )
 
 
-def _too_much(nodes: Sequence[Node], share: Share, on_gpus: bool) -> str:
+def _too_much(nodes: Sequence[Node], share: ResourceRequest, on_gpus: bool) -> str:
     most_gpus = max((node.gpus for node in nodes), default=0.0)
     asked = [gpus for node in nodes if (gpus := share.of(node)) is not None and gpus > node.gpus]
     if asked and min(asked) > most_gpus:

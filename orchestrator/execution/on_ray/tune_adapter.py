@@ -33,11 +33,11 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import from_json, to_json
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.on_ray.leg_scheduler import Crew
-from orchestrator.execution.on_ray.node_pool import Place
-from orchestrator.execution.on_ray.node_setup import Job
+from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
+from orchestrator.execution.on_ray.node_pool import Placement
+from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.worker import FoldRunWorker, LegOrder, Outcome, StorageFailed
-from orchestrator.inputs.node_images import on_this_node
+from orchestrator.inputs.node_images import resolve_on_node
 from orchestrator.storage.contract import CheckpointStore
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ RESTARTS = 5  # of Tune, in a row without a new epoch
 NODE_ID = "ray.io/node-id"  # a label that Ray gives every node
 
 
-def _know_a_death_by_memory() -> None:
+def _treat_oom_as_actor_death() -> None:
     """Ray's memory monitor ends actors with an error that Tune's actor manager does not know for one, and
     the whole search with it: it is told that the actor died, as it is when the system ends one."""
     known = RayActorManager._actor_task_failed
@@ -62,14 +62,14 @@ def _know_a_death_by_memory() -> None:
     RayActorManager._actor_task_failed = told
 
 
-_know_a_death_by_memory()
+_treat_oom_as_actor_death()
 
 
 class _LegTrainable(tune.Trainable):  # type: ignore[misc]
     """A slot: carries orders to a FoldRunWorker and outcomes back, as JSON text."""
 
     def setup(self, config: dict[str, Any], dataset: Dataset, name: str, store: CheckpointStore) -> None:
-        self._worker = FoldRunWorker(on_this_node(dataset), name, store)
+        self._worker = FoldRunWorker(resolve_on_node(dataset), name, store)
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -109,10 +109,10 @@ def decode(text: str) -> Outcome:
 class _LegSearcher(Searcher):  # type: ignore[misc]
     """The race's queue, as Tune's search algorithm."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: LegScheduler) -> None:
         super().__init__()
         self._crew = crew
-        self.legs: dict[str, tuple[LegOrder, Place]] = {}  # Tune trial -> what it runs, and where
+        self.legs: dict[str, tuple[LegOrder, Placement]] = {}  # Tune trial -> what it runs, and where
         self.failure: OrchestratorError | None = None  # Tune wraps what is raised to it beyond recognition
 
     @contextlib.contextmanager
@@ -154,7 +154,7 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
 class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
     """Takes every epoch to the driver; stops the Tune trial where the fold run gives its slot away."""
 
-    def __init__(self, crew: Crew, searcher: _LegSearcher) -> None:
+    def __init__(self, crew: LegScheduler, searcher: _LegSearcher) -> None:
         super().__init__()
         self._crew = crew
         self._legs, self._remembering = searcher.legs, searcher.remembering
@@ -173,7 +173,7 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         leg = self._legs.pop(trial.trial_id, None)
         if leg is not None:
-            self._lose(leg, _words_of(trial))
+            self._lose(leg, _error_text(trial))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """None: Tune starts what is pending by itself, without walking all past trials.
@@ -193,7 +193,7 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
                 self._lose(leg, f"node {leg[1].node} was gone before the leg began there")
                 tune_controller.stop_trial(trial)
 
-    def _lose(self, leg: tuple[LegOrder, Place], text: str) -> None:
+    def _lose(self, leg: tuple[LegOrder, Placement], text: str) -> None:
         with self._remembering():
             self._crew.lost(leg[0].leg.key, text)
 
@@ -204,7 +204,7 @@ class _SeatCache(_ObjectCache):  # type: ignore[misc]
     Tune's own keeps one in all once every node is a key of its own, and a cold start takes seconds.
     """
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: LegScheduler) -> None:
         super().__init__()
         self._crew = crew
 
@@ -226,7 +226,7 @@ class _SeatCache(_ObjectCache):  # type: ignore[misc]
         return self._crew.idle_seats(node, key.bundles[0].get("GPU", 0.0))
 
 
-def _keep_warm(tune_controller: Any, crew: Crew) -> None:
+def _keep_warm(tune_controller: Any, crew: LegScheduler) -> None:
     """Gives the controller that asks a cache of ours, before it has put anything into its own."""
     controller = tune_controller._tune_controller
     if not isinstance(controller._actor_cache, _SeatCache):
@@ -234,7 +234,7 @@ def _keep_warm(tune_controller: Any, crew: Crew) -> None:
         controller._actor_cache = _SeatCache(crew)
 
 
-def _words_of(trial: TuneTrial) -> str:
+def _error_text(trial: TuneTrial) -> str:
     """What Ray says of a process that died; the line that says why comes first."""
     try:
         lines = Path(trial.error_file).read_text().splitlines()[1:]
@@ -244,7 +244,7 @@ def _words_of(trial: TuneTrial) -> str:
     return "\n".join([*why[-1:], *lines]) or "its process died"
 
 
-def run_on_tune(driver: Driver, job: Job, crew: Crew) -> None:
+def run_on_tune(driver: Driver, job: NodeSetup, crew: LegScheduler) -> None:
     """Runs the race to its end on the connected Ray. Raises OrchestratorError.
 
     Where Tune itself fails, what was under way counts as lost and another Tune goes on.
@@ -252,7 +252,7 @@ def run_on_tune(driver: Driver, job: Job, crew: Crew) -> None:
     restarts = 0
     while True:
         before = driver.race.spent_fold_epochs
-        problem = _fit(crew, job)
+        problem = _run_tuner(crew, job)
         if driver.done:
             return
         restarts = restarts + 1 if driver.race.spent_fold_epochs == before else 1
@@ -264,7 +264,7 @@ def run_on_tune(driver: Driver, job: Job, crew: Crew) -> None:
         crew.lost_all(f"Ray Tune ended: {problem}")
 
 
-def _fit(crew: Crew, job: Job) -> str:
+def _run_tuner(crew: LegScheduler, job: NodeSetup) -> str:
     """One Tuner, until it ends; what it says if that was too early. Raises what our own side raised in it."""
     searcher = _LegSearcher(crew)
     scheduler = _LegScheduler(crew, searcher)

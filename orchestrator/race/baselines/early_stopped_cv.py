@@ -15,7 +15,7 @@ from typing import Unpack
 
 from orchestrator.core.events import Decision, Leg
 from orchestrator.race.baselines.sequential_cv import SequentialCV
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 
 
@@ -31,7 +31,7 @@ class Incumbent:
 class EarlyStoppedCV(SequentialCV):
     """Folds one after another; after each but the last the trial may be PRUNED."""
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         self._top = self.folds - 1
         self._incumbent: Incumbent | None = None

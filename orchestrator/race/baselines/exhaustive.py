@@ -7,7 +7,7 @@ from typing import Unpack
 from sortedcontainers import SortedList
 
 from orchestrator.core.events import Action, Decision, Extended, Leg, State
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule, check_extended
 
@@ -18,7 +18,7 @@ class Exhaustive(Rule):
     grace_period, reduction_factor, finalists and ladder are not used. Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         self._place = {fold: place for place, fold in enumerate(self.fold_order)}
         self._waiting: SortedList[tuple[int, int]] = SortedList()  # (trial, place in the fold order)

@@ -9,7 +9,7 @@ from typing import Unpack
 from orchestrator.core.events import Action, Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
 from orchestrator.race.baselines.stock_asha import ScoreList, expected_fold_epochs, milestones
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 
 
@@ -20,7 +20,7 @@ class Lockstep(Exhaustive):
     slot that a parked fold run leaves goes to a later trial when no earlier one can use it.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         self._levels: list[int] = []  # of each trial: milestones passed
         super().__init__(**numbers)
         self._milestones = [epoch for epoch in milestones(self.numbers) if epoch < self.max_t]
@@ -82,7 +82,7 @@ class FoldMeanASHA(Lockstep):
     reported score. Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         fraction = 1 - 1 / self.numbers.reduction_factor
         self._lists = [ScoreList(fraction) for _ in self._milestones]

@@ -15,7 +15,7 @@ from orchestrator.core.events import Decision, Leg, State
 from orchestrator.race.baselines.early_stopped_cv import EarlyStoppedCV, records_and_rest
 from orchestrator.race.baselines.lockstep import Lockstep
 from orchestrator.race.baselines.stock_asha import expected_fold_epochs
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 
 OPTUNA_STATE = {State.PRUNED: TrialState.PRUNED, State.FAIL: TrialState.FAIL}
@@ -63,7 +63,7 @@ class OptunaWilcoxon(EarlyStoppedCV):
     is not asked, for there is nothing left to save. Raises SearchSpaceError.
     """
 
-    def __init__(self, *, p_threshold: float = 0.1, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, *, p_threshold: float = 0.1, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         if not 0 < p_threshold <= 1:
             raise SearchSpaceError(f"p_threshold={p_threshold} must be above 0 and at most 1")
@@ -127,7 +127,7 @@ class OptunaSuccessiveHalving(OptunaLockstep):
     Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         own = self.numbers
         self._optuna = PrunerStudy(
@@ -142,7 +142,7 @@ class OptunaHyperband(OptunaLockstep):
     Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         own = self.numbers
         self._optuna = PrunerStudy(

@@ -7,7 +7,7 @@ from typing import Unpack
 from orchestrator.core.events import Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
 from orchestrator.race.baselines.stock_asha import ScoreList, expected_fold_epochs, milestones
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 
 
@@ -19,7 +19,7 @@ class PooledASHA(Exhaustive):
     PRUNED while its other fold runs go on. Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         super().__init__(**numbers)
         self._ended: dict[tuple[int, int], str] = {}  # fold runs with nothing left to do, and why
         self._fraction = 1 - 1 / self.numbers.reduction_factor

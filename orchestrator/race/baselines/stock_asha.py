@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from sortedcontainers import SortedList
 
-from orchestrator.race.config import Numbers
+from orchestrator.race.config import RaceConfig
 
 
-def milestones(numbers: Numbers) -> list[int]:
+def milestones(numbers: RaceConfig) -> list[int]:
     """Epochs at which a score is compared, ascending: grace_period * reduction_factor^j up to max_t."""
     grace_period, factor = numbers.grace_period, numbers.reduction_factor
     count = int(math.log(numbers.max_t / grace_period) / math.log(factor) + 1)
     return [grace_period * factor**level for level in range(count)]
 
 
-def expected_fold_epochs(fold_runs: float, steps: Sequence[int], numbers: Numbers) -> float:
+def expected_fold_epochs(fold_runs: float, steps: Sequence[int], numbers: RaceConfig) -> float:
     """Spent by `fold_runs` fold runs if exactly 1/reduction_factor of them went on at each of `steps`."""
     alive, done, total = fold_runs, 0, 0.0
     for milestone in [*steps, numbers.max_t]:

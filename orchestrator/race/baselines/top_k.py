@@ -9,7 +9,7 @@ from sortedcontainers import SortedList
 
 from orchestrator.core.events import Action, Decision, Leg
 from orchestrator.race.baselines.exhaustive import Exhaustive
-from orchestrator.race.config import RaceNumbers
+from orchestrator.race.config import RaceOptions
 from orchestrator.race.fold_runs import FoldRun
 
 
@@ -36,7 +36,7 @@ class TopKAfterEpochs(Exhaustive):
 
     _top = 1
 
-    def __init__(self, **numbers: Unpack[RaceNumbers]) -> None:
+    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
         self._groups: list[Group] = []
         super().__init__(**numbers)
 

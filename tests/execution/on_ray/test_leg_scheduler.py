@@ -14,8 +14,8 @@ from orchestrator.core.events import EpochEnded
 from orchestrator.data.folds import build_fold_plan
 from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.on_ray.leg_scheduler import PATIENCE, Crew, new_fleet
-from orchestrator.execution.on_ray.slots import Node, Share, share_out
+from orchestrator.execution.on_ray.leg_scheduler import PATIENCE, LegScheduler, new_node_pool
+from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_slots
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
@@ -66,13 +66,13 @@ def study(tmp_path: Path) -> Study:
     )
 
 
-def crew_of(study: Study, seen: Seen, *nodes: Node) -> Crew:
+def crew_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:
     race = make_race("exhaustive", trials=4, folds=2, max_t=4)
     labels, folds = np.zeros(24, np.int64), np.zeros(24, np.int16)
     dataset = Dataset("", ("x",) * 24, labels, folds, ("red", "blue"), "macro_f1", "max", "f", "")
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
-    fleet = new_fleet({node.id: node for node in nodes}, share_out(nodes, Share()))
-    return Crew(driver, fleet, seen, Share(), on_gpus=False)
+    fleet = new_node_pool({node.id: node for node in nodes}, allocate_slots(nodes, ResourceRequest()))
+    return LegScheduler(driver, fleet, seen, ResourceRequest(), on_gpus=False)
 
 
 def test_a_process_that_died_alone_was_killed_and_its_journal_line_says_where_it_ran(study: Study) -> None:

@@ -6,15 +6,15 @@ import pytest
 
 from orchestrator.core.events import FoldRunKey, Leg
 from orchestrator.core.trainable import Resources
-from orchestrator.execution.on_ray.node_pool import Fleet, Place
+from orchestrator.execution.on_ray.node_pool import NodePool, Placement
 from orchestrator.execution.on_ray.node_speeds import Speeds
-from orchestrator.execution.on_ray.slots import Node, Seats, Share, seats_of, share_out
+from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, allocate_slots, slots_of
 
 
-def fleet_of(**cpus: int) -> Fleet:
-    fleet = Fleet()
+def fleet_of(**cpus: int) -> NodePool:
+    fleet = NodePool()
     for name, count in cpus.items():
-        fleet.admit(Node(name, name, count), Seats(Resources(1, 0.0), count))
+        fleet.admit(Node(name, name, count), NodeSlots(Resources(1, 0.0), count))
     return fleet
 
 
@@ -22,18 +22,18 @@ def leg(trial: int, start: int = 0, end: int = 10) -> Leg:
     return Leg(trial, 0, start, end)
 
 
-def sit(fleet: Fleet, given: Leg) -> str:
+def sit(fleet: NodePool, given: Leg) -> str:
     place = fleet.place(given)
     assert place is not None
     fleet.sit(given, place)
     return place.node.id
 
 
-def teach(fleet: Fleet, seconds: dict[str, float]) -> None:
+def teach(fleet: NodePool, seconds: dict[str, float]) -> None:
     """Trial 99 has run an epoch on each node."""
     for name, took in seconds.items():
         node = fleet.nodes[name]
-        fleet.sit(leg(99), Place(node, Resources(1, 0.0)))
+        fleet.sit(leg(99), Placement(node, Resources(1, 0.0)))
         fleet.reported(FoldRunKey(99, 0), 1, took)
         fleet.stand_up(FoldRunKey(99, 0))
 
@@ -55,7 +55,7 @@ def test_the_fastest_free_node_is_taken_first() -> None:
 def test_nodes_that_hardly_differ_leave_a_fold_run_where_its_model_may_still_be() -> None:
     fleet = fleet_of(a=2, b=2)
     teach(fleet, {"a": 1.0, "b": 1.02})
-    fleet.sit(leg(7), Place(fleet.nodes["b"], Resources(1, 0.0)))
+    fleet.sit(leg(7), Placement(fleet.nodes["b"], Resources(1, 0.0)))
     fleet.stand_up(FoldRunKey(7, 0))
     assert sit(fleet, leg(7, 10, 20)) == "b"
 
@@ -99,9 +99,9 @@ def test_fold_runs_of_a_node_that_is_gone_go_elsewhere() -> None:
 
 
 def test_a_fold_run_that_needs_a_whole_gpu_keeps_new_shares_off_its_node_until_it_has_begun() -> None:
-    fleet = Fleet()
-    fleet.admit(Node("a", "a", 8, 1.0), Seats(Resources(2, 0.25), 4))
-    fleet.admit(Node("b", "b", 8, 1.0), Seats(Resources(2, 0.25), 4))
+    fleet = NodePool()
+    fleet.admit(Node("a", "a", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
+    fleet.admit(Node("b", "b", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
     for trial in range(3):
         sit(fleet, leg(trial))
     emptier = min("ab", key=lambda name: sum(fleet.node_of(FoldRunKey(t, 0)) == name for t in range(3)))
@@ -121,15 +121,15 @@ def test_a_fold_run_that_needs_a_whole_gpu_keeps_new_shares_off_its_node_until_i
 def test_where_no_gpu_is_shared_none_is_asked_for_whole() -> None:
     """A study that noted a share too small goes on without GPUs, or with whole ones."""
     for gpus in (0.0, 1.0, 2.0):
-        fleet = Fleet()
-        fleet.admit(Node("a", "a", 4, 4.0), Seats(Resources(1, gpus), 2))
+        fleet = NodePool()
+        fleet.admit(Node("a", "a", 4, 4.0), NodeSlots(Resources(1, gpus), 2))
         place = fleet.place(leg(0), whole_gpu=True)
         assert place is not None and place.resources.gpus == gpus
 
 
 def test_idle_processes_may_keep_a_nodes_seats_unless_a_whole_gpu_is_wanted_there() -> None:
-    fleet = Fleet()
-    fleet.admit(Node("a", "a", 8, 1.0), Seats(Resources(2, 0.25), 4))
+    fleet = NodePool()
+    fleet.admit(Node("a", "a", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
     assert (fleet.seats_for("a", 0.25), fleet.seats_for("a", 1.0), fleet.seats_for("b", 0.25)) == (4, 0, 0)
     place = fleet.place(leg(0), whole_gpu=True)
     assert place is not None
@@ -144,7 +144,7 @@ def test_idle_processes_may_keep_a_nodes_seats_unless_a_whole_gpu_is_wanted_ther
 
 def test_gpus_of_different_size_are_shared_differently() -> None:
     nodes = [Node("a", "a", 32, 4.0, "A100"), Node("t", "t", 16, 2.0, "T4"), Node("c", "c", 64)]
-    seats = share_out(nodes, Share(by_type={"A100": 0.25, "T4": 1.0}))
+    seats = allocate_slots(nodes, ResourceRequest(by_type={"A100": 0.25, "T4": 1.0}))
     assert {name: (found.number, found.resources) for name, found in seats.items()} == {
         "a": (16, Resources(2, 0.25)),
         "t": (2, Resources(8, 1.0)),
@@ -153,14 +153,14 @@ def test_gpus_of_different_size_are_shared_differently() -> None:
 
 def test_each_node_shares_its_own_cpus_and_those_without_a_gpu_are_left_alone() -> None:
     nodes = [Node("a", "a", 64, 4.0), Node("b", "b", 8, 4.0), Node("c", "c", 64)]
-    seats = share_out(nodes, Share())
+    seats = allocate_slots(nodes, ResourceRequest())
     assert {name: (found.number, found.resources.cpus) for name, found in seats.items()} == {
         "a": (4, 16),
         "b": (4, 2),
     }
-    assert sum(found.number for found in share_out(nodes, Share(gpus=0.0)).values()) == 136
+    assert sum(found.number for found in allocate_slots(nodes, ResourceRequest(gpus=0.0)).values()) == 136
 
 
 def test_a_late_node_without_gpus_adds_nothing_to_a_study_on_gpus() -> None:
-    assert seats_of(Node("late", "late", 64), Share(), on_gpus=True).number == 0
-    assert seats_of(Node("late", "late", 64, 8.0), Share(), on_gpus=False).number == 64
+    assert slots_of(Node("late", "late", 64), ResourceRequest(), on_gpus=True).number == 0
+    assert slots_of(Node("late", "late", 64, 8.0), ResourceRequest(), on_gpus=False).number == 64

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.on_ray.slots import Node, Share, parse_share, share_out
+from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_slots, parse_resource_request
 
 
 def nodes_of(servers: list[tuple[int, float]]) -> list[Node]:
@@ -33,7 +33,7 @@ def test_slots_and_their_share(
     cpus_each: int | None,
     expected: tuple[int, float, int],
 ) -> None:
-    seats = share_out(nodes_of(servers), Share(gpus_each, cpus_each)).values()
+    seats = allocate_slots(nodes_of(servers), ResourceRequest(gpus_each, cpus_each)).values()
     slots = sum(found.number for found in seats)
     assert [(found.resources.cpus, found.resources.gpus, slots) for found in seats] == [expected] * len(seats)
 
@@ -51,21 +51,21 @@ def test_more_than_a_server_has_is_refused(
     servers: list[tuple[int, float]], gpus_each: float | None, cpus_each: int | None, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        share_out(nodes_of(servers), Share(gpus_each, cpus_each))
+        allocate_slots(nodes_of(servers), ResourceRequest(gpus_each, cpus_each))
 
 
 def test_what_a_user_may_write() -> None:
-    assert parse_share("auto") == Share()
-    assert parse_share("0.25", 4) == Share(0.25, 4)
-    assert parse_share("A100=0.25, T4=1") == Share(by_type={"A100": 0.25, "T4": 1.0})
+    assert parse_resource_request("auto") == ResourceRequest()
+    assert parse_resource_request("0.25", 4) == ResourceRequest(0.25, 4)
+    assert parse_resource_request("A100=0.25, T4=1") == ResourceRequest(by_type={"A100": 0.25, "T4": 1.0})
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "nan", "much", "A100=", "=1", "A100=1,A100=2", "A100=1.5"])
 def test_what_a_user_may_not_write(text: str) -> None:
     with pytest.raises(InputError, match="--gpus-per-fold-run"):
-        parse_share(text)
+        parse_resource_request(text)
 
 
 def test_a_type_of_gpu_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(InputError, match="types here: T4"):
-        share_out([Node("a", "a", 8, 1.0, "T4")], Share(by_type={"A1OO": 0.5}))
+        allocate_slots([Node("a", "a", 8, 1.0, "T4")], ResourceRequest(by_type={"A1OO": 0.5}))

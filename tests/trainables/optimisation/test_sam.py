@@ -32,7 +32,7 @@ def test_a_climb_goes_rho_far_along_the_gradient_and_returns_bit_for_bit() -> No
     gradient = torch.cat(
         [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
     )
-    sharp.climb()
+    sharp.ascend()
     step = torch.cat([(b - a).flatten() for a, b in zip(before, weights(network), strict=True)])
     assert float(step.norm()) == pytest.approx(0.7, rel=1e-5)
     assert torch.allclose(step, 0.7 * gradient / gradient.norm(), atol=1e-6)
@@ -46,7 +46,7 @@ def test_the_step_follows_the_gradient_from_uphill() -> None:
     weight = nn.Parameter(torch.tensor([2.0]))
     optimizer, sharp = torch.optim.SGD([weight], lr=0.1), SharpnessAware([weight], rho=0.5)
     (weight**2 / 2).sum().backward()
-    sharp.climb()
+    sharp.ascend()
     (weight**2 / 2).sum().backward()
     sharp.return_back()
     optimizer.step()
@@ -58,7 +58,7 @@ def test_a_loss_scale_makes_no_difference_to_the_climb() -> None:
     for scale in (1.0, 2.0**16):
         network = small_network()
         backward(network, scale)
-        SharpnessAware(network.parameters(), rho=0.1).climb()
+        SharpnessAware(network.parameters(), rho=0.1).ascend()
         ends.append(weights(network))
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(*ends, strict=True))
 
@@ -70,7 +70,7 @@ def test_without_a_direction_there_is_no_climb(value: float) -> None:
     sharp = SharpnessAware(network.parameters(), rho=0.5)
     for weight in network.parameters():
         weight.grad = torch.full_like(weight, value)
-    sharp.climb()
+    sharp.ascend()
     assert all(torch.equal(a, b) for a, b in zip(before, weights(network), strict=True))
     sharp.return_back()
 
@@ -81,7 +81,7 @@ def test_a_frozen_parameter_does_not_move() -> None:
     before = weights(network)
     sharp = SharpnessAware(network.parameters(), rho=0.5)
     backward(network)
-    sharp.climb()
+    sharp.ascend()
     moved = [not torch.equal(a, b) for a, b in zip(before, weights(network), strict=True)]
     assert moved == [False, False, True, True, True, True]
 
@@ -90,9 +90,9 @@ def test_two_climbs_in_a_row_are_a_mistake() -> None:
     network = small_network()
     sharp = SharpnessAware(network.parameters(), rho=0.5)
     backward(network)
-    sharp.climb()
+    sharp.ascend()
     with pytest.raises(RuntimeError, match="twice"):
-        sharp.climb()
+        sharp.ascend()
 
 
 def test_a_second_pass_leaves_running_statistics_and_normalises_as_training_does() -> None:
