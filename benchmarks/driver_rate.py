@@ -61,7 +61,7 @@ def race_rate(size: Size, log: Simulation) -> float:
 def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple[float, float]:
     """Reports a second and bytes a report, what goes with it (legs, decisions, proposals) included."""
     study, _ = make_study(folder, size)
-    begun = study.journal_path.stat().st_size
+    begun = study.files.journal.stat().st_size
     race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
     sampler = make_sampler("random", study.space, 0)
     proposed: set[int] = set()
@@ -80,7 +80,7 @@ def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple
             if reports == JOURNAL_REPORTS:
                 break
     seconds = time.perf_counter() - started
-    size_bytes = study.journal_path.stat().st_size - begun
+    size_bytes = study.files.journal.stat().st_size - begun
     study.close()
     return reports / seconds, size_bytes / reports
 

@@ -19,6 +19,7 @@ from orchestrator.execution.worker import LegOrder
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace, categorical, choice, loguniform, uniform
 from orchestrator.storage.checkpoint_files import oof_name, resume_name, weights_name
+from orchestrator.study.header import StudyHeader
 from orchestrator.study.predictions import fold_to_bytes
 from orchestrator.study.study import Study
 
@@ -68,7 +69,7 @@ def open_study(folder: Path, manifest: Manifest, space: SearchSpace) -> tuple[St
     """A new study below `folder`, and what its fold runs would be given."""
     target, frame = space.target, manifest.frame
     plan = build_fold_plan(manifest, space.folds, 0, (target,))
-    header = {"name": manifest.name, "space": space.to_json(), "seed": 0}
+    header = StudyHeader(manifest.name, space.to_json())
     study = Study.create(folder / "study", header, manifest, plan)
     dataset = Dataset(
         root=str(folder),

@@ -1,8 +1,9 @@
-"""Words for people: plurals and shortened lists."""
+"""Words for people: plurals, shortened lists and what a misspelt word may have meant."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 
 def shortened(items: Sequence[str], limit: int = 3) -> str:
@@ -14,3 +15,9 @@ def shortened(items: Sequence[str], limit: int = 3) -> str:
 def counted(number: int, word: str) -> str:
     """1 trial, 2 trials."""
     return f"{number} {word}{'s' * (number != 1)}"
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a refusal of `word`, such as "; did you mean mask?"; empty where no known word is close."""
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -40,7 +40,7 @@ from orchestrator.ensemble.trained_on import TrainedOn
 from orchestrator.ensemble.writing import check_out, write_ensemble
 from orchestrator.evaluation.voting import VOTES
 from orchestrator.progress import progress_bar
-from orchestrator.study.study import newest_study
+from orchestrator.study.finding import find_study
 
 __all__ = ["Ensemble", "main"]
 
@@ -110,19 +110,13 @@ def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Cons
 
 def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
     if arguments.study is None:
-        newest = newest_study(arguments.runs)
+        newest = find_study(None, arguments.runs)
         _say(console, f"study: {newest} (the newest in {arguments.runs})")
         return [newest]
-    paths = [_study_path(given, arguments.runs) for given in arguments.study]
+    paths = [find_study(given, arguments.runs) for given in arguments.study]
     for path in paths:
         _say(console, f"study: {path}")
     return paths
-
-
-def _study_path(given: Path, runs: Path) -> Path:
-    """As given; where that is no study, the one of that name in `runs`."""
-    named = runs / given
-    return named if not (given / "journal.jsonl").exists() and (named / "journal.jsonl").exists() else given
 
 
 def _default_out(studies: Sequence[Path], runs: Path) -> Path:

@@ -55,7 +55,7 @@ class StudyCandidates:
 
     def config(self, trial: CompleteTrial) -> dict[str, Any]:
         """With the defaults of the version that trained it."""
-        return {**self.study.header.get("defaults", {}), **trial.config}
+        return {**self.study.header.defaults, **trial.config}
 
     def validated_with(self) -> set[str]:
         """The members' test-time augmentations."""

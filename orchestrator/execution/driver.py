@@ -75,7 +75,7 @@ class Driver:
         self.study = study
         self._sampler = sampler
         self._dataset = dataset
-        self._seed = study.header["seed"]
+        self._seed = study.header.seed
         self._view = view
         self._keeper = keeper
         self._space = study.space
@@ -168,7 +168,7 @@ class Driver:
         """Brings the disk in line with the journal: what a driver that died had decided but not yet done."""
         stored = {name.partition("/")[0] for name in self.store.names()}  # one listing for all trials
         for status in self.race.statuses():
-            if status.state is State.COMPLETE and not self.study.oof_path(status.trial).exists():
+            if status.state is State.COMPLETE and not self.study.files.oof(status.trial).exists():
                 self._complete(status.trial)
             elif status.state in OUT:
                 self._drop(status.trial, lambda key: str(key) in stored)
@@ -248,7 +248,7 @@ class Driver:
             parts[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch)))
             keep_only_best(self.store, key, best.epoch)
         prediction = assemble(parts, self._dataset.labels, self._dataset.folds)
-        write_prediction(self.study.oof_path(trial), prediction, self._dataset.paths, self._dataset.classes)
+        write_prediction(self.study.files.oof(trial), prediction, self._dataset.paths, self._dataset.classes)
 
 
 def _decided(decision: Decision) -> Decided:

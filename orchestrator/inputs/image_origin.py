@@ -27,10 +27,10 @@ def of_new_study(dataset: Dataset, options: DataOptions) -> Dataset:
 
 def of_study(dataset: Dataset, options: DataOptions, study: Study) -> Dataset:
     """With its image files as they were when the study was begun. Raises ManifestError."""
-    if study.header.get("demo"):  # the cache may have been cleared since, or lie elsewhere now
+    if study.header.demo:  # the cache may have been cleared since, or lie elsewhere now
         drawn = replace(dataset, root=str(draw_demo(options.runs).absolute()))
         return _with_origin(drawn, options, drawn=True, files=None)
-    files = read_files(study.images_path, len(dataset.paths))
+    files = read_files(study.files.images, len(dataset.paths))
     sizes = None if files is None else files.sizes
     # Where the images are gone from their own place, the check of every machine says what it looked at.
     if options.data_root is not None and has_images(Path(dataset.root), dataset.paths, sizes):

@@ -34,6 +34,7 @@ from orchestrator.pseudo_labels.labelling import (
     label_manifest,
     summary,
 )
+from orchestrator.study.finding import find_study
 
 # ---- labels ---------------------------------------------------------------------------------------
 
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:
     _check_arguments(arguments)
-    folder = arguments.ensemble or _newest_ensemble(arguments.study)
+    folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
     ensemble = Ensemble.load(folder)
     console.print(f"ensemble: {folder}", markup=False)
     manifest, which = rows_to_predict(load_manifest(arguments.predict, data_root=arguments.data_root))
@@ -107,7 +108,8 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--ensemble", type=Path, metavar="DIR", help="whose fold models label")
-    add("--study", type=Path, metavar="DIR", help="the same: the newest ensemble in this study's folder")
+    add("--study", type=Path, metavar="DIR", help="the same: the newest ensemble of this study")
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
     add("--predict", required=True, metavar="MANIFEST", help="the images: a manifest or its folder")
     add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
     add("--out", type=Path, required=True, metavar="FILE", help="Parquet to write, for tune --extra")

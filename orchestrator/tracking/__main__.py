@@ -19,7 +19,10 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError, StudyError
 from orchestrator.progress import progress_bar
-from orchestrator.tracking.journal import Runs, Tail
+from orchestrator.study.files import StudyFiles
+from orchestrator.study.finding import find_study
+from orchestrator.study.journal import JournalReader
+from orchestrator.tracking.journal import Runs
 from orchestrator.tracking.mirror import Mirror
 from orchestrator.tracking.position import Position, last_project
 from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode, installed, server
@@ -40,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _mirror(arguments: argparse.Namespace) -> int:
-    study: Path = arguments.study
-    if not (study / "journal.jsonl").is_file():
-        raise StudyError(f"{study} is no study: it has no journal.jsonl; name the folder of one")
+    study = find_study(arguments.study, arguments.runs)
     if not installed():
         raise InputError("wandb is not installed; pip install 'wandb>=0.21,<1', then try again")
     mode, note = choose_mode(arguments.mode)
@@ -58,14 +59,14 @@ def _mirror(arguments: argparse.Namespace) -> int:
     if not _take(lock, stop, wait=arguments.follow):
         return BEHIND
     try:  # one mirror at a time; the one of a driver that was killed may still be sending
-        tail, runs = Tail(study / "journal.jsonl"), Runs()
-        for event in tail.new_events():
+        journal, runs = JournalReader(StudyFiles(study).journal), Runs()
+        for event in journal.new_events():
             runs.observe(event)
         position = Position(study, project, server() if mode == "online" else "offline")
-        mirror = Mirror(runs, position, study, tail.started, project, mode, _say)
+        mirror = Mirror(runs, position, study, journal.started, project, mode, _say)
         _say(f"mirroring {study} to project {project} ({mode})")
         if arguments.follow:
-            _follow(tail, runs, mirror, stop, arguments.parent)
+            _follow(journal, runs, mirror, stop, arguments.parent)
         else:
             _send_now(mirror, stop)
         mirror.close()
@@ -76,11 +77,13 @@ def _mirror(arguments: argparse.Namespace) -> int:
     return BEHIND if left else 0
 
 
-def _follow(tail: Tail, runs: Runs, mirror: Mirror, stop: threading.Event, parent: int | None) -> None:
+def _follow(
+    journal: JournalReader, runs: Runs, mirror: Mirror, stop: threading.Event, parent: int | None
+) -> None:
     """Until a signal says that the study has ended, or until its driver is gone."""
     last = False
     while True:
-        for event in tail.new_events():
+        for event in journal.new_events():
             runs.observe(event)
         mirror.catch_up()
         if last:
@@ -148,7 +151,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m orchestrator.tracking", description=(__doc__ or "").split("\n")[0]
     )
     add = parser.add_argument
-    add("study", type=Path, help="folder of the study, for example runs/age")
+    add("study", type=Path, help="the study: its name or its folder, for example runs/age")
+    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
     add("--project", help="W&B project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")
     add("--mode", choices=("online", "offline"), help="default: WANDB_MODE, else online")
     add("--follow", action="store_true", help="go on until a signal")

@@ -1,13 +1,10 @@
-"""What a mirror needs of a journal: its new lines, and from them where every fold run stands."""
+"""What a mirror needs of a journal: where every fold run stands."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-from orchestrator.core.errors import StudyError
 from orchestrator.core.events import (
     Action,
     Closed,
@@ -21,8 +18,8 @@ from orchestrator.core.events import (
     Proposed,
     Resumed,
     State,
-    from_json,
 )
+from orchestrator.study.header import StudyHeader
 
 FINAL = {
     Action.COMPLETE.value: State.COMPLETE,
@@ -31,41 +28,11 @@ FINAL = {
 }
 
 
-class Tail:
-    """Reads a journal that someone else is writing, whole lines only."""
-
-    def __init__(self, journal: Path) -> None:
-        self._journal = journal
-        self._read = 0  # bytes
-        self.started = 0.0  # unix seconds of the first line
-
-    def new_events(self) -> list[Event]:
-        """Since the last call. Raises StudyError for a line that is none, OSError."""
-        with self._journal.open("rb") as file:
-            file.seek(self._read)
-            data = file.read()
-        lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-        events = []
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                events.append(from_json(record))
-                self.started = self.started or float(record["time"])
-            except (ValueError, KeyError, TypeError) as error:
-                if number == len(lines):
-                    break  # torn, though its newline is there; the study's next driver cuts it off
-                raise StudyError(
-                    f"{self._journal}: not a journal line at byte {self._read}: {error}; correct the file"
-                ) from error
-            self._read += len(line)
-        return events
-
-
 class Runs:
     """Every fold run's configuration, epochs and state, from the journal's events."""
 
     def __init__(self) -> None:
-        self.header: dict[str, Any] = {}
+        self.header = StudyHeader("", {})
         self.configs: dict[int, dict[str, Any]] = {}
         self.epochs: dict[FoldRunKey, dict[int, EpochEnded]] = defaultdict(dict)
         self.errors: dict[FoldRunKey, str] = {}
@@ -75,7 +42,7 @@ class Runs:
 
     def observe(self, event: Event) -> None:
         if isinstance(event, Opened):
-            self.header = event.header
+            self.header = StudyHeader.from_json(event.header)
         elif isinstance(event, Proposed):
             self.configs[event.trial] = event.config
         elif isinstance(event, LegStarted):
@@ -124,6 +91,6 @@ class Runs:
 
     def best(self, key: FoldRunKey) -> EpochEnded | None:
         """The best epoch, the earliest of equals."""
-        sign = 1.0 if self.header["space"]["mode"] == "max" else -1.0
+        sign = 1.0 if self.header.mode == "max" else -1.0
         epochs = self.epochs[key].values()
         return max(epochs, key=lambda item: (sign * item.score, -item.epoch), default=None)

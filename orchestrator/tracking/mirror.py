@@ -101,7 +101,8 @@ class Mirror:
     def _init(self, key: FoldRunKey) -> Any:
         import wandb
 
-        name, identity = str(self._runs.header["name"]), run_id(self._runs.header["name"], self._started, key)
+        name = self._runs.header.name
+        identity = run_id(name, self._started, key)
         before = self._folders(identity)
         try:
             run = wandb.init(
@@ -135,7 +136,7 @@ class Mirror:
         return set((self._study / "wandb").glob(f"run-*-{identity}"))
 
     def _values(self, epoch: EpochEnded) -> dict[str, float]:
-        values = {**epoch.metrics, self._runs.header["space"]["metric"]: epoch.score}
+        values = {**epoch.metrics, self._runs.header.metric: epoch.score}
         return {**values, "epoch_seconds": epoch.seconds} if epoch.seconds else values
 
     def _finish(self, item: tuple[FoldRunKey, Any]) -> tuple[FoldRunKey, str | None]:
@@ -151,7 +152,7 @@ class Mirror:
         best = self._runs.best(key)
         summary: dict[str, Any] = {"state": self._runs.state(key).value, "reason": self._runs.reason(key)}
         if best is not None:
-            summary |= {f"best_{self._runs.header['space']['metric']}": best.score, "best_epoch": best.epoch}
+            summary |= {f"best_{self._runs.header.metric}": best.score, "best_epoch": best.epoch}
         if key in self._runs.errors:
             summary["error"] = self._runs.errors[key]
         return summary

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from orchestrator.budget import Bounds, Budget, BudgetController, least_fold_epochs
 from orchestrator.core.errors import StudyError
-from orchestrator.core.events import BudgetSpent, Extended
+from orchestrator.core.events import BudgetSpent
 from orchestrator.race.contract import Race
+from orchestrator.study.header import BudgetHeader
 from orchestrator.study.study import Study
 from orchestrator.tune.plan import planned
 from orchestrator.tune.request import PreparedStudy, Request
@@ -18,19 +18,14 @@ def requested_budget(request: Request) -> Budget:
     return Budget(request.max_fold_epochs, request.time_budget)
 
 
-def header_of(request: Request, cohort: int) -> dict[str, Any]:
-    """What a new study keeps of it: fold-epochs are counted over all its sessions, time is not.
-
-    cohort: trials the space asks for, before a budget changed their number; as many may come at once later.
-    """
-    given = request.trials is not None
-    return {"budget": {"fold_epochs": request.max_fold_epochs, "trials_given": given, "cohort": cohort}}
+def header_of(request: Request, cohort: int) -> BudgetHeader:
+    """What a new study keeps of it. cohort: trials the space asks for."""
+    return BudgetHeader(request.max_fold_epochs, request.trials is not None, cohort)
 
 
 def budget_of(request: Request, study: Study) -> Budget:
     """As asked for now, else as the study began."""
-    kept = study.header.get("budget", {})
-    return Budget(request.max_fold_epochs or kept.get("fold_epochs"), request.time_budget)
+    return Budget(request.max_fold_epochs or study.header.budget.fold_epochs, request.time_budget)
 
 
 def is_spent(study: Study) -> bool:
@@ -64,16 +59,13 @@ def check_budget(request: Request, study: Study, race: Race) -> None:
 
 def bounds_of(study: Study, slots: int, most: int | None = None) -> Bounds:
     space = study.space
-    trials = max((item.trials for item in study.events if isinstance(item, Extended)), default=space.trials)
-    # Journals of before it was kept have none.
-    cohort = study.header.get("budget", {}).get("cohort", space.trials)
-    return Bounds(space.finalists, space.folds, space.max_t, slots, trials, cohort, most)
+    return Bounds(space.finalists, space.folds, space.max_t, slots, study.trials, study.header.cohort, most)
 
 
 def most_trials(request: Request, study: Study, limit: int | None) -> int | None:
     """Trials there may be in all; None: as many as the budget affords. limit: of the sampler."""
-    given = request.trials is not None or study.header.get("budget", {}).get("trials_given", False)
-    numbers = [bounds_of(study, slots=1).trials if given else None, limit]
+    given = request.trials is not None or study.header.budget.trials_given
+    numbers = [study.trials if given else None, limit]
     return min((number for number in numbers if number is not None), default=None)
 
 
@@ -100,7 +92,7 @@ def keeper_for(
     if not budget.given or is_spent(study):
         return None
     bounds = bounds_of(study, ready.backend.slots, most_trials(request, study, limit))
-    rule = study.header["rule"]
+    rule = study.header.rule
     return BudgetController(
         race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs
     )

@@ -18,7 +18,8 @@ from orchestrator.storage import (
     with_short_timeouts,
 )
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.study import Study, has_journal
+from orchestrator.study.journal import has_journal
+from orchestrator.study.study import Study
 from orchestrator.tune.request import Request
 
 
@@ -56,7 +57,7 @@ def _give_back(store: CheckpointStore, place: str | None, folder: Path) -> None:
 
 def refuse_another_place(request: Request, study: Study) -> None:
     """Raises StudyError when --storage is not where the study's checkpoints are."""
-    place, own = place_of(request), study.header.get("storage")
+    place, own = place_of(request), study.header.storage
     if place is not None and place != own:
         raise StudyError(
             f"--storage {place}: study {study.path} keeps its checkpoints in {own or 'its own folder'}; "
@@ -66,7 +67,7 @@ def refuse_another_place(request: Request, study: Study) -> None:
 
 def ask_store(study: Study) -> None:
     """Whether the place given with --storage can be used now, as for a new study. Raises StorageError."""
-    if study.header.get("storage") is not None:
+    if study.header.storage is not None:
         probe(with_short_timeouts(study.store()))
 
 

@@ -30,7 +30,9 @@ from orchestrator.sampling.configs_to_try import checked_tries
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, resolve_space
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.study import Study, has_journal
+from orchestrator.study.header import StudyHeader
+from orchestrator.study.journal import has_journal
+from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import header_of, requested_budget
 from orchestrator.tune.checkpoint_place import new_store, place_of
 from orchestrator.tune.plan import fit_to_budget
@@ -74,28 +76,28 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     say(rows_line(manifest, dataset, space))
     dataset = image_origin.of_new_study(dataset, request)
     prepare(space, accepted, backend, dataset, store)
-    header = {
-        "name": name,
-        "space_name": path.stem,
-        "space_file": str(path),
-        "space": space.to_json(),
+    header = StudyHeader(
+        name=name,
+        space_name=path.stem,
+        space_file=str(path),
+        space=space.to_json(),
         # A later version's defaults must not change what this study's models are.
-        "defaults": {name: item.default for name, item in accepted.items()},
-        "scale": scale,
-        "seed": seed,
-        "rule": rule,
-        "race": VERSION,
-        "sampler": sampler_name,
-        "tries": tries,
-        "fold_order": np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
-        "demo": request.data is None,
-        "storage": place,
-        **header_of(request, cohort),
+        defaults={name: item.default for name, item in accepted.items()},
+        scale=scale,
+        seed=seed,
+        rule=rule,
+        rule_version=VERSION,
+        sampler=sampler_name,
+        tries=tries,
+        fold_order=np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
+        demo=request.data is None,
+        storage=place,
+        budget=header_of(request, cohort),
         **rows.header,
-        "fold_plan": plan.fingerprint,
-        "classes": list(space.target.classes),
-        "versions": {"python": platform.python_version()},
-    }
+        fold_plan=plan.fingerprint,
+        classes=list(space.target.classes),
+        versions={"python": platform.python_version()},
+    )
     images = None if dataset.origin is None else dataset.origin.files
     study = Study.create(folder, header, manifest, plan, images)
     stack.callback(study.close)

@@ -14,7 +14,8 @@ from orchestrator.race import VERSION
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
 from orchestrator.space.loading import resolve_space
-from orchestrator.study.study import Study, newest_study
+from orchestrator.study.finding import find_study
+from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
 from orchestrator.tune.checkpoint_place import ask_store, refuse_another_place, remove_partial_files
 from orchestrator.tune.new_study import check, open_for, prepare
@@ -23,7 +24,7 @@ from orchestrator.tune.request import PreparedStudy, Request
 
 def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> PreparedStudy:
     """The study to resume, its lock held. Raises InputError; nothing is written."""
-    folder = _study_to_resume(request)
+    folder = find_study(request.study, request.runs)
     _refuse_changes(request, folder)
     study = Study.open(folder)
     stack.callback(study.close)
@@ -32,7 +33,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     ask_store(study)  # before --trials takes effect
     remove_partial_files(study.store())
     space = study.space
-    say(f"study: {folder} (space {study.header['space_name']}, {size(space)})")
+    say(f"study: {folder} (space {study.header.space_name}, {size(space)})")
     if study.cut_bytes:
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     if request.space is not None:
@@ -43,13 +44,6 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     )
     prepare(space, check(space, backend), backend, dataset, study.store())
     return PreparedStudy(study, space, dataset, backend)
-
-
-def _study_to_resume(request: Request) -> Path:
-    if request.study is None:
-        return newest_study(request.runs)
-    folder = request.runs / request.study
-    return folder if folder.exists() or not Path(request.study).exists() else Path(request.study)
 
 
 def _refuse_changes(request: Request, folder: Path) -> None:
@@ -75,15 +69,15 @@ def _refuse_changes(request: Request, folder: Path) -> None:
 
 def _same_space(request: Request, study: Study) -> None:
     path = resolve_space(request.space or "")
-    if path.stem != study.header["space_name"]:
+    if path.stem != study.header.space_name:
         raise StudyError(
-            f"--space {path} is not the space of study {study.path} ({study.header['space_name']}); "
+            f"--space {path} is not the space of study {study.path} ({study.header.space_name}); "
             "leave --space out, or name the study of that space with --study"
         )
 
 
 def _same_race(study: Study) -> None:
-    version = study.header.get("race", 1)
+    version = study.header.rule_version
     if version != VERSION:
         raise StudyError(
             f"study {study.path} was begun by an earlier version of the race (version {version}, this is "
@@ -105,9 +99,7 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
 
 
 def _extension(request: Request, study: Study, sampler: Sampler) -> list[Extended]:
-    now = max(
-        (item.trials for item in study.events if isinstance(item, Extended)), default=study.space.trials
-    )
+    now = study.trials
     if request.trials is None or request.trials == now:
         return []
     if request.trials < now:

@@ -54,7 +54,7 @@ def run_search(
         complete = study.complete_trials()
     if not complete:
         raise NoCompleteTrialError(
-            f"study {study.path} ended without a complete trial; the reasons are in {study.journal_path}"
+            f"study {study.path} ended without a complete trial; the reasons are in {study.files.journal}"
         )
     return Result(study.path, complete, clock() - started)
 
@@ -62,20 +62,19 @@ def run_search(
 def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Callable[[], float]) -> None:
     study = ready.study
     header = study.header
-    # Journals of before there were tries have none.
-    sampler = make_sampler(header["sampler"], ready.space, header["seed"], header.get("tries", ()))
+    sampler = make_sampler(header.sampler, ready.space, header.seed, header.tries)
     race = _rebuild_race(study, ready.space)
     if request.resume:
         record_resume(request, study, race, sampler, say)
     else:
         goes_on = goes_on_until_the_end(request, study, sampler.limit)
-        slots, seed = ready.backend.slots, header["seed"]
-        say(plan_text(ready.space, header["rule"], slots, seed, requested_budget(request), goes_on))
+        slots, seed = ready.backend.slots, header.seed
+        say(plan_text(ready.space, header.rule, slots, seed, requested_budget(request), goes_on))
     _drive(ready, race, sampler, request, say, elapsed)
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
-    race = make_race(study.header["rule"], **numbers_of(space, tuple(study.header["fold_order"])))
+    race = make_race(study.header.rule, **numbers_of(space, tuple(study.header.fold_order)))
     replay(race, study)
     return race
 
@@ -101,7 +100,7 @@ def _drive(
         say(note)
     view = StudyView(
         race,
-        study_name=study.header["name"],
+        study_name=study.header.name,
         metric=space.metric,
         mode=space.mode,
         slots=backend.slots,

@@ -39,7 +39,8 @@ from orchestrator.inputs.rows import draw_demo
 from orchestrator.pseudo_labels.__main__ import main as label
 from orchestrator.space import SearchSpace, age_bins, categorical
 from orchestrator.study import study as study_module
-from orchestrator.study.study import Study, has_journal
+from orchestrator.study.journal import has_journal
+from orchestrator.study.study import Study
 from orchestrator.tune import Interrupted
 from orchestrator.tune.__main__ import _resume, main, parser
 from orchestrator.tune.request import Request
@@ -508,7 +509,7 @@ def test_a_search_notes_its_images_and_refuses_to_go_on_with_other_ones(
     asked = ("--space", space_file, "--data", table, "--study", "a", "--scale", "smoke")
     assert tune(runs, *asked) == 0
     study = Study.read(runs / "a")
-    files = read_files(study.images_path, 60)
+    files = read_files(study.files.images, 60)
     assert files is not None and files.root == str(table.parent) and len(files.digests) == 60
     image = table.parent / "p07-0.png"
     before = image.read_bytes()
@@ -543,7 +544,7 @@ def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
     asked = ("--space", space_file, "--data", table, "--study", "a", "--smoke")
     assert tune(runs, *asked, *wrong) == 2 and not (runs / "a").exists()
     assert tune(runs, *asked) == 0
-    journal = Study.read(runs / "a").journal_path.read_bytes()
+    journal = Study.read(runs / "a").files.journal.read_bytes()
     assert ensemble(["--study", str(runs / "a")]) == 0
     capsys.readouterr()
     commands: list[Callable[[], int]] = [
@@ -557,7 +558,7 @@ def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
     for command in commands:
         assert command() == 2
         assert f"--data-root {tmp_path}/mistyped is no folder here" in capsys.readouterr().err
-    assert Study.read(runs / "a").journal_path.read_bytes() == journal
+    assert Study.read(runs / "a").files.journal.read_bytes() == journal
 
 
 def test_a_study_exists_only_with_the_record_of_its_images(
@@ -575,7 +576,7 @@ def test_a_study_exists_only_with_the_record_of_its_images(
     assert not has_journal(runs / "a")
     monkeypatch.setattr(study_module, "write_files", write)
     assert tune(runs, *asked) == 0
-    assert read_files(Study.read(runs / "a").images_path, 60) is not None
+    assert read_files(Study.read(runs / "a").files.images, 60) is not None
 
 
 def test_a_table_is_searched_and_predicted_with_its_images_elsewhere(

@@ -295,7 +295,7 @@ def test_the_written_table_loads_as_it_was_made(whole: Path, unlabelled: Path, t
         (["--ensemble", "x", "--study", "y"], "give --ensemble DIR or --study DIR"),
         (["--ensemble", "x", "--threshold", "0"], "--threshold 0: give a probability"),
         (["--ensemble", "x", "--threshold", "nan"], "--threshold nan: give a probability"),
-        (["--study", "absent"], "absent holds no ensemble; make one with"),
+        (["--study", "absent"], "absent is no study, nor is there one of that name in runs"),
         (["--ensemble", "absent"], "absent is no ensemble"),
         (["--ensemble", "x", "--out", "labels.csv"], "name a .parquet file"),
     ],

@@ -19,6 +19,7 @@ from orchestrator.data.targets import Given, Joint, Target
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.space import SearchSpace, categorical, joint
 from orchestrator.space.condition import condition_mask
+from orchestrator.study.header import StudyHeader
 from orchestrator.study.study import Study
 
 TINT = categorical("tint", ["red", "blue"])
@@ -84,7 +85,7 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
         trainable=plan.trainable, target=plan.target, params={"lr": 0.5}, folds=plan.folds, max_t=plan.epochs,
         finalists=plan.finalists, joint=joint_label, given=plan.given, stratify=(BOTH,),
     )  # fmt: skip
-    study = Study.create(path, {"name": path.name, "space": space.to_json()}, manifest, folds)
+    study = Study.create(path, StudyHeader(path.name, space.to_json()), manifest, folds)
     dataset = Dataset(
         str(manifest.root), tuple(manifest.frame["path"]), space.target.encode(manifest.frame), folds.folds,
         space.target.classes, space.metric, space.mode, manifest.fingerprint, str(path),

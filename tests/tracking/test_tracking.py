@@ -27,9 +27,10 @@ from orchestrator.core.events import (
     State,
     to_json,
 )
+from orchestrator.study.journal import JournalReader
 from orchestrator.tracking import Tracker, settings, tracker
 from orchestrator.tracking.__main__ import main
-from orchestrator.tracking.journal import Runs, Tail
+from orchestrator.tracking.journal import Runs
 from orchestrator.tracking.mirror import FIRST_PAUSE_S, Mirror, run_id
 from orchestrator.tracking.position import Position, last_project
 
@@ -113,7 +114,7 @@ def test_the_best_epoch_is_the_earliest_of_equals(mode: str, epoch: int) -> None
 
 def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path: Path) -> None:
     study = write(tmp_path / "s", opened())
-    tail = Tail(study / "journal.jsonl")
+    tail = JournalReader(study / "journal.jsonl")
     assert tail.new_events() == [opened()]
     line = json.dumps({"time": 1.0, **to_json(Resumed())}) + "\n"
     for part, events in ((line[:9], []), (line[9:], [Resumed()])):
@@ -126,9 +127,20 @@ def test_a_corrupt_line_in_the_middle_is_named(tmp_path: Path) -> None:
     study = write(tmp_path / "s", opened())
     with (study / "journal.jsonl").open("a") as file:
         file.write("{broken\n")
-    tail = Tail(write(study, Resumed()) / "journal.jsonl")
-    with pytest.raises(StudyError, match=r"journal\.jsonl: not a journal line at byte \d+"):
+    tail = JournalReader(write(study, Resumed()) / "journal.jsonl")
+    with pytest.raises(StudyError, match=r"journal\.jsonl:2: not a journal line at byte \d+"):
         tail.new_events()
+
+
+@pytest.mark.parametrize("torn", ["3", "[]", '"text"', "{}", '{"event": "epoch_en'])
+def test_a_last_line_that_is_no_event_is_left_until_it_is_whole(tmp_path: Path, torn: str) -> None:
+    """The next driver cuts it off; the mirror sends what came before it."""
+    study = write(tmp_path / "s", opened(), *leg(3, 1, 0.1))
+    with (study / "journal.jsonl").open("a") as file:
+        file.write(f"{torn}\n")
+    tail = JournalReader(study / "journal.jsonl")
+    assert tail.new_events() == [opened(), *leg(3, 1, 0.1)]
+    assert tail.new_events() == []
 
 
 # ---- where to -------------------------------------------------------------------------------------

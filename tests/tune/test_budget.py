@@ -290,7 +290,7 @@ def test_a_study_ends_in_time_and_replays_to_the_same_state(
     assert only_the_best_are_kept(study)
     told = events(runs / "a", "shortened") + events(runs / "a", "budget_spent")
     assert told
-    race = make_race(study.header["rule"], **numbers_of(study.space, tuple(study.header["fold_order"])))
+    race = make_race(study.header.rule, **numbers_of(study.space, tuple(study.header.fold_order)))
     replay(race, study)
     assert race.done
     complete = {trial for trial, state in states(race).items() if state is State.COMPLETE}

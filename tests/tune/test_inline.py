@@ -50,7 +50,7 @@ def test_out_of_fold_rows_cover_the_manifest_once_and_score_as_the_journal_says(
     study = Study.read(runs / "a")
     plan = study.fold_plan()
     for trial in study.complete_trials():
-        prediction, classes = read_prediction(study.oof_path(trial.number))
+        prediction, classes = read_prediction(study.files.oof(trial.number))
         assert classes == ("red", "blue")
         assert prediction.rows.tolist() == list(range(60))
         assert (prediction.folds == plan.folds).all()
@@ -107,8 +107,8 @@ def test_a_driver_that_dies_anywhere_is_continued_bit_for_bit(
     whole, cut = Study.read(runs / "whole"), Study.read(runs / "cut")
     assert cut.complete_trials() == whole.complete_trials()
     for trial in whole.complete_trials():
-        expected, _ = read_prediction(whole.oof_path(trial.number))
-        found, _ = read_prediction(cut.oof_path(trial.number))
+        expected, _ = read_prediction(whole.files.oof(trial.number))
+        found, _ = read_prediction(cut.files.oof(trial.number))
         assert np.array_equal(expected.probabilities, found.probabilities)
     assert cut.store().names() == whole.store().names()
 
@@ -166,7 +166,7 @@ def test_a_study_of_another_version_of_the_race_is_not_continued(
     path = runs / "a" / "journal.jsonl"
     first, rest = path.read_text().split("\n", 1)
     opened = json.loads(first)
-    assert opened["header"].pop("race") == VERSION
+    assert opened["header"].pop("rule_version") == VERSION
     path.write_text(f"{json.dumps(opened)}\n{rest}")
     before = path.read_text()
     capsys.readouterr()

@@ -19,6 +19,7 @@ from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
+from orchestrator.study.header import StudyHeader
 from orchestrator.study.study import Study
 from tests.support.helpers import events
 
@@ -61,9 +62,7 @@ def study(tmp_path: Path) -> Study:
     space = SearchSpace("tests.pixel_trainable:PixelTrainable", target, {"lr": uniform(0, 1)}, folds=2)
     manifest = Manifest(frame, tmp_path, "drawn")
     plan = build_fold_plan(manifest, 2, 0, (target,))
-    return Study.create(
-        tmp_path / "study", {"name": "s", "space": space.to_json(), "seed": 0}, manifest, plan
-    )
+    return Study.create(tmp_path / "study", StudyHeader("s", space.to_json()), manifest, plan)
 
 
 def crew_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:

@@ -1,0 +1,42 @@
+"""Which study a user meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.core.errors import StudyError
+from orchestrator.core.text import shortened, suggestion
+from orchestrator.study.journal import FILE, has_journal, time_begun
+
+_BEGIN = "run `python -m orchestrator.tune --space SPACE` first"
+
+
+def find_study(named: str | Path | None, runs: Path) -> Path:
+    """The folder of the study of that name in `runs`, or at that path; None: the one that started last.
+
+    Raises StudyError.
+    """
+    if named is None:
+        return _newest_study(runs)
+    for folder in (runs / named, Path(named)):
+        if has_journal(folder):
+            return folder
+    raise StudyError(f"{named} is no study, nor is there one of that name in {runs}{_way_out(named, runs)}")
+
+
+def _newest_study(runs: Path) -> Path:
+    started = {path: begun for path in _studies(runs) if (begun := time_begun(path)) is not None}
+    if not started:
+        raise StudyError(f"no study in {runs}; {_BEGIN}, or name one with --study")
+    return max(started, key=lambda path: started[path])
+
+
+def _studies(runs: Path) -> list[Path]:
+    return sorted(path.parent for path in runs.glob(f"*/{FILE}") if has_journal(path.parent))
+
+
+def _way_out(named: str | Path, runs: Path) -> str:
+    names = [path.name for path in _studies(runs)]
+    if not names:
+        return f"; {_BEGIN}"
+    return suggestion(Path(named).name, names) or f"; it has {shortened(names)}"

@@ -1,0 +1,130 @@
+"""The journal of a study: one event a line, only ever appended to, fsynced before anything follows from it.
+
+Its driver writes it while others may read it, so the last line may be torn; readers leave it out, and the
+next driver cuts it off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.core.errors import StorageError, StudyError
+from orchestrator.core.events import Event, from_json, to_json
+
+FILE = "journal.jsonl"
+
+
+def has_journal(folder: Path) -> bool:
+    """Whether a study was begun there: the first line of its journal is whole."""
+    return _first_line(folder / FILE).endswith(b"\n")
+
+
+def time_begun(folder: Path) -> float | None:
+    """Unix seconds when the study began; None where its journal cannot be read."""
+    try:
+        return _parse(_first_line(folder / FILE))[1]
+    except ValueError:
+        return None
+
+
+class JournalReader:
+    """Reads a journal from its beginning, and again what was added since."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lines = 0
+        self.bytes_read = 0  # of the lines that gave events
+        self.started = 0.0  # unix seconds of the first line
+
+    def new_events(self) -> list[Event]:
+        """Events of the whole lines since the last call. Raises StudyError for a line that is none, OSError.
+
+        A last line that cannot be read is torn, though it may have its newline, and left for the next call.
+        """
+        with self._path.open("rb") as file:
+            file.seek(self.bytes_read)
+            lines = file.read().split(b"\n")[:-1]
+        events = []
+        for number, line in enumerate(lines, start=1):
+            try:
+                event, when = _parse(line)
+            except ValueError as error:
+                if number == len(lines):
+                    break
+                raise StudyError(self._broken(error)) from error
+            events.append(event)
+            self.started = self.started or when
+            self.bytes_read += len(line) + 1
+            self._lines += 1
+        return events
+
+    def _broken(self, error: ValueError) -> str:
+        line = f"{self._path}:{self._lines + 1}"
+        return (
+            f"{line}: not a journal line at byte {self.bytes_read} ({error});\nrestore "
+            f"the file from a copy, or cut it there (head -n {self._lines}) and lose what came after"
+        )
+
+
+class JournalWriter:
+    """Appends to a journal whose study's lock is held; the file is made by the first event."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+
+    def append(self, *events: Event) -> None:
+        """Writes and fsyncs the events before returning. Raises StorageError (nothing half is kept)."""
+        now = round(time.time(), 3)
+        data = "".join(_lines(now, events)).encode()
+        try:
+            if self._file is None:
+                self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            _append_whole(self._file, data)
+        except OSError as error:
+            raise StorageError(
+                f"cannot write {self._path}: {error.strerror}; correct that, then continue with --resume"
+            ) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _parse(line: bytes) -> tuple[Event, float]:
+    """The event of a line and its time, unix seconds. Raises ValueError for anything else."""
+    try:
+        record = json.loads(line)
+        return from_json(record), float(record["time"])
+    except (KeyError, TypeError, AttributeError) as error:  # JSON, but no event of this version
+        raise ValueError(repr(error)) from error
+
+
+def _lines(now: float, events: tuple[Event, ...]) -> Iterator[str]:
+    for event in events:
+        yield json.dumps({"time": now, **to_json(event)}, allow_nan=False) + "\n"
+
+
+def _append_whole(file: int, data: bytes) -> None:
+    """Appends and fsyncs; what was written of it is taken back when it doesn't fit."""
+    size = os.fstat(file).st_size
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(file, view) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, size)
+        raise
+
+
+def _first_line(journal: Path) -> bytes:
+    if not journal.is_file():
+        return b""
+    with journal.open("rb") as file:
+        return file.readline()
