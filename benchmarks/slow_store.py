@@ -25,7 +25,7 @@ EPOCHS, EPOCH_S, FILE_S = 6, 1.0, 0.5
 
 
 class SlowStore(DirectoryStore):
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         threading.Event().wait(FILE_S)
         super().put(name, data)
 

@@ -35,7 +35,7 @@ from benchmarks.no_op import NoOp
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import EpochEnded, Leg
 from orchestrator.core.trainable import Resources
-from orchestrator.execution.on_ray.head_store import share
+from orchestrator.execution.on_ray.head_store import store_for_workers
 from orchestrator.execution.worker import FoldRunWorker, LegOrder
 from orchestrator.storage import DirectoryStore, UriStore
 from orchestrator.storage.contract import CheckpointStore
@@ -208,7 +208,7 @@ def main(rounds: int = 9, legs: int = 3, epoch_s: float = 10.0) -> None:
         worker = Worker.options(scheduling_strategy=pinned).remote(drawn_dataset(folder, 42, 32))
         stores: dict[str, CheckpointStore] = {
             "directory": DirectoryStore(folder / "directory"),
-            "head-node store": share(DirectoryStore(folder / "head")),
+            "head-node store": store_for_workers(DirectoryStore(folder / "head")),
             "S3 (moto, loopback)": UriStore(bucket),
         }
         if rounds:

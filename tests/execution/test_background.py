@@ -19,6 +19,7 @@ from orchestrator.core.trainable import Config, Parameter, Resources
 from orchestrator.execution.background_writer import Writer
 from orchestrator.execution.worker import FoldRunWorker, LegOrder, StorageFailed
 from orchestrator.storage.checkpoint_files import resume_name
+from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
 
 WAIT_S = 20.0  # only ever used up by a failing test
@@ -89,7 +90,7 @@ class Counting:
         raise TypeError("nothing to predict with")
 
 
-class Store:
+class Store(CheckpointStore):
     """In memory. seconds: by which a write moves the clock; gate: what a write of epoch 2 waits for."""
 
     def __init__(self, clock: Clock, seconds: float = 0.0, gate: threading.Event | None = None) -> None:
@@ -98,13 +99,13 @@ class Store:
         self.order: list[str] = []
         self.full = False
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         if self._gate is not None and "e0002" in name and not self._gate.wait(WAIT_S):
             raise StorageError("epoch 3 was not trained while epoch 2 was written")
         if self.full:
             raise StorageError("disk full")
         self._clock.now += self._seconds
-        self.files[name] = data
+        self.files[name] = bytes(data)
         self.order.append(name)
 
     def get(self, name: str) -> bytes:

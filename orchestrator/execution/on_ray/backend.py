@@ -12,7 +12,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.trainable import Parameter
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import cluster
-from orchestrator.execution.on_ray.head_store import share as share_store
+from orchestrator.execution.on_ray.head_store import store_for_workers
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler, new_node_pool
 from orchestrator.execution.on_ray.node_setup import NodeMonitor, NodeSetup, prepare_nodes
 from orchestrator.execution.on_ray.slots import ResourceRequest, allocate_slots
@@ -46,7 +46,7 @@ class OnRay:
     ) -> None:
         """Makes every node with seats ready. Raises InputError naming those that cannot be."""
         own = ray.get_runtime_context().get_node_id()
-        reached = share_store(store) if self._joined else store
+        reached = store_for_workers(store) if self._joined else store
         self._job = NodeSetup(trainable, dataset, values, reached, gather(trainable), own)
         ready = prepare_nodes([self._nodes[node] for node in self._seats], self._job, progress)
         self._seats = {node.id: self._seats[node.id] for node in ready}
