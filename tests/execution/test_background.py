@@ -17,7 +17,7 @@ from orchestrator.core.errors import StorageError
 from orchestrator.core.events import EpochEnded, Leg, LegFailed
 from orchestrator.core.trainable import Config, Parameter, Resources
 from orchestrator.execution.background_writer import Writer
-from orchestrator.execution.worker import FoldRunWorker, LegOrder, StorageFailed
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment, StorageFailed
 from orchestrator.storage.checkpoint_files import resume_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
@@ -141,8 +141,8 @@ def worker_on(store: Store, clock: Clock) -> FoldRunWorker:
     return FoldRunWorker(dataset, f"{__name__}:Counting", store, clock=clock)
 
 
-def order(fold: int = 0, start: int = 0, end: int = 4) -> LegOrder:
-    return LegOrder(Leg(0, fold, start, end), {}, 4, 0, None)
+def order(fold: int = 0, start: int = 0, end: int = 4) -> LegAssignment:
+    return LegAssignment(Leg(0, fold, start, end), {}, 4, 0, None)
 
 
 def test_where_writing_is_slow_the_next_epoch_trains_meanwhile(clock: Clock) -> None:
