@@ -31,7 +31,7 @@ from orchestrator.execution.on_ray import cluster
 from orchestrator.execution.on_ray.backend import OnRay
 from orchestrator.execution.on_ray.slots import ResourceRequest
 from orchestrator.execution.on_ray.tune_adapter import encode
-from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
@@ -69,7 +69,7 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
 def seconds_on_tune(study: Study, dataset: Dataset, trials: int, slots: int) -> float:
     race = make_race("exhaustive", trials=trials, folds=FOLDS, max_t=1)
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
-    here = OnRay(ResourceRequest(cpus=1), joined=False)
+    here = OnRay(ResourceRequest(cpus=1), shares_disk=True)
     assert here.slots == slots
     here.prepare(TRAINABLE, dataset, {}, driver.store, lambda done, total: None)
     started = time.perf_counter()
@@ -82,14 +82,14 @@ class Bare:
     def __init__(self, dataset: Dataset, root: Path) -> None:
         self._worker = FoldRunWorker(dataset, TRAINABLE, DirectoryStore(root))
 
-    def run(self, order: LegOrder) -> str:
+    def run(self, order: LegAssignment) -> str:
         self._worker.start(order)
         return encode(self._worker.step())
 
 
 def seconds_in_a_pool(dataset: Dataset, root: Path, trials: int, slots: int) -> float:
     orders = [
-        LegOrder(Leg(trial, fold, 0, 1), {"lr": 0.1}, 1, trial, None)
+        LegAssignment(Leg(trial, fold, 0, 1), {"lr": 0.1}, 1, trial, None)
         for trial in range(trials)
         for fold in range(FOLDS)
     ]

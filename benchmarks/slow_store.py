@@ -18,14 +18,14 @@ from benchmarks.drawn_data import drawn_dataset
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import EpochEnded, Leg
 from orchestrator.execution import background_writer as background
-from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.storage import DirectoryStore
 
 EPOCHS, EPOCH_S, FILE_S = 6, 1.0, 0.5
 
 
 class SlowStore(DirectoryStore):
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         threading.Event().wait(FILE_S)
         super().put(name, data)
 
@@ -33,7 +33,7 @@ class SlowStore(DirectoryStore):
 def seconds(dataset: Dataset, root: Path, slow: float) -> float:
     """Of one leg, where writing counts as slow from the share `slow` of an epoch on."""
     worker = FoldRunWorker(dataset, "benchmarks.waiting:Waiting", SlowStore(root))
-    worker.start(LegOrder(Leg(0, 0, 0, EPOCHS), {"lr": 0.1}, EPOCHS, 0, None))
+    worker.start(LegAssignment(Leg(0, 0, 0, EPOCHS), {"lr": 0.1}, EPOCHS, 0, None))
     with patch.object(waiting, "EPOCH_S", EPOCH_S), patch.object(background, "SLOW", slow):
         started = time.perf_counter()
         outcomes = [worker.step() for _ in range(EPOCHS)]

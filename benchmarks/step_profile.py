@@ -38,7 +38,7 @@ def run_case(name: str, cpus: int, augment: str, clock: Callable[[], float]) -> 
     from benchmarks.stopwatch import NETWORK, Stopwatch
     from orchestrator.core.events import EpochEnded, Leg
     from orchestrator.core.trainable import Resources
-    from orchestrator.execution.worker import FoldRunWorker, LegOrder
+    from orchestrator.execution.worker import FoldRunWorker, LegAssignment
     from orchestrator.storage import DirectoryStore
 
     config = {**CASES[name], "augment": augment, "optimizer": "adamw", "lr": 1e-3}
@@ -47,7 +47,7 @@ def run_case(name: str, cpus: int, augment: str, clock: Callable[[], float]) -> 
         dataset = drawn_dataset(Path(folder), PEOPLE[size], size)
         trainable = "trainables.image_classifier:ImageClassifier"
         worker = FoldRunWorker(dataset, trainable, DirectoryStore(Path(folder) / "store"), Resources(cpus))
-        worker.start(LegOrder(Leg(0, 0, 0, 2), config, 2, SEED, None))
+        worker.start(LegAssignment(Leg(0, 0, 0, 2), config, 2, SEED, None))
         warm = worker.step()
         assert isinstance(warm, EpochEnded), warm
         with Stopwatch(clock) as watch:

@@ -35,8 +35,8 @@ from benchmarks.no_op import NoOp
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import EpochEnded, Leg
 from orchestrator.core.trainable import Resources
-from orchestrator.execution.on_ray.head_store import share
-from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.execution.on_ray.head_store import store_for_workers
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.storage import DirectoryStore, UriStore
 from orchestrator.storage.contract import CheckpointStore
 
@@ -107,7 +107,7 @@ class Worker:
         from benchmarks.storage import Heavy as Trained  # the class that FoldRunWorker imports
 
         worker = FoldRunWorker(self._dataset, "benchmarks.storage:Heavy", store, Resources())
-        worker.start(LegOrder(Leg(0, 0, 0, EPOCHS), {"lr": 0.1, "products": products}, EPOCHS, 0, None))
+        worker.start(LegAssignment(Leg(0, 0, 0, EPOCHS), {"lr": 0.1, "products": products}, EPOCHS, 0, None))
         started, trained = time.perf_counter(), Trained.training_s
         outcomes = [worker.step() for _ in range(EPOCHS)]
         wall = time.perf_counter() - started
@@ -208,7 +208,7 @@ def main(rounds: int = 9, legs: int = 3, epoch_s: float = 10.0) -> None:
         worker = Worker.options(scheduling_strategy=pinned).remote(drawn_dataset(folder, 42, 32))
         stores: dict[str, CheckpointStore] = {
             "directory": DirectoryStore(folder / "directory"),
-            "head-node store": share(DirectoryStore(folder / "head")),
+            "head-node store": store_for_workers(DirectoryStore(folder / "head")),
             "S3 (moto, loopback)": UriStore(bucket),
         }
         if rounds:

@@ -15,7 +15,7 @@ from orchestrator.core.events import EpochEnded, FoldRunKey
 from orchestrator.data.folds import build_fold_plan
 from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.worker import LegOrder
+from orchestrator.execution.worker import LegAssignment
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace, categorical, choice, loguniform, uniform
 from orchestrator.storage.checkpoint_files import oof_name, resume_name, weights_name
@@ -115,7 +115,7 @@ class Slots:
     def __init__(self, driver: Driver, size: Size) -> None:
         self._driver, self._scores, self._slots = driver, size.scores(), size.slots
         self._pace = np.random.default_rng(1).uniform(0.7, 1.3, (size.trials, size.folds))
-        self._coming: list[tuple[float, int, LegOrder, int]] = []  # when, order of starting, order, epoch
+        self._coming: list[tuple[float, int, LegAssignment, int]] = []  # when, order of starting, leg, epoch
         self._now, self._started = 0.0, 0
 
     def epochs(self) -> Iterator[EpochEnded]:
@@ -128,19 +128,19 @@ class Slots:
             event = EpochEnded(leg.trial, leg.fold, epoch, score, {"macro_f1": score, "loss": score}, 30.0)
             yield event
             answer = self._driver.report(event)
-            if answer.order is not None:
-                self._push(answer.order, answer.order.leg.start + 1, place)
+            if answer.assignment is not None:
+                self._push(answer.assignment, answer.assignment.leg.start + 1, place)
             elif answer.goes_on:
                 self._push(order, epoch + 1, place)
             self._fill()
 
     def _fill(self) -> None:
-        while len(self._coming) < self._slots and (order := self._driver.next_order()) is not None:
+        while len(self._coming) < self._slots and (order := self._driver.next_assignment()) is not None:
             self._started += 1
             self._push(order, order.leg.start + 1, self._started)
             if self._driver.done:
                 return
 
-    def _push(self, order: LegOrder, epoch: int, place: int) -> None:
+    def _push(self, order: LegAssignment, epoch: int, place: int) -> None:
         takes = float(self._pace[order.leg.trial, order.leg.fold])
         heapq.heappush(self._coming, (self._now + takes, place, order, epoch))

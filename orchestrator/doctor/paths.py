@@ -12,7 +12,7 @@ from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.data.importers.detect import detect
 from orchestrator.data.manifest import load_manifest
 from orchestrator.machine.node_facts import existing
-from orchestrator.storage import DirectoryStore, open_store, probe, with_short_timeouts
+from orchestrator.storage import open_store, probe
 
 STORAGE_S = 30.0
 
@@ -71,11 +71,9 @@ def check_runs(runs: Path) -> Finding:
     return ok("write", f"{place} can be written")
 
 
-def check_storage(place: str, timeout_s: float = STORAGE_S) -> Finding:
-    """Writes, reads and deletes a small file there. Raises InputError for a place that is none."""
-    store = with_short_timeouts(open_store(place))
-    if isinstance(store, DirectoryStore):  # of no study yet, and maybe still to be made
-        store = DirectoryStore(existing(store.root))
+def check_storage(location: str, timeout_s: float = STORAGE_S) -> Finding:
+    """Writes, reads and deletes a small file there. Raises InputError for a location that cannot be."""
+    store = open_store(location).with_short_timeouts().at_existing_folder()  # no study has made its own yet
     failed: list[Exception] = []
 
     def attempt() -> None:
@@ -90,8 +88,8 @@ def check_storage(place: str, timeout_s: float = STORAGE_S) -> Finding:
     thread.join(timeout_s)
     if thread.is_alive():
         return blocks(
-            "storage", f"{place}: no answer within {timeout_s:.0f} s", "is it mounted, is its server up?"
+            "storage", f"{location}: no answer within {timeout_s:.0f} s", "is it mounted, is its server up?"
         )
     if failed:
-        return blocks("storage", f"{place}: {failed[0]}", "correct the place, or its credentials")
+        return blocks("storage", f"{location}: {failed[0]}", "correct the location, or its credentials")
     return ok("storage", f"{store} can be written and read")

@@ -24,8 +24,15 @@ Values = Mapping[str, Sequence[Any]]
 class Backend(Protocol):
     """Where fold runs happen. Two of them: Ray, and this process."""
 
-    slots: int
-    gpus: float
+    @property
+    def slots(self) -> int:
+        """Fold runs that can go on at once, as of now: nodes come and go."""
+        ...
+
+    @property
+    def gpus(self) -> float:
+        """Of a fold run, at most; 0 where none uses a GPU. Settled when the backend is opened."""
+        ...
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...
 
@@ -44,9 +51,9 @@ class _Inline:
     """Everything in this process, one slot."""
 
     slots = 1
+    gpus = 0.0
 
     def __init__(self, cpus: int) -> None:
-        self.gpus = 0.0
         self._resources = Resources(cpus, 0.0)
         self._worker: FoldRunWorker | None = None
 
@@ -66,39 +73,19 @@ class _Inline:
         run_inline(driver, self._worker)
 
 
-class _Ray:
-    """A Ray cluster, this machine's own or one already running."""
-
-    def __init__(self, share: ResourceRequest, joined: bool) -> None:
-        from orchestrator.execution.on_ray.backend import OnRay  # seconds to import: only when it is used
-
-        self._here = OnRay(share, joined)
-        self.slots = self._here.slots
-        self.gpus = self._here.gpus
-
-    def describe(self, trainable: str) -> Mapping[str, Parameter]:
-        return self._here.describe(trainable)
-
-    def prepare(
-        self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
-    ) -> None:
-        self._here.prepare(trainable, dataset, values, store, progress)
-
-    def run(self, driver: Driver) -> None:
-        self._here.run(driver)
-
-
 @contextlib.contextmanager
-def open_backend(inline: bool, address: str | None, share: ResourceRequest) -> Iterator[Backend]:
+def open_backend(inline: bool, address: str | None, request: ResourceRequest) -> Iterator[Backend]:
     """A backend, ready; what it started ends with the context. Raises InputError."""
     if inline:
-        if address is not None or share.gpus or any(share.by_type.values()):
+        if address is not None or request.gpus or any(request.by_type.values()):
             raise InputError(
                 "--inline uses neither Ray nor a GPU; leave out --address and --gpus-per-fold-run"
             )
-        yield _Inline(share.cpus or 1)
+        yield _Inline(request.cpus or 1)
         return
-    from orchestrator.execution.on_ray.cluster import connect
+    # Ray takes seconds to import: only when it is used.
+    from orchestrator.execution.on_ray import cluster
+    from orchestrator.execution.on_ray.backend import OnRay
 
-    with connect(address):
-        yield _Ray(share, joined=address is not None)
+    with cluster.connect(address):
+        yield OnRay(request, shares_disk=address is None)

@@ -1,4 +1,4 @@
-"""What both ways of running share: race and journal in, orders out.
+"""What both ways of running share: race and journal in, legs to run out.
 
 An event and what the race decides about it are in the journal, fsynced, before anything is done about them.
 The driver knows no Ray and starts no process.
@@ -6,14 +6,16 @@ The driver knows no Ray and starts no process.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.budget import BudgetController
+from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError, StorageError
 from orchestrator.core.events import (
@@ -31,7 +33,7 @@ from orchestrator.core.events import (
     RaceEvent,
     State,
 )
-from orchestrator.execution.worker import LegOrder, Outcome, StorageFailed
+from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import Race
 from orchestrator.race.standings import OUT
 from orchestrator.sampling import Sampler
@@ -52,10 +54,10 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Answer:
-    """To a fold run's outcome: go on inside the leg, go on with `order`, or give the slot away."""
+    """What a fold run does after its outcome: goes on inside its leg or with another, or leaves its slot."""
 
-    goes_on: bool
-    order: LegOrder | None = None
+    goes_on: bool  # it keeps its slot
+    assignment: LegAssignment | None = None  # its next leg, where the last one has ended
 
 
 class Driver:
@@ -68,16 +70,16 @@ class Driver:
         sampler: Sampler,
         dataset: Dataset,
         view: View,
-        keeper: BudgetController | None = None,
+        budget: BudgetController | None = None,
     ) -> None:
-        """keeper: of the budget, where there is one."""
+        """budget: what keeps the study's budget, where it has one."""
         self.race = race
         self.study = study
         self._sampler = sampler
         self._dataset = dataset
         self._seed = study.header.seed
         self._view = view
-        self._keeper = keeper
+        self._budget = budget
         self._space = study.space
         self.store = study.store()
         self._history = History(self._space.mode, study.events)
@@ -101,38 +103,38 @@ class Driver:
         return sorted(self._running)
 
     def coming(self) -> Leg | None:
-        """The leg a free slot should take; nothing is noted yet. None: nothing now, or done."""
+        """The leg a free slot should take; nothing is noted yet. None when no leg can start now."""
         leg = self.race.next()
         if leg is None and not self._running and not self.race.done:
             raise OrchestratorError("the race has nothing to run and is not done; please report this journal")
         return leg
 
-    def start(self, leg: Leg, node: str = "") -> LegOrder:
+    def start(self, leg: Leg, node: str = "") -> LegAssignment:
         """Begins the leg that is `coming`: it is in the journal, with its node, when this returns."""
-        order = self._start(leg, node)
+        assignment = self._start(leg, node)
         self.keep_budget()
-        return order
+        return assignment
 
-    def next_order(self) -> LegOrder | None:
+    def next_assignment(self) -> LegAssignment | None:
         """`coming`, begun."""
         leg = self.coming()
         return None if leg is None else self.start(leg)
 
-    def needs_whole_gpu(self, key: FoldRunKey) -> bool:
-        """Whether a share of a GPU was too small for it before."""
-        return self._history.needs_whole_gpu(key)
+    def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
+        """Whether a part of a GPU was too small for it before."""
+        return self._history.needs_exclusive_gpu(key)
 
     def left_after(self, leg: Leg) -> int | None:
-        """For a leg that makes a fold run whole, the fold-epochs still to come, at least; else None."""
+        """Fold-epochs of the race still to come, at least; None for a leg that doesn't end its fold run."""
         if leg.end < self._space.max_t:
             return None
         race = self.race
         return max(race.finish_fold_epochs, race.planned_fold_epochs - race.spent_fold_epochs)
 
     def use_slots(self, slots: int) -> None:
-        """So many fold runs go on at once from now on."""
-        if self._keeper is not None:
-            self._keeper.use_slots(slots)
+        """`slots` fold runs go on at once from now on."""
+        if self._budget is not None:
+            self._budget.use_slots(slots)
 
     def report(self, outcome: Outcome) -> Answer:
         """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""
@@ -146,21 +148,21 @@ class Driver:
         goes_on = isinstance(outcome, EpochEnded) and own is not None and own.action is Action.CONTINUE
         if not goes_on:
             self._running.discard(key)
-        order = None
+        assignment = None
         if goes_on and own is not None and own.leg is not None:
-            order = self._start(own.leg, self._nodes.get(key, ""))
+            assignment = self._start(own.leg, self._nodes.get(key, ""))
         self._act(decisions)
         self.keep_budget()
-        return Answer(goes_on, order)
+        return Answer(goes_on, assignment)
 
     def lost(self, key: FoldRunKey, failure: str, error: str, traceback: str = "") -> None:
-        """The process running a fold run died: "lost" with its node, "killed" alone."""
+        """The process of a fold run died. failure: "lost" if its node did too, "killed" if it alone did."""
         self.report(LegFailed(key.trial, key.fold, self._history.done(key), failure, error, traceback))
 
     def keep_budget(self) -> None:
         """Tells the race what follows from its budget; asked whenever its next leg may be another."""
-        while self._keeper is not None and (told := self._keeper.now(self._running)) is not None:
-            self._act(self._observe(told))
+        while self._budget is not None and (action := self._budget.now(self._running)) is not None:
+            self._act(self._observe(action))
 
     # ---- at the ends ----
 
@@ -173,33 +175,49 @@ class Driver:
             elif status.state in OUT:
                 self._drop(status.trial, lambda key: str(key) in stored)
 
+    @contextlib.contextmanager
+    def noting_the_end(self) -> Iterator[None]:
+        """However the race that runs inside ends, the journal says so."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            ignore_interrupts()
+            self.close("interrupted")
+            raise
+        except BaseException as error:
+            with contextlib.suppress(StorageError):  # the error that ended it is the one to tell
+                self.close("stopped", f"{type(error).__name__}: {error}")
+            raise
+        self.close("finished")
+
     def close(self, outcome: str, reason: str = "") -> None:
+        """outcome: finished, interrupted or stopped."""
         self.study.append(Closed(outcome, reason))
         write_exports(self.study, self.race.statuses())
 
     # ---- inside ----
 
-    def _start(self, leg: Leg, node: str) -> LegOrder:
+    def _start(self, leg: Leg, node: str) -> LegAssignment:
         if leg.trial not in self._configs:
             config = self._sampler.propose(leg.trial)
             self._observe(Proposed(leg.trial, config))
             self._configs[leg.trial] = config
-        order = LegOrder(
+        assignment = LegAssignment(
             leg,
             self._configs[leg.trial],
             self._space.max_t,
             fold_run_seed(self._seed, leg.key),
             self._history.best(leg.key, leg.start),
-            self._history.needs_whole_gpu(leg.key),
+            self._history.needs_exclusive_gpu(leg.key),
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)
         self._nodes[leg.key] = node
-        return order
+        return assignment
 
     def _observe(self, event: RaceEvent) -> list[Decision]:
         """One event and its decisions go into the journal together, before anything is done about them."""
-        sooner = None if self._keeper is None else self._keeper.before(event, self._running)
+        sooner = None if self._budget is None else self._budget.before(event, self._running)
         if sooner is not None:
             self._act(self._observe(sooner))
         decisions = self.race.observe(event)

@@ -10,11 +10,11 @@ def run_inline(driver: Driver, worker: FoldRunWorker) -> None:
     """Runs the race to its end, one leg after another."""
     try:
         while not driver.done:
-            order = driver.next_order()
-            assert order is not None  # one slot: nothing else is running
-            worker.start(order)
+            assignment = driver.next_assignment()
+            assert assignment is not None  # one slot: nothing else is running
+            worker.start(assignment)
             while (answer := driver.report(worker.step())).goes_on:
-                if answer.order is not None:
-                    worker.start(answer.order)
+                if answer.assignment is not None:
+                    worker.start(answer.assignment)
     finally:
         worker.release()

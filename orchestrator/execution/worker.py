@@ -1,8 +1,8 @@
-"""One slot's work: take an order, build or continue its fold run, run it epoch by epoch.
+"""One slot's work: take an assignment, build or continue its fold run, run it epoch by epoch.
 
 Runs in the driver's process (inline) or in a Ray actor; knows neither. What an epoch left behind is in the
 store before its outcome is returned: a thread writes it, and where writing is slow the next epoch of the leg
-is trained meanwhile (background.py).
+is trained meanwhile (background_writer.py).
 """
 
 from __future__ import annotations
@@ -29,18 +29,15 @@ from orchestrator.study.predictions import fold_to_bytes
 
 
 @dataclass(frozen=True)
-class LegOrder:
-    """All a slot needs for a leg. best: of the epochs already done (None: none done).
-
-    whole_gpu: a share of a GPU was too small for this fold run; it has one to itself.
-    """
+class LegAssignment:
+    """All a slot needs for a leg."""
 
     leg: Leg
-    config: dict[str, Any]
-    max_epochs: int
-    seed: int
-    best: Best | None
-    whole_gpu: bool = False
+    config: dict[str, Any]  # parameter -> value
+    max_epochs: int  # of the fold run, were it to run to its end
+    seed: int  # of the fold run
+    best: Best | None  # of the epochs already done; None before the first
+    exclusive_gpu: bool = False  # a part of a GPU was too small for this fold run: it has one to itself
 
 
 @dataclass(frozen=True)
@@ -93,28 +90,29 @@ class FoldRunWorker:
         self._ahead: _Trained | Exception | None = None
         self._best: Best | None = None
         self._previous_best: Best | None = None
-        self._order: LegOrder | None = None
+        self._assignment: LegAssignment | None = None
         self._rebuild = True
 
-    def start(self, order: LegOrder, resources: Resources | None = None) -> None:
-        """Takes an order; what can fail happens in `step`, so that it comes back as an outcome.
+    def start(self, assignment: LegAssignment, resources: Resources | None = None) -> None:
+        """Takes an assignment; what can fail happens in `step`, so that it comes back as an outcome.
 
-        resources: from now on; None: as before.
+        resources: what it may use from now on; with None that stays as it was.
         """
         self._resources = resources or self._resources
-        continues = self._run is not None and (self._key, self._epoch) == (order.leg.key, order.leg.start)
+        leg = assignment.leg
+        continues = self._run is not None and (self._key, self._epoch) == (leg.key, leg.start)
         self._rebuild = not continues
-        self._order = order
+        self._assignment = assignment
 
     def step(self) -> Outcome:
-        """One epoch of the order: trained, validated, stored. Never raises for what a fold run did."""
-        order = self._order
-        assert order is not None  # start comes first
-        leg = order.leg
+        """One epoch of the assignment: trained, validated, stored. Never raises for what a fold run did."""
+        assignment = self._assignment
+        assert assignment is not None  # start comes first
+        leg = assignment.leg
         try:
             if self._rebuild:
-                self._build(order)
-            return self._store_epoch(order, self._next_trained())
+                self._build(assignment)
+            return self._store_epoch(assignment, self._next_trained())
         except _ResumeStateGoneError as error:
             # Not the fold run's fault, and a dead process would look the same: again, from the start.
             return LegFailed(leg.trial, leg.fold, 0, "lost", str(error))
@@ -124,7 +122,7 @@ class FoldRunWorker:
         except Exception as error:
             done = leg.start if self._rebuild else self._epoch
             self.release()
-            return _failure(leg, done, error, self._granted(order))
+            return _failure(leg, done, error, self._granted(assignment))
 
     def release(self) -> None:
         """Frees the fold run in memory, if any, once nothing of it is being written."""
@@ -133,24 +131,29 @@ class FoldRunWorker:
         if run is not None:
             run.close()
 
-    def _build(self, order: LegOrder) -> None:
+    def _build(self, assignment: LegAssignment) -> None:
         self.release()
-        leg = order.leg
+        leg = assignment.leg
         run = load_trainable(self._trainable)(
-            self._dataset, leg.fold, order.config, order.max_epochs, order.seed, self._granted(order)
+            self._dataset,
+            leg.fold,
+            assignment.config,
+            assignment.max_epochs,
+            assignment.seed,
+            self._granted(assignment),
         )
         if leg.start:
             run.load_state(self._resume_state(leg))
         for name in later(self._store.names(f"{leg.key}/"), leg.start):
             self._store.delete(name)  # of a worker or driver that died before it was noted
         self._run, self._key, self._epoch = run, leg.key, leg.start
-        self._best = self._previous_best = order.best
+        self._best = self._previous_best = assignment.best
         self._writer.seconds = 0.0
         self._rebuild = False
 
-    def _granted(self, order: LegOrder) -> Resources:
-        shares = order.whole_gpu and 0 < self._resources.gpus < 1
-        return replace(self._resources, gpus=1.0) if shares else self._resources
+    def _granted(self, assignment: LegAssignment) -> Resources:
+        has_a_part = assignment.exclusive_gpu and 0 < self._resources.gpus < 1
+        return replace(self._resources, gpus=1.0) if has_a_part else self._resources
 
     def _resume_state(self, leg: Leg) -> bytes:
         name = resume_name(leg.key, leg.start)
@@ -180,10 +183,10 @@ class FoldRunWorker:
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         return _Trained(epoch, score, finite, probabilities, self._clock() - started)
 
-    def _store_epoch(self, order: LegOrder, trained: _Trained) -> EpochEnded:
-        key, epoch, started = order.leg.key, trained.epoch, self._clock()
+    def _store_epoch(self, assignment: LegAssignment, trained: _Trained) -> EpochEnded:
+        key, epoch, started = assignment.leg.key, trained.epoch, self._clock()
         best = self._better(Best(epoch, trained.score))
-        goes_ahead = epoch < order.leg.end and self._writer.is_slow_beside(trained.seconds)
+        goes_ahead = epoch < assignment.leg.end and self._writer.is_slow_beside(trained.seconds)
         self._writer.begin(self._files(key, trained, best), lambda: self._tidy(key, epoch, best))
         handed_over = self._clock()
         if goes_ahead:

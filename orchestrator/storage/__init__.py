@@ -1,4 +1,4 @@
-"""Where the bytes of fold runs lie: a directory, or a place with a URI such as s3://bucket/prefix.
+"""Where the bytes of fold runs lie: a directory, or what a URI such as s3://bucket/prefix names.
 
 Both keep the contract in contract.py; the third store, which carries bytes to the
 driver's own disk, needs Ray and stands in orchestrator.execution.on_ray.head_store.
@@ -6,11 +6,12 @@ driver's own disk, needs Ray and stands in orchestrator.execution.on_ray.head_st
 
 from orchestrator.storage.claim import release, take_ownership
 from orchestrator.storage.directory import DirectoryStore
-from orchestrator.storage.location import join, normalised, open_store, with_short_timeouts
+from orchestrator.storage.location import STORES, join, normalised, open_store
 from orchestrator.storage.probe import probe
 from orchestrator.storage.uri import UriStore
 
 __all__ = [
+    "STORES",
     "DirectoryStore",
     "UriStore",
     "join",
@@ -19,5 +20,4 @@ __all__ = [
     "probe",
     "release",
     "take_ownership",
-    "with_short_timeouts",
 ]

@@ -1,6 +1,6 @@
-"""Whose files lie in a place that several studies may be told to use: the first file there says it.
+"""Whose files lie in a location that several studies may be told to use: the first file there says it.
 
-Nothing in such a place is ever overwritten by a study of the same name that was begun elsewhere.
+Nothing in such a location is ever overwritten by a study of the same name that was begun elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestrator.storage.probe import PROBE
 
 
 def take_ownership(store: CheckpointStore, study: Path) -> None:
-    """Takes an empty place for a new study. Raises StudyError when it is not empty, StorageError.
+    """Takes an empty location for a new study. Raises StudyError when it is not empty, StorageError.
 
     What a command that was killed before its study began has left may be taken again.
     """
@@ -39,5 +39,5 @@ def take_ownership(store: CheckpointStore, study: Path) -> None:
 
 
 def release(store: CheckpointStore) -> None:
-    """Gives the place back: no study came of it."""
+    """Gives the location back: no study came of it."""
     store.delete(CLAIM)

@@ -1,4 +1,4 @@
-"""pyarrow file systems with time limits: a place that doesn't answer must not hold up a study for minutes."""
+"""pyarrow file systems with time limits: a host that doesn't answer may not hold up a study for minutes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _s3(bucket: str, options: Mapping[str, str], limits: Mapping[str, int]) -> A
 
 
 def _region(bucket: str, endpoint: str) -> str | None:
-    """None: the SDK finds it in the environment or ~/.aws, or the place has no regions."""
+    """None where the SDK finds it in the environment or ~/.aws, or the endpoint has no regions."""
     named = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3")
     if endpoint or any(os.environ.get(name) for name in named):
         return None

@@ -1,23 +1,50 @@
-"""What every store of checkpoints can do."""
+"""What every store of checkpoints can do. A new kind is one file and a line in location.py's table."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 
-class CheckpointStore(Protocol):
-    """Takes bytes under a name such as `t0003-f1/resume-e0005.pt` and returns them. Picklable."""
+class CheckpointStore(ABC):
+    """Takes bytes under a name such as `t0003-f1/resume-e0005.pt` and returns them.
 
-    def put(self, name: str, data: bytes) -> None:
-        """Whole or not at all. Raises StorageError."""
-        ...
+    A store travels to workers: it can be pickled, and many threads and processes may use it at once.
+    `str(store)` is the location that opens it again, as a study's record keeps it; it holds no secret.
 
+    Four methods make a store. The rest have an answer that is right for object storage.
+    """
+
+    @abstractmethod
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        """Whole or not at all, and kept when this returns. A memoryview is of bytes. Raises StorageError."""
+
+    @abstractmethod
     def get(self, name: str) -> bytes:
-        """Raises KeyError when there is no such name."""
-        ...
+        """Raises KeyError when there is no such name, StorageError when the location cannot be asked."""
 
-    def names(self, prefix: str = "") -> list[str]: ...
+    @abstractmethod
+    def names(self, prefix: str = "") -> list[str]:
+        """Sorted; nothing that is half-written. Raises StorageError."""
 
+    @abstractmethod
     def delete(self, name: str) -> None:
-        """No error when it is already gone."""
-        ...
+        """No error when it is already gone. Raises StorageError."""
+
+    @property
+    def is_local_to_driver(self) -> bool:
+        """Whether the files are on a disk of the driver's node alone, so that Ray has to carry them there."""
+        return False
+
+    def with_short_timeouts(self) -> CheckpointStore:
+        """The same store, giving up within seconds where nobody answers: to ask whether it can be used."""
+        return self
+
+    def at_existing_folder(self) -> CheckpointStore:
+        """A store at the nearest folder above that exists, so that a trial write makes no folder."""
+        return self
+
+    def remove_partial_files(self) -> None:  # noqa: B027  where writes are whole there are none
+        """Removes what killed processes left half-written; only for who knows that nobody is writing."""
+
+    def remove_if_empty(self) -> None:  # noqa: B027  object storage has no folders
+        """Removes the folder of the store if nothing lies in it."""

@@ -6,32 +6,35 @@ import contextlib
 import errno
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from orchestrator.core.atomic_file import atomic_write
-from orchestrator.core.errors import StorageError
+from orchestrator.core.errors import InputError, StorageError
+from orchestrator.storage.contract import CheckpointStore
 
 CLAIM = "study.txt"
-"""The first file of a study in a place that others may use too; see claim.py."""
+"""The first file of a study in a location that others may use too; see claim.py."""
 
 RESUME = "correct that, then continue with --resume"
 
 
 @dataclass(frozen=True)
-class DirectoryStore:
-    """Files below `root`.
-
-    mounted: every node sees the same files under this path. Then CLAIM has to be there already: a node that
-    lost its mount must not write to the empty folder under it.
-    """
+class DirectoryStore(CheckpointStore):
+    """Files below `root`."""
 
     root: Path
+    # Every node sees the same files under this path. Then CLAIM has to be there already: a node that lost its
+    # mount must not write to the empty folder under it.
     mounted: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.absolute())  # workers stand in other folders
 
     def __str__(self) -> str:
         return str(self.root)
 
     def put(self, name: str, data: bytes | memoryview) -> None:
-        """Written beside, fsynced, renamed. A memoryview has to be of bytes. Raises StorageError."""
+        """Written beside, fsynced, renamed. Raises StorageError."""
         path = self._path(name)
         if name != CLAIM:
             self._check_mount()
@@ -75,11 +78,22 @@ class DirectoryStore:
             with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
                 path.parent.rmdir()
 
+    @property
+    def is_local_to_driver(self) -> bool:
+        return not self.mounted
+
+    def at_existing_folder(self) -> DirectoryStore:
+        """Not `mounted`: no study has claimed what is above its folder."""
+        return DirectoryStore(next(path for path in (self.root, *self.root.parents) if path.exists()))
+
     def remove_partial_files(self) -> None:
-        """Removes what killed processes left half-written; only for who knows that nobody is writing."""
         for part in list(self.root.rglob("*.part")):
             with contextlib.suppress(OSError):  # it is of no use and hurts nobody
                 part.unlink()
+
+    def remove_if_empty(self) -> None:
+        with contextlib.suppress(OSError):  # something lies in it, or it was never made
+            self.root.rmdir()
 
     def _path(self, name: str) -> Path:
         parts = PurePosixPath(name)
@@ -93,6 +107,19 @@ class DirectoryStore:
                 f"{self.root} is not what the driver sees there (no {CLAIM} in it); mount it on every "
                 "server, then continue with --resume"
             )
+
+
+def open_path(path: str) -> DirectoryStore:
+    """The store of a folder that every node mounts."""
+    return DirectoryStore(Path(path).expanduser().absolute(), mounted=True)
+
+
+def open_file_uri(uri: str) -> DirectoryStore:
+    """The same, written file:///absolute/path. Raises InputError."""
+    parts = urlsplit(uri)
+    if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
+        raise InputError(f"--storage {uri}: write file:///absolute/path, or just the path")
+    return open_path(unquote(parts.path))
 
 
 def _cannot_write(path: Path, size: int, error: OSError) -> str:

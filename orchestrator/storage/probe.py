@@ -12,7 +12,7 @@ PROBE = "probe-"
 
 
 def probe(store: CheckpointStore) -> None:
-    """Leaves nothing. Raises StorageError naming the place."""
+    """Leaves nothing. Raises StorageError naming the location."""
     name = f"{PROBE}{uuid.uuid4().hex}"
     store.names(f"{name}/")  # where nobody answers, a question fails sooner than a write
     store.put(name, name.encode())
@@ -22,6 +22,6 @@ def probe(store: CheckpointStore) -> None:
         except KeyError:
             found = b""
         if found != name.encode():
-            raise StorageError(f"{store} does not give back what was just written there; name another place")
+            raise StorageError(f"{store} does not give back what was just written; name another location")
     finally:
         store.delete(name)

@@ -1,4 +1,4 @@
-"""What a remote place answers, in one line: what was asked, what is wrong, the way out."""
+"""What a remote store answers, in one line: what was asked, what is wrong, the way out."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -18,6 +18,7 @@ from pyarrow import fs
 
 from orchestrator.core.errors import InputError
 from orchestrator.storage.connecting import connect
+from orchestrator.storage.contract import CheckpointStore
 from orchestrator.storage.refusals import refused
 
 OPTIONS = {
@@ -27,15 +28,16 @@ OPTIONS = {
     "file": set(),
 }
 WHOLE_AT_CLOSE = {"s3", "gs"}
-"""An object appears when its upload is closed; elsewhere a file is written beside and moved."""
+"""An object appears when its upload is closed; elsewhere a file is written beside, as PART, and moved."""
+PART = ".part"
 
 
 @dataclass(frozen=True)
-class UriStore:
-    """patient: rides out some tens of seconds of a place that doesn't answer; else gives up in a few."""
+class UriStore(CheckpointStore):
+    """Objects below a URI."""
 
     uri: str
-    patient: bool = True
+    patient: bool = True  # rides out some tens of seconds without an answer; False: gives up in a few seconds
 
     def __post_init__(self) -> None:
         check_uri(self.uri)
@@ -43,7 +45,7 @@ class UriStore:
     def __str__(self) -> str:
         return self.uri
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         """Raises StorageError."""
         with self._asking("write", name):
             files, root = self._open()
@@ -51,7 +53,7 @@ class UriStore:
                 _write(files, f"{root}/{name}", data)
                 return
             path = f"{root}/{name}"
-            part = f"{path}.{uuid.uuid4().hex}.part"
+            part = f"{path}.{uuid.uuid4().hex}{PART}"
             files.create_dir(path.rpartition("/")[0], recursive=True)
             try:
                 _write(files, part, data)
@@ -76,11 +78,9 @@ class UriStore:
     def names(self, prefix: str = "") -> list[str]:
         """Sorted. Lists only the folder that `prefix` names."""
         with self._asking("list", prefix):
-            files, root = self._open()
-            folder = f"{root}/{prefix.rpartition('/')[0]}".rstrip("/")
-            found = files.get_file_info(fs.FileSelector(folder, recursive=True, allow_not_found=True))
-        paths = (info.path for info in found if info.type == fs.FileType.File)
-        names = (path.removeprefix(f"{root}/") for path in paths if not path.endswith(".part"))
+            _, root = self._open()
+            paths = self._paths(prefix.rpartition("/")[0])
+        names = (path.removeprefix(f"{root}/") for path in paths if not path.endswith(PART))
         return sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, name: str) -> None:
@@ -89,12 +89,31 @@ class UriStore:
             files, root = self._open()
             files.delete_file(f"{root}/{name}")
 
+    def with_short_timeouts(self) -> UriStore:
+        return replace(self, patient=False)
+
+    def remove_partial_files(self) -> None:
+        """Nothing where an object appears when its upload is closed. Raises StorageError."""
+        if self._scheme in WHOLE_AT_CLOSE:
+            return
+        with self._asking("delete", "partial files"):
+            files, _ = self._open()
+            for path in self._paths(""):
+                if path.endswith(PART):
+                    files.delete_file(path)
+
     @property
     def _scheme(self) -> str:
         return urlsplit(self.uri).scheme
 
     def _open(self) -> tuple[Any, str]:
         return _opened(self.uri, self.patient)
+
+    def _paths(self, folder: str) -> list[str]:
+        """Of all files below a folder, half-written ones too."""
+        files, root = self._open()
+        below = fs.FileSelector(f"{root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
+        return [info.path for info in files.get_file_info(below) if info.type == fs.FileType.File]
 
     def _check_bucket(self, files: Any, root: str) -> None:
         bucket = root.split("/")[0]
@@ -109,7 +128,7 @@ class UriStore:
             raise refused(self.uri, what, name, error) from error
 
 
-def _write(files: Any, path: str, data: bytes) -> None:
+def _write(files: Any, path: str, data: bytes | memoryview) -> None:
     stream = files.open_output_stream(path)
     stream.write(data)  # what of an upload failed makes `close` fail too, so nothing half appears
     stream.close()
@@ -123,10 +142,15 @@ def _opened(uri: str, patient: bool) -> tuple[Any, str]:
     return connect(uri, parts.scheme, parts.netloc, dict(parse_qsl(parts.query)), patient), root.rstrip("/")
 
 
+def without_secrets(uri: str) -> str:
+    """As it may be shown: without a name and password, and without what follows `?`."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
 def check_uri(uri: str) -> None:
     """Raises InputError for one that cannot be used, without repeating a secret in it."""
-    parts = urlsplit(uri)
-    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    parts, shown = urlsplit(uri), without_secrets(uri)
     try:
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:

@@ -56,7 +56,7 @@ class History:
         best = max(epochs, key=lambda item: (self._sign * item.score, -item.epoch))
         return Best(best.epoch, best.score)
 
-    def needs_whole_gpu(self, key: FoldRunKey) -> bool:
+    def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
         """Whether a share of a GPU was too small for it before."""
         return key in self._alone
 

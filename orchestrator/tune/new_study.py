@@ -34,7 +34,7 @@ from orchestrator.study.header import StudyHeader
 from orchestrator.study.journal import has_journal
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import header_of, requested_budget
-from orchestrator.tune.checkpoint_place import new_store, place_of
+from orchestrator.tune.checkpoint_place import location_of, new_store
 from orchestrator.tune.plan import fit_to_budget
 from orchestrator.tune.request import PreparedStudy, Request
 
@@ -56,8 +56,8 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
     if rule not in RULES:
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
-    place = place_of(request)
-    store = stack.enter_context(new_store(place, name, folder))
+    location = location_of(request)
+    store = stack.enter_context(new_store(location, name, folder))
     backend = stack.enter_context(open_for(request))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_roomy(space, request), request.tries)
@@ -91,7 +91,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         tries=tries,
         fold_order=np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         demo=request.data is None,
-        storage=place,
+        storage=location,
         budget=header_of(request, cohort),
         **rows.header,
         fold_plan=plan.fingerprint,

@@ -17,7 +17,7 @@ from orchestrator.space.loading import resolve_space
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
-from orchestrator.tune.checkpoint_place import ask_store, refuse_another_place, remove_partial_files
+from orchestrator.tune.checkpoint_place import check_store_answers, refuse_another_location
 from orchestrator.tune.new_study import check, open_for, prepare
 from orchestrator.tune.request import PreparedStudy, Request
 
@@ -29,9 +29,9 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     study = Study.open(folder)
     stack.callback(study.close)
     _same_race(study)
-    refuse_another_place(request, study)
-    ask_store(study)  # before --trials takes effect
-    remove_partial_files(study.store())
+    refuse_another_location(request, study)
+    check_store_answers(study)  # before --trials takes effect
+    study.store().remove_partial_files()  # of a killed command; the study's lock is held
     space = study.space
     say(f"study: {folder} (space {study.header.space_name}, {size(space)})")
     if study.cut_bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
-from orchestrator.core.errors import NoCompleteTrialError, StorageError
+from orchestrator.core.errors import NoCompleteTrialError
 from orchestrator.core.events import Closed, Decided, Opened
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyView
@@ -120,25 +120,11 @@ def _drive(
             driver = Driver(race, study, sampler, ready.dataset, view, keeper)
             driver.settle()
             driver.keep_budget()
-            _run(driver, ready)
+            with driver.noting_the_end():
+                backend.run(driver)
     finally:
         if tracker is not None and (left := tracker.stop()):
             say(left)
-
-
-def _run(driver: Driver, ready: PreparedStudy) -> None:
-    """To the race's end; however it ends, the journal says so."""
-    try:
-        ready.backend.run(driver)
-    except KeyboardInterrupt:
-        ignore_interrupts()
-        driver.close("interrupted")
-        raise
-    except BaseException as error:
-        with contextlib.suppress(StorageError):  # the error that ended it is the one to tell
-            driver.close("stopped", f"{type(error).__name__}: {error}")
-        raise
-    driver.close("finished")
 
 
 def _tracker(study: Path, project: str) -> Tracker:

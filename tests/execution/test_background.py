@@ -17,8 +17,9 @@ from orchestrator.core.errors import StorageError
 from orchestrator.core.events import EpochEnded, Leg, LegFailed
 from orchestrator.core.trainable import Config, Parameter, Resources
 from orchestrator.execution.background_writer import Writer
-from orchestrator.execution.worker import FoldRunWorker, LegOrder, StorageFailed
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment, StorageFailed
 from orchestrator.storage.checkpoint_files import resume_name
+from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
 
 WAIT_S = 20.0  # only ever used up by a failing test
@@ -89,7 +90,7 @@ class Counting:
         raise TypeError("nothing to predict with")
 
 
-class Store:
+class Store(CheckpointStore):
     """In memory. seconds: by which a write moves the clock; gate: what a write of epoch 2 waits for."""
 
     def __init__(self, clock: Clock, seconds: float = 0.0, gate: threading.Event | None = None) -> None:
@@ -98,13 +99,13 @@ class Store:
         self.order: list[str] = []
         self.full = False
 
-    def put(self, name: str, data: bytes) -> None:
+    def put(self, name: str, data: bytes | memoryview) -> None:
         if self._gate is not None and "e0002" in name and not self._gate.wait(WAIT_S):
             raise StorageError("epoch 3 was not trained while epoch 2 was written")
         if self.full:
             raise StorageError("disk full")
         self._clock.now += self._seconds
-        self.files[name] = data
+        self.files[name] = bytes(data)
         self.order.append(name)
 
     def get(self, name: str) -> bytes:
@@ -140,8 +141,8 @@ def worker_on(store: Store, clock: Clock) -> FoldRunWorker:
     return FoldRunWorker(dataset, f"{__name__}:Counting", store, clock=clock)
 
 
-def order(fold: int = 0, start: int = 0, end: int = 4) -> LegOrder:
-    return LegOrder(Leg(0, fold, start, end), {}, 4, 0, None)
+def order(fold: int = 0, start: int = 0, end: int = 4) -> LegAssignment:
+    return LegAssignment(Leg(0, fold, start, end), {}, 4, 0, None)
 
 
 def test_where_writing_is_slow_the_next_epoch_trains_meanwhile(clock: Clock) -> None:

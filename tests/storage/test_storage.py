@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -18,6 +19,7 @@ from orchestrator.core.errors import InputError, StorageError, StudyError
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.execution import worker
 from orchestrator.storage import (
+    STORES,
     DirectoryStore,
     UriStore,
     join,
@@ -27,7 +29,6 @@ from orchestrator.storage import (
     release,
     take_ownership,
     uri,
-    with_short_timeouts,
 )
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study
@@ -151,6 +152,41 @@ def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_
     assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
 
 
+def test_partial_files_of_a_uri_whose_files_are_moved_into_place_go_too(tmp_path: Path) -> None:
+    store = UriStore(f"file://{tmp_path}")
+    store.put("t0000-f0/x", b"x")
+    (tmp_path / "t0000-f0" / "y.123abc.part").write_bytes(b"half")
+    store.remove_partial_files()
+    assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
+
+
+def test_only_a_folder_that_no_other_node_mounts_is_local_to_the_driver(tmp_path: Path) -> None:
+    assert DirectoryStore(tmp_path).is_local_to_driver
+    for location in (str(tmp_path), f"file://{tmp_path}", "s3://b/p"):
+        assert not open_store(location).is_local_to_driver
+
+
+def test_an_empty_folder_goes_and_one_with_something_in_it_stays(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    store.put("study.txt", b"x")
+    store.remove_if_empty()
+    assert (tmp_path / "store").is_dir()
+    store.delete("study.txt")
+    store.remove_if_empty()
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_relative_folder_is_the_same_for_a_worker_that_stands_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = DirectoryStore(Path("store"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    store.put("x", b"x")
+    assert (tmp_path / "store" / "x").read_bytes() == b"x"
+
+
 def test_a_write_that_fails_halfway_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,14 +232,14 @@ def uploads(place: str) -> list[Any]:
 # ---- places that refuse ---------------------------------------------------------------------------
 
 
-def refusal(place: str) -> str:
+def refusal(location: str) -> str:
     """What `probe` is told, within seconds."""
     started = time.monotonic()
     with pytest.raises(StorageError) as caught:
-        probe(with_short_timeouts(UriStore(place)))
+        probe(UriStore(location).with_short_timeouts())
     assert time.monotonic() - started < 30  # the patient way, or minutes
     text = str(caught.value)
-    assert "\n" not in text and place in text
+    assert "\n" not in text and location in text
     return text
 
 
@@ -234,6 +270,79 @@ def test_refused_keys_are_told_with_where_they_belong(server: str, bucket: str) 
         assert "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws" in refusal(bucket)
     finally:
         requests.post(f"{server}/moto-api/reset-auth", data="1000000000", timeout=10)
+
+
+# ---- a kind of store that somebody adds -----------------------------------------------------------
+
+
+class ToyStore(CheckpointStore):
+    """A dictionary of the process, by its location."""
+
+    held: ClassVar[dict[str, dict[str, bytes]]] = {}
+
+    def __init__(self, location: str) -> None:
+        self._location = location
+
+    def __str__(self) -> str:
+        return self._location
+
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        self._files[name] = bytes(data)
+
+    def get(self, name: str) -> bytes:
+        return self._files[name]
+
+    def names(self, prefix: str = "") -> list[str]:
+        return sorted(name for name in self._files if name.startswith(prefix))
+
+    def delete(self, name: str) -> None:
+        self._files.pop(name, None)
+
+    @property
+    def _files(self) -> dict[str, bytes]:
+        return self.held.setdefault(self._location, {})
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A location in a store of the test's own."""
+    monkeypatch.setitem(STORES, "toy", ToyStore)
+    monkeypatch.setattr(ToyStore, "held", {})
+    return "toy://shelf/runs"
+
+
+@pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
+def test_four_methods_and_a_line_in_the_table_make_a_store(
+    check: Callable[[CheckpointStore], None], toy: str
+) -> None:
+    check(open_store(toy))
+
+
+def test_a_study_runs_and_is_resumed_on_a_store_that_was_added(
+    toy: str, space_file: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        stop_after(9, patched)
+        with pytest.raises(StoppedError):
+            tune(space_file, faces, tmp_path, "--study", "a", "--storage", toy)
+    assert resume(tmp_path) == 0
+    kept = ToyStore.held[f"{toy}/a"]
+    assert "study.txt" in kept and any(name.endswith(".safetensors") or "best-" in name for name in kept)
+    assert not any("resume-" in name for name in kept), "the race is over: nothing is to be continued"
+
+
+def test_an_unknown_scheme_is_refused_with_those_of_the_table(toy: str) -> None:
+    with pytest.raises(InputError, match=r"--storage ftp://host/x: use a path, or a URI of .*s3.*toy$"):
+        open_store("ftp://me:hunter2@host/x?key=hunter2")
+
+
+def test_nobody_outside_the_room_asks_what_kind_of_store_one_is() -> None:
+    kinds = {"CheckpointStore", "DirectoryStore", "HeadStore", "UriStore"}
+    for path in (Path(__file__).parents[2] / "orchestrator").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("isinstance", "issubclass"):
+                asked = {item.id for item in ast.walk(node.args[1]) if isinstance(item, ast.Name)}
+                assert not asked & kinds, f"{path}:{node.lineno}"
 
 
 # ---- whole studies --------------------------------------------------------------------------------

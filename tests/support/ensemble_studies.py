@@ -16,7 +16,7 @@ from orchestrator.core.trainable import Resources
 from orchestrator.data.folds import build_fold_plan
 from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target
-from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.space import SearchSpace, categorical, joint
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.header import StudyHeader
@@ -97,7 +97,9 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
         study.append(Proposed(trial, config))
         for fold in range(plan.folds if plan.complete else plan.folds - 1):
             study.append(LegStarted(trial, fold, 0, plan.epochs))
-            worker.start(LegOrder(Leg(trial, fold, 0, plan.epochs), config, plan.epochs, 10 * trial, None))
+            worker.start(
+                LegAssignment(Leg(trial, fold, 0, plan.epochs), config, plan.epochs, 10 * trial, None)
+            )
             for _ in range(plan.epochs):
                 outcome = worker.step()
                 assert isinstance(outcome, EpochEnded), outcome

@@ -96,6 +96,46 @@ def leaves_nothing_of_a_probe(store: CheckpointStore) -> None:
     assert store.names() == before
 
 
+def takes_a_memoryview(store: CheckpointStore) -> None:
+    """As the store on the driver's node is handed what a worker's shared memory holds."""
+    store.put("t0003-f1/x.pt", memoryview(b"one two")[4:])
+    assert store.get("t0003-f1/x.pt") == b"two"
+
+
+def gives_up_sooner_and_is_the_same(store: CheckpointStore) -> None:
+    store.put("t0003-f1/x.pt", b"x")
+    soon = store.with_short_timeouts()
+    assert (str(soon), soon.get("t0003-f1/x.pt"), soon.names()) == (str(store), b"x", store.names())
+
+
+def can_be_tried_before_it_is_there(store: CheckpointStore) -> None:
+    before = store.names()
+    probe(store.at_existing_folder())
+    assert store.names() == before
+
+
+def loses_nothing_whole_when_partial_files_go(store: CheckpointStore) -> None:
+    store.put("t0003-f1/x.pt", b"x")
+    before = store.names()
+    store.remove_partial_files()
+    assert store.names() == before and store.get("t0003-f1/x.pt") == b"x"
+
+
+def stays_while_something_lies_in_it(store: CheckpointStore) -> None:
+    store.put("t0003-f1/x.pt", b"x")
+    store.remove_if_empty()
+    assert store.get("t0003-f1/x.pt") == b"x"
+    for name in store.names():
+        store.delete(name)
+    store.remove_if_empty()
+    store.remove_if_empty()
+    assert store.names() == []
+
+
+def says_whether_ray_has_to_carry_it(store: CheckpointStore) -> None:
+    assert store.is_local_to_driver is pickle.loads(pickle.dumps(store)).is_local_to_driver  # noqa: S301
+
+
 CONTRACT: tuple[Callable[[CheckpointStore], None], ...] = (
     gives_back_what_was_put_and_keeps_the_last,
     carries_large_and_empty_files,
@@ -106,4 +146,10 @@ CONTRACT: tuple[Callable[[CheckpointStore], None], ...] = (
     takes_many_at_once,
     obeys_retention,
     leaves_nothing_of_a_probe,
+    takes_a_memoryview,
+    gives_up_sooner_and_is_the_same,
+    can_be_tried_before_it_is_there,
+    loses_nothing_whole_when_partial_files_go,
+    stays_while_something_lies_in_it,
+    says_whether_ray_has_to_carry_it,
 )

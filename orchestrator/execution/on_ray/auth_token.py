@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ray._raylet import Config  # type: ignore[attr-defined]
+from orchestrator.execution.on_ray.compat import read_auth_settings_again
 
 TOKEN = Path("~/.fold-orchestrator/token")  # made on the head by `ray up cluster.yaml`, given to its workers
 CHOSEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -14,10 +14,9 @@ CHOSEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 def use_auth_token() -> None:
     """Before connecting to a Ray that runs: shows it our token, if there is one and nothing else was chosen.
 
-    A Ray that asks for none does not mind. With an address Ray itself looks for no token, and it reads the
-    mode once, when it is imported: so it is told to read again.
+    A Ray that asks for none does not mind. With an address Ray itself looks for no token.
     """
     path = TOKEN.expanduser()
     if path.is_file() and not any(name in os.environ for name in CHOSEN):
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(path))
-        Config.initialize("")
+        read_auth_settings_again()

@@ -12,7 +12,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.trainable import Parameter
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import cluster
-from orchestrator.execution.on_ray.head_store import share as share_store
+from orchestrator.execution.on_ray.head_store import store_for_workers
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler, new_node_pool
 from orchestrator.execution.on_ray.node_setup import NodeMonitor, NodeSetup, prepare_nodes
 from orchestrator.execution.on_ray.slots import ResourceRequest, allocate_slots
@@ -22,16 +22,24 @@ from orchestrator.storage.contract import CheckpointStore
 
 
 class OnRay:
-    """joined: a Ray that others started, whose nodes may come and go; False: one of our own, here."""
+    """The connected Ray, whose nodes may come and go."""
 
-    def __init__(self, share: ResourceRequest, joined: bool) -> None:
-        """Raises InputError where no node has what a fold run is to get."""
-        self._share, self._joined = share, joined
-        self._nodes = {node.id: node for node in cluster.alive_nodes()}
-        self._seats = allocate_slots(list(self._nodes.values()), share)
-        self.slots = sum(seats.number for seats in self._seats.values())
-        self.gpus = max(seats.resources.gpus for seats in self._seats.values())
-        self._job: NodeSetup | None = None
+    def __init__(self, request: ResourceRequest, shares_disk: bool) -> None:
+        """shares_disk: every node has the driver's disk, as those of a Ray of our own do.
+
+        Raises InputError where no node has what a fold run is to get.
+        """
+        self._request, self._shares_disk = request, shares_disk
+        self._known = cluster.alive_nodes()
+        slots = allocate_slots(self._known, request)
+        self._pool = new_node_pool(self._known, slots)
+        self.gpus = max(node.resources.gpus for node in slots.values())
+        self._setup: NodeSetup | None = None
+
+    @property
+    def slots(self) -> int:
+        """Those of the nodes in use now."""
+        return self._pool.slots
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return cluster.describe(trainable)
@@ -44,17 +52,17 @@ class OnRay:
         store: CheckpointStore,
         progress: Progress,
     ) -> None:
-        """Makes every node with seats ready. Raises InputError naming those that cannot be."""
+        """Makes every node with slots ready. Raises InputError naming those that cannot be."""
         own = ray.get_runtime_context().get_node_id()
-        reached = share_store(store) if self._joined else store
-        self._job = NodeSetup(trainable, dataset, values, reached, gather(trainable), own)
-        ready = prepare_nodes([self._nodes[node] for node in self._seats], self._job, progress)
-        self._seats = {node.id: self._seats[node.id] for node in ready}
-        self.slots = sum(seats.number for seats in self._seats.values())
+        reached = store if self._shares_disk else store_for_workers(store)
+        self._setup = NodeSetup(trainable, dataset, values, reached, gather(trainable), own)
+        ready = prepare_nodes(list(self._pool.nodes.values()), self._setup, progress)
+        for node in set(self._pool.nodes) - {node.id for node in ready}:
+            self._pool.drop(node)
 
     def run(self, driver: Driver) -> None:
         """To the race's end. Raises OrchestratorError."""
-        assert self._job is not None  # prepare comes first
-        watch = NodeMonitor(list(self._nodes.values()), self._job)
-        fleet = new_node_pool(self._nodes, self._seats)
-        run_on_tune(driver, self._job, LegScheduler(driver, fleet, watch, self._share, self.gpus > 0))
+        assert self._setup is not None  # prepare comes first
+        monitor = NodeMonitor(self._known, self._setup)
+        scheduler = LegScheduler(driver, self._pool, monitor, self._request, self.gpus > 0)
+        run_on_tune(driver, self._setup, scheduler)

@@ -11,12 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import ray_constants, services
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.trainable import Parameter, load_trainable
 from orchestrator.execution.on_ray.auth_token import TOKEN, use_auth_token
+from orchestrator.execution.on_ray.compat import (
+    address_of_running_ray,
+    check_ray,
+    cluster_mode,
+    outer_address,
+    set_cluster_mode,
+)
 from orchestrator.execution.on_ray.slots import Node
 
 WORKER_ENVIRONMENT = {
@@ -32,7 +38,7 @@ DRIVER_ENVIRONMENT = {
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    # Cold actors take seconds to start: many at a time. The fleet never asks for more than it has seats.
+    # Cold actors take seconds to start: many at a time. No more than there are slots are asked for.
     "TUNE_MAX_PENDING_TRIALS_PG": "64",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -46,8 +52,10 @@ DRIVER_ENVIRONMENT = {
 def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
     """Joins the Ray at `address` ("auto": the one running here), or starts one of its own on this machine.
 
-    Ends only what it started. Raises InputError when there is no Ray at `address`.
+    Ends only what it started. Raises InputError when there is no Ray at `address`, and for a version of Ray
+    without the private parts this project uses.
     """
+    check_ray()
     os.environ.update(DRIVER_ENVIRONMENT)
     here = {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
     os.environ.update(here)
@@ -57,23 +65,23 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
     else:
         options.update(address=address, runtime_env={"env_vars": here})
-    listens, before = False, ray_constants.ENABLE_RAY_CLUSTER
+    # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces, and
+    # one that listens on loopback alone would be sought at the machine's outer address.
+    listens, before = False, cluster_mode()
     try:
-        # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces,
-        # and one that listens on loopback alone would be sought at the machine's outer address.
-        ray_constants.ENABLE_RAY_CLUSTER = address is not None and not _is_loopback_only(address)
+        set_cluster_mode(address is not None and not _is_loopback_only(address))
         listens = True
         if address is not None:
             use_auth_token()
         ray.init(**options)
     except (ConnectionError, ValueError, OSError) as error:
-        ray_constants.ENABLE_RAY_CLUSTER = before
+        set_cluster_mode(before)
         raise InputError(_no_ray(address, listens, error)) from error
     try:
         yield
     finally:
         ray.shutdown()
-        ray_constants.ENABLE_RAY_CLUSTER = before
+        set_cluster_mode(before)
 
 
 def _no_ray(address: str | None, listens: bool, error: Exception) -> str:
@@ -92,7 +100,7 @@ def _is_loopback_only(address: str) -> bool:
 
     Raises OSError within seconds where nothing listens: Ray itself would try for minutes.
     """
-    found = services.get_ray_address_from_environment(address, None) if address == "auto" else address
+    found = address_of_running_ray() if address == "auto" else address
     host, colon, port = found.rpartition(":")
     if not colon or "//" in host or not port.isdigit():
         return False  # a form of address that Ray will judge
@@ -100,7 +108,7 @@ def _is_loopback_only(address: str) -> bool:
     if host != "localhost" and not host.startswith("127."):
         return False
     try:
-        _knock(services.node_ip_address_from_perspective(), int(port))
+        _knock(outer_address(), int(port))
     except OSError:
         return True
     return False

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from ray.autoscaler._private.util import prepare_config, validate_config
 
 from orchestrator.core.errors import InputError
+from orchestrator.execution.on_ray.compat import CLUSTER, check_ray, completed_cluster_config
 
 RAY_PORT, RAY_TEMP_DIR = 6379, "/tmp/ray"  # Ray's own, where the start command names none
 PROJECT = "~/fold-orchestrator"
@@ -22,19 +22,18 @@ BARE_RAY = re.compile(r"(?<![\w./-])ray\s+start\b")
 
 @dataclass(frozen=True)
 class ClusterFile:
-    """workers: addresses beside the head's; project, temp_dir: on the servers, ~ and $USER not yet replaced;
-    bare_ray: whether a start command finds `ray` by the login shell's PATH."""
+    """What the doctor needs of a cluster.yaml that Ray has completed."""
 
     path: Path
-    head: str
-    workers: tuple[str, ...]
-    user: str | None
-    key: Path | None
-    proxy_command: str | None
-    project: str
-    port: int
-    temp_dir: str
-    bare_ray: bool
+    head: str  # address
+    workers: tuple[str, ...]  # addresses
+    user: str | None  # of SSH on the servers; None: as ssh chooses
+    key: Path | None  # of SSH, on this machine; None: as ssh chooses
+    proxy_command: str | None  # of SSH
+    project: str  # its folder on the servers, with ~ and $USER not yet replaced
+    port: int  # of the head's Ray
+    temp_dir: str  # of Ray on the servers, with ~ and $USER not yet replaced
+    bare_ray: bool  # whether a start command finds `ray` by the login shell's PATH
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -73,15 +72,14 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """With Ray's defaults, and checked by its schema. What it prints meanwhile is shown where it refuses."""
+    check_ray(CLUSTER)
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            prepared = prepare_config(given)
-            validate_config(prepared)
+            return completed_cluster_config(given)
     except Exception as error:  # its schema, its YAML helpers and its command line each raise their own kind
         reason = _first_line(error) if str(error).strip() else printed.getvalue().strip()
         raise InputError(f"{path}: `ray up` would refuse it: {reason}; correct it there") from error
-    return dict(prepared)
 
 
 def _needed(path: Path, provider: Mapping[str, Any], prepared: Mapping[str, Any]) -> ClusterFile:

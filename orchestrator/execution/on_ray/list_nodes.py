@@ -1,6 +1,6 @@
 """Who has joined the Ray at an address. Changes nothing there: no driver, no job, no task.
 
-    python -m orchestrator.execution.joined 10.0.0.11:6390
+    python -m orchestrator.execution.on_ray.list_nodes 10.0.0.11:6390
 
 prints {"nodes": [{"address", "host", "alive", "head", "cpus", "gpus", "reason"}, ...]} as one line of JSON.
 """
@@ -11,24 +11,22 @@ import json
 import sys
 from typing import Any
 
-from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled, without a stub
-from ray.core.generated.gcs_pb2 import GcsNodeInfo
+from orchestrator.execution.on_ray.compat import node_records
 
 
 def list_nodes(address: str) -> list[dict[str, Any]]:
     """Every node that ever joined, the dead included with why they left. Raises what Ray raises."""
-    nodes = GcsClient(address=address).get_all_node_info().values()
     return [
         {
             "address": node.node_manager_address,
             "host": node.node_manager_hostname,
-            "alive": node.state == GcsNodeInfo.GcsNodeState.ALIVE,
+            "alive": alive,
             "head": node.is_head_node,
             "cpus": node.resources_total.get("CPU", 0.0),
             "gpus": node.resources_total.get("GPU", 0.0),
             "reason": node.death_info.reason_message,
         }
-        for node in nodes
+        for node, alive in node_records(address)
     ]
 
 

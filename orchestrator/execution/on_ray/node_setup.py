@@ -1,7 +1,7 @@
 """What a node must show before fold runs go there, at the start of a study and while it runs.
 
-A node is ready when its versions and sources are the driver's, it reaches the store, holds the images and the
-trainable has prepared itself there.
+A node is ready when its versions and sources are the driver's, it reaches the store, it holds the images and
+the trainable has prepared itself there.
 """
 
 from __future__ import annotations
@@ -31,38 +31,35 @@ from orchestrator.storage.contract import CheckpointStore
 
 log = logging.getLogger(__name__)
 
-PERIOD = 1.0  # seconds between two looks at the nodes
+POLL_S = 1.0  # seconds between two polls of the nodes
 
 
 @dataclass(frozen=True)
 class NodeSetup:
-    """What fold runs of one study need on a node. values: parameter -> values it can take.
+    """What fold runs of one study need on a node."""
 
-    driver: whose versions and sources the nodes must have, as they were when the study was opened;
-    own_node: the id of the driver's node, which has them.
-    """
-
-    trainable: str
+    trainable: str  # "package.module:Class"
     dataset: Dataset
-    values: Mapping[str, Sequence[Any]]
-    store: CheckpointStore
-    driver: NodeFacts
-    own_node: str
+    values: Mapping[str, Sequence[Any]]  # parameter -> the values it can take
+    store: CheckpointStore  # as workers reach it
+    driver: NodeFacts  # versions and sources that every node must have, as of the study's opening
+    own_node: str  # Ray's id of the driver's node, which has them
 
 
 class _Preparation:
-    """One node making itself ready. error: why it cannot be used, once `finished`."""
+    """One node making itself ready."""
 
-    def __init__(self, node: Node, job: Any) -> None:
+    def __init__(self, node: Node, setup: Any) -> None:
+        """setup: a NodeSetup as Ray keeps it."""
         strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
         self.node = node
-        self.stream = _prepare_node.options(scheduling_strategy=strategy).remote(job)
-        self.done, self.total, self.finished = 0, 0, False
-        self.error: OrchestratorError | None = None
-        self.gone = ""  # why it will say no more, if so
+        self.stream = _prepare_node.options(scheduling_strategy=strategy).remote(setup)
+        self.done, self.total, self.finished = 0, 0, False  # done of total: images, as `progress` counts them
+        self.error: OrchestratorError | None = None  # why the node cannot be used, once `finished`
+        self.gone = ""  # why no more messages will come, if so
 
-    def look(self) -> None:
-        """Takes what the node has said; called when `ray.wait` says there is something."""
+    def take_message(self) -> None:
+        """Called when `ray.wait` reports that one is there."""
         try:
             message = ray.get(next(self.stream))
         except StopIteration:
@@ -79,17 +76,17 @@ class _Preparation:
 
 
 @ray.remote(num_cpus=0, num_returns="streaming")  # type: ignore[untyped-decorator]
-def _prepare_node(job: NodeSetup) -> Iterator[Any]:
+def _prepare_node(setup: NodeSetup) -> Iterator[Any]:
     """Yields (done, total), and the error that keeps this node from being used, if any."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            _ready_or_raise(job, lambda done, total: messages.put((done, total)))
+            _ready_or_raise(setup, lambda done, total: messages.put((done, total)))
         except OrchestratorError as error:
             messages.put(error)
         except Exception as error:
-            messages.put(OrchestratorError(f"{job.trainable}.prepare: {type(error).__name__}: {error}"))
+            messages.put(OrchestratorError(f"{setup.trainable}.prepare: {type(error).__name__}: {error}"))
         messages.put(None)
 
     threading.Thread(target=work, daemon=True).start()
@@ -97,28 +94,28 @@ def _prepare_node(job: NodeSetup) -> Iterator[Any]:
         yield message
 
 
-def _ready_or_raise(job: NodeSetup, progress: Progress) -> None:
-    if ray.get_runtime_context().get_node_id() != job.own_node:
-        reasons = reasons_against(job.driver, gather(job.trainable))
+def _ready_or_raise(setup: NodeSetup, progress: Progress) -> None:
+    if ray.get_runtime_context().get_node_id() != setup.own_node:
+        reasons = reasons_against(setup.driver, gather(setup.trainable))
         if reasons:
             raise InputError(f"server {platform.node()}: {'; '.join(reasons)}")
-    check_reachable(job.store, platform.node())
-    dataset = resolve_on_node(job.dataset)
+    check_reachable(setup.store, platform.node())
+    dataset = resolve_on_node(setup.dataset)
     check_images(dataset, progress)
-    load_trainable(job.trainable).prepare(dataset, job.values, progress)
+    load_trainable(setup.trainable).prepare(dataset, setup.values, progress)
 
 
-def prepare_nodes(nodes: Sequence[Node], job: NodeSetup, progress: Progress) -> list[Node]:
-    """Prepares all nodes at once; those that are ready. One that went away meanwhile is left out.
+def prepare_nodes(nodes: Sequence[Node], setup: NodeSetup, progress: Progress) -> list[Node]:
+    """Prepares all nodes at once; returns those that are ready. One that went away meanwhile is left out.
 
     Raises one InputError with what keeps which of them from being used.
     """
-    shared = ray.put(job)
+    shared = ray.put(setup)
     preparations = [_Preparation(node, shared) for node in nodes]
     waiting = {preparation.stream: preparation for preparation in preparations}
     while waiting:
         for stream in ray.wait(list(waiting))[0]:
-            waiting[stream].look()
+            waiting[stream].take_message()
             if waiting[stream].finished:
                 del waiting[stream]
         if total := sum(preparation.total for preparation in preparations):
@@ -142,39 +139,39 @@ def prepare_nodes(nodes: Sequence[Node], job: NodeSetup, progress: Progress) -> 
 class NodeMonitor:
     """Notices nodes that join, makes them ready beside the study, and nodes that are gone."""
 
-    def __init__(self, known: Sequence[Node], job: NodeSetup) -> None:
-        self._job = job
+    def __init__(self, known: Sequence[Node], setup: NodeSetup) -> None:
+        self._setup = setup
         self._shared: Any = None
         self._known = {node.id for node in known}
         self._preparing: list[_Preparation] = []
-        self._looked = time.monotonic()
+        self._polled_at = time.monotonic()
 
-    def look(self) -> tuple[list[Node], set[str] | None]:
-        """Nodes that have become ready, and the ids of all that are alive (None: not asked just now)."""
+    def poll(self) -> tuple[list[Node], set[str] | None]:
+        """Nodes that have become ready, and the ids of all that are alive (None where it did not ask now)."""
         ready = self._take_ready()
-        if time.monotonic() - self._looked < PERIOD:
+        if time.monotonic() - self._polled_at < POLL_S:
             return ready, None
         nodes = alive_nodes()
-        self._looked = time.monotonic()
+        self._polled_at = time.monotonic()
         for node in nodes:
             if node.id not in self._known:
                 self._known.add(node.id)
-                self._preparing.append(_Preparation(node, self._job_on_ray()))
+                self._preparing.append(_Preparation(node, self._setup_on_ray()))
         return ready, {node.id for node in nodes}
 
     def answers(self, node: Node) -> bool:
         """Whether it is there, asked at once."""
         return answers(node)
 
-    def _job_on_ray(self) -> Any:
-        self._shared = self._shared or ray.put(self._job)
+    def _setup_on_ray(self) -> Any:
+        self._shared = self._shared or ray.put(self._setup)
         return self._shared
 
     def _take_ready(self) -> list[Node]:
         ready = []
         for preparation in list(self._preparing):
             while not preparation.finished and ray.wait([preparation.stream], timeout=0)[0]:
-                preparation.look()
+                preparation.take_message()
             if preparation.finished:
                 self._preparing.remove(preparation)
                 if preparation.error is None and not preparation.gone:

@@ -12,17 +12,14 @@ from orchestrator.core.trainable import Resources
 
 @dataclass(frozen=True)
 class Node:
-    """One server of a cluster as Ray lists it.
+    """One server of a cluster as Ray lists it."""
 
-    gpu_type: Ray's name of it ("A100", "T4"; "": none known); raylet: where its Ray listens (IP, port).
-    """
-
-    id: str
+    id: str  # Ray's
     host: str
     cpus: int
     gpus: float = 0.0
-    gpu_type: str = ""
-    raylet: tuple[str, int] = ("", 0)
+    gpu_type: str = ""  # Ray's name of it, such as "A100" or "T4"; empty where Ray knows none
+    raylet: tuple[str, int] = ("", 0)  # where its Ray listens: IP address and port
 
     def __str__(self) -> str:
         return self.host
@@ -30,16 +27,13 @@ class Node:
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """GPUs and CPUs of one fold run as the user wants them; None: what the node has room for.
-
-    by_type: GPUs of a fold run on nodes with that type of GPU, for which `gpus` does not count.
-    """
+    """GPUs and CPUs of one fold run as the user wants them; with None the node's room decides."""
 
     gpus: float | None = None
     cpus: int | None = None
-    by_type: Mapping[str, float] = field(default_factory=dict)
+    by_type: Mapping[str, float] = field(default_factory=dict)  # type of GPU -> GPUs, in place of `gpus`
 
-    def of(self, node: Node) -> float | None:
+    def gpus_on(self, node: Node) -> float | None:
         return self.by_type.get(node.gpu_type, self.gpus)
 
 
@@ -52,7 +46,7 @@ class NodeSlots:
 
     @property
     def per_gpu(self) -> int:
-        """Slots that one whole GPU is."""
+        """Slots that share one GPU; 1 where a fold run has a GPU to itself, or none."""
         return _fits(1, self.resources.gpus) if 0 < self.resources.gpus < 1 else 1
 
 
@@ -82,36 +76,36 @@ def _fraction(value: str, text: str) -> float:
     return number
 
 
-def allocate_slots(nodes: Sequence[Node], share: ResourceRequest) -> dict[str, NodeSlots]:
-    """Node id -> its seats; a node without any is not in it. A fold run lies on one node.
+def allocate_slots(nodes: Sequence[Node], request: ResourceRequest) -> dict[str, NodeSlots]:
+    """Node id -> its slots; a node without any is not in it. A fold run runs on one node.
 
-    Where any node has a GPU, fold runs take one each unless the share says otherwise, and nodes without are
-    left alone; a share of 0 makes every node a CPU node. The CPUs of a node with GPUs are shared evenly among
-    its seats, elsewhere a fold run takes one. Raises InputError for more than any node has.
+    Where any node has a GPU, fold runs take one each unless the request says otherwise, and nodes without are
+    left alone; a request of 0 GPUs makes every node a CPU node. The CPUs of a node with GPUs are divided
+    evenly among its slots, elsewhere a fold run takes one. Raises InputError for more than any node has.
     """
-    _refuse_unknown_types(nodes, share)
-    on_gpus = any(node.gpus and share.of(node) != 0 for node in nodes)
-    found = {node.id: seats for node in nodes if (seats := slots_of(node, share, on_gpus)).number}
+    _refuse_unknown_types(nodes, request)
+    on_gpus = any(node.gpus and request.gpus_on(node) != 0 for node in nodes)
+    found = {node.id: slots for node in nodes if (slots := slots_of(node, request, on_gpus)).number}
     if not found:
-        raise InputError(_too_much(nodes, share, on_gpus))
+        raise InputError(_too_much(nodes, request, on_gpus))
     return found
 
 
-def slots_of(node: Node, share: ResourceRequest, on_gpus: bool) -> NodeSlots:
+def slots_of(node: Node, request: ResourceRequest, on_gpus: bool) -> NodeSlots:
     """on_gpus: whether this cluster's fold runs use GPUs at all."""
-    wanted = share.of(node)
+    wanted = request.gpus_on(node)
     gpus = (1.0 if on_gpus else 0.0) if wanted is None else wanted
     if not gpus:
-        each = share.cpus or 1
+        each = request.cpus or 1
         return NodeSlots(Resources(each, 0.0), node.cpus // each)
     fits = _fits(node.gpus, gpus)
-    each = share.cpus or max(1, node.cpus // max(1, fits))
+    each = request.cpus or max(1, node.cpus // max(1, fits))
     return NodeSlots(Resources(each, gpus), min(fits, node.cpus // each))
 
 
-def _refuse_unknown_types(nodes: Sequence[Node], share: ResourceRequest) -> None:
+def _refuse_unknown_types(nodes: Sequence[Node], request: ResourceRequest) -> None:
     there = {node.gpu_type for node in nodes if node.gpu_type}
-    unknown = sorted(set(share.by_type) - there)
+    unknown = sorted(set(request.by_type) - there)
     if unknown:
         raise InputError(
             f"--gpus-per-fold-run: no node has a GPU of type {', '.join(unknown)}; "
@@ -119,18 +113,18 @@ def _refuse_unknown_types(nodes: Sequence[Node], share: ResourceRequest) -> None
         )
 
 
-def _too_much(nodes: Sequence[Node], share: ResourceRequest, on_gpus: bool) -> str:
+def _too_much(nodes: Sequence[Node], request: ResourceRequest, on_gpus: bool) -> str:
     most_gpus = max((node.gpus for node in nodes), default=0.0)
-    asked = [gpus for node in nodes if (gpus := share.of(node)) is not None and gpus > node.gpus]
+    asked = [gpus for node in nodes if (gpus := request.gpus_on(node)) is not None and gpus > node.gpus]
     if asked and min(asked) > most_gpus:
         return (
             f"--gpus-per-fold-run {min(asked):g}: no server has more than {most_gpus:g} GPUs; "
             "lower it, 0 means CPU"
         )
     most = max((node.cpus for node in nodes if node.gpus or not on_gpus), default=0)
-    return f"--cpus-per-fold-run {share.cpus or 1}: no server has more than {most} CPUs; lower it"
+    return f"--cpus-per-fold-run {request.cpus or 1}: no server has more than {most} CPUs; lower it"
 
 
-def _fits(gpus: float, share: float) -> int:
-    """A fraction shares one GPU: three thirds of it, though 3 * 0.33 is not 1."""
-    return int(gpus) * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
+def _fits(gpus: float, each: float) -> int:
+    """How many fold runs of `each` GPUs fit. Three thirds fit on one GPU, though 3 * 0.33 is not 1."""
+    return int(gpus) * int(1 / each + 1e-9) if each <= 1 else int(gpus // each)

@@ -1,6 +1,6 @@
 """Running a race on Ray Tune: one leg = one Tune trial, on warm actors. Only this module imports ray.tune.
 
-The search algorithm hands out the race's next leg when a node has a free seat, pinned to that node; the
+The search algorithm hands out the race's next leg when a node has a free slot, pinned to that node; the
 scheduler takes each epoch to the driver and stops the Tune trial where the driver says so. Nothing of Tune's
 own persistence is used: what is lost with this process is only what the journal can give back.
 
@@ -11,7 +11,6 @@ something runs; `Searcher.FINISHED` is permanent; a reused actor gets `reset_con
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import logging
 import shutil
@@ -21,52 +20,33 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
-from ray.air.execution._internal.actor_manager import RayActorManager
-from ray.exceptions import OutOfMemoryError, RayActorError
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.tune.utils.object_cache import _ObjectCache
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import from_json, to_json
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.on_ray.compat import NODE_ID, keep_warm, treat_oom_as_actor_death
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
 from orchestrator.execution.on_ray.node_pool import Placement
 from orchestrator.execution.on_ray.node_setup import NodeSetup
-from orchestrator.execution.worker import FoldRunWorker, LegOrder, Outcome, StorageFailed
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome, StorageFailed
 from orchestrator.inputs.node_images import resolve_on_node
 from orchestrator.storage.contract import CheckpointStore
 
 log = logging.getLogger(__name__)
 
 RESTARTS = 5  # of Tune, in a row without a new epoch
-NODE_ID = "ray.io/node-id"  # a label that Ray gives every node
 
 
-def _treat_oom_as_actor_death() -> None:
-    """Ray's memory monitor ends actors with an error that Tune's actor manager does not know for one, and
-    the whole search with it: it is told that the actor died, as it is when the system ends one."""
-    known = RayActorManager._actor_task_failed
-    if hasattr(known, "__wrapped__"):
-        return
-
-    @functools.wraps(known)
-    def told(self: Any, tracked_actor_task: Any, exception: Exception) -> None:
-        if isinstance(exception, OutOfMemoryError):
-            exception = RayActorError(error_msg=str(exception))
-        known(self, tracked_actor_task, exception)
-
-    RayActorManager._actor_task_failed = told
-
-
-_treat_oom_as_actor_death()
+treat_oom_as_actor_death()
 
 
 class _LegTrainable(tune.Trainable):  # type: ignore[misc]
-    """A slot: carries orders to a FoldRunWorker and outcomes back, as JSON text."""
+    """A slot: carries assignments to a FoldRunWorker, and outcomes back as JSON text."""
 
     def setup(self, config: dict[str, Any], dataset: Dataset, name: str, store: CheckpointStore) -> None:
         self._worker = FoldRunWorker(resolve_on_node(dataset), name, store)
@@ -78,7 +58,7 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         resources: Resources = config["resources"]
-        self._worker.start(config["order"], resources)
+        self._worker.start(config["assignment"], resources)
 
     def step(self) -> dict[str, Any]:
         return {"outcome": encode(self._worker.step())}
@@ -106,13 +86,13 @@ def decode(text: str) -> Outcome:
     return from_json(record)  # type: ignore[return-value]  # a worker sends nothing else
 
 
-class _LegSearcher(Searcher):  # type: ignore[misc]
+class _TuneSearcher(Searcher):  # type: ignore[misc]
     """The race's queue, as Tune's search algorithm."""
 
-    def __init__(self, crew: LegScheduler) -> None:
+    def __init__(self, scheduler: LegScheduler) -> None:
         super().__init__()
-        self._crew = crew
-        self.legs: dict[str, tuple[LegOrder, Placement]] = {}  # Tune trial -> what it runs, and where
+        self._scheduler = scheduler
+        self.legs: dict[str, tuple[LegAssignment, Placement]] = {}  # Tune trial -> what it runs, and where
         self.failure: OrchestratorError | None = None  # Tune wraps what is raised to it beyond recognition
 
     @contextlib.contextmanager
@@ -126,14 +106,14 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
 
     def suggest(self, trial_id: str) -> Any:
         with self.remembering():
-            self._crew.look()
-            if self._crew.done:
+            self._scheduler.poll_nodes()
+            if self._scheduler.done:
                 return Searcher.FINISHED
-            found = self._crew.next()
+            found = self._scheduler.next()
         if found is None:
             return None
-        order, place = self.legs[trial_id] = found
-        return {"order": order, "resources": place.resources, "node": place.node.id}
+        assignment, placement = self.legs[trial_id] = found
+        return {"assignment": assignment, "resources": placement.resources, "node": placement.node.id}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tuner writes its arguments to a file that nobody reads
@@ -151,12 +131,12 @@ class _LegSearcher(Searcher):  # type: ignore[misc]
         """Nothing: the journal is the state."""
 
 
-class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
+class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
     """Takes every epoch to the driver; stops the Tune trial where the fold run gives its slot away."""
 
-    def __init__(self, crew: LegScheduler, searcher: _LegSearcher) -> None:
+    def __init__(self, scheduler: LegScheduler, searcher: _TuneSearcher) -> None:
         super().__init__()
-        self._crew = crew
+        self._scheduler = scheduler
         self._legs, self._remembering = searcher.legs, searcher.remembering
 
     def __getstate__(self) -> dict[str, Any]:
@@ -164,7 +144,7 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         with self._remembering():
-            goes_on = self._crew.report(decode(result["outcome"]))
+            goes_on = self._scheduler.report(decode(result["outcome"]))
         if goes_on:
             return str(TrialScheduler.CONTINUE)
         self._legs.pop(trial.trial_id, None)  # what happens to its actor now is no loss
@@ -176,14 +156,14 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
             self._lose(leg, _error_text(trial))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
-        """None: Tune starts what is pending by itself, without walking all past trials.
+        """Chooses nothing: Tune then starts what is pending by itself, without walking all past trials.
 
-        Asked in every turn of Tune's loop, so it is here that nodes are looked after. Ray tells of the
-        processes that died with a node; of one that had still to start there nobody would.
+        Tune asks in every turn of its loop, so it is here that nodes are polled. Ray reports the processes
+        that died with a node; one that had still to start there nobody would report.
         """
-        _keep_warm(tune_controller, self._crew)
-        self._crew.look()
-        gone = self._crew.gone
+        keep_warm(tune_controller, self._scheduler.idle_slots)
+        self._scheduler.poll_nodes()
+        gone = self._scheduler.gone
         stranded = {trial for trial, leg in self._legs.items() if leg[1].node.id in gone} if gone else ()
         if not stranded:
             return
@@ -193,45 +173,9 @@ class _LegScheduler(FIFOScheduler):  # type: ignore[misc]
                 self._lose(leg, f"node {leg[1].node} was gone before the leg began there")
                 tune_controller.stop_trial(trial)
 
-    def _lose(self, leg: tuple[LegOrder, Placement], text: str) -> None:
+    def _lose(self, leg: tuple[LegAssignment, Placement], text: str) -> None:
         with self._remembering():
-            self._crew.lost(leg[0].leg.key, text)
-
-
-class _SeatCache(_ObjectCache):  # type: ignore[misc]
-    """Idle actors, as many of each node as it has seats.
-
-    Tune's own keeps one in all once every node is a key of its own, and a cold start takes seconds.
-    """
-
-    def __init__(self, crew: LegScheduler) -> None:
-        super().__init__()
-        self._crew = crew
-
-    def cache_object(self, key: Any, obj: Any) -> bool:
-        if len(self._cached_objects[key]) >= self._room(key):
-            return False
-        self._cached_objects[key].append(obj)
-        self._num_cached_objects += 1
-        return True
-
-    def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
-        for key, objects in self._cached_objects.items():
-            while len(objects) > (0 if force_all else self._room(key)):
-                self._num_cached_objects -= 1
-                yield objects.pop(0)
-
-    def _room(self, key: Any) -> int:
-        node = key._kwargs["bundle_label_selector"][0][NODE_ID]
-        return self._crew.idle_seats(node, key.bundles[0].get("GPU", 0.0))
-
-
-def _keep_warm(tune_controller: Any, crew: LegScheduler) -> None:
-    """Gives the controller that asks a cache of ours, before it has put anything into its own."""
-    controller = tune_controller._tune_controller
-    if not isinstance(controller._actor_cache, _SeatCache):
-        assert not controller._actor_cache.num_cached_objects
-        controller._actor_cache = _SeatCache(crew)
+            self._scheduler.lost(leg[0].leg.key, text)
 
 
 def _error_text(trial: TuneTrial) -> str:
@@ -244,7 +188,7 @@ def _error_text(trial: TuneTrial) -> str:
     return "\n".join([*why[-1:], *lines]) or "its process died"
 
 
-def run_on_tune(driver: Driver, job: NodeSetup, crew: LegScheduler) -> None:
+def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler) -> None:
     """Runs the race to its end on the connected Ray. Raises OrchestratorError.
 
     Where Tune itself fails, what was under way counts as lost and another Tune goes on.
@@ -252,7 +196,7 @@ def run_on_tune(driver: Driver, job: NodeSetup, crew: LegScheduler) -> None:
     restarts = 0
     while True:
         before = driver.race.spent_fold_epochs
-        problem = _run_tuner(crew, job)
+        problem = _run_tuner(scheduler, setup)
         if driver.done:
             return
         restarts = restarts + 1 if driver.race.spent_fold_epochs == before else 1
@@ -261,20 +205,19 @@ def run_on_tune(driver: Driver, job: NodeSetup, crew: LegScheduler) -> None:
                 f"Ray Tune ended before the race was done: {problem}; continue with --resume"
             )
         log.warning("Ray Tune ended before the race was done (%s); it is started again", problem)
-        crew.lost_all(f"Ray Tune ended: {problem}")
+        scheduler.lost_all(f"Ray Tune ended: {problem}")
 
 
-def _run_tuner(crew: LegScheduler, job: NodeSetup) -> str:
-    """One Tuner, until it ends; what it says if that was too early. Raises what our own side raised in it."""
-    searcher = _LegSearcher(crew)
-    scheduler = _LegScheduler(crew, searcher)
+def _run_tuner(scheduler: LegScheduler, setup: NodeSetup) -> str:
+    """Runs one Tuner to its end. Returns what it said if that was too early. Raises what our side raised."""
+    searcher = _TuneSearcher(scheduler)
     scratch = Path(tempfile.mkdtemp(prefix="orchestrator-tune-"))
-    slot = tune.with_parameters(_LegTrainable, dataset=job.dataset, name=job.trainable, store=job.store)
+    slot = tune.with_parameters(_LegTrainable, dataset=setup.dataset, name=setup.trainable, store=setup.store)
     tuner = tune.Tuner(
         tune.with_resources(slot, _request),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=scheduler,
+            scheduler=_TuneScheduler(scheduler, searcher),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"leg-{trial.trial_id}",

@@ -67,17 +67,17 @@ def on_other(cluster: tuple[str, str]) -> OnOther:
 
 @pytest.fixture
 def shared(cluster: tuple[str, str], tmp_path: Path) -> Any:
-    from orchestrator.execution.on_ray.head_store import HeadStore, share
+    from orchestrator.execution.on_ray.head_store import HeadStore, store_for_workers
 
-    made = share(DirectoryStore(tmp_path / "head"))
+    made = store_for_workers(DirectoryStore(tmp_path / "head"))
     assert isinstance(made, HeadStore)
     return made
 
 
-def keeper_process(store: Any) -> int:
+def actor_process(store: Any) -> int:
     import ray
 
-    return int(ray.get(store._keeper.__ray_call__.remote(lambda self: os.getpid())))
+    return int(ray.get(store._actor.__ray_call__.remote(lambda self: os.getpid())))
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
@@ -108,7 +108,7 @@ def test_what_another_node_puts_is_a_whole_file_on_the_drivers_disk(
         store.put("t0000-f0/resume-e0001.pt", np.random.default_rng(3).bytes(50_000_000))
         return os.getpid()
 
-    assert on_other(put, shared) != keeper_process(shared)
+    assert on_other(put, shared) != actor_process(shared)
     written = tmp_path / "head" / "t0000-f0" / "resume-e0001.pt"
     assert written.read_bytes() == np.random.default_rng(3).bytes(50_000_000)
     assert [path.name for path in written.parent.iterdir()] == [written.name]
@@ -117,30 +117,30 @@ def test_what_another_node_puts_is_a_whole_file_on_the_drivers_disk(
 def test_the_drivers_own_node_goes_to_its_disk_without_asking(shared: Any, tmp_path: Path) -> None:
     import ray
 
-    ray.kill(shared._keeper)
+    ray.kill(shared._actor)
     shared.put("t0000-f0/x.pt", b"x")
     assert (tmp_path / "head" / "t0000-f0" / "x.pt").read_bytes() == b"x" == shared.get("t0000-f0/x.pt")
 
 
 def test_only_a_directory_of_the_drivers_own_is_carried(cluster: tuple[str, str], tmp_path: Path) -> None:
-    from orchestrator.execution.on_ray.head_store import share
+    from orchestrator.execution.on_ray.head_store import store_for_workers
 
     for store in (DirectoryStore(tmp_path, mounted=True), UriStore("s3://bucket/p")):
-        assert share(store) is store
+        assert store_for_workers(store) is store
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_on_the_driver_reaches_the_worker_as_such(
     cluster: tuple[str, str], on_other: OnOther, tmp_path: Path
 ) -> None:
-    from orchestrator.execution.on_ray.head_store import share
+    from orchestrator.execution.on_ray.head_store import store_for_workers
 
     small = tmp_path / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=False).returncode:
         pytest.skip("this system lets root mount nothing")
     try:
-        store = share(DirectoryStore(small / "head"))
+        store = store_for_workers(DirectoryStore(small / "head"))
 
         def fill(store: CheckpointStore) -> None:
             store.put("t0000-f0/a.pt", bytes(1_000_000))
@@ -154,14 +154,14 @@ def test_a_full_disk_on_the_driver_reaches_the_worker_as_such(
         subprocess.run(["umount", "--lazy", small], check=True)
 
 
-def test_a_keeper_killed_in_the_middle_of_a_file_leaves_the_old_one_and_its_successor_writes_the_new(
+def test_an_actor_killed_in_the_middle_of_a_file_leaves_the_old_one_and_its_successor_writes_the_new(
     shared: Any, on_other: OnOther, tmp_path: Path
 ) -> None:
     path = tmp_path / "head" / "t0000-f0" / "x.pt"
     size = 200_000_000
     on_other(lambda store: store.put("t0000-f0/x.pt", b"old"), shared)
     for _ in range(20):  # until the kill comes before the file is renamed
-        first = keeper_process(shared)
+        first = actor_process(shared)
         putting = threading.Thread(
             target=on_other, args=(lambda store: store.put("t0000-f0/x.pt", bytes(size)), shared)
         )
@@ -177,17 +177,17 @@ def test_a_keeper_killed_in_the_middle_of_a_file_leaves_the_old_one_and_its_succ
             break
     else:
         pytest.fail("the kill never came in the middle")
-    assert keeper_process(shared) != first
+    assert actor_process(shared) != first
     assert path.stat().st_size == size
     assert shared.names() == ["t0000-f0/x.pt"]  # what was cut is not listed, and a resume sweeps it away
 
 
-def test_a_keeper_that_is_gone_is_a_storage_error_that_names_the_place(
+def test_an_actor_that_is_gone_is_a_storage_error_that_names_the_place(
     shared: Any, on_other: OnOther, tmp_path: Path
 ) -> None:
     import ray
 
-    ray.kill(shared._keeper, no_restart=True)
+    ray.kill(shared._actor, no_restart=True)
     with pytest.raises(StorageError, match=rf"{tmp_path}/head does not take .*t0000-f0/x.*--resume"):
         on_other(lambda store: store.put("t0000-f0/x.pt", bytes(1_000_000)), shared)
     with pytest.raises(StorageError, match=r"--resume"):
@@ -224,11 +224,11 @@ def is_read(fifo: Path, writers: list[int]) -> bool:
     return True
 
 
-def test_the_keeper_ends_with_the_last_who_holds_it(cluster: tuple[str, str], tmp_path: Path) -> None:
-    from orchestrator.execution.on_ray.head_store import share
+def test_the_actor_ends_with_the_last_who_holds_it(cluster: tuple[str, str], tmp_path: Path) -> None:
+    from orchestrator.execution.on_ray.head_store import store_for_workers
 
-    store: Any = share(DirectoryStore(tmp_path / "head"))
-    process = keeper_process(store)
+    store: Any = store_for_workers(DirectoryStore(tmp_path / "head"))
+    process = actor_process(store)
     assert is_alive(process)
     del store
     wait_until(lambda: not is_alive(process))

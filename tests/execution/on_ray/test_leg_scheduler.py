@@ -14,7 +14,7 @@ from orchestrator.core.events import EpochEnded
 from orchestrator.data.folds import build_fold_plan
 from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
-from orchestrator.execution.on_ray.leg_scheduler import PATIENCE, LegScheduler, new_node_pool
+from orchestrator.execution.on_ray.leg_scheduler import SILENT_POLLS, LegScheduler, new_node_pool
 from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_slots
 from orchestrator.race import make_race
 from orchestrator.sampling import RandomSampler
@@ -32,7 +32,7 @@ class Seen:
         self.alive: set[str] | None = {node.id for node in nodes}
         self.silent: set[str] = set()
 
-    def look(self) -> tuple[list[Node], set[str] | None]:
+    def poll(self) -> tuple[list[Node], set[str] | None]:
         ready, self.ready = self.ready, []
         return ready, self.alive
 
@@ -65,20 +65,20 @@ def study(tmp_path: Path) -> Study:
     return Study.create(tmp_path / "study", StudyHeader("s", space.to_json()), manifest, plan)
 
 
-def crew_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:
+def scheduler_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:
     race = make_race("exhaustive", trials=4, folds=2, max_t=4)
     labels, folds = np.zeros(24, np.int64), np.zeros(24, np.int16)
     dataset = Dataset("", ("x",) * 24, labels, folds, ("red", "blue"), "macro_f1", "max", "f", "")
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
-    fleet = new_node_pool({node.id: node for node in nodes}, allocate_slots(nodes, ResourceRequest()))
-    return LegScheduler(driver, fleet, seen, ResourceRequest(), on_gpus=False)
+    pool = new_node_pool(nodes, allocate_slots(nodes, ResourceRequest()))
+    return LegScheduler(driver, pool, seen, ResourceRequest(), on_gpus=False)
 
 
 def test_a_process_that_died_alone_was_killed_and_its_journal_line_says_where_it_ran(study: Study) -> None:
-    crew = crew_of(study, Seen(A), A)
-    found = crew.next()
+    scheduler = scheduler_of(study, Seen(A), A)
+    found = scheduler.next()
     assert found is not None and found[1].node == A
-    crew.lost(found[0].leg.key, "worker died")
+    scheduler.lost(found[0].leg.key, "worker died")
     [failed] = events(study.path, "leg_failed")
     assert failed["failure"] == "killed" and failed["error"] == "worker died"
     assert [event["node"] for event in events(study.path, "leg_started")] == ["server-a"]
@@ -89,52 +89,52 @@ def test_a_node_that_does_not_answer_gets_no_more_legs_and_its_fold_run_goes_on_
 ) -> None:
     """Though Ray still believes it is there."""
     seen = Seen(A, B)
-    crew = crew_of(study, seen, A, B)
-    legs = dict(reversed(found) for _ in range(2) if (found := crew.next()))
-    by_node = {place.node.id: order.leg for place, order in legs.items()}
+    scheduler = scheduler_of(study, seen, A, B)
+    legs = dict(reversed(found) for _ in range(2) if (found := scheduler.next()))
+    by_node = {placement.node.id: order.leg for placement, order in legs.items()}
     assert set(by_node) == {"a", "b"}
-    crew.report(EpochEnded(by_node["a"].trial, by_node["a"].fold, 1, 0.5, seconds=1.0))
+    scheduler.report(EpochEnded(by_node["a"].trial, by_node["a"].fold, 1, 0.5, seconds=1.0))
     seen.silent = {"a"}
-    crew.lost(by_node["a"].key, "connection reset")
+    scheduler.lost(by_node["a"].key, "connection reset")
     assert events(study.path, "leg_failed")[0]["failure"] == "lost"
-    assert crew.next() is None, "b is busy and a is silent"
-    crew.lost(by_node["b"].key, "killed")
-    again = crew.next()
+    assert scheduler.next() is None, "b is busy and a is silent"
+    scheduler.lost(by_node["b"].key, "killed")
+    again = scheduler.next()
     assert again is not None and again[1].node == B
     assert (again[0].leg.key, again[0].leg.start) == (by_node["a"].key, 1)
 
 
 def test_a_node_that_was_only_silent_for_a_while_is_used_again(study: Study) -> None:
     seen = Seen(A)
-    crew = crew_of(study, seen, A)
-    found = crew.next()
+    scheduler = scheduler_of(study, seen, A)
+    found = scheduler.next()
     assert found is not None
     seen.silent = {"a"}
-    crew.lost(found[0].leg.key, "timed out")
-    crew.look()
-    assert crew.next() is None and not crew.gone
+    scheduler.lost(found[0].leg.key, "timed out")
+    scheduler.poll_nodes()
+    assert scheduler.next() is None and not scheduler.gone
     seen.silent = set()
-    for _ in range(PATIENCE):
-        crew.look()
-    assert crew.next() is not None
+    for _ in range(SILENT_POLLS):
+        scheduler.poll_nodes()
+    assert scheduler.next() is not None
 
 
 def test_a_node_that_joins_late_is_used_and_one_that_is_gone_is_not(
     study: Study, caplog: pytest.LogCaptureFixture
 ) -> None:
     seen = Seen(A)
-    crew = crew_of(study, seen, A)
-    assert crew.next() is not None and crew.next() is None
+    scheduler = scheduler_of(study, seen, A)
+    assert scheduler.next() is not None and scheduler.next() is None
     seen.ready, seen.alive = [B], {"a", "b"}
-    crew.look()
-    late = crew.next()
+    scheduler.poll_nodes()
+    late = scheduler.next()
     assert late is not None and late[1].node == B
     seen.alive = set()
     with caplog.at_level(logging.WARNING):
-        crew.look()
-        crew.look()
-    assert crew.gone == {"a", "b"}
+        scheduler.poll_nodes()
+        scheduler.poll_nodes()
+    assert scheduler.gone == {"a", "b"}
     assert sum("no node is left" in line for line in caplog.messages) == 1
-    crew.lost_all("Tune ended")
+    scheduler.lost_all("Tune ended")
     assert {event["failure"] for event in events(study.path, "leg_failed")} == {"lost"}
-    assert crew.next() is None
+    assert scheduler.next() is None

@@ -10,7 +10,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import Action, EpochEnded, Leg, LegFailed, LegStarted, Proposed
 from orchestrator.core.trainable import Resources
 from orchestrator.data.manifest import load_manifest
-from orchestrator.execution.worker import FoldRunWorker, LegOrder
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.race import RULES, make_race
 from orchestrator.storage import DirectoryStore
 from orchestrator.study.history import History
@@ -26,12 +26,12 @@ def dataset(faces: Path) -> Dataset:
     )
 
 
-def outcome(faces: Path, store: Path, gpus: float, whole_gpu: bool) -> object:
+def outcome(faces: Path, store: Path, gpus: float, exclusive_gpu: bool) -> object:
     resources = Resources(1, gpus)
     worker = FoldRunWorker(
         dataset(faces), "tests.pixel_trainable:PixelTrainable", DirectoryStore(store), resources
     )
-    worker.start(LegOrder(Leg(0, 0, 0, 1), {"lr": 0.1, "gpu_from": 1}, 1, 3, None, whole_gpu))
+    worker.start(LegAssignment(Leg(0, 0, 0, 1), {"lr": 0.1, "gpu_from": 1}, 1, 3, None, exclusive_gpu))
     try:
         return worker.step()
     finally:
@@ -55,5 +55,5 @@ def test_the_race_tries_it_again_and_the_journal_remembers(name: str) -> None:
     for event in (Proposed(leg.trial, {}), start):
         race.observe(event)
     assert Action.RETRY in {decision.action for decision in race.observe(failed)}
-    assert History("max", [start, failed]).needs_whole_gpu(leg.key)
-    assert not History("max", [start]).needs_whole_gpu(leg.key)
+    assert History("max", [start, failed]).needs_exclusive_gpu(leg.key)
+    assert not History("max", [start]).needs_exclusive_gpu(leg.key)

@@ -33,9 +33,9 @@ def test_slots_and_their_share(
     cpus_each: int | None,
     expected: tuple[int, float, int],
 ) -> None:
-    seats = allocate_slots(nodes_of(servers), ResourceRequest(gpus_each, cpus_each)).values()
-    slots = sum(found.number for found in seats)
-    assert [(found.resources.cpus, found.resources.gpus, slots) for found in seats] == [expected] * len(seats)
+    nodes = allocate_slots(nodes_of(servers), ResourceRequest(gpus_each, cpus_each)).values()
+    slots = sum(found.number for found in nodes)
+    assert [(found.resources.cpus, found.resources.gpus, slots) for found in nodes] == [expected] * len(nodes)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,193 @@
+"""Ray's private parts: all that this project uses of them, and no other module touches any.
+
+Private names may change with any release of Ray. They are asked for here before anything starts, so that one
+that is gone is a line for the user and no AttributeError in the middle of a study.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from orchestrator.core.errors import InputError
+
+KNOWN = "2.55 to 2.60"
+"""Versions of Ray this was tried with."""
+INSTALL = "python -m pip install 'ray[tune]>=2.55,<2.61'"
+NODE_ID = "ray.io/node-id"  # a label that Ray gives every node
+
+
+@dataclass(frozen=True)
+class Private:
+    """A name of Ray's that it does not promise to keep."""
+
+    module: str
+    name: str  # dotted below the module
+    sets: tuple[str, ...] = ()  # attributes of `self` in this function; only instances have them
+
+    def load(self) -> Any:
+        """What bears the name. Raises InputError, for a user, where this Ray has no such thing."""
+        try:
+            found = importlib.import_module(self.module)
+            for part in self.name.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError):
+            raise InputError(_unknown_ray(f"{self.module}.{self.name}")) from None
+        missing = [name for name in self.sets if name not in found.__code__.co_names]
+        if missing:
+            raise InputError(_unknown_ray(f"{self.module}.{self.name} with {', '.join(missing)}"))
+        return found
+
+
+def _unknown_ray(name: str) -> str:
+    return (
+        f"Ray {ray.__version__} has no {name}, which this version of the project uses; known to work is Ray "
+        f"{KNOWN}: `{INSTALL}` on every server, then start its Ray again"
+    )
+
+
+AUTH_SETTINGS = Private("ray._raylet", "Config.initialize")
+CLUSTER_MODE = Private("ray._private.ray_constants", "ENABLE_RAY_CLUSTER")
+FIND_RAY = Private("ray._private.services", "get_ray_address_from_environment")
+OUTER_ADDRESS = Private("ray._private.services", "node_ip_address_from_perspective")
+COMPLETE_CONFIG = Private("ray.autoscaler._private.util", "prepare_config")
+VALIDATE_CONFIG = Private("ray.autoscaler._private.util", "validate_config")
+GCS_CLIENT = Private("ray._raylet", "GcsClient")
+ALIVE = Private("ray.core.generated.gcs_pb2", "GcsNodeInfo.GcsNodeState.ALIVE")
+TASK_FAILED = Private("ray.air.execution._internal.actor_manager", "RayActorManager._actor_task_failed")
+ACTOR_CACHE = Private(
+    "ray.tune.utils.object_cache", "_ObjectCache.__init__", ("_cached_objects", "_num_cached_objects")
+)
+CONTROLLER = Private("ray.tune.execution.tune_controller", "TuneController.__init__", ("_actor_cache",))
+CONTROLLER_VIEW = Private(
+    "ray.tune.execution.tune_controller", "TrialRunnerWrapper.__init__", ("_tune_controller",)
+)
+REQUEST = Private("ray.air.execution.resources.request", "ResourceRequest.__init__", ("_kwargs",))
+
+STUDY = (
+    *(AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS),
+    *(TASK_FAILED, ACTOR_CACHE, CONTROLLER, CONTROLLER_VIEW, REQUEST),
+)
+"""What a study on Ray needs."""
+CLUSTER = (COMPLETE_CONFIG, VALIDATE_CONFIG, GCS_CLIENT, ALIVE)
+"""What the doctor and the commands of cluster.yaml need, who load it as they use it."""
+
+
+def check_ray(needed: Iterable[Private] = STUDY) -> None:
+    """Raises InputError that names the first private part this Ray lacks, and the versions that have it."""
+    for part in needed:
+        part.load()
+
+
+# ---- connecting ------------------------------------------------------------------------------------
+
+
+def read_auth_settings_again() -> None:
+    """Ray reads RAY_AUTH_MODE once, when it is imported; what was set since counts after this."""
+    AUTH_SETTINGS.load()("")
+
+
+def cluster_mode() -> bool:
+    """Whether Ray uses this machine's outer address; off, the machine is 127.0.0.1 for it."""
+    return bool(CLUSTER_MODE.load())
+
+
+def set_cluster_mode(on: bool) -> None:
+    setattr(importlib.import_module(CLUSTER_MODE.module), CLUSTER_MODE.name, on)
+
+
+def address_of_running_ray() -> str:
+    """host:port of what `address="auto"` means."""
+    return str(FIND_RAY.load()("auto", None))
+
+
+def outer_address() -> str:
+    """IP address by which other machines reach this one."""
+    return str(OUTER_ADDRESS.load()())
+
+
+def node_records(address: str) -> list[tuple[Any, bool]]:
+    """(record of a node, whether it is alive) of every node that ever joined the Ray at host:port."""
+    alive = ALIVE.load()
+    nodes = GCS_CLIENT.load()(address=address).get_all_node_info().values()
+    return [(node, node.state == alive) for node in nodes]
+
+
+def completed_cluster_config(given: dict[str, Any]) -> dict[str, Any]:
+    """A cluster.yaml with Ray's defaults, checked by its schema. Raises whatever `ray up` would meet."""
+    prepare, validate = COMPLETE_CONFIG.load(), VALIDATE_CONFIG.load()
+    prepared: dict[str, Any] = prepare(given)
+    validate(prepared)
+    return prepared
+
+
+# ---- Tune ------------------------------------------------------------------------------------------
+
+
+def treat_oom_as_actor_death() -> None:
+    """Ray's memory monitor ends actors with an error that Tune's actor manager does not know for one, and
+    the whole search ends with it: it is shown an actor's death, as when the system ends one. Once a process.
+    """
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    known = TASK_FAILED.load()
+    if hasattr(known, "__wrapped__"):
+        return
+
+    @functools.wraps(known)
+    def failed(self: Any, tracked_actor_task: Any, exception: Exception) -> None:
+        if isinstance(exception, OutOfMemoryError):
+            exception = RayActorError(error_msg=str(exception))
+        known(self, tracked_actor_task, exception)
+
+    manager = importlib.import_module(TASK_FAILED.module).RayActorManager
+    manager._actor_task_failed = failed
+
+
+def keep_warm(tune_controller: Any, room: Callable[[str, float], int]) -> None:
+    """Gives the controller a cache of idle actors for each node, before it has put anything into its own.
+
+    room: node id, GPUs an actor holds -> how many idle actors may stay there. Tune's own cache keeps one in
+    all once every node is a key of its own, and a cold start takes seconds.
+    """
+    controller = tune_controller._tune_controller
+    if not isinstance(controller._actor_cache, _warm_cache()):
+        assert not controller._actor_cache.num_cached_objects
+        controller._actor_cache = _warm_cache()(room)
+
+
+@functools.cache
+def _warm_cache() -> Any:
+    """The class, made when it is first used: its base costs the import of Tune."""
+    base: Any = importlib.import_module(ACTOR_CACHE.module)._ObjectCache
+
+    class WarmActorCache(base):  # type: ignore[misc]
+        """Idle actors, as many of each node as it has slots."""
+
+        def __init__(self, room: Callable[[str, float], int]) -> None:
+            super().__init__()
+            self._room_of = room
+
+        def cache_object(self, key: Any, obj: Any) -> bool:
+            if len(self._cached_objects[key]) >= self._room(key):
+                return False
+            self._cached_objects[key].append(obj)
+            self._num_cached_objects += 1
+            return True
+
+        def flush_cached_objects(self, force_all: bool = False) -> Iterator[Any]:
+            for key, objects in self._cached_objects.items():
+                while len(objects) > (0 if force_all else self._room(key)):
+                    self._num_cached_objects -= 1
+                    yield objects.pop(0)
+
+        def _room(self, key: Any) -> int:
+            labels: Mapping[str, str] = key._kwargs["bundle_label_selector"][0]
+            return self._room_of(labels[NODE_ID], key.bundles[0].get("GPU", 0.0))
+
+    return WarmActorCache
