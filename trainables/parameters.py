@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.trainable import TTA, Config, Parameter
+from trainables.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULERS = ("cosine", "step", "plateau", "warm_restarts", "constant")
@@ -38,7 +39,7 @@ def _text(default: str, doc: str) -> Parameter:
     return Parameter(default, ("str",), doc=doc)
 
 
-PARAMETERS: Mapping[str, Parameter] = {
+_OWN: dict[str, Parameter] = {
     # the network
     "backbone": _text("resnet18", "any timm model name"),
     "pretrained": Parameter(
@@ -88,10 +89,9 @@ PARAMETERS: Mapping[str, Parameter] = {
     "freeze_epochs": _whole(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
     # the objective
     "loss": _text(
-        "cross_entropy", "of the training rows, see loss_spec.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'"
+        "cross_entropy",
+        "of the training rows, see losses/mixture_text.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'",
     ),
-    "focal_gamma": _number(2.0, 0.0, 10.0, "focal: how much less easy rows count"),
-    "sord_scale": _number(1.0, 0.01, 100.0, "sord: how fast a soft label falls off with distance"),
     "label_smoothing": _number(0.0, 0.0, 0.9, "share of the target spread evenly over the classes"),
     "class_weights": _one_of("none", CLASS_WEIGHTS, "how much a row of a rare class counts in the loss"),
     "effective_beta": _number(0.999, 0.0, 0.99999, "effective: overlap of a class's rows"),
@@ -123,6 +123,22 @@ PARAMETERS: Mapping[str, Parameter] = {
     "amp": _switch(True, "mixed precision, on a GPU only: bfloat16 where it has it, else float16"),
     "channels_last": _switch(True, "memory layout that convolutions prefer, on GPU and CPU"),
 }
+
+
+def _with_losses(own: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """The table and what single losses add. Raises TypeError for a name that means something already."""
+    table = dict(own)
+    for loss in LOSSES.values():
+        taken = sorted(table.keys() & loss.parameters.keys())
+        if taken:
+            raise TypeError(
+                f"loss {loss.name!r}: its parameter {taken[0]} is in trainables/parameters.py already"
+            )
+        table.update(loss.parameters)
+    return table
+
+
+PARAMETERS: Mapping[str, Parameter] = _with_losses(_OWN)
 
 
 def completed(config: Config) -> dict[str, Any]:

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.errors import TrainableError
+from trainables.losses import LOSSES
+from trainables.losses.contract import Loss
 
-SOFTMAX = ("cross_entropy", "focal", "soft_f1", "sord")
-"""Losses of K logits whose softmax is the class probabilities; they can be mixed with each other."""
-
-CUMULATIVE = ("coral", "corn")
-"""Losses of K - 1 logits, one for each threshold between ordered classes; each stands alone."""
-
-ORDERED = ("sord", *CUMULATIVE)
-"""Losses that only ordered classes can have."""
+SOFTMAX = tuple(name for name, loss in LOSSES.items() if loss.kind == "softmax")
+"""Losses that can be mixed with each other."""
 
 _TERM = re.compile(r"(?:(?P<weight>\d+\.?\d*|\.\d+)\s*\*\s*)?(?P<name>[a-z]\w*)")
 
@@ -27,6 +23,10 @@ _TERM = re.compile(r"(?:(?P<weight>\d+\.?\d*|\.\d+)\s*\*\s*)?(?P<name>[a-z]\w*)"
 class Term:
     weight: float
     name: str
+
+    @property
+    def loss(self) -> Loss:
+        return LOSSES[self.name]
 
 
 LossSpec = tuple[Term, ...]
@@ -46,9 +46,9 @@ def parse_loss(text: str) -> LossSpec:
 
 def _parse_term(part: str, text: str) -> Term:
     match = _TERM.fullmatch(part)
-    if match is None or match["name"] not in SOFTMAX + CUMULATIVE:
+    if match is None or match["name"] not in LOSSES:
         raise TrainableError(
-            f"loss={text!r}: {part!r} is not known; use one of {', '.join(SOFTMAX + CUMULATIVE)} "
+            f"loss={text!r}: {part!r} is not known; use one of {', '.join(LOSSES)} "
             "or a mixture such as '0.4*soft_f1 + 0.6*focal'"
         )
     weight = float(match["weight"] or 1.0)
@@ -59,18 +59,18 @@ def _parse_term(part: str, text: str) -> Term:
 
 def cumulative(spec: LossSpec) -> str | None:
     """The name of the loss when it is one of thresholds (coral, corn), else None."""
-    return next((term.name for term in spec if term.name in CUMULATIVE), None)
+    return next((term.name for term in spec if term.loss.kind == "cumulative"), None)
 
 
 def needs_order(spec: LossSpec) -> bool:
-    return any(term.name in ORDERED for term in spec)
+    return any(term.loss.ordered for term in spec)
 
 
 def for_factor(spec: LossSpec, ordered: bool) -> LossSpec:
     """The loss of one factor of a label: cross-entropy stands in where its classes lack the order."""
     if ordered:
         return spec
-    return tuple(replace(term, name="cross_entropy") if term.name in ORDERED else term for term in spec)
+    return tuple(replace(term, name="cross_entropy") if term.loss.ordered else term for term in spec)
 
 
 def check_order(spec: LossSpec, text: str, ordered: Sequence[bool], branches: bool) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,59 +25,65 @@ from torch import Tensor
 
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.trainable import Config
-from trainables.losses import ordinal, softmax
+from trainables.losses import reduction
 from trainables.losses.class_weights import class_weights, log_prior, marginal_counts
-from trainables.losses.mixture_text import LossSpec, check_order, cumulative, for_factor, parse_loss
+from trainables.losses.contract import Loss
+from trainables.losses.mixture_text import (
+    SOFTMAX,
+    LossSpec,
+    check_order,
+    cumulative,
+    for_factor,
+    parse_loss,
+)
+
+
+@dataclass(frozen=True)
+class WeightedLoss:
+    """One term of a branch's loss, with all that the configuration says of it."""
+
+    weight: float
+    loss: Loss
+    values: tuple[Any, ...]  # of the loss's own parameters, in their order
 
 
 @dataclass(frozen=True)
 class Branch:
-    """The objective of one factor of K classes: outputs (B, width), targets (B, K).
+    """The objective of one factor of K classes: outputs (B, width), targets (B, K)."""
 
-    weights, shift: (K,) class weights and what is added to the logits in training; None: neither.
-    """
+    terms: tuple[WeightedLoss, ...]
+    classes: int  # K
+    weights: Tensor | None = None  # (K,) class weights; None: every row counts alike
+    shift: Tensor | None = None  # (K,) added to the logits in training; None: nothing
 
-    spec: LossSpec
-    classes: int
-    gamma: float
-    scale: float
-    weights: Tensor | None = None
-    shift: Tensor | None = None
+    @property
+    def alone(self) -> Loss | None:
+        """The loss of thresholds, where it is one; those of a softmax share what follows from it."""
+        return next((term.loss for term in self.terms if term.loss.kind == "cumulative"), None)
 
     @property
     def width(self) -> int:
-        return self.classes - 1 if cumulative(self.spec) else self.classes
+        return self.classes if self.alone is None else self.classes - 1
 
     def loss(self, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
         if self.shift is not None:
             outputs = outputs + self.shift.to(outputs)
-        parts = [term.weight * self._term(term.name, outputs, rows, smooth) for term in self.spec]
+        parts = [term.weight * self._term(term, outputs, rows, smooth) for term in self.terms]
         return torch.stack(parts).sum()
 
-    def _term(self, name: str, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
-        if name == "soft_f1":
-            return softmax.soft_f1(outputs, rows, smooth)
+    def _term(self, term: WeightedLoss, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
+        loss = term.loss
+        if loss.of_batch is not None:
+            return loss.of_batch(outputs, rows, smooth, *term.values)
+        assert loss.terms is not None  # table_of refuses a loss that has neither
         weights = None if self.weights is None else self.weights.to(outputs)
-        tasks = ordinal.corn_tasks(self.classes, outputs.device).to(outputs) if name == "corn" else None
-        return softmax.weighted_mean(self._row_terms(name, outputs), rows, smooth, weights, tasks)
-
-    def _row_terms(self, name: str, outputs: Tensor) -> Tensor:
-        if name == "focal":
-            return softmax.focal_terms(outputs, self.gamma)
-        if name == "sord":
-            return ordinal.sord_terms(outputs, self.scale)
-        if name == "coral":
-            return ordinal.coral_terms(outputs)
-        if name == "corn":
-            return ordinal.corn_terms(outputs)
-        return softmax.cross_entropy_terms(outputs)
+        tasks = None if loss.tasks is None else loss.tasks(self.classes, outputs.device).to(outputs)
+        return reduction.weighted_mean(loss.terms(outputs, *term.values), rows, smooth, weights, tasks)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        name = cumulative(self.spec)
-        if name == "coral":
-            return ordinal.coral_probabilities(outputs)
-        if name == "corn":
-            return ordinal.corn_probabilities(outputs)
+        alone = self.alone
+        if alone is not None and alone.probabilities is not None:
+            return alone.probabilities(outputs)
         return torch.softmax(outputs.double(), dim=1)
 
 
@@ -96,7 +103,7 @@ class Objective:
     @property
     def coral(self) -> tuple[bool, ...]:
         """Which branches need a CORAL layer last; see heads.py."""
-        return tuple(cumulative(branch.spec) == "coral" for branch in self.branches)
+        return tuple(branch.alone is not None and branch.alone.coral_layer for branch in self.branches)
 
     @property
     def classes(self) -> int:
@@ -116,12 +123,12 @@ class Objective:
             )
         if outputs.ndim == 3:
             return torch.stack([self.loss(sample, target) for sample in outputs]).mean()
-        joint = softmax.soft_targets(target, self.classes, outputs.dtype)
+        joint = reduction.soft_targets(target, self.classes, outputs.dtype)
         parts = []
         for branch, columns, rows in zip(
             self.branches, self._split(outputs), self._marginals(joint), strict=True
         ):
-            parts.append(branch.loss(columns, rows, softmax.smoothed(rows, self.smoothing)))
+            parts.append(branch.loss(columns, rows, reduction.smoothed(rows, self.smoothing)))
         return torch.stack(parts).mean()
 
     def probabilities(self, outputs: Tensor) -> Tensor:
@@ -153,7 +160,7 @@ def check_loss(config: Config) -> None:
     if cumulative(spec) and float(config["logit_adjustment"]) and not config["branches"]:
         raise TrainableError(
             f"logit_adjustment={config['logit_adjustment']} shifts the logits of a softmax, and "
-            f"loss={config['loss']!r} has none; set it to 0 or use cross_entropy, focal, soft_f1 or sord"
+            f"loss={config['loss']!r} has none; set it to 0 or use {', '.join(SOFTMAX[:-1])} or {SOFTMAX[-1]}"
         )
 
 
@@ -183,7 +190,8 @@ def build_objective(
 
 
 def _branch(config: Config, spec: LossSpec, size: int, counts: NDArray[np.int64] | None) -> Branch:
-    branch = Branch(spec, size, float(config["focal_gamma"]), float(config["sord_scale"]))
+    terms = [WeightedLoss(term.weight, term.loss, term.loss.values(config)) for term in spec]
+    branch = Branch(tuple(terms), size)
     if counts is None:
         return branch
     weights = class_weights(str(config["class_weights"]), counts, float(config["effective_beta"]))

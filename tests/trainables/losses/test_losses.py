@@ -8,15 +8,11 @@ from sklearn.metrics import f1_score, log_loss
 from torch import Tensor
 
 from orchestrator.core.errors import TrainableError
+from trainables.losses.cross_entropy import cross_entropy_terms
+from trainables.losses.focal import focal_terms
 from trainables.losses.mixture_text import SOFTMAX, Term, cumulative, for_factor, parse_loss
-from trainables.losses.softmax import (
-    cross_entropy_terms,
-    focal_terms,
-    smoothed,
-    soft_f1,
-    soft_targets,
-    weighted_mean,
-)
+from trainables.losses.reduction import smoothed, soft_targets, weighted_mean
+from trainables.losses.soft_f1 import soft_f1
 
 CLASSES = 4
 

@@ -10,16 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.losses.coral import coral_probabilities, coral_terms
+from trainables.losses.corn import corn_probabilities, corn_tasks, corn_terms
 from trainables.losses.objective import Objective, build_objective
-from trainables.losses.ordinal import (
-    coral_probabilities,
-    coral_terms,
-    corn_probabilities,
-    corn_tasks,
-    corn_terms,
-    distance_labels,
-    sord_terms,
-)
+from trainables.losses.sord import distance_labels, sord_terms
 from trainables.network.heads import build_head
 from trainables.parameters import completed
 
