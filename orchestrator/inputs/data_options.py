@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+# The metadata of an option's field: what `tune --resume` does with it.
+FIXED = {"on_resume": "fixed"}  # the study keeps it; another value is refused
+REPEATED = {"on_resume": "repeated"}  # it holds for one command; the printed command to resume says it again
+LIMIT = {"on_resume": "limit"}  # as REPEATED, until the study's budget is spent
+OWN: Mapping[str, str] = {"on_resume": "own"}  # the code has a rule for it alone
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """What `tune` and `check` are told about data."""
 
-    data: str | None = None  # a table, a folder; None: the demo faces
-    data_root: Path | None = None  # the folder below which the images lie here; None: as the data says
-    label_fixes: Path | None = None  # a table of corrected labels
-    extra: Sequence[Path] = ()  # tables or folders of rows that join training parts only
-    runs: Path = Path("runs")  # studies and caches lie below it
-    private: bool = False  # whether files are made for their owner alone
+    # a table, a folder; None: the demo faces
+    data: str | None = field(default=None, metadata=FIXED)
+    # the folder below which the images lie here; None: as the data says
+    data_root: Path | None = field(default=None, metadata=REPEATED)
+    # a table of corrected labels
+    label_fixes: Path | None = field(default=None, metadata=FIXED)
+    # tables or folders of rows that join training parts only
+    extra: Sequence[Path] = field(default=(), metadata=FIXED)
+    # studies and caches lie below it
+    runs: Path = field(default=Path("runs"), metadata=OWN)
+    # whether files are made for their owner alone
+    private: bool = field(default=False, metadata=REPEATED)

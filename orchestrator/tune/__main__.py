@@ -1,4 +1,4 @@
-"""Search a space: every configuration x fold is a trial, a fold-aware race stops the poor ones early.
+"""Search a space: every configuration x fold is a trial, a fold-aware race stops weak ones early.
 
 python -m orchestrator.tune --space spaces/age.py
 """
@@ -22,6 +22,7 @@ from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space import SCALES
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune import Interrupted, Request, Result, run_search
+from orchestrator.tune.request import repeated_options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,16 +65,7 @@ def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
     words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
     if study.parent != Path("runs"):
         words += ["--runs", str(study.parent)]
-    words += [f"--{option}" for option in ("inline", "private") if getattr(arguments, option)]
-    # A new study keeps its --trials itself; a spent budget is for good and refuses another.
-    limits = () if stop.budget_spent else ("max_fold_epochs", "time_budget", *["trials"] * arguments.resume)
-    for option in ("address", "data_root", *limits, "gpus_per_fold_run", "cpus_per_fold_run", "wandb"):
-        value = getattr(arguments, option)
-        if value not in (None, "auto"):
-            words += [f"--{option.replace('_', '-')}", str(value)]
-    if arguments.address == "auto":
-        words += ["--address", "auto"]
-    return shlex.join(words)
+    return shlex.join([*words, *repeated_options(vars(arguments), stop.budget_spent)])
 
 
 def _request(arguments: argparse.Namespace) -> Request:

@@ -47,24 +47,11 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
 
 
 def _refuse_changes(request: Request, folder: Path) -> None:
-    given = {
-        "--scale": request.scale,
-        "--max-epochs": request.max_epochs,
-        "--set": request.settings or None,
-        "--data": request.data,
-        "--label-fixes": request.label_fixes,
-        "--extra": request.extra or None,
-        "--seed": request.seed,
-        "--rule": request.rule,
-        "--sampler": request.sampler,
-        "--try": request.tries or None,
-    }
-    for option, value in given.items():
-        if value is not None:
-            raise StudyError(
-                f"{option} cannot change study {folder}: its numbers are fixed; leave it out, "
-                "or begin another study without --resume"
-            )
+    for option in request.fixed():
+        raise StudyError(
+            f"{option} cannot change study {folder}: its numbers are fixed; leave it out, "
+            "or begin another study without --resume"
+        )
 
 
 def _same_space(request: Request, study: Study) -> None:
