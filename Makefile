@@ -1,6 +1,7 @@
 # Everything a newcomer types. The first use makes .venv and installs; later ones only run.
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= auto
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -18,8 +19,8 @@ demo: setup      ## search on drawn faces, then an ensemble and its predictions
 	$(BIN)/python -m orchestrator.tune --space search_spaces/demo.py
 	$(BIN)/python -m orchestrator.ensemble --predict demo
 
-test: setup      ## the tests
-	$(BIN)/python -m pytest
+test: setup      ## the tests, several workers side by side (WORKERS=n; `python -m pytest` runs them in one)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup      ## ruff, its formatter and mypy
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Small real things that tests share: a folder of images with people, a space over them, a shared Ray."""
+"""Small real things that tests share: a folder of images with people, a space over them, a shared Ray.
+
+And how several workers share the tests (`make test`): by file, the slowest files first.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+from tests.support.file_seconds import SECONDS, unlisted
+
+# Ray's workers are at 15: beside tests that compute they would get a thirtieth of a CPU.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 SPACE = '''"""Which of two tints a picture has."""
 from orchestrator.space import Scale, SearchSpace, categorical, choice, loguniform
@@ -55,3 +63,26 @@ def ray_session() -> Iterator[None]:
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     with cluster.connect(None, cpus=2):
         yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Of `--numprocesses auto`: two for each core, because tests of a real Ray mostly wait.
+
+    A worker and the Ray that it starts take up to 3 GB; no number of workers beats the slowest file.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(2 * (os.cpu_count() or 1), int(memory / 3e9), 8))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers are given the files in this order. Without workers the order stays as collected."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -SECONDS.get(item.nodeid.partition("::")[0], 0))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    durations = [(r.nodeid, r.duration) for r in reports if isinstance(r, pytest.TestReport)]
+    for file, seconds in unlisted(durations).items():
+        terminalreporter.write_line(f"{file}: {seconds:.0f} s, and not in tests/support/file_seconds.py")

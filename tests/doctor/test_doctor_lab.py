@@ -112,7 +112,7 @@ def test_servers_as_they_should_be_before_ray_runs(lab: Lab) -> None:
 def test_a_server_that_is_not_there_and_one_that_lacks_things(lab: Lab) -> None:
     worker = lab.servers[1]
     profile = worker.home / ".profile"
-    source = worker.home / "fold-orchestrator" / "trainables" / "heads.py"
+    source = worker.home / "fold-orchestrator" / "trainables" / "network" / "heads.py"
     kept = profile.read_text(), source.read_text()
     profile.write_text("echo welcome; echo to >&2\n")
     source.write_text(source.read_text() + "\n# changed by hand\n")

@@ -125,7 +125,7 @@ def tune(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def wait_until(
-    what: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 120
+    what: Callable[[], bool], process: subprocess.Popen[bytes], log: Path, seconds: float = 300
 ) -> None:
     """Fails with the command's output when it ends before `what` holds, or takes far too long."""
     ends = time.monotonic() + seconds
