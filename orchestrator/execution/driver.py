@@ -38,7 +38,6 @@ from orchestrator.race.contract import Race
 from orchestrator.race.standings import OUT
 from orchestrator.sampling import Sampler
 from orchestrator.storage.checkpoint_files import delete_fold_run, keep_only_best, oof_name
-from orchestrator.study.exports import write_exports
 from orchestrator.study.history import History
 from orchestrator.study.predictions import assemble, fold_from_bytes, write_prediction
 from orchestrator.study.study import Study
@@ -193,7 +192,7 @@ class Driver:
     def close(self, outcome: str, reason: str = "") -> None:
         """outcome: finished, interrupted or stopped."""
         self.study.append(Closed(outcome, reason))
-        write_exports(self.study, self.race.statuses())
+        self.study.export(self.race.statuses())
 
     # ---- inside ----
 

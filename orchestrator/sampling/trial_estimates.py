@@ -14,49 +14,44 @@ import numpy as np
 
 from orchestrator.core.additive_fit import additive_fit
 from orchestrator.core.arrays import Floats
-from orchestrator.core.events import EpochEnded, Event, LegFailed, LegStarted
+from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted
+from orchestrator.study.history import History
 
 
 class Told:
     """The running bests of every fold run, and which trials failed by their own fault."""
 
     def __init__(self, mode: str, folds: int) -> None:
-        self._sign = 1.0 if mode == "max" else -1.0
         self._folds = folds
-        self._bests: dict[int, list[list[float]]] = {}  # trial -> fold -> running best by epoch
+        self._history = History(mode)
         self._failed: set[int] = set()
 
     def observe(self, event: Event) -> None:
         if isinstance(event, LegStarted):
-            # A leg that starts earlier than what was reported (a retry) replaces those epochs.
-            del self._of(event.trial)[event.fold][event.start :]
+            self._history.observe(event)
             self._failed.discard(event.trial)
         elif isinstance(event, EpochEnded) and math.isfinite(event.score):
-            bests = self._of(event.trial)[event.fold]
-            bests.append(max([self._sign * event.score, *bests[-1:]]))
+            self._history.observe(event)
         elif isinstance(event, EpochEnded) or (
             isinstance(event, LegFailed) and event.failure in ("nan", "exception", "killed")
         ):
             self._failed.add(event.trial)
-
-    def _of(self, trial: int) -> list[list[float]]:
-        return self._bests.setdefault(trial, [[] for _ in range(self._folds)])
 
     def values(self) -> dict[int, float]:
         """Trial -> estimated final mean, larger is better whatever the mode; those not seen yet are absent.
 
         A trial that failed has the worst value of the others: what made it fail is to be avoided.
         """
-        seen = {
-            trial: folds
-            for trial, folds in sorted(self._bests.items())
-            if any(folds) and trial not in self._failed
-        }
+        trials = dict.fromkeys(key.trial for key in self._history.fold_runs())
+        seen = {trial: self._running_bests(trial) for trial in trials if trial not in self._failed}
         if not seen:
             return {}
         means = fold_means(lifted(list(seen.values())))
         found = dict(zip(seen, means.tolist(), strict=True))
         return {**found, **dict.fromkeys(sorted(self._failed), min(found.values()))}
+
+    def _running_bests(self, trial: int) -> list[Sequence[float]]:
+        return [self._history.running_bests(FoldRunKey(trial, fold)) for fold in range(self._folds)]
 
 
 def gains(runs: Iterable[Sequence[float]]) -> Floats:

@@ -1,29 +1,23 @@
-"""Tables made from a study's journal, for notebooks: trials.parquet and epochs.parquet."""
+"""A study as tables, for notebooks: a row per trial, a row per fold-epoch. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from orchestrator.core.events import FoldRunKey
+from orchestrator.core.events import Event, FoldRunKey, State
 from orchestrator.race.contract import TrialStatus
+from orchestrator.space import SearchSpace
 from orchestrator.study.history import History
-from orchestrator.study.predictions import write_parquet
-from orchestrator.study.study import Study
+from orchestrator.study.trial_states import TrialStates
 
 
-def write_exports(study: Study, statuses: Sequence[TrialStatus]) -> None:
-    """Replaces both tables; each appears whole or not at all. Raises StorageError."""
-    history = History(study.space.mode, study.events)
-    write_parquet(study.path / "trials.parquet", _trials(study, statuses))
-    write_parquet(study.path / "epochs.parquet", _epochs(history, study.space.mode))
-
-
-def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
-    configs = study.configs
+def trials_table(configs: Mapping[int, Mapping[str, Any]], statuses: Sequence[TrialStatus]) -> pa.Table:
+    """In the order given. configs: by trial."""
     names = sorted({name for config in configs.values() for name in config})
     rows = []
     for status in statuses:
@@ -42,19 +36,51 @@ def _trials(study: Study, statuses: Sequence[TrialStatus]) -> pa.Table:
     return _table(rows)
 
 
-def _epochs(history: History, mode: str) -> pa.Table:
+def epochs_table(mode: str, events: Iterable[Event]) -> pa.Table:
+    """best_score: of the epochs so far, as `score` in the metric's own direction."""
+    sign, history = _sign(mode), History(mode, events)
     rows = [
         {"trial": key.trial, "fold": key.fold, "epoch": event.epoch, "score": event.score,
-         "best_score": _best(history, key, event.epoch), "seconds": event.seconds, **event.metrics}
+         "best_score": sign * best, "seconds": event.seconds, **event.metrics}
         for key in history.fold_runs()
-        for event in history.epochs(key)
+        for event, best in zip(history.epochs(key), history.running_bests(key), strict=True)
     ]  # fmt: skip
     return _table(rows).replace_schema_metadata({"mode": mode})
 
 
-def _best(history: History, key: FoldRunKey, epoch: int) -> float | None:
-    best = history.best(key, epoch)
-    return None if best is None else best.score
+def statuses_of(trials: Sequence[int], space: SearchSpace, events: Sequence[Event]) -> list[TrialStatus]:
+    """Best first, with no rule at hand: complete trials by score, then the others by how far they came.
+
+    A score is the mean of the best scores of the folds that a trial began.
+    """
+    history, states = History(space.mode, events), TrialStates(events)
+    found = [_status(trial, space, history, states) for trial in trials]
+    return sorted(found, key=lambda item: _rank(item, _sign(space.mode)))
+
+
+def _status(trial: int, space: SearchSpace, history: History, states: TrialStates) -> TrialStatus:
+    keys = [FoldRunKey(trial, fold) for fold in range(space.folds)]
+    scores = [best.score for key in keys if (best := history.best(key)) is not None]
+    return TrialStatus(
+        trial,
+        states.of_trial(trial),
+        rung=None,
+        score=math.fsum(scores) / len(scores) if scores else None,
+        folds_complete=sum(history.done(key) >= space.max_t for key in keys),
+        epochs_spent=states.epochs_spent[trial],
+        reason=states.reason(trial),
+    )
+
+
+def _rank(item: TrialStatus, sign: float) -> tuple[bool, int, int, float, int]:
+    score = -math.inf if item.score is None else sign * item.score
+    is_complete = item.state is State.COMPLETE
+    spent = 0 if is_complete else item.epochs_spent  # retries of a complete trial say nothing of it
+    return (not is_complete, -item.folds_complete, -spent, -score, item.trial)
+
+
+def _sign(mode: str) -> float:
+    return 1.0 if mode == "max" else -1.0
 
 
 def _cell(value: Any) -> Any:

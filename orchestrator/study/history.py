@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted
@@ -23,6 +23,9 @@ class History:
     def __init__(self, mode: str, events: Iterable[Event] = ()) -> None:
         self._sign = 1.0 if mode == "max" else -1.0
         self._epochs: dict[FoldRunKey, list[EpochEnded]] = defaultdict(list)
+        self._bests: dict[FoldRunKey, list[float]] = defaultdict(
+            list
+        )  # running best by epoch, times the sign
         self._alone: set[FoldRunKey] = set()
         for event in events:
             self.observe(event)
@@ -30,10 +33,12 @@ class History:
     def observe(self, event: Event) -> None:
         if isinstance(event, LegStarted):
             # A leg that starts earlier than what was reported (a retry) replaces those epochs.
-            epochs = self._epochs[event.leg.key]
-            del epochs[event.start :]
+            del self._epochs[event.leg.key][event.start :]
+            del self._bests[event.leg.key][event.start :]
         elif isinstance(event, EpochEnded):
-            self._epochs[FoldRunKey(event.trial, event.fold)].append(event)
+            key, score = FoldRunKey(event.trial, event.fold), self._sign * event.score
+            self._epochs[key].append(event)
+            self._bests[key].append(max([score, *self._bests[key][-1:]]))
         elif isinstance(event, LegFailed) and event.failure == "memory":
             self._alone.add(FoldRunKey(event.trial, event.fold))
 
@@ -48,19 +53,24 @@ class History:
         """Epochs done and stored."""
         return len(self._epochs.get(key, ()))
 
+    def running_bests(self, key: FoldRunKey) -> Sequence[float]:
+        """The best score after each epoch done; larger is better whatever the mode."""
+        return self._bests.get(key, ())
+
     def best(self, key: FoldRunKey, until: int | None = None) -> Best | None:
         """The best of the first `until` epochs (None: of all); None when there is none."""
-        epochs = self._epochs.get(key, [])[:until]
-        if not epochs:
+        bests = self._bests.get(key, [])[:until]
+        if not bests:
             return None
-        best = max(epochs, key=lambda item: (self._sign * item.score, -item.epoch))
-        return Best(best.epoch, best.score)
+        event = self._epochs[key][bests.index(bests[-1])]
+        return Best(event.epoch, event.score)
 
     def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
         """Whether a share of a GPU was too small for it before."""
         return key in self._alone
 
     def fold_runs(self) -> list[FoldRunKey]:
+        """Those that have epochs."""
         return sorted(key for key, epochs in self._epochs.items() if epochs)
 
     def complete(self, folds: int, max_t: int) -> list[int]:

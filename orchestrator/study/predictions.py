@@ -9,8 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
@@ -32,12 +34,24 @@ class Prediction:
 
     rows (n,): manifest rows; probabilities (n, C), rows summing to 1; labels (n,) in [0, C);
     folds (n,) >= 0: the fold whose model, which did not train on the row, gave the probabilities.
+    classes (C), paths (n): where it was read from a table, which has their names; else empty.
     """
 
     rows: Rows
     probabilities: Probabilities
     labels: NDArray[np.int64]
     folds: NDArray[np.int16]
+    classes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    def frame(self) -> pd.DataFrame:
+        """One row per manifest row: row, path (where known), label, fold, and p_<class> for each class."""
+        columns: dict[str, Any] = {"row": self.rows}
+        if self.paths:
+            columns["path"] = self.paths
+        names = self.classes or tuple(str(index) for index in range(self.probabilities.shape[1]))
+        chances = {f"p_{name}": self.probabilities[:, index] for index, name in enumerate(names)}
+        return pd.DataFrame({**columns, "label": self.labels, "fold": self.folds, **chances})
 
 
 def fold_to_bytes(rows: Rows, probabilities: Probabilities) -> bytes:
@@ -162,7 +176,7 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
     try:
         classes = tuple(str(name) for name in json.loads(metadata[b"classes"]))
         rows, labels = table["row"].to_numpy(), table["label"].to_numpy()
-        folds = table["fold"].to_numpy()
+        folds, paths = table["fold"].to_numpy(), tuple(table["path"].to_pylist())
         probabilities = np.column_stack([table[f"p_{name}"].to_numpy() for name in classes])
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: no table of predictions ({error!r} is missing or unreadable)") from error
@@ -174,6 +188,8 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
         probabilities.astype(np.float32),
         labels.astype(np.int64),
         folds.astype(np.int16),
+        classes,
+        paths,
     )
     return prediction, classes
 

@@ -9,22 +9,28 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from filelock import FileLock, Timeout
 
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import StudyError
-from orchestrator.core.events import Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
+from orchestrator.race.contract import TrialStatus
 from orchestrator.space import SearchSpace
 from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.exports import epochs_table, statuses_of, trials_table
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal
+from orchestrator.study.predictions import Prediction, read_prediction, write_parquet
+from orchestrator.study.summary import StudySummary, newest_estimate, study_html
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,11 @@ class Study:
         self._writer.append(*events)
         self.events.extend(events)
 
+    def export(self, statuses: Sequence[TrialStatus]) -> None:
+        """Replaces trials.parquet and epochs.parquet, each whole or not at all. Raises StorageError."""
+        write_parquet(self.files.trials, trials_table(self.configs, statuses))
+        write_parquet(self.files.epochs, epochs_table(self.space.mode, self.events))
+
     # ---- what it says ----
 
     @cached_property
@@ -167,6 +178,58 @@ class Study:
             found.append(CompleteTrial(number, mean, configs[number], bests))
         sign = -1.0 if space.mode == "max" else 1.0
         return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
+
+    def leaderboard(self) -> pd.DataFrame:
+        """A row per trial, best first: trial, state, score, folds_complete, epochs_spent, reason, config (as
+        JSON) and a column param_<name> for each parameter.
+
+        score: mean over the folds a trial began of its best epoch's metric. Trials with all folds come first;
+        the score of one with fewer does not compare with theirs.
+        """
+        configs = self.configs
+        table = trials_table(configs, statuses_of(list(configs), self.space, self.events))
+        frame: pd.DataFrame = table.to_pandas()
+        return frame.drop(columns="rung", errors="ignore")  # a rung is a rule's, which is not asked here
+
+    def curves(self) -> pd.DataFrame:
+        """A row per trial, fold and epoch: trial, fold, epoch, score, best_score (so far), seconds, and a
+        column for each metric that the trainable reported."""
+        frame: pd.DataFrame = epochs_table(self.space.mode, self.events).to_pandas()
+        return frame
+
+    def oof(self, trial: int) -> Prediction:
+        """The out-of-fold probabilities of a complete trial. Raises StudyError for another."""
+        if not self.files.oof(trial).is_file():
+            found = shortened([str(item.number) for item in self.complete_trials()], limit=8) or "none"
+            raise StudyError(
+                f"study {self.path}: trial {trial} has no out-of-fold predictions, as only complete trials "
+                f"have; complete: {found}"
+            )
+        return read_prediction(self.files.oof(trial))[0]
+
+    def _repr_html_(self) -> str:
+        return study_html(self.summary())
+
+    def summary(self) -> StudySummary:
+        """What a notebook shows of it first."""
+        complete = self.complete_trials()
+        best = complete[0] if complete else None
+        return StudySummary(
+            path=self.path,
+            metric=f"{self.header.metric} ({self.header.mode})",
+            state=self.state,
+            trials=len(self.configs),
+            complete=len(complete),
+            best=None if best is None else (best.number, best.score),
+            folds=() if best is None else [item.score for item in best.bests],
+            estimate=newest_estimate(self.path),
+        )
+
+    @property
+    def state(self) -> str:
+        """How its last driver ended: finished, interrupted or stopped; open: it has not, or was killed."""
+        last = self.events[-1]
+        return last.outcome if isinstance(last, Closed) else "open"
 
     def manifest(self) -> Manifest:
         return Manifest.read(self.files.manifest)

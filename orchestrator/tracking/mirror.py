@@ -74,7 +74,7 @@ class Mirror:
     # ---- inside ----
 
     def _behind(self, key: FoldRunKey) -> bool:
-        state, last = self._runs.state(key).value, max(self._runs.epochs[key], default=0)
+        state, last = self._runs.state(key).value, self._runs.history.done(key)
         if key in self._open:
             return last > self._logged[key] or self._runs.settled(key)
         sent = self._position.sent.get(str(key))
@@ -86,10 +86,9 @@ class Mirror:
         try:
             run = self._open.pop(key, None) or self._init(key)
             self._open[key] = run  # the most recently used is last
-            for epoch in sorted(self._runs.epochs[key]):
-                if epoch > self._logged[key]:
-                    run.log(self._values(self._runs.epochs[key][epoch]), step=epoch)
-                    self._logged[key] = epoch
+            for event in self._runs.history.epochs(key)[self._logged[key] :]:
+                run.log(self._values(event), step=event.epoch)
+                self._logged[key] = event.epoch
         except Exception as error:  # whatever W&B raises: the study has nothing to do with it
             self._put_off(f"{key}: {type(error).__name__}: {error}")
             return False

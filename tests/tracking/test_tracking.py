@@ -112,6 +112,14 @@ def test_the_best_epoch_is_the_earliest_of_equals(mode: str, epoch: int) -> None
     assert best.epoch == epoch
 
 
+def test_epochs_that_a_retry_takes_back_are_not_the_best() -> None:
+    """As for the study itself, whose checkpoint of epoch 3 is gone."""
+    runs = told(opened(), *leg(3, 1, 0.1, 0.2, 0.9), LegStarted(3, 1, 2, 6))
+    best = runs.best(KEY)
+    assert best is not None
+    assert (best.epoch, best.score) == (2, 0.2)
+
+
 def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path: Path) -> None:
     study = write(tmp_path / "s", opened())
     tail = JournalReader(study / "journal.jsonl")
