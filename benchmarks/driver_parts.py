@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
 from orchestrator.execution.driver import Driver
-from orchestrator.progress import StudyView
+from orchestrator.progress import StudyContext, StudyView
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
@@ -51,12 +51,7 @@ class Clock:
 def make_view(race: Race, study: Study, size: Size, terminal: bool, out: Any) -> StudyView:
     return StudyView(
         race,
-        study_name="synthetic",
-        metric="macro_f1",
-        mode="max",
-        slots=size.slots,
-        max_t=size.epochs,
-        configs=study.configs,
+        StudyContext("synthetic", "macro_f1", "max", size.epochs, size.slots, study.configs),
         console=Console(file=out, force_terminal=terminal, width=120, height=40, highlight=False),
     )
 
@@ -74,7 +69,7 @@ def drive(folder: Path, size: Size, sync: bool, terminal: bool = False) -> dict[
         clock.hang(study, "append", "journal")
         clock.hang(sampler, "observe", "sampler")
         clock.hang(sampler, "propose", "sampler")
-        clock.hang(view, "observe", "view")
+        clock.hang(view, "on_event", "view")
         clock.hang(driver._history, "observe", "history")
         clock.hang(driver, "_act", "checkpoints")
         files = Checkpoints(study.path / "checkpoints", dataset)

@@ -45,7 +45,7 @@ TRAINABLE = "benchmarks.no_op:NoOp"
 class Blind:
     """A view that looks away."""
 
-    def observe(self, event: object, decisions: object, now: float) -> None:
+    def on_event(self, event: object, decisions: object, now: float) -> None:
         """Nothing is shown."""
 
 

@@ -49,7 +49,7 @@ class Marks:
         self.began: list[float] = []
         self.ended: list[float] = []
 
-    def observe(self, event: Event, decisions: object, now: float) -> None:
+    def on_event(self, event: Event, decisions: object, now: float) -> None:
         if isinstance(event, LegStarted):
             self.began.append(time.perf_counter())
         elif isinstance(event, EpochEnded):

@@ -25,6 +25,7 @@ from orchestrator.core.events import (
     Proposed,
     RaceEvent,
     Shortened,
+    own_decision,
 )
 from orchestrator.core.text import counted
 from orchestrator.race.contract import Race
@@ -191,5 +192,5 @@ class BudgetController:
 
 def _goes_on(event: EpochEnded | LegFailed, decisions: Sequence[Decision]) -> bool:
     """Whether the fold run of this event keeps its slot, as the last decision on it says."""
-    own = [item for item in decisions if (item.trial, item.fold) == (event.trial, event.fold)]
-    return bool(own) and own[-1].action is Action.CONTINUE
+    own = own_decision(FoldRunKey(event.trial, event.fold), decisions)
+    return own is not None and own.action is Action.CONTINUE

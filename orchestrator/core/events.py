@@ -6,7 +6,7 @@ rebuilt from the journal is the race that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -68,6 +68,13 @@ class Decision:
     reason: str
     fold: int | None = None
     leg: Leg | None = None
+
+
+def own_decision(key: FoldRunKey, decisions: Sequence[Decision]) -> Decision | None:
+    """The last decision on a fold run, which is the one that holds; None where there is none on it."""
+    return next(
+        (item for item in reversed(decisions) if (item.trial, item.fold) == (key.trial, key.fold)), None
+    )
 
 
 # ---- events ---------------------------------------------------------------------------------------
@@ -211,9 +218,3 @@ def from_json(record: Mapping[str, Any]) -> Event:
     fields = {key: value for key, value in record.items() if key not in ("event", "time")}
     event: Event = _KINDS[record["event"]](**fields)
     return event
-
-
-# ---- the contract between a worker and a trainable ------------------------------------------------
-
-
-# ---- the contract of a race ------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from orchestrator.core.events import (
     Proposed,
     RaceEvent,
     State,
+    own_decision,
 )
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import Race
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 class View(Protocol):
     """Whoever watches; see orchestrator.progress."""
 
-    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None: ...
+    def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,7 @@ class Driver:
             raise StorageError(outcome.error)
         key = FoldRunKey(outcome.trial, outcome.fold)
         decisions = self._observe(outcome)
-        own = next(
-            (item for item in reversed(decisions) if (item.trial, item.fold) == (key.trial, key.fold)), None
-        )
+        own = own_decision(key, decisions)
         goes_on = isinstance(outcome, EpochEnded) and own is not None and own.action is Action.CONTINUE
         if not goes_on:
             self._running.discard(key)
@@ -224,7 +223,7 @@ class Driver:
         self.study.append(event, *map(_decided, worth_noting))
         self._history.observe(event)
         self._sampler.observe(event)
-        self._view.observe(event, decisions, time.time())
+        self._view.on_event(event, decisions, time.time())
         return decisions
 
     def _act(self, decisions: Sequence[Decision]) -> None:

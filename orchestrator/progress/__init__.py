@@ -2,6 +2,7 @@
 
 from orchestrator.progress.bar import progress_bar
 from orchestrator.progress.draw import leaderboard_table
+from orchestrator.progress.state import StudyContext
 from orchestrator.progress.view import StudyView
 
-__all__ = ["StudyView", "leaderboard_table", "progress_bar"]
+__all__ = ["StudyContext", "StudyView", "leaderboard_table", "progress_bar"]

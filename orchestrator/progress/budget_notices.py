@@ -11,16 +11,16 @@ from orchestrator.core.text import counted
 
 @dataclass(frozen=True)
 class BudgetNotice:
-    """word, place: as a decision's action and what it is on."""
+    """Shown as a decision is."""
 
-    word: str
-    place: str
+    action: str
+    subject: str  # what it is on
     reason: str
 
 
 def budget_notice(event: Event, decisions: Sequence[Decision]) -> BudgetNotice | None:
     """None for an event that no budget asked for. decisions: those on the event."""
-    out = sum(item.action is Action.PRUNE and _said(event, item) for item in decisions)
+    out = sum(item.action is Action.PRUNE and _is_noticed(event, item) for item in decisions)
     if isinstance(event, Extended):
         return BudgetNotice("EXTEND", f"to {counted(event.trials, 'trial')}", "the budget has room for more")
     if isinstance(event, Shortened):
@@ -33,12 +33,12 @@ def budget_notice(event: Event, decisions: Sequence[Decision]) -> BudgetNotice |
     return None
 
 
-def not_told(event: Event, decisions: Sequence[Decision]) -> list[Decision]:
+def without_noticed(event: Event, decisions: Sequence[Decision]) -> list[Decision]:
     """The decisions that `budget_notice` does not say already."""
-    return [item for item in decisions if not _said(event, item)]
+    return [item for item in decisions if not _is_noticed(event, item)]
 
 
-def _said(event: Event, item: Decision) -> bool:
+def _is_noticed(event: Event, item: Decision) -> bool:
     if isinstance(event, Shortened):
         return item.action is Action.PRUNE and item.trial >= event.trials
     return isinstance(event, BudgetSpent) and item.action in (Action.PRUNE, Action.STOP)

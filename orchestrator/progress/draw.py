@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.core.events import Action, State
-from orchestrator.progress.state import DecisionLine, Frame, ProgressFigures, Slot
+from orchestrator.progress.state import DecisionLine, Frame, ProgressFigures, Slot, StudyContext
 from orchestrator.progress.text import clean, clock_time, duration, parameters, per_epoch, score, varied
 from orchestrator.race.contract import TrialStatus
 
@@ -40,22 +40,12 @@ ACTION_STYLE: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Heading:
-    """What stays the same while a study runs."""
-
-    study: str
-    metric: str
-    mode: str
-    max_t: int
-
-
-@dataclass(frozen=True)
 class Rows:
     """How many of each fit a terminal."""
 
     slots: int
     trials: int
-    told: int
+    decisions: int
 
 
 def fit(height: int, slots: int) -> Rows:
@@ -66,20 +56,20 @@ def fit(height: int, slots: int) -> Rows:
     return Rows(shown, trials, min(6, max(free - shown - trials, 1)))
 
 
-def picture(frame: Frame, heading: Heading, now: float, height: int = 40) -> RenderableType:
+def picture(frame: Frame, study: StudyContext, now: float, height: int = 40) -> RenderableType:
     """Everything a user sees while a study runs, at most `height` lines where rows are not folded."""
-    rows = fit(height - frame.pace.budget.given, len(frame.slots))
-    parts: list[RenderableType] = [_head(frame, heading), _pace(frame.pace, now)]
-    spent = budget_text(frame.pace, now)
+    rows = fit(height - frame.progress.budget.given, len(frame.slots))
+    parts: list[RenderableType] = [_head(frame, study), _progress(frame.progress, now)]
+    spent = budget_text(frame.progress, now)
     if spent:
         parts.append(_one_line(Text(spent)))
     if frame.failures:
         parts.append(_one_line(Text(failures_text(frame), "red")))
-    parts += [Text(), _slots(frame.slots, rows.slots, heading, now), Text()]
+    parts += [Text(), _slots(frame.slots, rows.slots, study, now), Text()]
     shown = with_score_first(frame.statuses)[: rows.trials]
-    parts += [leaderboard_table(shown, frame.configs, heading.metric, fold=False)]
-    if frame.told:
-        parts += [Text(), _decisions(frame.told[-rows.told :])]
+    parts += [leaderboard_table(shown, frame.configs, study.metric, fold=False)]
+    if frame.decisions:
+        parts += [Text(), _decisions(frame.decisions[-rows.decisions :])]
     return Group(*parts)
 
 
@@ -120,10 +110,10 @@ def leaderboard_table(
     return table
 
 
-def _head(frame: Frame, heading: Heading) -> Text:
+def _head(frame: Frame, study: StudyContext) -> Text:
     states = [item.state for item in frame.statuses]
     counts = ", ".join(f"{states.count(state)} {state.lower()}" for state in State if state in states)
-    return _one_line(Text.assemble((clean(heading.study), "bold"), f"  {len(states)} trials: {counts}"))
+    return _one_line(Text.assemble((clean(study.name), "bold"), f"  {len(states)} trials: {counts}"))
 
 
 def _one_line(text: Text) -> Text:
@@ -138,44 +128,44 @@ def failures_text(frame: Frame) -> str:
     return f"failures: {kinds}, {frame.retries} retried; last {frame.last_failure}"
 
 
-def pace_text(pace: ProgressFigures, now: float) -> str:
+def progress_text(figures: ProgressFigures, now: float) -> str:
     """120 of 532 planned fold-epochs, 22%, 12 min left (at 14:32)."""
-    text = f"{pace.spent} of {pace.planned} planned fold-epochs, {pace.part:.0%}"
-    eta = pace.eta_s(now)
-    if pace.done:
+    text = f"{figures.spent} of {figures.planned} planned fold-epochs, {figures.part:.0%}"
+    eta = figures.eta_s(now)
+    if figures.done:
         return f"{text}, done"
     if eta is not None:
         return f"{text}, {duration(eta)} left (at {clock_time(now + eta, now)})"
-    return f"{text}, finishing" if pace.spent >= pace.planned else text
+    return f"{text}, finishing" if figures.spent >= figures.planned else text
 
 
-def budget_text(pace: ProgressFigures, now: float) -> str:
+def budget_text(figures: ProgressFigures, now: float) -> str:
     """budget: 120 of 500 fold-epochs, 35 min of 2 h 00 min; empty where there is none."""
-    limit, parts = pace.budget, []
+    limit, parts = figures.budget, []
     if limit.fold_epochs is not None:
-        parts.append(f"{pace.spent} of {limit.fold_epochs} fold-epochs")
+        parts.append(f"{figures.spent} of {limit.fold_epochs} fold-epochs")
     if limit.seconds is not None:
-        elapsed = pace.elapsed_s + (0.0 if pace.done else now - pace.at)
+        elapsed = figures.elapsed_s + (0.0 if figures.done else now - figures.at)
         parts.append(f"{duration(elapsed)} of {duration(limit.seconds)}")
     return f"budget: {', '.join(parts)}" if parts else ""
 
 
-def _pace(pace: ProgressFigures, now: float) -> Table:
+def _progress(figures: ProgressFigures, now: float) -> Table:
     row = Table.grid(padding=(0, 2, 0, 0), expand=True)
     row.add_column(ratio=1)
     row.add_column(no_wrap=True)
-    bar = ProgressBar(total=1.0, completed=pace.part, complete_style="green", finished_style="bold green")
-    row.add_row(bar, Text(pace_text(pace, now)))
+    bar = ProgressBar(total=1.0, completed=figures.part, complete_style="green", finished_style="bold green")
+    row.add_row(bar, Text(progress_text(figures, now)))
     return row
 
 
-def _slots(slots: Sequence[Slot | None], rows: int, heading: Heading, now: float) -> Table:
+def _slots(slots: Sequence[Slot | None], rows: int, study: StudyContext, now: float) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("slot", justify="right", no_wrap=True)
     table.add_column("fold run", no_wrap=True, min_width=8)
     table.add_column("leg", no_wrap=True, min_width=24)
     table.add_column("epoch", justify="right", no_wrap=True, min_width=5)
-    table.add_column(Text(clean(heading.metric)), justify="right", no_wrap=True, min_width=6)
+    table.add_column(Text(clean(study.metric)), justify="right", no_wrap=True, min_width=6)
     table.add_column("per epoch", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=11)
     shown = rows if len(slots) <= rows else rows - 1
@@ -200,18 +190,18 @@ def _slot_cells(slot: Slot | None, now: float) -> list[RenderableType]:
     ]
 
 
-def _decisions(told: Sequence[DecisionLine]) -> Table:
+def _decisions(lines: Sequence[DecisionLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("at", no_wrap=True)
     table.add_column("decision", no_wrap=True)
     table.add_column("on", no_wrap=True, min_width=8)
     table.add_column("because")
-    for item in told:
-        at = time.strftime("%H:%M:%S", time.localtime(item.when))
+    for item in lines:
+        at = time.strftime("%H:%M:%S", time.localtime(item.at))
         table.add_row(
             Text(at, "dim"),
             Text(item.action, ACTION_STYLE.get(item.action, "")),
-            item.place,
+            item.subject,
             _one_line(Text(clean(item.reason))),
         )
     return table

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from orchestrator.core.events import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed
-from orchestrator.progress.budget_notices import budget_notice, not_told
-from orchestrator.progress.draw import budget_text, pace_text
-from orchestrator.progress.state import Frame, leaves_slot, place_of
+from orchestrator.core.events import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, own_decision
+from orchestrator.core.text import counted
+from orchestrator.progress.budget_notices import budget_notice, without_noticed
+from orchestrator.progress.draw import budget_text, progress_text
+from orchestrator.progress.state import Frame, leaves_slot, subject_of
 from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
 from orchestrator.race.contract import TrialStatus
 
@@ -17,24 +18,24 @@ def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Ite
     """What is worth a line of an event: a leg that ends, a leg that fails, decisions on trials, what a
     budget asks for."""
     own = None
-    told = budget_notice(event, decisions)
-    if told is not None:
-        yield f"{told.word.lower()} {told.place}: {clean(told.reason)}"
+    notice = budget_notice(event, decisions)
+    if notice is not None:
+        yield f"{notice.action.lower()} {notice.subject}: {clean(notice.reason)}"
     if isinstance(event, LegFailed):
         key = FoldRunKey(event.trial, event.fold)
         yield f"failed {key} after epoch {event.epoch}: {clean(event.failure)}: {clean(event.error)}"
     elif isinstance(event, EpochEnded):
         own = FoldRunKey(event.trial, event.fold)
-        if leaves_slot(own, decisions):
-            yield _leg_end(event, own, decisions, metric)
-    for item in not_told(event, decisions):
+        last = own_decision(own, decisions)
+        if leaves_slot(last):
+            yield _leg_end(event, own, last, metric)
+    for item in without_noticed(event, decisions):
         is_own = own is not None and (item.trial, item.fold) == (own.trial, own.fold)
         if item.action is not Action.CONTINUE and not (is_own and item.action in (Action.PARK, Action.STOP)):
-            yield f"{item.action.lower()} {place_of(item)}: {clean(item.reason)}"
+            yield f"{item.action.lower()} {subject_of(item)}: {clean(item.reason)}"
 
 
-def _leg_end(event: EpochEnded, key: FoldRunKey, decisions: Sequence[Decision], metric: str) -> str:
-    last = [item for item in decisions if (item.trial, item.fold) == (event.trial, event.fold)][-1]
+def _leg_end(event: EpochEnded, key: FoldRunKey, last: Decision, metric: str) -> str:
     took = f" ({per_epoch(event.seconds)}/epoch)" if event.seconds else ""
     return (
         f"{last.action.lower()} {key} epoch {event.epoch} {clean(metric)} {score(event.score)}{took}: "
@@ -43,8 +44,8 @@ def _leg_end(event: EpochEnded, key: FoldRunKey, decisions: Sequence[Decision], 
 
 
 def progress_line(frame: Frame, metric: str, now: float) -> str:
-    text = f"progress {pace_text(frame.pace, now)}"
-    spent = budget_text(frame.pace, now)
+    text = f"progress {progress_text(frame.progress, now)}"
+    spent = budget_text(frame.progress, now)
     text += f", {spent}" if spent else ""
     best = next((item for item in frame.statuses if item.score is not None), None)
     if best is not None and best.rung is not None:
@@ -63,6 +64,6 @@ def leaderboard_lines(
         if item.score is not None and item.rung is not None:
             yield (
                 f"leaderboard t{item.trial:04d} {item.state.value} rung {item.rung + 1} "
-                f"{clean(metric)} {score(item.score)}, {item.folds_complete} whole folds, "
+                f"{clean(metric)} {score(item.score)}, {counted(item.folds_complete, 'fold')} complete, "
                 f"{parameters(configs.get(item.trial, {}), names)}"
             )

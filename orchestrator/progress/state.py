@@ -6,9 +6,9 @@ import heapq
 import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.core.events import (
@@ -21,31 +21,45 @@ from orchestrator.core.events import (
     LegStarted,
     Proposed,
     State,
+    own_decision,
 )
-from orchestrator.progress.budget_notices import budget_notice, not_told
+from orchestrator.progress.budget_notices import budget_notice, without_noticed
 from orchestrator.progress.text import clean
 from orchestrator.race.contract import TrialStatus
 
 KEPT_DECISIONS = 12
-GOES_ON = (Action.CONTINUE,)
 ENDS = (Action.PRUNE, Action.COMPLETE, Action.FAIL)
 
 
 @dataclass(frozen=True)
+class StudyContext:
+    """What a view knows of a study as this session begins."""
+
+    name: str
+    metric: str
+    mode: str
+    max_t: int  # epochs of a finalist's fold run
+    slots: int  # fold runs that go on at once
+    configs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)  # of the trials so far
+    resumed: bool = False
+    budget: Budget = NO_BUDGET
+    finishing: bool = False  # whether the budget was spent in a session before
+    goes_on: bool = False  # whether more trials follow while there is time
+
+
+@dataclass(frozen=True)
 class Slot:
-    """One leg under way. start, end, epoch: epochs of the fold run; since: when its last epoch ended;
-    epoch_s: seconds its trial's epochs take, guess_s: the same, else what the last of any trial took (None:
-    not known yet)."""
+    """One leg under way. Its times are None until an epoch has said how long one takes."""
 
     key: FoldRunKey
-    start: int
-    end: int
-    epoch: int
+    start: int  # epochs done of the fold run where the leg began
+    end: int  # epochs done where it will end
+    epoch: int  # epochs done now
     speculative: bool
-    since: float
-    score: float | None = None
-    epoch_s: float | None = None
-    guess_s: float | None = None
+    since: float  # unix seconds when its last epoch ended, or the leg began
+    score: float | None = None  # of the last epoch of this fold run
+    epoch_s: float | None = None  # seconds of the last epoch of its trial
+    guess_s: float | None = None  # the same; until then seconds of the last epoch of any trial
 
     def part(self, now: float) -> float:
         """How much of the leg is behind it, in [0, 1]; inside an epoch by the time epochs take."""
@@ -59,27 +73,25 @@ class Slot:
 class DecisionLine:
     """A decision as it is shown."""
 
-    when: float
+    at: float  # unix seconds
     action: str
-    place: str  # t0003 or t0003-f1; of an order of the budget: what it asks for
+    subject: str  # t0003 or t0003-f1; of a notice of the budget: what it asks for
     reason: str
 
 
 @dataclass(frozen=True)
 class ProgressFigures:
-    """Fold-epochs of the plan, and how fast this driver gets through them. planned: what completing the
-    finalists takes at least; chain_s: seconds of the epochs that can only come one after another; goes_on:
-    more trials follow until the budget's time is over."""
+    """How far a study is through its plan, and how fast this driver gets through it."""
 
-    spent: int
-    planned: int
-    done: bool
-    per_second: float | None
-    at: float
-    chain_s: float = 0.0
+    spent: int  # fold-epochs, of all sessions
+    planned: int  # fold-epochs in the end; at least what completing the finalists takes
+    done: bool  # whether the race is
+    per_second: float | None  # fold-epochs, in this session; None until the first has ended
+    at: float  # unix seconds when these figures were made
+    chain_s: float = 0.0  # seconds of the epochs that can only come one after another
     budget: Budget = NO_BUDGET
     elapsed_s: float = 0.0  # since the command began
-    goes_on: bool = False
+    goes_on: bool = False  # whether more trials follow until the budget's time is over
 
     @property
     def part(self) -> float:
@@ -88,7 +100,7 @@ class ProgressFigures:
         return 1.0 if self.done else min(self.spent / max(self.planned, 1), 0.99)
 
     def eta_s(self, now: float) -> float | None:
-        """Seconds left by this session's pace; None: nothing to measure by, or the plan is spent."""
+        """Seconds left at this session's speed; None: nothing to measure by, or the plan is spent."""
         by_budget = math.inf if self.budget.seconds is None else self.budget.seconds - self.elapsed_s
         ends = self.planned  # fold-epochs
         if self.goes_on and 0 < by_budget < math.inf:
@@ -100,31 +112,30 @@ class ProgressFigures:
         if self.done or not self.per_second or left <= 0:
             return None
         took = now - self.at
-        whole = max(left / self.per_second, self.chain_s)
-        return max((min(whole, by_budget) if by_budget > 0 else whole) - took, 0.0)
+        by_plan = max(left / self.per_second, self.chain_s)
+        return max((min(by_plan, by_budget) if by_budget > 0 else by_plan) - took, 0.0)
 
 
 @dataclass(frozen=True)
 class Frame:
     """All that is drawn; made by the driver's thread for every event, drawn by any.
 
-    asked: what the race said last, at most a few events ago. What grows with the trials is worked out by who
-    draws.
+    What grows with the trials is worked out by who draws.
     """
 
-    pace: ProgressFigures
-    slots: tuple[Slot | None, ...]
-    asked: tuple[TrialStatus, ...]
-    configs: Mapping[int, Mapping[str, Any]]
-    told: tuple[DecisionLine, ...]  # latest last
-    failures: Mapping[str, int]
+    progress: ProgressFigures
+    slots: tuple[Slot | None, ...]  # None: idle
+    last_statuses: tuple[TrialStatus, ...]  # what the race answered last, at most a few events ago
+    configs: Mapping[int, Mapping[str, Any]]  # by trial
+    decisions: tuple[DecisionLine, ...]  # the latest last
+    failures: Mapping[str, int]  # of this session, by kind
     retries: int
     last_failure: str
 
     @cached_property
     def statuses(self) -> tuple[TrialStatus, ...]:
         """Best first, in line with the slots."""
-        return with_running(self.asked, self.slots)
+        return with_running(self.last_statuses, self.slots)
 
 
 class Activity:
@@ -133,33 +144,33 @@ class Activity:
 
     def __init__(self, slots: int, configs: Mapping[int, Mapping[str, Any]]) -> None:
         self.slots: list[Slot | None] = [None] * slots
-        self._places: dict[FoldRunKey, int] = {}  # of the slots that are taken
+        self._slot_index: dict[FoldRunKey, int] = {}  # of the slots that are taken
         self._idle = list(range(slots))  # a heap: the first idle slot is taken first
-        self._ends: Counter[int] = Counter()  # end of a leg under way -> how many
-        self._left: Counter[int] = Counter()  # its epochs still to come -> how many
+        self._leg_ends: Counter[int] = Counter()  # epochs where a leg under way ends -> how many legs
+        self._leg_epochs_left: Counter[int] = Counter()  # epochs still to come of a leg -> how many legs
         self.configs: Mapping[int, Mapping[str, Any]] = dict(configs)  # never changed: frames share it
-        self.told: deque[DecisionLine] = deque(maxlen=KEPT_DECISIONS)
+        self.decisions: deque[DecisionLine] = deque(maxlen=KEPT_DECISIONS)
         self.failures: Counter[str] = Counter()
         self.retries = 0
         self.last_failure = ""
         self._epoch_s: dict[int, float] = {}  # trial -> seconds of its last epoch
         self._last_s: float | None = None
-        self._epochs, self._seconds = 0, 0.0
-        self._score: dict[FoldRunKey, float] = {}
+        self._epochs, self._seconds = 0, 0.0  # that ended in this session, and what they took
+        self._score: dict[FoldRunKey, float] = {}  # of the last epoch
 
-    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+    def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         if isinstance(event, Proposed):
             self.configs = {**self.configs, event.trial: event.config}
         elif isinstance(event, LegStarted):
             self._start(event, now)
         elif isinstance(event, EpochEnded):
-            self._epoch(event, decisions, now)
+            self._end_epoch(event, decisions, now)
         elif isinstance(event, LegFailed):
             self.failures[event.failure] += 1
             key = FoldRunKey(event.trial, event.fold)
             self.last_failure = f"{key}: {clean(event.error)}"
             self._free(key)
-        self._tell(event, decisions, now)
+        self._note_decisions(event, decisions, now)
 
     @property
     def running(self) -> list[Slot]:
@@ -168,7 +179,7 @@ class Activity:
     @property
     def busy(self) -> int:
         """Slots that are taken."""
-        return len(self._places)
+        return len(self._slot_index)
 
     @property
     def mean_s(self) -> float:
@@ -180,8 +191,8 @@ class Activity:
 
         waiting: a leg waits for a slot.
         """
-        at_last = any(end >= max_t for end in self._ends) and not waiting
-        return max(self._left) if at_last else max_t
+        at_last = any(end >= max_t for end in self._leg_ends) and not waiting
+        return max(self._leg_epochs_left) if at_last else max_t
 
     def _start(self, event: LegStarted, now: float) -> None:
         key = event.leg.key
@@ -190,73 +201,72 @@ class Activity:
             key, event.start, event.end, event.start, event.speculative, now,
             self._score.get(key), epoch_s, epoch_s or self._last_s,
         )  # fmt: skip
-        place = self._places.get(key)
-        if place is None and self._idle:
-            place = heapq.heappop(self._idle)
-        if place is None:  # more than was said; shown rather than lost
-            place = len(self.slots)
+        index = self._slot_index.get(key)
+        if index is None and self._idle:
+            index = heapq.heappop(self._idle)
+        if index is None:  # more than was said; shown rather than lost
+            index = len(self.slots)
             self.slots.append(None)
-        self._put(place, slot)
+        self._set_slot(index, slot)
 
-    def _epoch(self, event: EpochEnded, decisions: Sequence[Decision], now: float) -> None:
+    def _end_epoch(self, event: EpochEnded, decisions: Sequence[Decision], now: float) -> None:
         key = FoldRunKey(event.trial, event.fold)
         seconds = event.seconds or None
         self._score[key] = event.score
         if seconds is not None:
             self._epoch_s[key.trial] = self._last_s = seconds
             self._epochs, self._seconds = self._epochs + 1, self._seconds + seconds
-        if leaves_slot(key, decisions):
+        if leaves_slot(own_decision(key, decisions)):
             self._free(key)
             return
-        place = self._places.get(key)
-        slot = None if place is None else self.slots[place]
-        if place is not None and slot is not None:
+        index = self._slot_index.get(key)
+        slot = None if index is None else self.slots[index]
+        if index is not None and slot is not None:
             epoch_s, epoch, score = self._epoch_s.get(key.trial), event.epoch, event.score
-            self._put(
-                place, replace(slot, epoch=epoch, score=score, epoch_s=epoch_s, guess_s=epoch_s, since=now)
+            self._set_slot(
+                index, replace(slot, epoch=epoch, score=score, epoch_s=epoch_s, guess_s=epoch_s, since=now)
             )
 
     def _free(self, key: FoldRunKey) -> None:
-        place = self._places.get(key)
-        if place is not None:
-            self._put(place, None)
-            heapq.heappush(self._idle, place)
+        index = self._slot_index.get(key)
+        if index is not None:
+            self._set_slot(index, None)
+            heapq.heappush(self._idle, index)
 
-    def _put(self, place: int, slot: Slot | None) -> None:
-        before = self.slots[place]
+    def _set_slot(self, index: int, slot: Slot | None) -> None:
+        before = self.slots[index]
         if before is not None:
-            del self._places[before.key]
+            del self._slot_index[before.key]
             self._count(before, -1)
         if slot is not None:
-            self._places[slot.key] = place
+            self._slot_index[slot.key] = index
             self._count(slot, 1)
-        self.slots[place] = slot
+        self.slots[index] = slot
 
     def _count(self, slot: Slot, by: int) -> None:
-        for counter, value in ((self._ends, slot.end), (self._left, slot.end - slot.epoch)):
+        for counter, value in ((self._leg_ends, slot.end), (self._leg_epochs_left, slot.end - slot.epoch)):
             counter[value] += by
             if not counter[value]:
                 del counter[value]
 
-    def _tell(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
-        order = budget_notice(event, decisions)
-        if order is not None:
-            self.told.append(DecisionLine(now, order.word, order.place, order.reason))
+    def _note_decisions(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+        notice = budget_notice(event, decisions)
+        if notice is not None:
+            self.decisions.append(DecisionLine(now, notice.action, notice.subject, notice.reason))
         ended = {item.trial for item in decisions if item.action in ENDS}
-        for item in not_told(event, decisions):
+        for item in without_noticed(event, decisions):
             self.retries += item.action is Action.RETRY
-            said = item.action is Action.STOP and item.trial in ended  # its trial's line says why
-            if item.action not in GOES_ON and not said:
-                self.told.append(DecisionLine(now, item.action, place_of(item), item.reason))
+            is_repeated = item.action is Action.STOP and item.trial in ended  # its trial's line says why
+            if item.action is not Action.CONTINUE and not is_repeated:
+                self.decisions.append(DecisionLine(now, item.action, subject_of(item), item.reason))
 
 
-def leaves_slot(key: FoldRunKey, decisions: Sequence[Decision]) -> bool:
-    """Whether the fold run whose epoch ended gives its slot away: the last decision on it says so."""
-    own = [item.action for item in decisions if (item.trial, item.fold) == (key.trial, key.fold)]
-    return bool(own) and own[-1] not in GOES_ON
+def leaves_slot(own: Decision | None) -> TypeGuard[Decision]:
+    """Whether a fold run whose epoch ended gives its slot away, by the last decision on it."""
+    return own is not None and own.action is not Action.CONTINUE
 
 
-def place_of(decision: Decision) -> str:
+def subject_of(decision: Decision) -> str:
     if decision.fold is None:
         return f"t{decision.trial:04d}"
     return str(FoldRunKey(decision.trial, decision.fold))

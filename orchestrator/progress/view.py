@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from orchestrator.budget import NO_BUDGET, Budget
 from orchestrator.core.events import BudgetSpent, Decision, EpochEnded, Event, Shortened
-from orchestrator.progress.draw import Heading, leaderboard_table, picture, with_score_first
+from orchestrator.core.text import counted
+from orchestrator.progress.draw import leaderboard_table, picture, with_score_first
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
-from orchestrator.progress.state import Activity, Frame, ProgressFigures
+from orchestrator.progress.state import Activity, Frame, ProgressFigures, StudyContext
 from orchestrator.progress.text import clean, duration
 from orchestrator.race.contract import Race, TrialStatus
 
@@ -26,42 +25,28 @@ BOARD_ROWS = 8
 
 
 class StudyView:
-    """Shows a study while it runs: `with view:` around it, `observe` for every event, in one thread.
-
-    race: already past the events of earlier sessions; slots: how many fold runs go on at once;
-    configs: of the trials so far; resumed: said in the first line; budget: how much of it is used is shown;
-    elapsed: seconds since the command began; finishing: the budget was spent before; goes_on: more trials
-    follow while there is time; clock: unix seconds; timer: seconds, to keep what drawing costs small.
-    """
+    """Shows a study while it runs: `with view:` around it, `on_event` for every event, in one thread."""
 
     def __init__(
         self,
         race: Race,
+        study: StudyContext,
         *,
-        study_name: str,
-        metric: str,
-        mode: str,
-        slots: int,
-        max_t: int,
-        configs: Mapping[int, Mapping[str, Any]],
-        console: Console | None = None,
-        resumed: bool = False,
-        budget: Budget = NO_BUDGET,
         elapsed: Callable[[], float] | None = None,
-        finishing: bool = False,
-        goes_on: bool = False,
+        console: Console | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
+        """race: already past the events of earlier sessions; elapsed: seconds since the command began; clock:
+        unix seconds; timer: seconds, to keep what drawing costs small."""
         self._race = race
-        self._heading = Heading(study_name, metric, mode, max_t)
-        self._activity = Activity(slots, configs)
+        self._study = study
+        self._activity = Activity(study.slots, study.configs)
         self._console = console or Console(highlight=False)
-        self._resumed = resumed
         self._clock = clock
         self._timer = timer
-        self._budget, self._elapsed, self._finishing = budget, elapsed, finishing
-        self._goes_on = goes_on
+        self._elapsed = elapsed
+        self._finishing, self._goes_on = study.finishing, study.goes_on
         self._finished_at = 0  # fold-epochs spent when the finalists of now are complete
         self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
@@ -74,22 +59,22 @@ class StudyView:
 
     # ---- from its driver ----
 
-    def observe(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
+    def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Takes note of an event the race has already seen. now: unix seconds of the event."""
         if self._started is None:
             self._started = self._last_line = now
         self._finishing = self._finishing or isinstance(event, BudgetSpent)
         self._goes_on = self._goes_on and not isinstance(event, BudgetSpent | Shortened)
-        self._activity.observe(event, decisions, now)
+        self._activity.on_event(event, decisions, now)
         self._frame = self._make_frame(now, fresh=isinstance(event, BudgetSpent))
         if self._live is None:
-            for line in event_lines(event, decisions, self._heading.metric):
+            for line in event_lines(event, decisions, self._study.metric):
                 self._line(line, now)
             due = now - self._last_line >= LINE_EVERY_S and not self._race.done  # the end has its own line
             if isinstance(event, EpochEnded) and due:
                 self._last_line = now
                 self._frame = self._make_frame(now, fresh=True)
-                self._line(progress_line(self._frame, self._heading.metric, now), now)
+                self._line(progress_line(self._frame, self._study.metric, now), now)
 
     def message(self, text: str) -> None:
         """A line of its own, above the picture where there is one."""
@@ -102,15 +87,15 @@ class StudyView:
 
     def render(self) -> RenderableType:
         """The picture now. Any thread may ask: a frame never changes once it is made."""
-        return picture(self._frame, self._heading, self._clock(), self._console.height)
+        return picture(self._frame, self._study, self._clock(), self._console.height)
 
     def __enter__(self) -> StudyView:
-        heading = self._heading
-        slots = len(self._activity.slots)
-        word = "resumed" if self._resumed else "started"
+        study = self._study
+        slots = counted(len(self._activity.slots), "slot")
+        word = "resumed" if study.resumed else "started"
         line = (
-            f"{word} {clean(heading.study)}: {clean(heading.metric)} ({heading.mode}), "
-            f"{slots} slot{'s' * (slots != 1)}, {self._race.planned_fold_epochs} fold-epochs planned"
+            f"{word} {clean(study.name)}: {clean(study.metric)} ({study.mode}), "
+            f"{slots}, {self._race.planned_fold_epochs} fold-epochs planned"
         )
         self._line(line, self._clock())
         if self._console.is_terminal and not self._console.is_dumb_terminal:
@@ -137,50 +122,49 @@ class StudyView:
     def _summary(self, now: float, as_table: bool) -> None:
         statuses = [item for item in with_score_first(self._frame.statuses) if item.score is not None]
         statuses = statuses[:BOARD_ROWS]
-        heading = self._heading
         if as_table and statuses:
-            self._console.print(leaderboard_table(statuses, self._frame.configs, heading.metric))
+            self._console.print(leaderboard_table(statuses, self._frame.configs, self._study.metric))
         else:
-            for line in leaderboard_lines(statuses, self._frame.configs, heading.metric):
+            for line in leaderboard_lines(statuses, self._frame.configs, self._study.metric):
                 self._line(line, now)
         took = duration(now - (now if self._started is None else self._started))
-        self._line(f"{progress_line(self._frame, heading.metric, now)}, {took} in this run", now)
+        self._line(f"{progress_line(self._frame, self._study.metric, now)}, {took} in this run", now)
 
     # ---- inside ----
 
     def _make_frame(self, now: float, fresh: bool = False) -> Frame:
         activity = self._activity
-        asked = self._current_statuses(fresh)  # first: the pace is of what it says
+        statuses = self._current_statuses(fresh)  # first: the progress is of what it says
         return Frame(
-            pace=self._pace(now),
+            progress=self._progress(now),
             slots=tuple(activity.slots),
-            asked=asked,
+            last_statuses=statuses,
             configs=activity.configs,
-            told=tuple(activity.told),
+            decisions=tuple(activity.decisions),
             failures=dict(activity.failures),
             retries=activity.retries,
             last_failure=activity.last_failure,
         )
 
-    def _pace(self, now: float) -> ProgressFigures:
+    def _progress(self, now: float) -> ProgressFigures:
         race = self._race
         done_here = race.spent_fold_epochs - self._spent_before
         took = 0.0 if self._started is None else now - self._started
         under_way = 0.5 * self._activity.busy  # epochs, on the average; matters in the first minutes
         rate = (done_here + under_way) / took if took > 0 and done_here else None
         spent, planned = race.spent_fold_epochs, self._planned()
-        chain = min(self._activity.chain(self._heading.max_t, race.next() is not None), planned - spent)
+        chain = min(self._activity.chain(self._study.max_t, race.next() is not None), planned - spent)
         elapsed = 0.0 if self._elapsed is None else self._elapsed()
         chain_s = chain * self._activity.mean_s
         return ProgressFigures(
-            spent, planned, race.done, rate, now, chain_s, self._budget, elapsed, self._goes_on
+            spent, planned, race.done, rate, now, chain_s, self._study.budget, elapsed, self._goes_on
         )
 
     def _planned(self) -> int:
         """Fold-epochs in the end: of the plan within the budget, but at least what the finalists take."""
         if self._finishing:
             return self._finished_at
-        limit = self._budget.fold_epochs
+        limit = self._study.budget.fold_epochs
         plan = self._race.planned_fold_epochs
         return max(plan if limit is None else min(plan, limit), self._finished_at)
 

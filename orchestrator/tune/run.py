@@ -13,7 +13,7 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError
 from orchestrator.core.events import Closed, Decided, Opened
 from orchestrator.execution.driver import Driver
-from orchestrator.progress import StudyView
+from orchestrator.progress import StudyContext, StudyView
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler, make_sampler
@@ -98,22 +98,20 @@ def _drive(
     tracker = _tracker(study.path, request.wandb) if request.wandb else None
     for note in tracker.notes if tracker else ():
         say(note)
-    view = StudyView(
-        race,
-        study_name=study.header.name,
+    context = StudyContext(
+        name=study.header.name,
         metric=space.metric,
         mode=space.mode,
-        slots=backend.slots,
         max_t=space.max_t,
+        slots=backend.slots,
         configs=study.configs,
         resumed=request.resume,
         budget=budget_of(request, study),
-        elapsed=elapsed,
         finishing=is_spent(study),
         goes_on=goes_on_until_the_end(request, study, sampler.limit),
     )
     try:
-        with view:
+        with StudyView(race, context, elapsed=elapsed) as view:
             keeper = keeper_for(
                 ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
             )

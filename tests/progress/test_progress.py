@@ -27,8 +27,9 @@ from orchestrator.core.events import (
     State,
 )
 from orchestrator.progress import StudyView, leaderboard_table, progress_bar
-from orchestrator.progress.draw import Heading, pace_text, picture
-from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures
+from orchestrator.progress.draw import picture, progress_text
+from orchestrator.progress.lines import leaderboard_lines
+from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures, StudyContext
 from orchestrator.progress.text import clock_time, duration
 from orchestrator.race.contract import TrialStatus
 from orchestrator.race.fold_asha import FoldASHA
@@ -72,20 +73,19 @@ class Watched:
             file=io.StringIO(), width=120, height=height, force_terminal=terminal, color_system=None
         )
         self.view = StudyView(
-            self.race, study_name="age", metric="macro_f1", mode="max", slots=slots, max_t=18, configs={},
-            console=self.console, clock=lambda: self.now, timer=lambda: 0.0, budget=budget,
-            elapsed=lambda: self.now, goes_on=goes_on,
+            self.race, StudyContext("age", "macro_f1", "max", 18, slots, budget=budget, goes_on=goes_on),
+            console=self.console, clock=lambda: self.now, timer=lambda: 0.0, elapsed=lambda: self.now,
         )  # fmt: skip
 
     def see(self, event: Event, *decisions: Decision) -> None:
         self.race.spent_fold_epochs += isinstance(event, EpochEnded)
-        self.view.observe(event, decisions, self.now)
+        self.view.on_event(event, decisions, self.now)
 
     def picture(self, width: int = 120) -> list[str]:
         return drawn(self.view.render(), width)
 
-    def told(self) -> list[DecisionLine]:
-        return list(self.view._activity.told)
+    def decisions(self) -> list[DecisionLine]:
+        return list(self.view._activity.decisions)
 
     def printed(self) -> str:
         file = self.console.file
@@ -122,12 +122,12 @@ def test_a_slot_shows_its_fold_run_its_epoch_its_last_score_and_that_it_is_specu
 
 def test_a_bar_goes_on_inside_an_epoch_by_the_time_epochs_take() -> None:
     activity = Activity(1, {})
-    activity.observe(LegStarted(0, 0, 0, 2), [], 100.0)
-    activity.observe(EpochEnded(0, 0, 1, 0.5, seconds=10.0), [Decision(Action.CONTINUE, 0, "", 0)], 110.0)
+    activity.on_event(LegStarted(0, 0, 0, 2), [], 100.0)
+    activity.on_event(EpochEnded(0, 0, 1, 0.5, seconds=10.0), [Decision(Action.CONTINUE, 0, "", 0)], 110.0)
     (slot,) = activity.running
     assert [slot.part(now) for now in (110.0, 115.0)] == pytest.approx([0.5, 0.75])
     assert slot.part(1000.0) < 1.0
-    activity.observe(LegStarted(9, 0, 0, 1), [], 200.0)
+    activity.on_event(LegStarted(9, 0, 0, 1), [], 200.0)
     other = activity.slots[1]
     assert other is not None
     assert (other.part(205.0), other.epoch_s) == (0.5, None)  # what other trials took is only a guess
@@ -146,27 +146,27 @@ def test_a_fold_run_keeps_its_slot_unless_the_decision_on_it_gives_it_away(
     decision: Decision, running: list[FoldRunKey]
 ) -> None:
     activity = Activity(2, {})
-    activity.observe(LegStarted(3, 1, 0, 6), [], 0.0)
-    activity.observe(EpochEnded(3, 1, 1, 0.5), [decision], 1.0)
+    activity.on_event(LegStarted(3, 1, 0, 6), [], 0.0)
+    activity.on_event(EpochEnded(3, 1, 1, 0.5), [decision], 1.0)
     assert [slot.key for slot in activity.running] == running
 
 
 def test_the_next_leg_of_a_fold_run_that_goes_on_stays_in_its_slot() -> None:
     activity = Activity(3, {})
     for fold in (0, 1):
-        activity.observe(LegStarted(3, fold, 0, 2), [], 0.0)
-    activity.observe(LegStarted(3, 0, 2, 6), [], 1.0)
+        activity.on_event(LegStarted(3, fold, 0, 2), [], 0.0)
+    activity.on_event(LegStarted(3, 0, 2, 6), [], 1.0)
     assert [slot and (slot.key.fold, slot.end) for slot in activity.slots] == [(0, 6), (1, 2), None]
 
 
 def test_a_slot_that_was_given_away_is_the_next_legs_the_first_idle_one_first() -> None:
     activity = Activity(3, {})
     for fold in range(3):
-        activity.observe(LegStarted(0, fold, 0, 2), [], 0.0)
-    activity.observe(EpochEnded(0, 2, 2, 0.5), [Decision(Action.PARK, 0, "", 2)], 1.0)
-    activity.observe(LegFailed(0, 0, 1, "exception", "boom"), [], 1.0)
+        activity.on_event(LegStarted(0, fold, 0, 2), [], 0.0)
+    activity.on_event(EpochEnded(0, 2, 2, 0.5), [Decision(Action.PARK, 0, "", 2)], 1.0)
+    activity.on_event(LegFailed(0, 0, 1, "exception", "boom"), [], 1.0)
     for fold in range(2):
-        activity.observe(LegStarted(7, fold, 0, 2), [], 2.0)
+        activity.on_event(LegStarted(7, fold, 0, 2), [], 2.0)
     keys = [FoldRunKey(7, 0), FoldRunKey(0, 1), FoldRunKey(7, 1)]
     assert [slot and slot.key for slot in activity.slots] == keys
 
@@ -221,7 +221,7 @@ def test_the_leaderboard_shows_only_parameters_that_vary() -> None:
     assert line_with("t0000", lines).endswith("lr=0.00123")
 
 
-# ---- pace -----------------------------------------------------------------------------------------
+# ---- progress -------------------------------------------------------------------------------------
 
 
 def test_progress_stays_below_the_whole_until_the_race_is_done() -> None:
@@ -248,7 +248,7 @@ def left(line: str) -> str:
 
 def test_the_time_left_comes_with_the_clock_time_it_ends_at() -> None:
     pace = ProgressFigures(50, 100, False, 0.01, 0.0)
-    assert pace_text(pace, 0.0).endswith(f"1 h 23 min left (at {clock_time(5000.0, 0.0)})")
+    assert progress_text(pace, 0.0).endswith(f"1 h 23 min left (at {clock_time(5000.0, 0.0)})")
     assert re.fullmatch(r"\d\d:\d\d", clock_time(5000.0, 0.0))
     assert re.fullmatch(r"\w{3} \d\d:\d\d", clock_time(90_000.0, 0.0))
     assert re.fullmatch(r"\d\d \w{3} \d\d:\d\d", clock_time(900_000.0, 0.0))
@@ -349,7 +349,7 @@ def test_what_a_budget_asks_for_is_one_line_and_one_decision(
     lines = watched.printed().splitlines()
     assert line_with(line, lines).endswith(line)
     assert sum("prune" in text or "stop" in text for text in lines) == isinstance(event, Shortened)
-    assert [told.action for told in watched.told() if told.action != "PRUNE"] == [word]
+    assert [line.action for line in watched.decisions() if line.action != "PRUNE"] == [word]
     line_with(word, watched.picture())
 
 
@@ -453,20 +453,19 @@ def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> 
     race = FoldASHA(trials=12, folds=3, max_t=6, grace_period=1, finalists=2)
     console = Console(file=io.StringIO(), width=120)
     view = StudyView(
-        race, study_name="s", metric="m", mode="max", slots=3, max_t=6, configs={}, console=console,
-        clock=lambda: 0.0,
+        race, StudyContext("s", "m", "max", max_t=6, slots=3), console=console, clock=lambda: 0.0,
     )  # fmt: skip
     running: dict[FoldRunKey, list[int]] = {}
     while not race.done:
         while len(running) < 3 and (leg := race.next()) is not None:
             started = LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason)
-            view.observe(started, race.observe(started), 0.0)
+            view.on_event(started, race.observe(started), 0.0)
             running[leg.key] = [leg.start, leg.end]
         key = rng.choice(sorted(running))
         running[key][0] += 1
         ended = EpochEnded(key.trial, key.fold, running[key][0], rng.random())
         decisions = race.observe(ended)
-        view.observe(ended, decisions, 0.0)
+        view.on_event(ended, decisions, 0.0)
         own = next(item for item in reversed(decisions) if (item.trial, item.fold) == (key.trial, key.fold))
         if own.action is not Action.CONTINUE:
             del running[key]
@@ -474,11 +473,11 @@ def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> 
             running[key] = [own.leg.start, own.leg.end]
             leg = own.leg
             started = LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason)
-            view.observe(started, race.observe(started), 0.0)
+            view.on_event(started, race.observe(started), 0.0)
         shown = {slot.key: [slot.epoch, slot.end] for slot in view._frame.slots if slot}
         assert shown == running
-    heading = Heading("s", "m", "max", 6)
-    line_with("done", drawn(picture(view._frame, heading, 0.0)))
+    context = StudyContext("s", "m", "max", 6, slots=3)
+    line_with("done", drawn(picture(view._frame, context, 0.0)))
 
 
 # ---- one long step --------------------------------------------------------------------------------
@@ -517,3 +516,9 @@ def test_in_a_terminal_a_long_step_is_a_bar() -> None:
     text = step(console, [0.0, 2.0, 4.0], 2)
     assert "decoding [x]" in text
     assert "took 4 s" in text
+
+
+def test_a_leaderboard_line_counts_the_folds_that_are_complete() -> None:
+    statuses = [TrialStatus(trial, State.COMPLETE, 1, 0.5, folds, 9, "") for trial, folds in ((0, 3), (1, 1))]
+    lines = list(leaderboard_lines(statuses, {}, "macro_f1"))
+    assert ["3 folds complete" in lines[0], "1 fold complete" in lines[1]] == [True, True]

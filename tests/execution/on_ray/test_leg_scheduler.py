@@ -41,7 +41,7 @@ class Seen:
 
 
 class Blind:
-    def observe(self, event: object, decisions: object, now: float) -> None:
+    def on_event(self, event: object, decisions: object, now: float) -> None:
         """Nobody watches."""
 
 
