@@ -165,8 +165,8 @@ def report(slots: Sequence[int], actors: int, nodes: int, sync: bool = True) -> 
                 ):
                     with tempfile.TemporaryDirectory() as name, nullcontext() if sync else patch("os.fsync"):
                         rates.append(loop_rate(Path(name), size))
-                told = ", ".join(f"{rate:7.0f}/s ({1e3 / rate:5.2f} ms)" for rate in rates)
-                print(f"  {number:5} fold runs at once: {told}", flush=True)
+                text = ", ".join(f"{rate:7.0f}/s ({1e3 / rate:5.2f} ms)" for rate in rates)
+                print(f"  {number:5} fold runs at once: {text}", flush=True)
     if actors:
         print(f"{actors} real actors (no-op fold runs) on {nodes} simulated nodes")
         with simulated_nodes(nodes, actors):

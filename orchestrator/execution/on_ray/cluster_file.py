@@ -1,4 +1,4 @@
-"""cluster.yaml as `ray up` reads it, and what a look at its servers needs of it."""
+"""cluster.yaml as `ray up` reads it, and what the doctor needs of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_cluster_file(path: Path) -> ClusterFile:
     provider = given.get("provider")
     if not isinstance(provider, dict) or provider.get("type") != "local":
         raise InputError(
-            f"{path}: provider type is not local; servers are looked at by the addresses listed there"
+            f"{path}: provider type is not local; servers are found by the addresses listed there"
         )
     if not isinstance(provider.get("head_ip"), str) or not isinstance(provider.get("worker_ips"), list):
         raise InputError(f"{path}: provider needs head_ip (an address) and worker_ips (a list, may be empty)")
