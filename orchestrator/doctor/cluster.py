@@ -25,7 +25,7 @@ def check_together(replies: Mapping[str, Reply], file: ClusterFile, here: NodeFa
 
 
 def _versions(replies: Mapping[str, Reply], file: ClusterFile, here: NodeFacts) -> list[Finding]:
-    """All beside the head, which drives; the head beside this machine, whose copy of the project it has."""
+    """Compares workers with the head, which drives, and the head with this machine, whose project it has."""
     head = facts_of(replies[file.head])
     if head is None:
         return []
@@ -88,35 +88,19 @@ def _membership(replies: Mapping[str, Reply], file: ClusterFile) -> list[Finding
     if head is None:
         return []
     if not own_rays(head, "gcs_server"):
-        state = warning(
-            "cluster", f"no Ray runs in {head.get('temp_dir')} on the head", f"`ray up {file.path}`"
-        )
-        return [state, *_why_no_head(head)]
+        found = f"no Ray runs in {head.get('temp_dir')} on the head"
+        return [warning("cluster", found, f"`ray up {file.path}`"), *_why_no_head(head)]
     listed = head.get("joined")
     nodes = listed.get("nodes") if isinstance(listed, Mapping) else None
     if not isinstance(nodes, Sequence):
         reason = listed.get("error") if isinstance(listed, Mapping) else "its Python is not there to ask"
-        return [
-            blocks(
-                "cluster",
-                f"Ray runs on the head but does not answer: {reason}",
-                _log_hint(head, "gcs_server.err"),
-            )
-        ]
+        found = f"Ray runs on the head but does not answer: {reason}"
+        return [blocks("cluster", found, _log_hint(head, "gcs_server.err"))]
     alive = [node for node in nodes if isinstance(node, Mapping) and node.get("alive")]
     gone = [node for node in nodes if isinstance(node, Mapping) and not node.get("alive")]
-    there = {str(node.get("address")) for node in alive}
-    known_as = head.get("known_as")
-    names = known_as if isinstance(known_as, Mapping) else {}
-    missing = [address for address in file.workers if str(names.get(address, address)) not in there]
+    missing = _missing(head, alive, file)
     if not missing:
-        cpus, gpus = (sum(float(node.get(kind) or 0) for node in alive) for kind in ("cpus", "gpus"))
-        return [
-            ok(
-                "cluster",
-                f"{len(alive)} of {len(file.servers)} servers have joined: {cpus:g} CPUs, {gpus:g} GPUs",
-            )
-        ]
+        return [_all_joined(alive, file)]
     return [
         blocks(
             "cluster",
@@ -125,6 +109,20 @@ def _membership(replies: Mapping[str, Reply], file: ClusterFile) -> list[Finding
         )
         for address in missing
     ]
+
+
+def _missing(head: Mapping[str, Any], alive: Sequence[Mapping[str, Any]], file: ClusterFile) -> list[str]:
+    """Workers that are not in, by their address in the cluster file, which the head may know as another."""
+    there = {str(node.get("address")) for node in alive}
+    known_as = head.get("known_as")
+    names = known_as if isinstance(known_as, Mapping) else {}
+    return [address for address in file.workers if str(names.get(address, address)) not in there]
+
+
+def _all_joined(alive: Sequence[Mapping[str, Any]], file: ClusterFile) -> Finding:
+    cpus, gpus = (sum(float(node.get(kind) or 0) for node in alive) for kind in ("cpus", "gpus"))
+    count = f"{len(alive)} of {len(file.servers)} servers have joined"
+    return ok("cluster", f"{count}: {cpus:g} CPUs, {gpus:g} GPUs")
 
 
 def _only_head(alive: Sequence[Any], file: ClusterFile) -> str:

@@ -17,7 +17,7 @@ SKEW_ODD_S, SKEW_BLOCKS_S = 1.0, 60.0
 
 
 def check_server(reply: Reply, file: ClusterFile) -> list[Finding]:
-    """Of one server by itself; what it has in common with the others is for `check_together`."""
+    """What is found on one server; what the servers have in common is for `check_together`."""
     if reply.answer is None:
         return [not_reached(reply, file)]
     answer = reply.answer
@@ -35,7 +35,7 @@ def check_server(reply: Reply, file: ClusterFile) -> list[Finding]:
 
 
 def facts_of(reply: Reply) -> NodeFacts | None:
-    """None where it gave none, or none in a form that can be read."""
+    """The facts in a reply; None where there are none, or none in a form that can be read."""
     try:
         return NodeFacts.from_json((reply.answer or {}).get("facts") or {})
     except ValueError:
@@ -112,7 +112,7 @@ def _environment(answer: Mapping[str, Any], file: ClusterFile) -> list[Finding]:
 
 
 def _before_setup(answer: Mapping[str, Any]) -> list[Finding]:
-    """Where the project runs already, its own facts say more."""
+    """What a set-up would meet; nothing where the project runs already, for its own facts say more."""
     found = answer.get("before_setup")
     return check_before_setup(found) if isinstance(found, Mapping) else []
 

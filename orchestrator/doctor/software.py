@@ -31,7 +31,7 @@ class Wanted:
 
 
 def wanted(project: Path) -> Wanted:
-    """Of the project's folder, or of the installed distribution where it is no folder of sources."""
+    """What the project asks for: read from its folder, or from the installed distribution."""
     file, pins = project / "pyproject.toml", project / "constraints.txt"
     if file.is_file():
         table = tomllib.loads(file.read_text())["project"]

@@ -31,7 +31,7 @@ class Backend(Protocol):
 
     @property
     def gpus(self) -> float:
-        """Of a fold run, at most; 0 where none uses a GPU. Settled when the backend is opened."""
+        """GPUs a fold run gets at most; 0 where none uses a GPU. Settled when the backend is opened."""
         ...
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...

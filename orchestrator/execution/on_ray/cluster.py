@@ -129,7 +129,7 @@ def _import_path() -> str:
 
 
 def alive_nodes() -> list[Node]:
-    """Of the connected Ray, in the order of their ids, the driver's own first."""
+    """The nodes of the connected Ray, in the order of their ids, the driver's own first."""
     own = ray.get_runtime_context().get_node_id()
     nodes = [_node(record) for record in ray.nodes() if record["Alive"]]
     return sorted(nodes, key=lambda node: (node.id != own, node.id))

@@ -71,7 +71,7 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """With Ray's defaults, and checked by its schema. What it prints meanwhile is shown where it refuses."""
+    """The file with Ray's defaults, checked by its schema. What Ray prints is shown where it refuses."""
     check_ray(CLUSTER)
     printed = io.StringIO()
     try:
@@ -102,7 +102,7 @@ def _needed(path: Path, provider: Mapping[str, Any], prepared: Mapping[str, Any]
 
 
 def _project(path: Path, mounts: Mapping[str, Any]) -> str:
-    """Where the project goes: the mount that is, or has, a pyproject.toml."""
+    """The folder where the project goes: of the mount that is, or has, a pyproject.toml."""
     for remote, local in mounts.items():
         source = path.parent / Path(str(local)).expanduser()
         if source.name == "pyproject.toml":
