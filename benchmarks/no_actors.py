@@ -62,9 +62,9 @@ class Shadow:
     def __init__(self, host: Any, config: dict[str, Any]) -> None:
         Shadow.made += 1
         number = Shadow.made
-        self._begun = host.reset.remote(number, config["order"].leg)
+        self._begun = host.reset.remote(number, config["assignment"].leg)
         self.train = Call(lambda: host.train.remote(number))
-        self.reset = Call(lambda config, *_, **__: host.reset.remote(number, config["order"].leg))
+        self.reset = Call(lambda config, *_, **__: host.reset.remote(number, config["assignment"].leg))
         self.save = Call(lambda *_, **__: host.save.remote())
         self._other = Call(lambda *_, **__: host.other.remote())
 
@@ -83,9 +83,9 @@ class Granted(AcquiredResources):
 
 
 class Room(ResourceManager):
-    """Each request names its node; as many fit there as there are seats."""
+    """Each request names its node; as many fit there as there are slots."""
 
-    seats = 8
+    slots = 8
 
     def __init__(self) -> None:
         self._taken: Counter[ResourceRequest] = Counter()
@@ -97,7 +97,7 @@ class Room(ResourceManager):
         """Nothing was held."""
 
     def has_resources_ready(self, resource_request: ResourceRequest) -> bool:
-        return self._taken[resource_request] < self.seats
+        return self._taken[resource_request] < self.slots
 
     def acquire_resources(self, resource_request: ResourceRequest) -> AcquiredResources:
         self._taken[resource_request] += 1

@@ -73,7 +73,7 @@ def driver_of(study: Study, dataset: Dataset, size: Size, view: Marks) -> Driver
     return Unstored(race, study, make_sampler("random", study.space, 0), dataset, view)
 
 
-def job_of(dataset: Dataset, driver: Driver) -> NodeSetup:
+def setup_of(dataset: Dataset, driver: Driver) -> NodeSetup:
     own = ray.get_runtime_context().get_node_id()
     return NodeSetup(TRAINABLE, dataset, {}, driver.store, gather(TRAINABLE), own)
 
@@ -89,29 +89,29 @@ def size_of(slots: int, legs: int, epochs: int) -> Size:
 class Steady:
     """Nodes that neither come nor go."""
 
-    def look(self) -> tuple[list[Node], set[str] | None]:
+    def poll(self) -> tuple[list[Node], set[str] | None]:
         return [], None
 
-    def is_alive(self, node: str) -> bool:
+    def answers(self, node: Node) -> bool:
         return True
 
 
-def fleet_of(slots: int) -> NodePool:
-    fleet = NodePool()
+def pool_of(slots: int) -> NodePool:
+    pool = NodePool()
     for number in range(-(-slots // PER_NODE)):
-        seats = NodeSlots(Resources(1, 1.0), min(PER_NODE, slots - number * PER_NODE))
-        fleet.admit(Node(f"node{number}", f"host{number}", PER_NODE, float(PER_NODE)), seats)
-    return fleet
+        slots_here = NodeSlots(Resources(1, 1.0), min(PER_NODE, slots - number * PER_NODE))
+        pool.admit(Node(f"node{number}", f"host{number}", PER_NODE, float(PER_NODE)), slots_here)
+    return pool
 
 
 def loop_rate(folder: Path, size: Size) -> float:
-    """Reports a second through Tune, crew, driver and journal."""
+    """Reports a second through Tune, scheduler, driver and journal."""
     study, dataset = make_study(folder, size)
     marks = Marks()
     driver = driver_of(study, dataset, size, marks)
-    crew = LegScheduler(driver, fleet_of(size.slots), Steady(), ResourceRequest(), on_gpus=True)
+    scheduler = LegScheduler(driver, pool_of(size.slots), Steady(), ResourceRequest(), on_gpus=True)
     with no_processes():
-        run_on_tune(driver, job_of(dataset, driver), crew)
+        run_on_tune(driver, setup_of(dataset, driver), scheduler)
     assert len(marks.ended) == size.trials * size.folds * size.epochs
     study.close()
     return marks.rate()
@@ -121,15 +121,17 @@ def loop_rate(folder: Path, size: Size) -> float:
 
 
 def actor_rates(folder: Path, size: Size) -> tuple[float, float]:
-    """Reports a second with warm actors; seconds from the first leg's order until all slots have reported."""
+    """Reports a second with warm actors; seconds from the first leg's start until all slots have reported."""
     study, dataset = make_study(folder, size)
     marks = Marks()
     driver = driver_of(study, dataset, size, marks)
-    share = ResourceRequest(gpus=0.0, cpus=1)
-    nodes = {node.id: node for node in alive_nodes()}
-    fleet = new_node_pool(nodes, allocate_slots(list(nodes.values()), share))
-    assert fleet.slots == size.slots, f"{fleet.slots} slots instead of {size.slots}"
-    run_on_tune(driver, job_of(dataset, driver), LegScheduler(driver, fleet, Steady(), share, on_gpus=False))
+    request = ResourceRequest(gpus=0.0, cpus=1)
+    nodes = alive_nodes()
+    pool = new_node_pool(nodes, allocate_slots(nodes, request))
+    assert pool.slots == size.slots, f"{pool.slots} slots instead of {size.slots}"
+    run_on_tune(
+        driver, setup_of(dataset, driver), LegScheduler(driver, pool, Steady(), request, on_gpus=False)
+    )
     study.close()
     return marks.rate(), marks.ended[size.slots - 1] - marks.began[0]
 
@@ -163,8 +165,8 @@ def report(slots: Sequence[int], actors: int, nodes: int, sync: bool = True) -> 
                 ):
                     with tempfile.TemporaryDirectory() as name, nullcontext() if sync else patch("os.fsync"):
                         rates.append(loop_rate(Path(name), size))
-                told = ", ".join(f"{rate:7.0f}/s ({1e3 / rate:5.2f} ms)" for rate in rates)
-                print(f"  {number:5} fold runs at once: {told}", flush=True)
+                text = ", ".join(f"{rate:7.0f}/s ({1e3 / rate:5.2f} ms)" for rate in rates)
+                print(f"  {number:5} fold runs at once: {text}", flush=True)
     if actors:
         print(f"{actors} real actors (no-op fold runs) on {nodes} simulated nodes")
         with simulated_nodes(nodes, actors):
@@ -173,7 +175,7 @@ def report(slots: Sequence[int], actors: int, nodes: int, sync: bool = True) -> 
                     rate, cold = actor_rates(Path(name), size_of(actors, legs, epochs))
                 print(
                     f"  legs of {epochs:2} epochs: {rate:7.0f} reports/s; all {actors} slots had reported "
-                    f"{cold:.1f} s after the first order ({actors / cold:.2f} cold actors/s)",
+                    f"{cold:.1f} s after the first leg's start ({actors / cold:.2f} cold actors/s)",
                     flush=True,
                 )
 

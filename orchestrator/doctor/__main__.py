@@ -19,8 +19,8 @@ from rich.text import Text
 from orchestrator.cli.arguments import absolute
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.core.finding import Level, Section, count, summary
-from orchestrator.doctor.local import TRAINABLES, facts_here, look_here
-from orchestrator.doctor.paths import Data, look_at_data
+from orchestrator.doctor.local import TRAINABLES, check_this_machine, facts_here
+from orchestrator.doctor.paths import Data, check_data
 from orchestrator.doctor.show import show
 from orchestrator.machine.node_facts import NodeFacts
 from orchestrator.progress import progress_bar
@@ -41,9 +41,9 @@ def examine(arguments: argparse.Namespace, console: Console) -> int:
 
         file = read_cluster_file(arguments.cluster)
     facts = facts_here(arguments.runs)
-    data = look_at_data(arguments.data, arguments.data_root, on_servers=file is not None)
+    data = check_data(arguments.data, arguments.data_root, on_servers=file is not None)
     own = file.temp_dir if file else None
-    here = look_here(facts, arguments.runs, arguments.storage, arguments.address, own)
+    here = check_this_machine(facts, arguments.runs, arguments.storage, arguments.address, own)
     sections = [Section(f"this machine ({facts.host})", (*here, *data.findings))]
     show(sections[0], console)
     if file is not None:
@@ -60,14 +60,14 @@ def _servers(file: Any, arguments: argparse.Namespace, here: NodeFacts, data: Da
     from orchestrator.doctor.ssh import ask_all
 
     with progress_bar("asking the servers") as progress:
-        answers = ask_all(file, TRAINABLES, _images(arguments, data), progress)
+        replies = ask_all(file, TRAINABLES, _images(arguments, data), progress)
     sections = [
         Section(
-            f"{address} ({'head' if address == file.head else 'worker'})", tuple(check_server(answer, file))
+            f"{address} ({'head' if address == file.head else 'worker'})", tuple(check_server(reply, file))
         )
-        for address, answer in answers.items()
+        for address, reply in replies.items()
     ]
-    together = check_together(answers, file, here)
+    together = check_together(replies, file, here)
     return [*sections, Section("the cluster", tuple(together))] if together else sections
 
 
@@ -86,8 +86,8 @@ def parser() -> argparse.ArgumentParser:
         "--data-root", type=absolute, metavar="DIR", help="where they lie on servers that have them elsewhere"
     )
     add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--storage", metavar="PLACE", help="of checkpoints, as for tune: can it be written?")
-    add("--address", metavar="HOST:PORT", help="of a Ray that runs: does it answer?")
+    add("--storage", metavar="LOCATION", help="location of checkpoints, as for tune: can it be written?")
+    add("--address", metavar="HOST:PORT", help="address of a Ray that runs: does it answer?")
     return made
 
 

@@ -19,9 +19,14 @@ ASK_S = 20
 
 
 def before_setup() -> dict[str, Any]:
-    """pythons: name -> version, and whether `python -m venv` can put pip into what it makes; disk_free:
-    bytes where the project goes; gpus: name -> how many; gpu_problem: why nvidia-smi lists none."""
-    pythons = {name: told for name in PYTHONS for told in [_python(name)] if told is not None}
+    """What there is to install with.
+
+    pythons: name -> {"version", "venv": whether `python -m venv` can put pip into what it makes}
+    disk_free: bytes where the project goes
+    gpus: name -> how many
+    gpu_problem: why nvidia-smi lists none, or None
+    """
+    pythons = {name: found for name in PYTHONS for found in [_python(name)] if found is not None}
     gpus, problem = _gpus()
     return {
         "pythons": pythons,
@@ -35,24 +40,24 @@ def _python(name: str) -> dict[str, Any] | None:
     if shutil.which(name) is None:
         return None
     try:
-        told = json.loads(_said([name, "-c", ASK]))
+        found = json.loads(_output([name, "-c", ASK]))
     except (OSError, subprocess.SubprocessError, ValueError):
         return None  # a name without a Python behind it, as pyenv leaves them
-    return told if isinstance(told, dict) else None
+    return found if isinstance(found, dict) else None
 
 
 def _gpus() -> tuple[dict[str, int], str | None]:
     if shutil.which("nvidia-smi") is None:
         return {}, None
     try:
-        names = _said(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).strip().splitlines()
+        names = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]).strip().splitlines()
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stdout", None) or str(error)
-        return {}, "nvidia-smi: " + " ".join(str(said).split())[:200]
+        output = getattr(error, "stdout", None) or str(error)
+        return {}, "nvidia-smi: " + " ".join(str(output).split())[:200]
     return {name: names.count(name) for name in names}, None
 
 
-def _said(command: list[str]) -> str:
+def _output(command: list[str]) -> str:
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.servers import facts_of, own_rays
-from orchestrator.doctor.ssh import Answer
+from orchestrator.doctor.ssh import Reply
 from orchestrator.execution.on_ray.cluster_file import ClusterFile
 from orchestrator.machine.node_facts import PACKAGES, SAME, NodeFacts, minor, reasons_against
 
@@ -20,13 +20,13 @@ LOG_LINES = 6
 RAYLET_LOGS, MONITOR_LOGS = ("raylet.err", "raylet.out"), ("monitor.err", "monitor.out", "monitor.log")
 
 
-def check_together(answers: Mapping[str, Answer], file: ClusterFile, here: NodeFacts) -> list[Finding]:
-    return [*_versions(answers, file, here), *_joined(answers, file)]
+def check_together(replies: Mapping[str, Reply], file: ClusterFile, here: NodeFacts) -> list[Finding]:
+    return [*_versions(replies, file, here), *_membership(replies, file)]
 
 
-def _versions(answers: Mapping[str, Answer], file: ClusterFile, here: NodeFacts) -> list[Finding]:
-    """All beside the head, which drives; the head beside this machine, whose copy of the project it has."""
-    head = facts_of(answers[file.head])
+def _versions(replies: Mapping[str, Reply], file: ClusterFile, here: NodeFacts) -> list[Finding]:
+    """Compares workers with the head, which drives, and the head with this machine, whose project it has."""
+    head = facts_of(replies[file.head])
     if head is None:
         return []
     findings = []
@@ -34,7 +34,7 @@ def _versions(answers: Mapping[str, Answer], file: ClusterFile, here: NodeFacts)
         if head.sources.get(package) != digest:
             found = f"the head has other source files of {package} than this machine"
             findings.append(warning("source", found, _copied_again(package, file)))
-    others = {address: facts_of(answers[address]) for address in file.workers}
+    others = {address: facts_of(replies[address]) for address in file.workers}
     known = {address: facts for address, facts in others.items() if facts is not None}
     beside = [finding for address, facts in known.items() for finding in _beside(head, facts, address)]
     if known and not beside:
@@ -83,46 +83,46 @@ def _beside(head: NodeFacts, other: NodeFacts, address: str) -> list[Finding]:
 # ---- who has joined --------------------------------------------------------------------------------
 
 
-def _joined(answers: Mapping[str, Answer], file: ClusterFile) -> list[Finding]:
-    head = answers[file.head].told
+def _membership(replies: Mapping[str, Reply], file: ClusterFile) -> list[Finding]:
+    head = replies[file.head].answer
     if head is None:
         return []
     if not own_rays(head, "gcs_server"):
-        state = warning(
-            "cluster", f"no Ray runs in {head.get('temp_dir')} on the head", f"`ray up {file.path}`"
-        )
-        return [state, *_why_no_head(head)]
-    told = head.get("joined")
-    nodes = told.get("nodes") if isinstance(told, Mapping) else None
+        found = f"no Ray runs in {head.get('temp_dir')} on the head"
+        return [warning("cluster", found, f"`ray up {file.path}`"), *_why_no_head(head)]
+    listed = head.get("joined")
+    nodes = listed.get("nodes") if isinstance(listed, Mapping) else None
     if not isinstance(nodes, Sequence):
-        said = told.get("error") if isinstance(told, Mapping) else "its Python is not there to ask"
-        return [
-            blocks(
-                "cluster", f"Ray runs on the head but does not answer: {said}", _look(head, "gcs_server.err")
-            )
-        ]
+        reason = listed.get("error") if isinstance(listed, Mapping) else "its Python is not there to ask"
+        found = f"Ray runs on the head but does not answer: {reason}"
+        return [blocks("cluster", found, _log_hint(head, "gcs_server.err"))]
     alive = [node for node in nodes if isinstance(node, Mapping) and node.get("alive")]
     gone = [node for node in nodes if isinstance(node, Mapping) and not node.get("alive")]
-    there = {str(node.get("address")) for node in alive}
-    known_as = head.get("known_as")
-    names = known_as if isinstance(known_as, Mapping) else {}
-    missing = [address for address in file.workers if str(names.get(address, address)) not in there]
+    missing = _missing(head, alive, file)
     if not missing:
-        cpus, gpus = (sum(float(node.get(kind) or 0) for node in alive) for kind in ("cpus", "gpus"))
-        return [
-            ok(
-                "cluster",
-                f"{len(alive)} of {len(file.servers)} servers have joined: {cpus:g} CPUs, {gpus:g} GPUs",
-            )
-        ]
+        return [_all_joined(alive, file)]
     return [
         blocks(
             "cluster",
-            f"{address} has not joined{_only_head(alive, file)}; {why_not(address, answers, file, gone)}",
+            f"{address} has not joined{_only_head(alive, file)}; {why_not(address, replies, file, gone)}",
             f"mend that, then `ray up {file.path}` again",
         )
         for address in missing
     ]
+
+
+def _missing(head: Mapping[str, Any], alive: Sequence[Mapping[str, Any]], file: ClusterFile) -> list[str]:
+    """Workers that are not in, by their address in the cluster file, which the head may know as another."""
+    there = {str(node.get("address")) for node in alive}
+    known_as = head.get("known_as")
+    names = known_as if isinstance(known_as, Mapping) else {}
+    return [address for address in file.workers if str(names.get(address, address)) not in there]
+
+
+def _all_joined(alive: Sequence[Mapping[str, Any]], file: ClusterFile) -> Finding:
+    cpus, gpus = (sum(float(node.get(kind) or 0) for node in alive) for kind in ("cpus", "gpus"))
+    count = f"{len(alive)} of {len(file.servers)} servers have joined"
+    return ok("cluster", f"{count}: {cpus:g} CPUs, {gpus:g} GPUs")
 
 
 def _only_head(alive: Sequence[Any], file: ClusterFile) -> str:
@@ -130,31 +130,33 @@ def _only_head(alive: Sequence[Any], file: ClusterFile) -> str:
 
 
 def why_not(
-    address: str, answers: Mapping[str, Answer], file: ClusterFile, gone: Sequence[Mapping[str, Any]]
+    address: str, replies: Mapping[str, Reply], file: ClusterFile, gone: Sequence[Mapping[str, Any]]
 ) -> str:
     """The nearest to a reason: it cannot be reached; its raylet's last words; what the head's monitor met."""
-    told, head = answers[address].told, answers[file.head].told or {}
-    if told is None:
+    answer, head = replies[address].answer, replies[file.head].answer or {}
+    if answer is None:
         return "it cannot be reached, see above"
     left = [str(node.get("reason")) for node in gone if node.get("address") == address and node.get("reason")]
     if left:
         return f"it left: {left[-1]}"
-    own = telling(told, RAYLET_LOGS, None)
-    monitor = telling(head, MONITOR_LOGS, address)
+    own = telling_lines(answer, RAYLET_LOGS, None)
+    monitor = telling_lines(head, MONITOR_LOGS, address)
     running = (
-        "its raylet runs but is not in the cluster" if own_rays(told, "raylet") else "no raylet runs there"
+        "its raylet runs but is not in the cluster" if own_rays(answer, "raylet") else "no raylet runs there"
     )
     parts = [f"{running}"]
     parts += [f"its {name} ends: {text}" for name, text in own[:1]]
     parts += [f"the head's {name}: {text}" for name, text in monitor[:1]]
     if len(parts) == 1:
-        parts.append(f"no log in {told.get('temp_dir')}/session_latest/logs says why")
+        parts.append(f"no log in {answer.get('temp_dir')}/session_latest/logs says why")
     return "; ".join(parts)
 
 
-def telling(told: Mapping[str, Any], names: Sequence[str], address: str | None) -> list[tuple[str, str]]:
+def telling_lines(
+    answer: Mapping[str, Any], names: Sequence[str], address: str | None
+) -> list[tuple[str, str]]:
     """(log, its last telling lines) of the logs that have any; those that name the address come first."""
-    logs = told.get("logs")
+    logs = answer.get("logs")
     found = []
     for name in names:
         log = logs.get(name) if isinstance(logs, Mapping) else None
@@ -168,12 +170,12 @@ def telling(told: Mapping[str, Any], names: Sequence[str], address: str | None) 
 
 
 def _why_no_head(head: Mapping[str, Any]) -> list[Finding]:
-    words = telling(head, ("gcs_server.err", *RAYLET_LOGS), None)
+    words = telling_lines(head, ("gcs_server.err", *RAYLET_LOGS), None)
     return [
         warning("cluster", f"the last {name} there: {text}", "if it should run, start there")
         for name, text in words[:1]
     ]
 
 
-def _look(told: Mapping[str, Any], name: str) -> str:
-    return f"look into {told.get('temp_dir')}/session_latest/logs/{name} on the head"
+def _log_hint(answer: Mapping[str, Any], name: str) -> str:
+    return f"look into {answer.get('temp_dir')}/session_latest/logs/{name} on the head"

@@ -71,10 +71,10 @@ def _memory(facts: NodeFacts) -> list[Finding]:
     ]
 
 
-def _disk(topic: str, place: str, free: int | None, low: float, full: float, way_out: str) -> list[Finding]:
+def _disk(topic: str, folder: str, free: int | None, low: float, full: float, way_out: str) -> list[Finding]:
     if free is None:
         return []
-    found = f"{place}: {gib(free)} free"
+    found = f"{folder}: {gib(free)} free"
     if free < full * GIB:
         return [blocks(topic, found, way_out)]
     return [warning(topic, found, way_out) if free < low * GIB else ok(topic, found)]
@@ -96,11 +96,13 @@ def check_gpus(facts: NodeFacts, torch: Mapping[str, Any] | None) -> Finding:
     problem = torch.get("error")
     if problem:
         return blocks("gpu", f"{names}, but torch cannot use them: {problem}", _cuda_way_out(facts, torch))
-    free = [share for share in torch.get("free", []) if isinstance(share, int | float)]
+    free = [fraction for fraction in torch.get("free", []) if isinstance(fraction, int | float)]
     found = f"{names}, driver {facts.driver}, torch for CUDA {torch.get('cuda')} uses {len(free)}"
-    if any(share < GPU_FREE_LOW for share in free):
-        shares = ", ".join(f"{share:.0%}" for share in free)
-        return warning("gpu", f"{found}; memory free: {shares}", "see with `nvidia-smi` whose jobs run there")
+    if any(fraction < GPU_FREE_LOW for fraction in free):
+        fractions = ", ".join(f"{fraction:.0%}" for fraction in free)
+        return warning(
+            "gpu", f"{found}; memory free: {fractions}", "see with `nvidia-smi` whose jobs run there"
+        )
     return ok("gpu", found)
 
 

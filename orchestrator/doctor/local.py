@@ -11,7 +11,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.hardware import check_hardware
 from orchestrator.doctor.paths import check_runs, check_storage
-from orchestrator.doctor.probe import TORCH, TORCH_S, expanded, ray_processes, reach, said
+from orchestrator.doctor.probe import TORCH, TORCH_S, expanded, json_output, ray_processes, reach
 from orchestrator.doctor.servers import check_rays
 from orchestrator.doctor.software import FRAMEWORKS, check_software, wanted
 from orchestrator.doctor.wandb_check import check_wandb
@@ -22,12 +22,12 @@ TRAINABLES = "trainables"
 """The package whose source must be the same everywhere, by its name: nothing of it is imported here."""
 
 
-def look_here(
+def check_this_machine(
     facts: NodeFacts, runs: Path, storage: str | None, address: str | None, own_temp_dir: str | None
 ) -> list[Finding]:
     """own_temp_dir: of the cluster file's Ray. Raises InputError for options that mean nothing."""
     asked = wanted(PROJECT)
-    torch = said([sys.executable, "-c", TORCH], Path.cwd(), TORCH_S) if facts.gpus else None
+    torch = json_output([sys.executable, "-c", TORCH], Path.cwd(), TORCH_S) if facts.gpus else None
     findings = check_software(facts.python, installed(sorted({*asked.ranges, *FRAMEWORKS})), asked)
     findings += check_hardware(facts, torch)
     findings.append(check_runs(runs))
@@ -49,12 +49,12 @@ def check_address(address: str) -> Finding:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise InputError(f"--address {address!r} is not HOST:PORT, such as 127.0.0.1:6390")
-    heard = reach(host, int(port))
-    if heard == "open":
+    status = reach(host, int(port))
+    if status == "open":
         return ok("address", f"{address} answers")
-    if heard == "refused":
+    if status == "refused":
         return blocks("address", f"{address}: nothing listens there", "start Ray there, or correct the port")
-    return blocks("address", f"{address}: {heard}", "correct it, or open the port")
+    return blocks("address", f"{address}: {status}", "correct it, or open the port")
 
 
 def check_clock() -> Finding:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 
 from orchestrator.core.finding import Finding, blocks
-from orchestrator.doctor.ssh import SSH_FAILED, Answer
+from orchestrator.doctor.ssh import SSH_FAILED, Reply
 from orchestrator.execution.on_ray.cluster_file import ClusterFile
 
 SHORT = 300  # characters of another program's words
 
 
-def not_reached(answer: Answer, file: ClusterFile) -> Finding:
-    if answer.exit_code not in (SSH_FAILED, None, -9):
-        return _no_probe(answer)
+def not_reached(reply: Reply, file: ClusterFile) -> Finding:
+    if reply.exit_code not in (SSH_FAILED, None, -9):
+        return _no_probe(reply)
     key = str(file.key) if file.key else "your default keys"
-    target = f"{file.user}@{answer.address}" if file.user else answer.address
-    found = " ".join(answer.error.split())[-SHORT:]
-    for pattern, way_out in _ways_out(key, target, answer.address, file):
-        if re.search(pattern, answer.error, re.IGNORECASE):
+    target = f"{file.user}@{reply.address}" if file.user else reply.address
+    found = " ".join(reply.error.split())[-SHORT:]
+    for pattern, way_out in _ways_out(key, target, reply.address, file):
+        if re.search(pattern, reply.error, re.IGNORECASE):
             return blocks("ssh", found, way_out)
     return blocks(
         "ssh", found, f"try `ssh -v{_key_option(file)} {target}` by hand; it must open without a password"
@@ -56,17 +56,17 @@ def _ways_out(key: str, target: str, address: str, file: ClusterFile) -> list[tu
     ]
 
 
-def _no_probe(answer: Answer) -> Finding:
+def _no_probe(reply: Reply) -> Finding:
     """ssh came through, the login shell or its python3 did not."""
-    said = " ".join(answer.error.split())[-SHORT:]
-    if answer.exit_code == 127:
+    output = " ".join(reply.error.split())[-SHORT:]
+    if reply.exit_code == 127:
         return blocks(
             "login shell",
-            f"no python3 on its PATH: {said}",
+            f"no python3 on its PATH: {output}",
             "install Python 3.11 there, or put it on PATH in ~/.profile",
         )
     return blocks(
         "login shell",
-        f"exit code {answer.exit_code}: {said}",
+        f"exit code {reply.exit_code}: {output}",
         "`ray up` opens the same shell: see what ~/.profile and ~/.bashrc do there without a terminal",
     )

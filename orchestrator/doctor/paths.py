@@ -1,4 +1,4 @@
-"""Where a search reads and writes, looked at from this machine: the data, the runs folder, the storage."""
+"""Where a search reads and writes, as seen from this machine: the data, the runs folder, the storage."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STORAGE_S = 30.0
 
 @dataclass(frozen=True)
 class Data:
-    """What --data lists: paths below a root; none where it could not be read, or was not given."""
+    """What --data lists."""
 
-    root: Path | None
-    paths: tuple[str, ...]
+    root: Path | None  # None where --data could not be read or was not given
+    paths: tuple[str, ...]  # of images below the root
     findings: tuple[Finding, ...]
 
 
-def look_at_data(source: str | None, root: Path | None, on_servers: bool = False) -> Data:
+def check_data(source: str | None, root: Path | None, on_servers: bool = False) -> Data:
     """Whether the manifest loads and its images are here. on_servers: they may be there alone."""
     level = warning if on_servers else blocks
     if source is None:
@@ -48,7 +48,7 @@ def look_at_data(source: str | None, root: Path | None, on_servers: bool = False
 
 
 def _listed_alone(source: Path) -> tuple[Path, tuple[str, ...]] | None:
-    """Root and paths of a table whose images are not here; None: it lists none, or all are here."""
+    """Root and paths of a table whose images are not here; None where it lists none or all are here."""
     try:
         rows = detect(source, "path")
     except (ManifestError, OSError):
@@ -59,16 +59,16 @@ def _listed_alone(source: Path) -> tuple[Path, tuple[str, ...]] | None:
 
 def check_runs(runs: Path) -> Finding:
     """Writes and deletes a file beside the studies; where the folder isn't there yet, where it would be."""
-    place = existing(runs.absolute())
+    folder = existing(runs.absolute())
     try:
-        with tempfile.NamedTemporaryFile(dir=place, prefix=".doctor-", suffix=".part") as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-", suffix=".part") as file:
             file.write(b"0" * 4096)
             file.flush()
     except OSError as error:
         return blocks(
-            "write", f"{place} cannot be written: {error.strerror}", "give another folder with --runs"
+            "write", f"{folder} cannot be written: {error.strerror}", "give another folder with --runs"
         )
-    return ok("write", f"{place} can be written")
+    return ok("write", f"{folder} can be written")
 
 
 def check_storage(location: str, timeout_s: float = STORAGE_S) -> Finding:

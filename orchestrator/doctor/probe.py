@@ -41,7 +41,7 @@ TORCH_S = 120
 FACTS = "orchestrator.node_facts"
 LIST_NODES = "orchestrator.execution.joined"
 FACTS_S = 60
-JOINED_S = 60
+LIST_NODES_S = 60
 CONNECT_S = 3
 TAIL_LINES, TAIL_BYTES, LINE = 200, 2**17, 500
 NODE_LOGS = ("raylet.err", "raylet.out")
@@ -49,8 +49,12 @@ HEAD_LOGS = ("monitor.err", "monitor.out", "monitor.log", "gcs_server.err")
 
 
 def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, Any]]) -> None:
-    """asked: project, temp_dir (as in cluster.yaml), trainable, port; head: its address, on the head None;
-    workers: theirs; data: places and paths, or None. before_setup: asked where the project does not run."""
+    """Looks at this server and prints what it found.
+
+    asked: project and temp_dir as in cluster.yaml, trainable, port of the head's Ray, head (its address; None
+    on the head itself), workers (their addresses), data (None, or places: candidate roots, and paths).
+    before_setup: called where the project does not run.
+    """
     print(mark + json.dumps({"begun": time.time()}), flush=True)
     os.environ.setdefault("USER", user_name(os.getuid()))
     project = Path(expanded(asked["project"]))
@@ -71,15 +75,16 @@ def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, 
         "port": reach(asked["head"] or own_host(rays, str(temp_dir)), asked["port"]),
     }
     if python is not None and answer["project_there"]:
-        answer["facts"] = facts = said(
+        answer["facts"] = facts = json_output(
             [python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S
         )
         if facts.get("gpus"):
-            answer["torch"] = said([python, "-c", TORCH], project, TORCH_S)
+            answer["torch"] = json_output([python, "-c", TORCH], project, TORCH_S)
         address = cluster_address(rays, str(temp_dir))
         if asked["head"] is None and address:
             command = [python, "-m", LIST_NODES, address]
-            answer["joined"] = said(command, project, JOINED_S, ray_environment(rays, str(temp_dir)))
+            environment = ray_environment(rays, str(temp_dir))
+            answer["joined"] = json_output(command, project, LIST_NODES_S, environment)
             answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
     if "error" in answer.get("facts", {"error": "not installed"}):
         answer["before_setup"] = before_setup()
@@ -108,7 +113,7 @@ def project_python(project: Path) -> str | None:
     return None
 
 
-def said(
+def json_output(
     command: list[str], folder: Path, timeout: float, more: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """What a program printed as JSON; {"error": ...} where it did not."""
@@ -183,8 +188,8 @@ def tails(logs: Path) -> dict[str, list[str]]:
                 lines = file.read().decode(errors="replace").splitlines()
         except OSError:
             continue
-        told = [line[:LINE] for line in lines if line.strip() and not line.startswith("[state-dump]")]
-        found[name] = told[-TAIL_LINES:]
+        kept = [line[:LINE] for line in lines if line.strip() and not line.startswith("[state-dump]")]
+        found[name] = kept[-TAIL_LINES:]
     return found
 
 
@@ -214,10 +219,10 @@ def images(asked: dict[str, Any] | None) -> dict[str, Any] | None:
     }
 
 
-def image_root(places: list[str], paths: list[str]) -> Path:
-    """The first place that holds some of them, this machine's own word first; else the first of all."""
+def image_root(candidate_roots: list[str], paths: list[str]) -> Path:
+    """The first root that holds some of them, this machine's own setting first; else the first of all."""
     own = os.environ.get("FOLD_ORCHESTRATOR_DATA_ROOT")
-    roots = [Path(expanded(place)) for place in ([own] if own else []) + places]
+    roots = [Path(expanded(root)) for root in ([own] if own else []) + candidate_roots]
     few = [paths[row] for row in sorted({0, len(paths) // 2, len(paths) - 1})] if paths else ["."]
     return next((root for root in roots if any((root / path).exists() for path in few)), roots[0])
 

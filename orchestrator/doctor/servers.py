@@ -9,64 +9,64 @@ from orchestrator.core.finding import Finding, blocks, ok, warning
 from orchestrator.doctor.hardware import check_hardware
 from orchestrator.doctor.network import SHORT, not_reached
 from orchestrator.doctor.setup import check_before_setup
-from orchestrator.doctor.ssh import Answer
+from orchestrator.doctor.ssh import Reply
 from orchestrator.execution.on_ray.cluster_file import ClusterFile
 from orchestrator.machine.node_facts import NodeFacts
 
 SKEW_ODD_S, SKEW_BLOCKS_S = 1.0, 60.0
 
 
-def check_server(answer: Answer, file: ClusterFile) -> list[Finding]:
-    """Of one server by itself; what it has in common with the others is `together`'s."""
-    if answer.told is None:
-        return [not_reached(answer, file)]
-    told = answer.told
+def check_server(reply: Reply, file: ClusterFile) -> list[Finding]:
+    """What is found on one server; what the servers have in common is for `check_together`."""
+    if reply.answer is None:
+        return [not_reached(reply, file)]
+    answer = reply.answer
     return [
-        ok("ssh", f"open as {told.get('user')}"),
-        _rsync(told),
-        _clock(answer.ahead_s),
-        *_environment(told, file),
-        *_before_setup(told),
-        *_hardware(told),
-        *_images(told.get("data")),
-        *_port(told, answer.address, file),
-        *_rays(told),
+        ok("ssh", f"open as {answer.get('user')}"),
+        _rsync(answer),
+        _clock(reply.ahead_s),
+        *_environment(answer, file),
+        *_before_setup(answer),
+        *_hardware(answer),
+        *_images(answer.get("data")),
+        *_port(answer, reply.address, file),
+        *_rays(answer),
     ]
 
 
-def facts_of(answer: Answer) -> NodeFacts | None:
-    """None: it did not say, or not in a form that can be read."""
+def facts_of(reply: Reply) -> NodeFacts | None:
+    """The facts in a reply; None where there are none, or none in a form that can be read."""
     try:
-        return NodeFacts.from_json((answer.told or {}).get("facts") or {})
+        return NodeFacts.from_json((reply.answer or {}).get("facts") or {})
     except ValueError:
         return None
 
 
-def path_of(told: Mapping[str, Any], name: str) -> str | None:
-    paths = told.get("paths")
+def path_of(answer: Mapping[str, Any], name: str) -> str | None:
+    paths = answer.get("paths")
     found = paths.get(name) if isinstance(paths, Mapping) else None
     return str(found) if found else None
 
 
-def own_rays(told: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
+def own_rays(answer: Mapping[str, Any], kind: str) -> list[Mapping[str, Any]]:
     """The processes of the Ray that the cluster file starts, which is known by its folder."""
     return [
         ray
-        for ray in _listed(told)
-        if ray.get("kind") == kind and ray.get("temp_dir") == told.get("temp_dir")
+        for ray in _listed(answer)
+        if ray.get("kind") == kind and ray.get("temp_dir") == answer.get("temp_dir")
     ]
 
 
-def _listed(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    rays = told.get("rays")
+def _listed(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rays = answer.get("rays")
     return [ray for ray in rays if isinstance(ray, Mapping)] if isinstance(rays, Sequence) else []
 
 
-def _rsync(told: Mapping[str, Any]) -> Finding:
-    place = path_of(told, "rsync")
-    if place is None:
+def _rsync(answer: Mapping[str, Any]) -> Finding:
+    path = path_of(answer, "rsync")
+    if path is None:
         return blocks("rsync", "not there", "install it: `ray up` copies the project with it")
-    return ok("rsync", place)
+    return ok("rsync", path)
 
 
 def _clock(ahead_s: tuple[float, float]) -> Finding:
@@ -79,22 +79,24 @@ def _clock(ahead_s: tuple[float, float]) -> Finding:
     return level("clock", found, "set it by NTP: `timedatectl set-ntp true`, or install chrony")
 
 
-def _environment(told: Mapping[str, Any], file: ClusterFile) -> list[Finding]:
+def _environment(answer: Mapping[str, Any], file: ClusterFile) -> list[Finding]:
     """The project, its Python, and ray on the login shell's PATH."""
-    if not told.get("project_there"):
+    if not answer.get("project_there"):
         return [
             warning(
-                "project", f"not in {told.get('project')} yet", f"`ray up {file.path}` copies and installs it"
+                "project",
+                f"not in {answer.get('project')} yet",
+                f"`ray up {file.path}` copies and installs it",
             )
         ]
-    findings = [_ray_on_path(told, file)]
-    python, facts = told.get("project_python"), told.get("facts")
+    findings = [_ray_on_path(answer, file)]
+    python, facts = answer.get("project_python"), answer.get("facts")
     error = facts.get("error") if isinstance(facts, Mapping) else None
     if not python:
         findings.append(
             blocks(
                 "project",
-                f"{told.get('project')} is there, its Python is not: the set-up did not come to its end",
+                f"{answer.get('project')} is there, its Python is not: the set-up did not come to its end",
                 f"`ray up {file.path}` again, and read what its set-up commands print",
             )
         )
@@ -102,35 +104,35 @@ def _environment(told: Mapping[str, Any], file: ClusterFile) -> list[Finding]:
         findings.append(
             blocks(
                 "project",
-                f"{python} in {told.get('project')}: {str(error)[-SHORT:]}",
+                f"{python} in {answer.get('project')}: {str(error)[-SHORT:]}",
                 f"`ray up {file.path}` again copies and installs the project",
             )
         )
     return findings
 
 
-def _before_setup(told: Mapping[str, Any]) -> list[Finding]:
-    """Where the project runs already, its own facts say more."""
-    found = told.get("before_setup")
+def _before_setup(answer: Mapping[str, Any]) -> list[Finding]:
+    """What a set-up would meet; nothing where the project runs already, for its own facts say more."""
+    found = answer.get("before_setup")
     return check_before_setup(found) if isinstance(found, Mapping) else []
 
 
-def _ray_on_path(told: Mapping[str, Any], file: ClusterFile) -> Finding:
+def _ray_on_path(answer: Mapping[str, Any], file: ClusterFile) -> Finding:
     """The login shell's own PATH: the start commands may add to it, `ray exec` and people may not."""
-    place = path_of(told, "ray")
-    own = f"{told.get('project')}/.venv/bin"
-    if place == f"{own}/ray":
-        return ok("path", f"the login shell finds {place}")
-    found = f"the login shell finds {f'another ray first, {place}' if place else 'no ray'}"
+    path = path_of(answer, "ray")
+    own = f"{answer.get('project')}/.venv/bin"
+    if path == f"{own}/ray":
+        return ok("path", f"the login shell finds {path}")
+    found = f"the login shell finds {f'another ray first, {path}' if path else 'no ray'}"
     way_out = f"put `export PATH={own}:$PATH` into ~/.profile there"
     if file.bare_ray:
         return blocks("path", f"{found}; the start commands call it by name", way_out)
     return warning("path", f"{found}, and so will `ray exec` and you", way_out)
 
 
-def _hardware(told: Mapping[str, Any]) -> list[Finding]:
-    facts = facts_of(Answer("", told))
-    torch = told.get("torch")
+def _hardware(answer: Mapping[str, Any]) -> list[Finding]:
+    facts = facts_of(Reply("", answer))
+    torch = answer.get("torch")
     return check_hardware(facts, torch if isinstance(torch, Mapping) else None) if facts else []
 
 
@@ -152,35 +154,35 @@ def _images(data: object) -> list[Finding]:
     ]
 
 
-def _port(told: Mapping[str, Any], address: str, file: ClusterFile) -> list[Finding]:
+def _port(answer: Mapping[str, Any], address: str, file: ClusterFile) -> list[Finding]:
     """On the head: whether Ray's port is free or ours. On a worker: whether it reaches the head's."""
-    heard = str(told.get("port"))
+    status = str(answer.get("port"))
     if address == file.head:
-        if heard == "open" and not own_rays(told, "gcs_server"):
-            found = f"{file.port} is taken by something else than the Ray of {told.get('temp_dir')}"
+        if status == "open" and not own_rays(answer, "gcs_server"):
+            found = f"{file.port} is taken by something else than the Ray of {answer.get('temp_dir')}"
             return [blocks("port", found, f"choose another --port in the start commands of {file.path}")]
-        return [ok("port", f"{file.port} is {'ours' if heard == 'open' else 'free'}")]
-    place = f"{file.head}:{file.port}"
-    if heard == "open":
-        return [ok("port", f"reaches the head's {place}")]
-    if heard == "refused":
-        return [ok("port", f"{place} answers that nothing listens there")]
+        return [ok("port", f"{file.port} is {'ours' if status == 'open' else 'free'}")]
+    target = f"{file.head}:{file.port}"
+    if status == "open":
+        return [ok("port", f"reaches the head's {target}")]
+    if status == "refused":
+        return [ok("port", f"{target} answers that nothing listens there")]
     way_out = f"open port {file.port} and Ray's others between them; is {file.head} what the workers call it?"
-    return [blocks("port", f"does not reach the head's {place}: {heard[:SHORT]}", way_out)]
+    return [blocks("port", f"does not reach the head's {target}: {status[:SHORT]}", way_out)]
 
 
-def _rays(told: Mapping[str, Any]) -> list[Finding]:
-    return check_rays(_listed(told), str(told.get("temp_dir")))
+def _rays(answer: Mapping[str, Any]) -> list[Finding]:
+    return check_rays(_listed(answer), str(answer.get("temp_dir")))
 
 
 def check_rays(rays: Sequence[Mapping[str, Any]], own: str | None) -> list[Finding]:
-    """own: the temp folder of the Ray that is ours, None: none is."""
+    """own: the temp folder of the Ray that is ours; None where none is."""
     folders = list(dict.fromkeys((str(ray.get("user")), str(ray.get("temp_dir"))) for ray in rays))
     findings = []
     for user, folder in folders:
         members = [ray for ray in rays if (str(ray.get("user")), str(ray.get("temp_dir"))) == (user, folder)]
-        told = [str(ray["gcs"]) for ray in members if ray.get("gcs") and not str(ray["gcs"]).endswith(":0")]
-        address = told[-1] if told else "an address it does not tell"  # a raylet's is the real one
+        known = [str(ray["gcs"]) for ray in members if ray.get("gcs") and not str(ray["gcs"]).endswith(":0")]
+        address = known[-1] if known else "an address it does not tell"  # a raylet's is the real one
         kinds = "head" if any(ray.get("kind") == "gcs_server" for ray in members) else "worker"
         found = f"a {kinds} of user {user} in {folder}, cluster at {address}"
         if folder == own:

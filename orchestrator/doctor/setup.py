@@ -14,13 +14,13 @@ OLDEST = "3.11"
 DISK_LOW, DISK_FULL = 10.0, 3.0  # GiB: the packages without CUDA take 2.3, torch for CUDA several more
 
 
-def check_before_setup(told: Mapping[str, Any]) -> list[Finding]:
-    """told: what `before_setup` printed."""
-    pythons, free, gpus = told.get("pythons"), told.get("disk_free"), told.get("gpus")
+def check_before_setup(answer: Mapping[str, Any]) -> list[Finding]:
+    """answer: what `bootstrap.before_setup` returned there."""
+    pythons, free, gpus = answer.get("pythons"), answer.get("disk_free"), answer.get("gpus")
     findings = [_python(pythons if isinstance(pythons, Mapping) else {})]
     if isinstance(free, int):
         findings.append(_disk(free))
-    problem = told.get("gpu_problem")
+    problem = answer.get("gpu_problem")
     findings.append(_gpu(gpus if isinstance(gpus, Mapping) else {}, str(problem) if problem else None))
     return findings
 

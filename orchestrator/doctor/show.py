@@ -27,10 +27,10 @@ def _grid(findings: Sequence[Finding], unicode: bool) -> Table:
     grid.add_column(overflow="fold")
     for finding in findings:
         mark = (MARKS if unicode else PLAIN)[finding.level]
-        said = Text(clean(finding.found))
+        text = Text(clean(finding.found))
         if finding.way_out:
-            said.append(f"\n{'→' if unicode else '->'} {clean(finding.way_out)}", style="bold")
-        grid.add_row(Text(mark, style=STYLES[finding.level]), Text(clean(finding.topic)), said)
+            text.append(f"\n{'→' if unicode else '->'} {clean(finding.way_out)}", style="bold")
+        grid.add_row(Text(mark, style=STYLES[finding.level]), Text(clean(finding.topic)), text)
     return grid
 
 

@@ -23,15 +23,15 @@ INSTALL = "python -m pip install --constraint constraints.txt --editable ."
 
 @dataclass(frozen=True)
 class Wanted:
-    """ranges: name -> specifier, such as ">=2.6"; pins: name -> version (empty: no constraints.txt)."""
+    """What the project asks of its environment."""
 
-    python: str
-    ranges: Mapping[str, str]
-    pins: Mapping[str, str]
+    python: str  # specifier, such as ">=3.11"
+    ranges: Mapping[str, str]  # name of a package -> specifier
+    pins: Mapping[str, str]  # name -> tested version; empty where there is no constraints.txt
 
 
 def wanted(project: Path) -> Wanted:
-    """Of the project's folder, or of the installed distribution where it is no folder of sources."""
+    """What the project asks for: read from its folder, or from the installed distribution."""
     file, pins = project / "pyproject.toml", project / "constraints.txt"
     if file.is_file():
         table = tomllib.loads(file.read_text())["project"]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,66 +41,64 @@ OPTIONS = {
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What came back from one address. told: what `probe.main` printed, None: nothing did, and `error` says
-    why (as ssh or the login shell said it; exit_code 255: ssh itself). ahead_s: bounds of how far its clock
-    is ahead of this one's, in seconds."""
+class Reply:
+    """What came back from one address."""
 
     address: str
-    told: Mapping[str, Any] | None = None
-    error: str = ""
-    exit_code: int | None = None
-    ahead_s: tuple[float, float] = field(default=(0.0, 0.0))
+    answer: Mapping[str, Any] | None = None  # what `probe.main` printed; `error` says why there is none
+    error: str = ""  # in the words of ssh or the login shell
+    exit_code: int | None = None  # SSH_FAILED: of ssh itself
+    ahead_s: tuple[float, float] = (0.0, 0.0)  # bounds of the seconds that its clock is ahead of this one's
 
 
 def ask_all(
     file: ClusterFile, trainable: str, data: Mapping[str, Any] | None, progress: Progress
-) -> dict[str, Answer]:
-    """Address -> answer. Never raises for what a server does.
+) -> dict[str, Reply]:
+    """Address -> reply. Never raises for what a server does.
 
     Only the head needs to be reached from here: a worker that is not is asked by way of it.
     """
     count = len(file.servers)
 
-    def near(address: str) -> Answer:
+    def near(address: str) -> Reply:
         return ask(file, address, trainable, data)
 
-    answers = _ask_each(file.servers, near, lambda done: progress(done, count))
+    replies = _ask_each(file.servers, near, lambda done: progress(done, count))
     farther = [
-        address for address in file.workers if _another_way(answers[address], answers[file.head], file)
+        address for address in file.workers if _another_way(replies[address], replies[file.head], file)
     ]
 
-    def by_head(address: str) -> Answer:
+    def by_head(address: str) -> Reply:
         other = ask(file, address, trainable, data, by_head=True)
-        return other if other.exit_code != SSH_FAILED else answers[address]
+        return other if other.exit_code != SSH_FAILED else replies[address]
 
-    return answers | _ask_each(farther, by_head, lambda done: progress(count + done, count + len(farther)))
+    return replies | _ask_each(farther, by_head, lambda done: progress(count + done, count + len(farther)))
 
 
 def _ask_each(
-    addresses: Sequence[str], question: Callable[[str], Answer], heard: Callable[[int], None]
-) -> dict[str, Answer]:
-    answers: dict[str, Answer] = {}
+    addresses: Sequence[str], question: Callable[[str], Reply], on_reply: Callable[[int], None]
+) -> dict[str, Reply]:
+    replies: dict[str, Reply] = {}
     with ThreadPoolExecutor(max_workers=32) as pool:
         for number, done in enumerate(as_completed([pool.submit(question, item) for item in addresses]), 1):
-            answer = done.result()
-            answers[answer.address] = answer
-            heard(number)
-    return {address: answers[address] for address in addresses}
+            reply = done.result()
+            replies[reply.address] = reply
+            on_reply(number)
+    return {address: replies[address] for address in addresses}
 
 
-def _another_way(answer: Answer, head: Answer, file: ClusterFile) -> bool:
-    network = answer.told is None and answer.exit_code == SSH_FAILED and "denied" not in answer.error
-    return network and head.told is not None and not file.proxy_command
+def _another_way(reply: Reply, head: Reply, file: ClusterFile) -> bool:
+    network = reply.answer is None and reply.exit_code == SSH_FAILED and "denied" not in reply.error
+    return network and head.answer is not None and not file.proxy_command
 
 
 def ask(
     file: ClusterFile, address: str, trainable: str, data: Mapping[str, Any] | None, by_head: bool = False
-) -> Answer:
+) -> Reply:
     if file.key is not None and not (
         file.key.exists() or Path(f"{file.key}.pub").exists()
     ):  # .pub: ssh-agent's
-        return Answer(address, error=f"Identity file {file.key} not accessible", exit_code=SSH_FAILED)
+        return Reply(address, error=f"Identity file {file.key} not accessible", exit_code=SSH_FAILED)
     mark = f"@@{secrets.token_hex(8)} "
     asked = {
         "project": file.project,
@@ -141,7 +139,7 @@ def _target(file: ClusterFile, address: str) -> str:
 
 def converse(
     command: Sequence[str], address: str, program: str, mark: str, timeout_s: float = ANSWER_S
-) -> Answer:
+) -> Reply:
     """Runs the command with the program as its input; keeps only lines that begin with the mark."""
     with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
         given.write(program.encode())
@@ -150,7 +148,7 @@ def converse(
         try:
             process = subprocess.Popen(command, stdin=given, stdout=subprocess.PIPE, stderr=errors)
         except OSError as error:
-            return Answer(address, error=f"{command[0]}: {error.strerror}; install it here")
+            return Reply(address, error=f"{command[0]}: {error.strerror}; install it here")
         killer = threading.Timer(timeout_s, process.kill)
         killer.start()
         try:
@@ -159,36 +157,36 @@ def converse(
         finally:
             killer.cancel()
         errors.seek(0)
-        said = errors.read().decode(errors="replace").strip()
+        output = errors.read().decode(errors="replace").strip()
     if len(marked) < 2:
         if code == -9:
-            said = f"no answer within {timeout_s:.0f} s; {said}"
-        return Answer(address, error=said or f"exit code {code}, without a word", exit_code=code)
-    (heard, begun), (_, told) = marked[0], marked[-1]
-    return Answer(address, told, exit_code=code, ahead_s=clock_bounds(started, heard, begun.get("begun")))
+            output = f"no answer within {timeout_s:.0f} s; {output}"
+        return Reply(address, error=output or f"exit code {code}, without a word", exit_code=code)
+    (received, begun), (_, answer) = marked[0], marked[-1]
+    return Reply(address, answer, exit_code=code, ahead_s=clock_bounds(started, received, begun.get("begun")))
 
 
 def _marked(process: subprocess.Popen[bytes], mark: str) -> list[tuple[float, Mapping[str, Any]]]:
-    """(this machine's clock when it was heard, what was told) of every marked line."""
+    """(this machine's clock when it was received, the JSON object in it) of every marked line."""
     found: list[tuple[float, Mapping[str, Any]]] = []
     assert process.stdout is not None
     while line := process.stdout.readline(LINE):
         text = line.decode(errors="replace")
         if mark in text:
-            heard = time.time()
+            received = time.time()
             try:
-                told = json.loads(text.split(mark, 1)[1])
+                answer = json.loads(text.split(mark, 1)[1])
             except ValueError:
                 continue
-            if isinstance(told, dict):
-                found.append((heard, told))
+            if isinstance(answer, dict):
+                found.append((received, answer))
     process.stdout.close()
     return found
 
 
-def clock_bounds(started: float, heard: float, there: object) -> tuple[float, float]:
+def clock_bounds(started: float, received: float, there: object) -> tuple[float, float]:
     """How far the clock there is ahead of ours, at least and at most, from what it said between two of our
     times: the way there and back is not taken for a difference."""
     if not isinstance(there, int | float):
         return 0.0, 0.0
-    return there - heard, there - started
+    return there - received, there - started

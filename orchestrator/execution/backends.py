@@ -31,7 +31,7 @@ class Backend(Protocol):
 
     @property
     def gpus(self) -> float:
-        """Of a fold run, at most; 0 where none uses a GPU. Settled when the backend is opened."""
+        """GPUs a fold run gets at most; 0 where none uses a GPU. Settled when the backend is opened."""
         ...
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...
@@ -83,9 +83,11 @@ def open_backend(inline: bool, address: str | None, request: ResourceRequest) ->
             )
         yield _Inline(request.cpus or 1)
         return
-    # Ray takes seconds to import: only when it is used.
-    from orchestrator.execution.on_ray import cluster
-    from orchestrator.execution.on_ray.backend import OnRay
+    from orchestrator.execution.on_ray import cluster  # Ray takes seconds to import: only when it is used
 
     with cluster.connect(address):
+        from orchestrator.execution.on_ray.backend import (
+            OnRay,
+        )  # Tune, after `connect` has set its environment
+
         yield OnRay(request, shares_disk=address is None)

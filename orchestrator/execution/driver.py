@@ -1,4 +1,4 @@
-"""What both ways of running share: race and journal in, legs to run out.
+"""What Ray and the inline way have in common: race and journal in, legs to run out.
 
 An event and what the race decides about it are in the journal, fsynced, before anything is done about them.
 The driver knows no Ray and starts no process.

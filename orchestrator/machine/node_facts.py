@@ -39,29 +39,26 @@ NOT_FOUND = "not found"
 
 @dataclass(frozen=True)
 class NodeFacts:
-    """versions: of the installed ones of PACKAGES; sources: package -> digest of its .py files (NOT_FOUND:
-    there is no such package); *_bytes: None where the system doesn't say; runs_free_bytes: of the disk the
-    folder is on or would be made on; time: of the node's own clock, seconds since 1970 (UTC);
-    gpu_problem: why nvidia-smi, which is there, gave no GPUs."""
+    """What one node has. Bytes are None where the system doesn't say."""
 
     host: str
-    python: str
-    executable: str
-    versions: Mapping[str, str]
-    sources: Mapping[str, str]
+    python: str  # version
+    executable: str  # path of that Python
+    versions: Mapping[str, str]  # of the installed ones of PACKAGES
+    sources: Mapping[str, str]  # package -> digest of its .py files, or NOT_FOUND
     memory_bytes: int | None
     memory_free_bytes: int | None
-    shm_bytes: int | None
+    shm_bytes: int | None  # of /dev/shm
     shm_free_bytes: int | None
-    temp: str
+    temp: str  # folder of temporary files
     temp_free_bytes: int | None
-    runs: str
-    runs_free_bytes: int | None
+    runs: str  # folder of the studies
+    runs_free_bytes: int | None  # of the disk it is on, or would be made on
     gpus: tuple[Gpu, ...]
-    driver: str | None
-    cuda: str | None
-    gpu_problem: str | None
-    time: float
+    driver: str | None  # version of NVIDIA's; None without a GPU
+    cuda: str | None  # newest version of CUDA that the driver knows
+    gpu_problem: str | None  # why nvidia-smi, which is there, gave no GPUs
+    time: float  # of the node's own clock, seconds since 1970 (UTC)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -184,7 +181,7 @@ def source_digest(package: str) -> str:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         spec = None
-    folders = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
+    folders = [Path(folder) for folder in (spec.submodule_search_locations or [])] if spec else []
     files = [(path.relative_to(folder), path) for folder in folders for path in folder.rglob("*.py")]
     if not files and spec is not None and spec.origin is not None and Path(spec.origin).is_file():
         files = [(Path(Path(spec.origin).name), Path(spec.origin))]
@@ -199,7 +196,7 @@ def source_digest(package: str) -> str:
 
 def existing(path: Path) -> Path:
     """The path itself, or the nearest folder above it that is there."""
-    return next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+    return next((folder for folder in (path, *path.parents) if folder.exists()), Path("/"))
 
 
 def _disk(path: Path) -> tuple[int | None, int | None]:

@@ -24,12 +24,12 @@ def ask_nvidia_smi() -> tuple[tuple[Gpu, ...], str | None, str | None, str | Non
         return (), None, None, None
     asked = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
-        listed = _said([program, *asked])
+        listed = _output([program, *asked])
         gpus, driver = parse_gpus(listed)
-        cuda = re.search(r"CUDA Version:\s*([\d.]+)", _said([program]))
+        cuda = re.search(r"CUDA Version:\s*([\d.]+)", _output([program]))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        said = getattr(error, "stdout", None) or str(error)
-        return (), None, None, f"nvidia-smi: {' '.join(str(said).split())[:200]}"
+        output = getattr(error, "stdout", None) or str(error)
+        return (), None, None, f"nvidia-smi: {' '.join(str(output).split())[:200]}"
     return gpus, driver, cuda.group(1) if cuda else None, None
 
 
@@ -42,6 +42,6 @@ def parse_gpus(listed: str) -> tuple[tuple[Gpu, ...], str | None]:
     return gpus, rows[0][2] if rows else None
 
 
-def _said(command: list[str]) -> str:
+def _output(command: list[str]) -> str:
     done = subprocess.run(command, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=True)
     return done.stdout

@@ -117,10 +117,10 @@ def stop(given: argparse.Namespace) -> int:
 
 
 def stop_workers() -> int:
-    """Returns how many could not be told; they are named."""
+    """Stops our Ray on every worker. Returns how many could not be reached; they are named."""
     servers = read()
 
-    def told(worker: str) -> bool:
+    def stopped(worker: str) -> bool:
         try:
             on(servers, worker, "stop", STOP_THERE)
         except RemoteError as error:
@@ -130,7 +130,7 @@ def stop_workers() -> int:
         return True
 
     with ThreadPoolExecutor(max_workers=16) as pool:
-        return sum(not done for done in pool.map(told, servers.workers))
+        return sum(not done for done in pool.map(stopped, servers.workers))
 
 
 # Nothing of ours runs where the project has not been copied to.

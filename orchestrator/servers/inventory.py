@@ -16,16 +16,16 @@ LEFT_BY_RAY = Path("~/ray_bootstrap_config.yaml")  # JSON, whatever its name say
 
 @dataclass(frozen=True)
 class Servers:
-    """head: as cluster.yaml writes it. mounts: paths on the head that the workers get under the same name."""
+    """The servers, how to reach them, and what to do on a worker."""
 
-    head: str
-    workers: tuple[str, ...]
-    user: str
-    key: str | None
-    mounts: tuple[str, ...]
-    excluded: tuple[str, ...]
-    setup: tuple[str, ...]
-    start: tuple[str, ...]
+    head: str  # as cluster.yaml writes it: address or name
+    workers: tuple[str, ...]  # the same
+    user: str  # of SSH
+    key: str | None  # of SSH; None: as ssh chooses
+    mounts: tuple[str, ...]  # paths on the head that the workers get under the same name
+    excluded: tuple[str, ...]  # patterns of what is not copied
+    setup: tuple[str, ...]  # commands that install, in order
+    start: tuple[str, ...]  # commands that start Ray, in order
 
 
 def read(path: Path = LEFT_BY_RAY) -> Servers:

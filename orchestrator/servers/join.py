@@ -1,8 +1,8 @@
-"""The workers into the cluster, told apart: who is in, who is not and why.
+"""Brings the workers into the cluster: who is in, who is not and why.
 
 Ray's own launcher leaves this to its autoscaler, after `ray up` has reported success: a worker that fails is
 then a line in a log on the head, and one added to a head that runs is never started. Here `ray up` itself
-waits, and says.
+waits, and reports.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from orchestrator.servers.remote import RemoteError, copy, on
 
 TOKEN = "~/.fold-orchestrator/token"
 # A raylet whose head was replaced ends itself within a minute, and only then can a new one be started.
-PATIENCE_S = 100.0
+JOIN_S = 100.0
 
 
 @dataclass(frozen=True)
 class Refusal:
-    worker: str
+    """A worker that is not in the cluster."""
+
+    worker: str  # address, as cluster.yaml writes it
     reason: str
 
 
@@ -36,6 +38,7 @@ def join(servers: Servers, members: Callable[[], set[str]], say: Callable[[str],
 
 
 def attempt(servers: Servers, worker: str, say: Callable[[str], None]) -> Refusal | None:
+    """Copies, sets up and starts one worker; returns why that failed, or None."""
     began = time.monotonic()
     try:
         for path in (*servers.mounts, TOKEN):
@@ -60,8 +63,8 @@ def start(servers: Servers, worker: str) -> None:
 def await_members(
     servers: Servers, expected: list[str], members: Callable[[], set[str]], say: Callable[[str], None]
 ) -> list[Refusal]:
-    """Starts again, and looks again, until all are in or patience ends."""
-    deadline = time.monotonic() + PATIENCE_S
+    """Starts them again and asks again, until all are in or JOIN_S is over."""
+    deadline = time.monotonic() + JOIN_S
     missing = dict.fromkeys(expected, "")
     while missing:
         there = members()

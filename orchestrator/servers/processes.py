@@ -17,16 +17,16 @@ TEMP = f"/tmp/fold-{pwd.getpwuid(os.getuid()).pw_name}/ray"
 
 
 def ours(proc: Path = Path("/proc")) -> list[int]:
-    """Process numbers: those that carry the mark, and what descends from them. This process is left out."""
+    """Numbers of the processes that carry the mark or descend from one that does, this one left out."""
     parent = {int(entry.name): parent_of(entry) for entry in proc.iterdir() if entry.name.isdigit()}
-    mine = set(line(os.getpid(), parent))
+    mine = set(ancestry(os.getpid(), parent))
     marked = {number for number in parent if number not in mine and is_marked(proc / str(number))}
     living = (number for number, above in parent.items() if above is not None and number not in mine)
-    return sorted(number for number in living if not marked.isdisjoint(line(number, parent)))
+    return sorted(number for number in living if not marked.isdisjoint(ancestry(number, parent)))
 
 
-def line(number: int, parent: dict[int, int | None]) -> list[int]:
-    """A process and those it descends from."""
+def ancestry(number: int, parent: dict[int, int | None]) -> list[int]:
+    """A process and those it descends from, the nearest first."""
     found = []
     while number and number not in found:
         found.append(number)
@@ -35,7 +35,7 @@ def line(number: int, parent: dict[int, int | None]) -> list[int]:
 
 
 def parent_of(process: Path) -> int | None:
-    """None for what has ended, waited for or not."""
+    """Number of its parent; None for a process that has ended, waited for or not."""
     try:
         state, parent = (process / "stat").read_text().rpartition(")")[2].split()[:2]
     except OSError:
@@ -70,17 +70,17 @@ def end(grace_s: float = 3.0) -> int:
     What renamed itself is not found by its mark once its parent is gone: those found first are followed.
     """
     found = ours()
-    tell(found, signal.SIGTERM)
+    send_signal(found, signal.SIGTERM)
     asked = time.monotonic()
     left = set(found)
     while left := {number for number in left | set(ours()) if parent_of(Path(f"/proc/{number}")) is not None}:
         if time.monotonic() > asked + grace_s:
-            tell(sorted(left), signal.SIGKILL)
+            send_signal(sorted(left), signal.SIGKILL)
         time.sleep(0.1)
     return len(found)
 
 
-def tell(numbers: list[int], what: signal.Signals) -> None:
+def send_signal(numbers: list[int], what: signal.Signals) -> None:
     for number in numbers:
         try:
             os.kill(number, what)

@@ -66,7 +66,7 @@ class DirectoryStore(CheckpointStore):
         return sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, name: str) -> None:
-        """And the folder it was in, when that is empty now."""
+        """Deletes the folder it was in too, when that is empty now."""
         path = self._path(name)
         try:
             path.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ def open_store(location: str) -> CheckpointStore:
 
 
 def normalised(location: str) -> str:
-    """As a study's record keeps it: paths absolute, so that it can be continued from anywhere.
+    """The location as a study's record keeps it: paths absolute, so that it can be continued from anywhere.
 
     Raises InputError as `open_store` does.
     """

@@ -43,6 +43,6 @@ def _reason(uri: str, text: str) -> str:
 
 
 def _short(text: str) -> str:
-    """The end of what was said, where the reason stands."""
+    """The end of the error, where the reason stands."""
     last = text.rpartition("Details: ")[2]
     return last if len(last) <= 200 else f"{last[:200]}..."

@@ -110,7 +110,7 @@ class UriStore(CheckpointStore):
         return _opened(self.uri, self.patient)
 
     def _paths(self, folder: str) -> list[str]:
-        """Of all files below a folder, half-written ones too."""
+        """The paths of all files below a folder, half-written ones too."""
         files, root = self._open()
         below = fs.FileSelector(f"{root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
         return [info.path for info in files.get_file_info(below) if info.type == fs.FileType.File]
@@ -143,7 +143,7 @@ def _opened(uri: str, patient: bool) -> tuple[Any, str]:
 
 
 def without_secrets(uri: str) -> str:
-    """As it may be shown: without a name and password, and without what follows `?`."""
+    """The URI as it may be shown: without a name and password, and without what follows `?`."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 

@@ -17,8 +17,8 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.finding import Finding, Level, Section, blocks, ok, summary, warning
 from orchestrator.doctor.hardware import GIB, check_gpus, check_hardware
 from orchestrator.doctor.local import check_address
-from orchestrator.doctor.paths import check_runs, check_storage, look_at_data
-from orchestrator.doctor.probe import ray_processes, said
+from orchestrator.doctor.paths import check_data, check_runs, check_storage
+from orchestrator.doctor.probe import json_output, ray_processes
 from orchestrator.doctor.servers import check_rays
 from orchestrator.doctor.show import show
 from orchestrator.doctor.software import Wanted, check_software, parse_pins, wanted
@@ -202,16 +202,16 @@ def test_storage_that_cannot_be_written_blocks() -> None:
 
 
 def test_images_are_looked_for_under_the_root(faces: Path, tmp_path: Path) -> None:
-    good = look_at_data(str(faces), None)
+    good = check_data(str(faces), None)
     assert [finding.level for finding in good.findings] == [Level.OK]
     assert (good.root, len(good.paths)) == (faces.parent, 60)
     (tmp_path / "faces.csv").write_text(faces.read_text())
-    bad = look_at_data(str(tmp_path / "faces.csv"), None)
+    bad = check_data(str(tmp_path / "faces.csv"), None)
     assert [finding.level for finding in bad.findings] == [Level.BLOCKS]
     assert "60 of 60 images" in bad.findings[0].found
-    assert [
-        finding.level for finding in look_at_data(str(tmp_path / "faces.csv"), faces.parent).findings
-    ] == [Level.OK]
+    assert [finding.level for finding in check_data(str(tmp_path / "faces.csv"), faces.parent).findings] == [
+        Level.OK
+    ]
 
 
 def test_images_that_are_not_here_may_be_on_the_servers_and_a_wrong_table_is_wrong_anywhere(
@@ -219,10 +219,10 @@ def test_images_that_are_not_here_may_be_on_the_servers_and_a_wrong_table_is_wro
 ) -> None:
     moved = tmp_path / "faces.csv"
     moved.write_text(faces.read_text())
-    away = look_at_data(str(moved), None, on_servers=True)
+    away = check_data(str(moved), None, on_servers=True)
     assert [finding.level for finding in away.findings] == [Level.WARNING]
     assert (away.root, len(away.paths)) == (tmp_path, 60)
-    wrong = look_at_data(str(tmp_path / "none.csv"), None, on_servers=True)
+    wrong = check_data(str(tmp_path / "none.csv"), None, on_servers=True)
     assert [finding.level for finding in wrong.findings] == [Level.BLOCKS]
 
 
@@ -364,10 +364,10 @@ def test_it_ends_with_2_and_one_line_for_wrong_input(words: list[str], said: str
 
 def test_a_program_that_prints_no_json_is_an_error_in_its_last_words(tmp_path: Path) -> None:
     program = "import sys; sys.exit('one\\ntwo')"
-    assert said([sys.executable, "-c", program], tmp_path, 60) == {"error": "two"}
-    assert said([sys.executable, "-c", "print('[1]')"], tmp_path, 60)["error"] == "[1]"
+    assert json_output([sys.executable, "-c", program], tmp_path, 60) == {"error": "two"}
+    assert json_output([sys.executable, "-c", "print('[1]')"], tmp_path, 60)["error"] == "[1]"
     assert (
         "TimeoutExpired"
-        in said([sys.executable, "-c", "input()" * 0 + "while 1: pass"], tmp_path, 0.3)["error"]
+        in json_output([sys.executable, "-c", "input()" * 0 + "while 1: pass"], tmp_path, 0.3)["error"]
     )
-    assert "FileNotFoundError" in said(["no-such-program"], tmp_path, 1)["error"]
+    assert "FileNotFoundError" in json_output(["no-such-program"], tmp_path, 1)["error"]

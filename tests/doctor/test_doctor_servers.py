@@ -18,7 +18,7 @@ from orchestrator.doctor import bootstrap, probe
 from orchestrator.doctor.cluster import check_together
 from orchestrator.doctor.network import not_reached
 from orchestrator.doctor.servers import check_server, facts_of
-from orchestrator.doctor.ssh import Answer, ask, ask_all, clock_bounds, converse, ssh_command
+from orchestrator.doctor.ssh import Reply, ask, ask_all, clock_bounds, converse, ssh_command
 from orchestrator.execution.on_ray.cluster_file import ClusterFile, read_cluster_file
 from orchestrator.machine.node_facts import NodeFacts
 from tests.machine.test_node_facts import HEAD, WORKER
@@ -39,7 +39,7 @@ FILE = ClusterFile(
 )
 
 
-def told(facts: NodeFacts = HEAD, /, **changed: Any) -> dict[str, Any]:
+def answer(facts: NodeFacts = HEAD, /, **changed: Any) -> dict[str, Any]:
     base = {
         "user": "ubuntu",
         "paths": {"rsync": "/usr/bin/rsync", "ray": "/home/u/fold-orchestrator/.venv/bin/ray"},
@@ -66,11 +66,11 @@ def odd(findings: list[Finding]) -> list[tuple[str, Level]]:
 
 
 def on_head(**changed: Any) -> list[Finding]:
-    return check_server(Answer(FILE.head, told(**changed)), FILE)
+    return check_server(Reply(FILE.head, answer(**changed)), FILE)
 
 
 def on_worker(**changed: Any) -> list[Finding]:
-    return check_server(Answer(FILE.workers[0], told(WORKER, **changed)), FILE)
+    return check_server(Reply(FILE.workers[0], answer(WORKER, **changed)), FILE)
 
 
 # ---- one server -------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_ray_off_the_path_blocks_where_the_start_commands_need_it() -> None:
     bare = replace(FILE, bare_ray=True)
     [found] = [
         finding
-        for finding in check_server(Answer(FILE.head, told(paths={"rsync": "/usr/bin/rsync"})), bare)
+        for finding in check_server(Reply(FILE.head, answer(paths={"rsync": "/usr/bin/rsync"})), bare)
         if finding.level is Level.BLOCKS
     ]
     assert "finds no ray" in found.found
@@ -154,30 +154,30 @@ def test_images_on_a_server(data: dict[str, Any], level: Level, said: str) -> No
     ],
 )
 def test_clocks_are_compared_without_the_time_on_the_way(ahead: tuple[float, float], level: Level) -> None:
-    findings = check_server(Answer(FILE.head, told(), ahead_s=ahead), FILE)
+    findings = check_server(Reply(FILE.head, answer(), ahead_s=ahead), FILE)
     [found] = [finding for finding in findings if finding.topic == "clock"]
     assert found.level is level
 
 
 def test_bounds_of_a_clock_come_from_when_it_was_asked_and_heard() -> None:
-    assert clock_bounds(started=100.0, heard=103.0, there=101.0) == (-2.0, 1.0)
-    assert clock_bounds(started=100.0, heard=103.0, there="soon") == (0.0, 0.0)
+    assert clock_bounds(started=100.0, received=103.0, there=101.0) == (-2.0, 1.0)
+    assert clock_bounds(started=100.0, received=103.0, there="soon") == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "odd_answer",
     [
         {},
         {"facts": 3, "rays": 3, "paths": 3, "logs": 3, "data": 3, "torch": 3, "project_there": True},
         {"facts": {"host": 1}, "rays": [3], "data": {}, "joined": 3, "project_there": True},
-        told(logs={"raylet.err": 3}, joined={"nodes": [3]}, rays=[process("gcs_server")], known_as=3),
-        told(logs={"raylet.err": None}, joined={"nodes": 3}, rays=[process("gcs_server")]),
+        answer(logs={"raylet.err": 3}, joined={"nodes": [3]}, rays=[process("gcs_server")], known_as=3),
+        answer(logs={"raylet.err": None}, joined={"nodes": 3}, rays=[process("gcs_server")]),
     ],
 )
-def test_no_answer_however_odd_ends_the_doctor(answer: dict[str, Any]) -> None:
-    answers = {address: Answer(address, answer) for address in FILE.servers}
-    findings = [finding for one in answers.values() for finding in check_server(one, FILE)]
-    findings += check_together(answers, FILE, HEAD)
+def test_no_answer_however_odd_ends_the_doctor(odd_answer: dict[str, Any]) -> None:
+    replies = {address: Reply(address, odd_answer) for address in FILE.servers}
+    findings = [finding for one in replies.values() for finding in check_server(one, FILE)]
+    findings += check_together(replies, FILE, HEAD)
     assert all(isinstance(finding.found, str) for finding in findings)
 
 
@@ -199,7 +199,7 @@ def test_no_answer_however_odd_ends_the_doctor(answer: dict[str, Any]) -> None:
     ],
 )
 def test_a_server_that_ssh_does_not_reach_has_a_way_out_that_fits(error: str, way_out: str) -> None:
-    found = not_reached(Answer("10.0.0.2", error=error, exit_code=255), FILE)
+    found = not_reached(Reply("10.0.0.2", error=error, exit_code=255), FILE)
     assert (found.topic, found.level) == ("ssh", Level.BLOCKS)
     assert way_out in found.way_out
     assert error.split()[-1] in found.found
@@ -207,7 +207,7 @@ def test_a_server_that_ssh_does_not_reach_has_a_way_out_that_fits(error: str, wa
 
 def test_a_login_shell_without_python_is_not_taken_for_an_ssh_that_failed() -> None:
     found = not_reached(
-        Answer("10.0.0.2", error="bash: line 1: python3: command not found", exit_code=127), FILE
+        Reply("10.0.0.2", error="bash: line 1: python3: command not found", exit_code=127), FILE
     )
     assert found.topic == "login shell"
     assert "install Python 3.11" in found.way_out
@@ -231,17 +231,17 @@ def test_only_marked_lines_count_and_noise_around_them_does_not_hurt() -> None:
         "print('motd'); print('x@@1 {\"begun\": 1.0}'); print('@@1 broken'); print('@@2 {}')\n"
         "print('@@1 {\"user\": \"u\"}'); print('bye')"
     )
-    answer = converse([sys.executable, "-"], "a", program, "@@1 ")
-    assert answer.told == {"user": "u"}
-    assert answer.ahead_s[1] < 0  # its clock said 1970
+    reply = converse([sys.executable, "-"], "a", program, "@@1 ")
+    assert reply.answer == {"user": "u"}
+    assert reply.ahead_s[1] < 0  # its clock said 1970
 
 
 @pytest.mark.timeout(15)
 def test_a_server_that_never_answers_is_given_up_and_its_ssh_ended() -> None:
-    answer = converse([sys.executable, "-"], "a", "while True: pass", "@@1 ", timeout_s=0.5)
-    assert answer.told is None
-    assert "no answer within" in answer.error
-    assert not_reached(answer, FILE).topic == "ssh"
+    reply = converse([sys.executable, "-"], "a", "while True: pass", "@@1 ", timeout_s=0.5)
+    assert reply.answer is None
+    assert "no answer within" in reply.error
+    assert not_reached(reply, FILE).topic == "ssh"
 
 
 @pytest.mark.parametrize("part", [probe, bootstrap])
@@ -257,23 +257,23 @@ def test_the_probe_runs_on_a_bare_python(part: ModuleType) -> None:
 
 
 def test_a_key_that_is_not_there_is_said_before_ssh_hides_it() -> None:
-    answer = ask(FILE, "127.0.0.1", "trainables", None)
-    assert "there is no /keys/one here" in not_reached(answer, FILE).way_out
+    reply = ask(FILE, "127.0.0.1", "trainables", None)
+    assert "there is no /keys/one here" in not_reached(reply, FILE).way_out
 
 
 def test_without_ssh_on_this_machine_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    answers = ask_all(replace(FILE, key=None), "trainables", None, lambda done, total: None)
-    for answer in answers.values():
-        assert "install an SSH client" in not_reached(answer, FILE).way_out
+    replies = ask_all(replace(FILE, key=None), "trainables", None, lambda done, total: None)
+    for reply in replies.values():
+        assert "install an SSH client" in not_reached(reply, FILE).way_out
 
 
 # ---- together ---------------------------------------------------------------------------------------
 
 
 def together(head: dict[str, Any], worker: dict[str, Any] | None) -> list[Finding]:
-    answers = {"10.0.0.1": Answer("10.0.0.1", head), "10.0.0.2": Answer("10.0.0.2", worker, "timed out", 255)}
-    return check_together(answers, FILE, HEAD)
+    replies = {"10.0.0.1": Reply("10.0.0.1", head), "10.0.0.2": Reply("10.0.0.2", worker, "timed out", 255)}
+    return check_together(replies, FILE, HEAD)
 
 
 def node(address: str, alive: bool = True, reason: str = "") -> dict[str, Any]:
@@ -281,18 +281,18 @@ def node(address: str, alive: bool = True, reason: str = "") -> dict[str, Any]:
 
 
 def running(*nodes: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    return told(rays=[process("gcs_server"), process("raylet")], joined={"nodes": list(nodes)}, **changed)
+    return answer(rays=[process("gcs_server"), process("raylet")], joined={"nodes": list(nodes)}, **changed)
 
 
 def test_a_cluster_in_which_everyone_has_joined() -> None:
-    findings = together(running(node("10.0.0.1"), node("10.0.0.2")), told(WORKER))
+    findings = together(running(node("10.0.0.1"), node("10.0.0.2")), answer(WORKER))
     assert odd(findings) == []
     assert "2 of 2 servers have joined: 16 CPUs, 2 GPUs" in findings[-1].found
 
 
 def test_a_worker_that_is_called_by_name_is_known_by_its_address() -> None:
     head = running(node("10.0.0.1"), node("10.0.0.77"), known_as={"10.0.0.2": "10.0.0.77"})
-    assert odd(together(head, told(WORKER))) == []
+    assert odd(together(head, answer(WORKER))) == []
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_a_worker_that_is_called_by_name_is_known_by_its_address() -> None:
     ],
 )
 def test_a_worker_that_differs_from_the_head(changed: dict[str, Any], level: Level, said: str) -> None:
-    findings = together(running(node("10.0.0.1"), node("10.0.0.2")), told(replace(WORKER, **changed)))
+    findings = together(running(node("10.0.0.1"), node("10.0.0.2")), answer(replace(WORKER, **changed)))
     [found] = [finding for finding in findings if finding.level is not Level.OK]
     assert found.level is level
     assert said in found.found
@@ -321,15 +321,15 @@ def test_a_worker_that_differs_from_the_head(changed: dict[str, Any], level: Lev
 def test_a_head_with_other_source_than_here_is_a_warning() -> None:
     stale = replace(HEAD, sources={**HEAD.sources, "orchestrator": "ffff"})
     same = replace(WORKER, sources=stale.sources)
-    findings = together(running(node("10.0.0.1"), node("10.0.0.2"), facts=stale.to_json()), told(same))
+    findings = together(running(node("10.0.0.1"), node("10.0.0.2"), facts=stale.to_json()), answer(same))
     assert odd(findings) == [("source", Level.WARNING)]
     there = "'ssh -i /keys/one' orchestrator/ ubuntu@10.0.0.1:fold-orchestrator/orchestrator/`"
     assert f"rsync -anv --delete --exclude=__pycache__ -e {there}" in findings[0].way_out
 
 
 def test_no_ray_on_the_head_is_a_warning_with_its_last_words() -> None:
-    head = told(logs={"gcs_server.err": ["all fine", "Failed to bind 10.0.0.1:6390"]})
-    findings = together(head, told(WORKER))
+    head = answer(logs={"gcs_server.err": ["all fine", "Failed to bind 10.0.0.1:6390"]})
+    findings = together(head, answer(WORKER))
     assert odd(findings) == [("cluster", Level.WARNING)] * 2
     assert "Failed to bind" in findings[-1].found
 
@@ -343,7 +343,7 @@ def not_joined(head: dict[str, Any], worker: dict[str, Any] | None) -> Finding:
 
 def test_a_worker_that_has_not_joined_blocks_with_the_end_of_its_own_log() -> None:
     log = ["[state] ok"] * 5 + ["E raylet.cc:12: Failed to register: GCS unreachable", "bye"]
-    found = not_joined(running(node("10.0.0.1")), told(WORKER, logs={"raylet.out": log}))
+    found = not_joined(running(node("10.0.0.1")), answer(WORKER, logs={"raylet.out": log}))
     assert "no raylet runs there" in found.found
     assert "its raylet.out ends: E raylet.cc:12: Failed to register: GCS unreachable" in found.found
     assert "[state] ok" not in found.found
@@ -351,13 +351,13 @@ def test_a_worker_that_has_not_joined_blocks_with_the_end_of_its_own_log() -> No
 
 def test_else_with_what_the_heads_monitor_met_at_that_address() -> None:
     log = ["10.0.0.3: ray: command not found", "10.0.0.2: Permission denied (publickey)", "fine"]
-    found = not_joined(running(node("10.0.0.1"), logs={"monitor.out": log}), told(WORKER))
+    found = not_joined(running(node("10.0.0.1"), logs={"monitor.out": log}), answer(WORKER))
     assert "the head's monitor.out: 10.0.0.2: Permission denied" in found.found
     assert "10.0.0.3" not in found.found
 
 
 def test_else_with_where_no_log_says_why() -> None:
-    found = not_joined(running(node("10.0.0.1")), told(WORKER, rays=[process("raylet")]))
+    found = not_joined(running(node("10.0.0.1")), answer(WORKER, rays=[process("raylet")]))
     assert "its raylet runs but is not in the cluster" in found.found
     assert f"no log in {TEMP}/session_latest/logs says why" in found.found
 
@@ -366,7 +366,7 @@ def test_a_worker_that_left_has_rays_own_reason() -> None:
     gone = node("10.0.0.2", alive=False, reason="the node received SIGTERM")
     assert (
         "it left: the node received SIGTERM"
-        in not_joined(running(node("10.0.0.1"), gone), told(WORKER)).found
+        in not_joined(running(node("10.0.0.1"), gone), answer(WORKER)).found
     )
 
 
@@ -375,15 +375,15 @@ def test_a_worker_that_cannot_be_reached_has_not_joined_for_that() -> None:
 
 
 def test_a_head_that_does_not_answer_blocks_in_its_words() -> None:
-    head = told(rays=[process("gcs_server")], joined={"error": "InvalidAuthToken"})
-    [found] = [finding for finding in together(head, told(WORKER)) if finding.level is Level.BLOCKS]
+    head = answer(rays=[process("gcs_server")], joined={"error": "InvalidAuthToken"})
+    [found] = [finding for finding in together(head, answer(WORKER)) if finding.level is Level.BLOCKS]
     assert "InvalidAuthToken" in found.found
 
 
 def test_facts_that_are_none_are_no_facts() -> None:
-    assert facts_of(Answer("a", told())) == HEAD
-    assert facts_of(Answer("a", {"facts": {"error": "x"}})) is None
-    assert facts_of(Answer("a")) is None
+    assert facts_of(Reply("a", answer())) == HEAD
+    assert facts_of(Reply("a", {"facts": {"error": "x"}})) is None
+    assert facts_of(Reply("a")) is None
 
 
 # ---- the cluster file -------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from orchestrator.core.finding import Finding, Level
 from orchestrator.doctor.bootstrap import before_setup
 from orchestrator.doctor.servers import check_server
 from orchestrator.doctor.setup import check_before_setup
-from orchestrator.doctor.ssh import Answer
-from tests.doctor.test_doctor_servers import FILE, told
+from orchestrator.doctor.ssh import Reply
+from tests.doctor.test_doctor_servers import FILE, answer
 
 GIB = 2**30
 NEW, BARE, OLD = ({"version": "3.12.3", "venv": True}, {"version": "3.12.3", "venv": False},
@@ -61,6 +61,6 @@ def test_this_machine_answers() -> None:
 
 
 def test_a_server_before_its_set_up_is_judged_by_what_it_has() -> None:
-    answer = told(project_there=False, facts=None, before_setup={"pythons": {"python3": BARE}})
-    blocked = [item for item in check_server(Answer(FILE.head, answer), FILE) if item.level is Level.BLOCKS]
+    bare = answer(project_there=False, facts=None, before_setup={"pythons": {"python3": BARE}})
+    blocked = [item for item in check_server(Reply(FILE.head, bare), FILE) if item.level is Level.BLOCKS]
     assert ["python3.12-venv" in item.way_out for item in blocked] == [True]

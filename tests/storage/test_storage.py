@@ -1,4 +1,4 @@
-"""Checkpoint stores on real places: a directory, a mounted one, an S3 server, files by URI; and --storage."""
+"""Checkpoint stores on disks and servers: a directory, a mounted one, S3, files by URI; and --storage."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CheckpointStore:
         return DirectoryStore(tmp_path / "store")
     if request.param == "uri of files":  # written beside and moved, as on HDFS
         return UriStore(f"file://{tmp_path}/store")
-    place = str(tmp_path / "mnt") if request.param == "mounted" else request.getfixturevalue("bucket")
-    made = open_store(join(place, "study"))
+    location = str(tmp_path / "mnt") if request.param == "mounted" else request.getfixturevalue("bucket")
+    made = open_store(join(location, "study"))
     take_ownership(made, tmp_path / "runs" / "study")
     return made
 
@@ -69,7 +69,7 @@ def test_a_store(check: Callable[[CheckpointStore], None], store: CheckpointStor
     check(store)
 
 
-# ---- places ---------------------------------------------------------------------------------------
+# ---- locations ---------------------------------------------------------------------------------------
 
 
 def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, monkeypatch: Any) -> None:
@@ -83,7 +83,7 @@ def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    "place",
+    "location",
     [
         "s3://AKIAKEY:hunter2@bucket/p",
         "s3://bucket/p?secret_key=hunter2",
@@ -93,23 +93,23 @@ def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, mo
     ],
 )
 def test_keys_and_passwords_in_a_place_are_refused_and_not_repeated(
-    place: str, space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    location: str, space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(InputError):
-        UriStore(place)
-    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
-    said = capsys.readouterr()
-    assert "--storage s3://bucket/p" in said.err
-    assert not [text for text in (said.out, said.err) if "hunter2" in text or "AKIAKEY" in text]
+        UriStore(location)
+    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", location) == 2
+    output = capsys.readouterr()
+    assert "--storage s3://bucket/p" in output.err
+    assert not [text for text in (output.out, output.err) if "hunter2" in text or "AKIAKEY" in text]
     assert not (tmp_path / "runs" / "a").exists()
 
 
 @pytest.mark.parametrize(
-    "place", ["ftp://host/x", "s3://", "s3:///x", "", "file://host/x", "s3://b/../x", "s3://b#x"]
+    "location", ["ftp://host/x", "s3://", "s3:///x", "", "file://host/x", "s3://b/../x", "s3://b#x"]
 )
-def test_places_that_cannot_be_are_refused(place: str) -> None:
+def test_places_that_cannot_be_are_refused(location: str) -> None:
     with pytest.raises(InputError, match="--storage"):
-        normalised(place)
+        normalised(location)
 
 
 def test_a_node_without_the_mount_writes_nothing_under_it(tmp_path: Path) -> None:
@@ -222,14 +222,14 @@ def test_an_upload_whose_process_is_killed_leaves_the_old_object(bucket: str) ->
     assert store.names() == ["t0000-f0/x"]
 
 
-def uploads(place: str) -> list[Any]:
+def uploads(location: str) -> list[Any]:
     """Those of a bucket that were begun and not closed."""
-    name, _, endpoint = place.removeprefix("s3://").partition("?region=us-east-1&endpoint_override=")
+    name, _, endpoint = location.removeprefix("s3://").partition("?region=us-east-1&endpoint_override=")
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1")
     return list(client.list_multipart_uploads(Bucket=name).get("Uploads", []))
 
 
-# ---- places that refuse ---------------------------------------------------------------------------
+# ---- locations that refuse ---------------------------------------------------------------------------
 
 
 def refusal(location: str) -> str:
@@ -244,10 +244,10 @@ def refusal(location: str) -> str:
 
 
 def test_a_bucket_that_is_not_there_is_named(server: str) -> None:
-    place = f"s3://no-such-bucket/p?region=us-east-1&endpoint_override={server}"
-    assert "no bucket no-such-bucket; make it" in refusal(place)
+    location = f"s3://no-such-bucket/p?region=us-east-1&endpoint_override={server}"
+    assert "no bucket no-such-bucket; make it" in refusal(location)
     with pytest.raises(StorageError, match="no bucket no-such-bucket"):
-        UriStore(place).get("t0000-f0/x")  # no KeyError: nothing says that the checkpoint was lost
+        UriStore(location).get("t0000-f0/x")  # no KeyError: nothing says that the checkpoint was lost
 
 
 @pytest.mark.parametrize("listens", [False, True])
@@ -383,23 +383,23 @@ def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble
     bucket: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = str(tmp_path / "mnt") if kind == "path" else bucket
+    location = str(tmp_path / "mnt") if kind == "path" else bucket
     tune(space_file, faces, tmp_path / "own", "--study", "a")
     runs = tmp_path / "runs"
     with monkeypatch.context() as patched:
         stop_after(9, patched)
         with pytest.raises(StoppedError):
-            tune(space_file, faces, runs, "--study", "a", "--storage", place)
+            tune(space_file, faces, runs, "--study", "a", "--storage", location)
     held = Study.read(runs / "a").store().names()
     assert any("resume-" in name for name in held)
-    assert resume(runs, "--storage", place) == 0
+    assert resume(runs, "--storage", location) == 0
     assert curves(runs / "a") == curves(tmp_path / "own" / "a")  # nothing was trained anew differently
     study = Study.read(runs / "a")
     kept = {
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
     assert set(study.store().names()) == {*kept, "study.txt"}
-    assert str(study.store()) == join(place, "a")
+    assert str(study.store()) == join(location, "a")
     assert not (runs / "a" / "checkpoints").exists()
     assert ensemble(["--study", str(runs / "a"), "--out", str(tmp_path / "vote")]) == 0
     assert len(list((tmp_path / "vote").rglob("*.safetensors"))) == len(kept) // 2
@@ -438,17 +438,17 @@ def test_a_study_that_does_not_begin_leaves_its_place_empty(
     space_file: Path, faces: Path, tmp_path: Path, bucket: str
 ) -> None:
     space_file.write_text(space_file.read_text().replace('"lr"', '"lrr"'))
-    for place in (bucket, str(tmp_path / "mnt")):
-        assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
-        assert open_store(join(place, "a")).names() == []
+    for location in (bucket, str(tmp_path / "mnt")):
+        assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", location) == 2
+        assert open_store(join(location, "a")).names() == []
     assert not (tmp_path / "runs" / "a").exists()
 
 
 def test_a_bucket_that_is_missing_stops_the_command_before_anything_runs(
     space_file: Path, faces: Path, tmp_path: Path, server: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = f"s3://no-such-bucket?region=us-east-1&endpoint_override={server}"
-    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", place) == 2
+    location = f"s3://no-such-bucket?region=us-east-1&endpoint_override={server}"
+    assert tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", location) == 2
     err = capsys.readouterr().err
     assert "no bucket no-such-bucket" in err and "Traceback" not in err
     assert not (tmp_path / "runs" / "a").exists()

@@ -55,11 +55,11 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
     Ends only what it started. Raises InputError when there is no Ray at `address`, and for a version of Ray
     without the private parts this project uses.
     """
-    check_ray()
     os.environ.update(DRIVER_ENVIRONMENT)
     here = {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
     os.environ.update(here)
     os.environ["PYTHONPATH"] = _import_path()
+    check_ray()
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is None:
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
@@ -129,7 +129,7 @@ def _import_path() -> str:
 
 
 def alive_nodes() -> list[Node]:
-    """Of the connected Ray, in the order of their ids, the driver's own first."""
+    """The nodes of the connected Ray, in the order of their ids, the driver's own first."""
     own = ray.get_runtime_context().get_node_id()
     nodes = [_node(record) for record in ray.nodes() if record["Alive"]]
     return sorted(nodes, key=lambda node: (node.id != own, node.id))

@@ -1,4 +1,4 @@
-"""cluster.yaml as `ray up` reads it, and what a look at its servers needs of it."""
+"""cluster.yaml as `ray up` reads it, and what the doctor needs of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read_cluster_file(path: Path) -> ClusterFile:
     provider = given.get("provider")
     if not isinstance(provider, dict) or provider.get("type") != "local":
         raise InputError(
-            f"{path}: provider type is not local; servers are looked at by the addresses listed there"
+            f"{path}: provider type is not local; servers are found by the addresses listed there"
         )
     if not isinstance(provider.get("head_ip"), str) or not isinstance(provider.get("worker_ips"), list):
         raise InputError(f"{path}: provider needs head_ip (an address) and worker_ips (a list, may be empty)")
@@ -71,7 +71,7 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 
 def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
-    """With Ray's defaults, and checked by its schema. What it prints meanwhile is shown where it refuses."""
+    """The file with Ray's defaults, checked by its schema. What Ray prints is shown where it refuses."""
     check_ray(CLUSTER)
     printed = io.StringIO()
     try:
@@ -102,7 +102,7 @@ def _needed(path: Path, provider: Mapping[str, Any], prepared: Mapping[str, Any]
 
 
 def _project(path: Path, mounts: Mapping[str, Any]) -> str:
-    """Where the project goes: the mount that is, or has, a pyproject.toml."""
+    """The folder where the project goes: of the mount that is, or has, a pyproject.toml."""
     for remote, local in mounts.items():
         source = path.parent / Path(str(local)).expanduser()
         if source.name == "pyproject.toml":

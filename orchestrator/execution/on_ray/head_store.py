@@ -151,7 +151,7 @@ def store_for_workers(store: CheckpointStore) -> CheckpointStore:
 
 
 def _umask() -> int:
-    """Of this process; it can only be asked for by setting it."""
+    """The umask of this process, which can only be read by setting it."""
     now = os.umask(0o077)
     os.umask(now)
     return now

@@ -147,7 +147,7 @@ class LegScheduler:
 
 
 def new_node_pool(nodes: Sequence[Node], slots: Mapping[str, NodeSlots]) -> NodePool:
-    """Of the nodes that have slots. slots: by the node's id."""
+    """A pool of the nodes that have slots. slots: node id -> what it has."""
     pool = NodePool()
     for node in nodes:
         if node.id in slots:
