@@ -96,7 +96,10 @@ def command_parser(
 
 
 def add_version(parser: CommandParser) -> None:
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    # SUPPRESS: it leaves nothing behind among the values of a command's options.
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="show the version and exit"
+    )
 
 
 def version() -> str:

@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -152,8 +151,9 @@ def parser() -> CommandParser:
     made = command_parser(
         "tracking", "STUDY [options]", ["runs/age --project faces", "runs/age --mode offline --follow"]
     )
-    made.add_argument("study", type=Path, metavar="STUDY", help="study, by name or folder")
-    add_shared(made, "--runs")
+    study = made.add_argument_group("study")
+    study.add_argument("study", metavar="STUDY", help="study to send, by name or folder")
+    add_shared(study, "--runs")
     add = made.add_argument_group("Weights & Biases").add_argument
     add("--project", metavar="NAME",
         help="project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")  # fmt: skip

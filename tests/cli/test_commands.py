@@ -205,6 +205,10 @@ def test_the_version_is_told_by_all(command: str | None, capsys: pytest.CaptureF
     assert re.fullmatch(r"fold-orchestrator \d+\.\d+\S*\n", capsys.readouterr().out)
 
 
+def test_the_version_is_no_value_of_a_command() -> None:
+    assert not hasattr(parser("doctor").parse_args([]), "version")
+
+
 def test_python_m_orchestrator_runs() -> None:
     done = run("orchestrator", "tune", "--trails", "8")
     assert (done.returncode, done.stdout) == (2, "")

@@ -155,7 +155,7 @@ def parser() -> CommandParser:
         ["benchmarks/tables/fashion --draws 20"],
         more="Every rule races in virtual time.",
     )
-    made.add_argument(
+    made.add_argument_group("learning curves").add_argument(
         "table",
         type=Path,
         metavar="TABLE",
