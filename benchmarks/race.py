@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.race_page import draw_plot, race_page
-from orchestrator.cli.arguments import whole
+from orchestrator.cli.arguments import int_at_least
 from orchestrator.race import RULES
 from orchestrator.race.simulate.__main__ import read_table
 from orchestrator.race.simulate.rule_specs import Entry
@@ -98,9 +98,9 @@ def measure_all(world: World, draws: int, workers: int, console: Console) -> lis
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--draws", type=whole(1), default=200)
+    add("--draws", type=int_at_least(1), default=200)
     add("--faces", type=Path, help="folder of another table, for a figure beside the others")
-    add("--workers", type=whole(1), default=os.cpu_count() or 1)
+    add("--workers", type=int_at_least(1), default=os.cpu_count() or 1)
     add("--json", type=Path, help="also write all rows here")
     options = parser.parse_args(argv)
     console, started, rows = Console(stderr=True), time.monotonic(), []

@@ -46,7 +46,7 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
 
 
 def test_a_request_has_a_field_for_every_option_of_tune() -> None:
-    options = {action.dest for action in tune.parser()._actions} - {"help", "set", "smoke"}
+    options = {action.dest for action in tune.parser()._actions} - {"help", "version", "set", "smoke"}
     assert options | {"settings"} == set(Request.__dataclass_fields__)
 
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.check.contact_sheet import Block, draw_sheet, to_png
-from orchestrator.cli.arguments import absolute, whole
+from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
@@ -31,7 +32,7 @@ from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import make_dataset, size, values_of
 from orchestrator.inputs.rows import gather_rows, rows_line
 from orchestrator.sampling import make_sampler
-from orchestrator.space import SCALES, SearchSpace
+from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, parse_settings, resolve_space
 
 REPEATS = 6  # training variants of an image
@@ -122,6 +123,8 @@ def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
 def _draw(
     arguments: argparse.Namespace, space: SearchSpace, trainable: type[Trainable], dataset: Dataset
 ) -> None:
+    from orchestrator.check.contact_sheet import Block, draw_sheet, to_png  # cv2: not for --help
+
     preview = getattr(trainable, "preview", None)
     if preview is None:
         raise TrainableError(f"{space.trainable} has no preview; leave out --augmentations")
@@ -173,22 +176,27 @@ def _png(text: str) -> Path:
     return Path(text)
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m orchestrator.check", description=__doc__.split("\n")[0])
-    add = made.add_argument
-    add("--space", required=True, help="space file; looked up in search_spaces/ where it does not exist")
-    add("--data", help="manifest: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)")
-    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
-    add("--label-fixes", type=Path, metavar="FILE", help="CSV of corrections: path, column, old, new, reason")
-    add("--extra", type=Path, action="append", default=[], metavar="MANIFEST",
-        help="rows that join training parts alone; may be repeated")  # fmt: skip
-    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--scale", choices=SCALES, default="full", help="size of the search (default: full)")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="fix a parameter to one value")
-    add("--seed", type=whole(0), default=0, help="of folds, settings and images (default: 0)")
-    add("--augmentations", type=_png, metavar="FILE.png", help="draw what training and validation see")
-    add("--rows", type=whole(1), default=4, help="images of a block (default: 4)")
-    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
+def parser() -> CommandParser:
+    made = command_parser(
+        "check",
+        "--space SPACE [options]",
+        ["--space age", "--space age --augmentations sheet.png"],
+        more="Nothing is trained or downloaded.",
+    )
+    space = made.add_argument_group("space")
+    add_shared(space, "--space", required=True)
+    add_shared(space, "--scale", default="full")
+    add_shared(space, "--set")
+    add_shared(space, "--seed", default=0, help="seed of folds, settings and images (default: 0)")
+    data = made.add_argument_group("data")
+    add_shared(data, "--data", "--data-root", "--label-fixes", "--extra")
+    output = made.add_argument_group("output")
+    add = output.add_argument
+    add("--augmentations", type=_png, metavar="FILE.png",
+        help="picture to draw: what training and validation see")  # fmt: skip
+    add("--rows", type=int_at_least(1), default=4, metavar="N",
+        help="images of each setting in that picture (default: 4)")  # fmt: skip
+    add_shared(output, "--runs", "--private")
     return made
 
 

@@ -12,7 +12,7 @@ def absolute(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def whole(least: int) -> Callable[[str], int]:
+def int_at_least(least: int) -> Callable[[str], int]:
     """A whole number of at least `least`."""
 
     def parse(text: str) -> int:

@@ -11,15 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.choices import TTA as TTA  # a trainable that knows them imports them from here
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, TrainableError
 
 Config = Mapping[str, Any]
 """One configuration: parameter name -> JSON value. Inactive conditional parameters are absent."""
-
-
-TTA = ("none", "flip", "five_crop", "five_crop_flip")
-"""Test-time augmentation: the views of an image whose probabilities are averaged."""
 
 
 @dataclass(frozen=True)

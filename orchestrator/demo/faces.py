@@ -17,13 +17,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.data.importers.competition import COMPETITION, PHOTOS
-from orchestrator.demo.drawing.face import paint
 from orchestrator.demo.drawing.people import Person, Photo, draw_people, draw_photo
 
 _VERSION = 1  # of the drawings: other drawings must not lie under this one's name
@@ -142,6 +140,10 @@ def _draw_hidden(folder: Path, person: Person, seed: int, size: int) -> dict[str
 
 
 def _save(path: Path, person: Person, photo: Photo, size: int) -> None:
+    import cv2  # with the painter: a command that draws nothing, as for --help, needs neither
+
+    from orchestrator.demo.drawing.face import paint
+
     quality = [cv2.IMWRITE_JPEG_QUALITY, 92] if path.suffix == ".jpg" else [cv2.IMWRITE_PNG_COMPRESSION, 1]
     _, data = cv2.imencode(path.suffix, paint(person, photo, size), quality)
     path.write_bytes(data.tobytes())

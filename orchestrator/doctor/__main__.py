@@ -16,8 +16,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.cli.arguments import absolute
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.finding import Level, Section, count, summary
 from orchestrator.doctor.local import TRAINABLES, check_this_machine, facts_here
 from orchestrator.doctor.paths import Data, check_data
@@ -77,17 +78,21 @@ def _images(arguments: argparse.Namespace, data: Data) -> dict[str, Any] | None:
     return {"places": list(roots), "paths": list(data.paths)} if roots else None
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m orchestrator.doctor", description=__doc__.split("\n")[0])
-    add = made.add_argument
-    add("--cluster", type=Path, metavar="FILE", help="cluster.yaml, whose servers are asked too, over SSH")
-    add("--data", metavar="MANIFEST", help="as for tune: are its images here, and on the servers?")
-    add(
-        "--data-root", type=absolute, metavar="DIR", help="where they lie on servers that have them elsewhere"
+def parser() -> CommandParser:
+    made = command_parser(
+        "doctor",
+        "[options]",
+        ["", "--cluster cluster.yaml --data faces/train"],
+        more="Every line says what was found and the way out; nothing is changed.",
     )
-    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--storage", metavar="LOCATION", help="location of checkpoints, as for tune: can it be written?")
-    add("--address", metavar="HOST:PORT", help="address of a Ray that runs: does it answer?")
+    group = made.add_argument_group("what is looked at")
+    add = group.add_argument
+    add("--cluster", type=Path, metavar="FILE", help="cluster.yaml, whose servers are asked too, over SSH")
+    add_shared(group, "--data", help="images and labels as for tune: are the images here and on the servers?")
+    add_shared(group, "--data-root", help="folder of the images on servers that have them elsewhere")
+    add_shared(group, "--runs")
+    add_shared(group, "--storage", help="location of checkpoints as for tune: can it be written?")
+    add_shared(group, "--address", help="address of a Ray that runs: does it answer?")
     return made
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from orchestrator.cli.arguments import absolute, whole
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError
 from orchestrator.core.private_files import private_files
-from orchestrator.core.trainable import TTA
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.demo.faces import demo_faces
@@ -180,23 +180,41 @@ def _say(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog="python -m orchestrator.ensemble", description=__doc__.split("\n")[0])
-    add = made.add_argument
-    add("--study", type=Path, nargs="+", action="extend", metavar="DIR",
-        help="studies, several when their targets make up a joint label, or one given another "
-        "(default: the newest)")  # fmt: skip
-    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--top", type=int, metavar="K", help="members: the best K trials (default: the space's finalists)")
-    add("--vote", choices=sorted(VOTES, reverse=True), help="over trials (default: soft)")
-    add("--tta", choices=TTA, help="views of an image to average (default: as each member was validated)")
+def parser() -> CommandParser:
+    made = command_parser(
+        "ensemble",
+        "[options]",
+        [
+            "",
+            "--study runs/age --predict demo",
+            "--ensemble runs/age/best --predict faces/eval",
+        ],
+        more="The fold models of the best trials vote; the folder it writes predicts without the studies.",
+    )
+    members = made.add_argument_group("members")
+    add = members.add_argument
+    add_shared(members, "--study", nargs="+", action="extend",
+        help="studies, by name or folder: one, or several whose targets make up a joint label, or one given "
+        "another (default: the newest)")  # fmt: skip
+    add_shared(members, "--runs")
+    add(
+        "--top",
+        type=int,
+        metavar="K",
+        help="number of best trials (default: the space's finalists)",
+    )
+    add("--vote", choices=sorted(VOTES, reverse=True), help="vote over trials (default: soft)")
+    add_shared(members, "--seed", default=0, help="seed of the resampling behind the intervals (default: 0)")
+    add("--ensemble", type=Path, metavar="DIR", help="folder of an ensemble to use instead of studies")
+    images = made.add_argument_group("prediction")
+    add_shared(images, "--predict", help="images to predict: a table, a folder, or demo")
+    add_shared(images, "--data-root")
+    add_shared(images, "--tta", help="views of an image to average (default: as each member was validated)")
+    output = made.add_argument_group("output")
+    add = output.add_argument
     add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
-    add("--seed", type=whole(0), default=0, help="of the resampling (default: 0)")
-    add("--ensemble", type=Path, metavar="DIR", help="use an ensemble that exists instead of studies")
-    add("--predict", metavar="MANIFEST", help="what to predict: a manifest, its folder, or demo")
-    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
     add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
-    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
+    add_shared(output, "--private")
     return made
 
 

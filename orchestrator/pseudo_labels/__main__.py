@@ -19,12 +19,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.cli.arguments import absolute
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import EnsembleError, InputError
 from orchestrator.core.private_files import private_files
 from orchestrator.core.text import shortened
-from orchestrator.core.trainable import TTA
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.submission import rows_to_predict
@@ -102,20 +102,33 @@ def _newest_ensemble(study: Path) -> Path:
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m orchestrator.pseudo_labels", description=(__doc__ or "").split("\n")[0]
+def parser() -> CommandParser:
+    made = command_parser(
+        "pseudo_labels",
+        "--study DIR --predict MANIFEST \\\n           --out FILE [options]",
+        ["--study runs/age --predict faces/eval \\\n      --out pseudo.parquet"],
+        more="Labels for fold f come from models that never trained on fold f's validation rows.",
     )
-    add = made.add_argument
-    add("--ensemble", type=Path, metavar="DIR", help="whose fold models label")
-    add("--study", type=Path, metavar="DIR", help="the same: the newest ensemble of this study")
-    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--predict", required=True, metavar="MANIFEST", help="the images: a manifest or its folder")
-    add("--data-root", type=absolute, metavar="DIR", help="where a table's images lie, if not beside it")
+    models = made.add_argument_group("models")
+    add = models.add_argument
+    add("--ensemble", type=Path, metavar="DIR", help="folder of the ensemble whose fold models label")
+    add_shared(models, "--study", help="study, by name or folder, whose newest ensemble labels")
+    add_shared(models, "--runs")
+    images = made.add_argument_group("images")
+    add_shared(images, "--predict", required=True, help="images to label: a table or a folder")
+    add_shared(images, "--data-root")
+    add_shared(images, "--tta", help="views of an image to average (default: the ensemble's)")
+    output = made.add_argument_group("output")
+    add = output.add_argument
     add("--out", type=Path, required=True, metavar="FILE", help="Parquet to write, for tune --extra")
-    add("--threshold", type=float, default=0.9, help="least probability of a label (default: 0.9)")
-    add("--tta", choices=TTA, help="test-time augmentation (default: the ensemble's)")
-    add("--private", action="store_true", help="files that nobody but you can read (umask 077)")
+    add(
+        "--threshold",
+        type=float,
+        default=0.9,
+        metavar="P",
+        help="least probability of a label (default: 0.9)",
+    )
+    add_shared(output, "--private")
     return made
 
 

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError
 from orchestrator.servers import processes
 from orchestrator.servers.inventory import head_address, read
@@ -26,17 +27,30 @@ from orchestrator.servers.remote import RemoteError, on
 
 def main(arguments: list[str] | None = None) -> int:
     """0 done (`running`: yes), 1 not (`running`: no; a worker is missing), 2 the input is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m orchestrator.servers", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    heading = commands.add_parser("head", help="print where the head's Ray is to listen; make the token")
-    commands.add_parser("running", help="exit 0 when our Ray runs on this server, else 1")
-    joining = commands.add_parser("join", help="on the head: start the workers; exit 1 if one is not in")
-    for command in (heading, joining):
-        command.add_argument("--port", type=int, default=6390, help="of the head's Ray")
-    stopping = commands.add_parser("stop", help="end our Ray on every server")
-    stopping.add_argument("--here", action="store_true", help="on this server only")
-    given = parser.parse_args(arguments)
+    given = parser().parse_args(arguments)
     return exit_code(lambda: COMMANDS[given.command](given), interrupted="interrupted")
+
+
+def parser() -> CommandParser:
+    made = command_parser(
+        "servers",
+        "COMMAND [options]",
+        ["stop", "stop --here"],
+        more="Nobody else's processes are touched. cluster.yaml itself calls head, running and join.",
+    )
+    commands = made.add_subparsers(
+        dest="command", required=True, title="commands", metavar="COMMAND", prog=made.prog
+    )
+    heading = commands.add_parser("head", help="print the address of the head's Ray; make its token")
+    commands.add_parser("running", help="exit with 0 when our Ray runs on this server, else with 1")
+    joining = commands.add_parser("join", help="on the head: start the workers; exit with 1 if one is not in")
+    for command in (heading, joining):
+        command.add_argument(
+            "--port", type=int, default=6390, metavar="N", help="port of the head's Ray (default: 6390)"
+        )
+    stopping = commands.add_parser("stop", help="on the head: end our Ray on every server")
+    stopping.add_argument("--here", action="store_true", help="end it on this server only")
+    return made
 
 
 def head(given: argparse.Namespace) -> int:

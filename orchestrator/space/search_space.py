@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from orchestrator.core.choices import SCALES
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.metrics import check_metric
 from orchestrator.core.trainable import Parameter
@@ -39,7 +40,6 @@ from orchestrator.space.domains import (
 )
 from orchestrator.space.parameter_check import check_domains
 
-SCALES = ("full", "small", "smoke")
 LadderRung = tuple[int, int, int]
 """(folds, epochs, quota)"""
 

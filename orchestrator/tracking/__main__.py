@@ -12,11 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError, StudyError
 from orchestrator.progress import progress_bar
 from orchestrator.study.files import StudyFiles
@@ -34,7 +35,7 @@ BEHIND = 1  # exit code: not everything could be sent
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 everything is sent, 1 something is left, 2 the input is wrong."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         return _mirror(arguments)
     except InputError as error:
@@ -146,18 +147,20 @@ def _say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.tracking", description=(__doc__ or "").split("\n")[0]
+def parser() -> CommandParser:
+    made = command_parser(
+        "tracking", "STUDY [options]", ["runs/age --project faces", "runs/age --mode offline --follow"]
     )
-    add = parser.add_argument
-    add("study", type=Path, help="the study: its name or its folder, for example runs/age")
-    add("--runs", type=Path, default=Path("runs"), help="where studies lie (default: runs)")
-    add("--project", help="W&B project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")
-    add("--mode", choices=("online", "offline"), help="default: WANDB_MODE, else online")
-    add("--follow", action="store_true", help="go on until a signal")
+    study = made.add_argument_group("study")
+    study.add_argument("study", metavar="STUDY", help="study to send, by name or folder")
+    add_shared(study, "--runs")
+    add = made.add_argument_group("Weights & Biases").add_argument
+    add("--project", metavar="NAME",
+        help="project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")  # fmt: skip
+    add("--mode", choices=("online", "offline"), help="way of sending (default: WANDB_MODE, else online)")
+    add("--follow", action="store_true", help="go on sending until a signal ends it")
     add("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ from orchestrator.study import study as study_module
 from orchestrator.study.journal import has_journal
 from orchestrator.study.study import Study
 from orchestrator.tune import Interrupted
-from orchestrator.tune.__main__ import _resume, main, parser
+from orchestrator.tune.__main__ import main, parser
+from orchestrator.tune.command import _resume
 from orchestrator.tune.request import Request
 
 ROOT = Path(__file__).parents[2]

@@ -321,9 +321,7 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(
-        "orchestrator.tune.__main__.run_search", partial(run_search, clock=Clock(monkeypatch))
-    )
+    monkeypatch.setattr("orchestrator.tune.command.run_search", partial(run_search, clock=Clock(monkeypatch)))
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
     limits = ("--time-budget", "28s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130

@@ -7,10 +7,12 @@ so that they tell people apart and say nothing about how old they are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from orchestrator.demo.drawing.canvas import Colour
+if TYPE_CHECKING:  # people are thought up without a canvas, and without its cv2
+    from orchestrator.demo.drawing.canvas import Colour
 
 RACES = ("White", "Black", "Asian", "Indian", "Others")
 HAIR_STYLES = ("crop", "parted", "fringe", "curly", "bob", "long", "bald")

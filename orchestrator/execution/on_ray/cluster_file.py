@@ -13,7 +13,6 @@ from typing import Any
 import yaml
 
 from orchestrator.core.errors import InputError
-from orchestrator.execution.on_ray.compat import CLUSTER, check_ray, completed_cluster_config
 
 RAY_PORT, RAY_TEMP_DIR = 6379, "/tmp/ray"  # Ray's own, where the start command names none
 PROJECT = "~/fold-orchestrator"
@@ -72,6 +71,9 @@ def _loaded(path: Path) -> dict[str, Any]:
 
 def _completed(path: Path, given: dict[str, Any]) -> dict[str, Any]:
     """The file with Ray's defaults, checked by its schema. What Ray prints is shown where it refuses."""
+    # It imports ray: a second that a look at this machine alone, or --help, need not spend.
+    from orchestrator.execution.on_ray.compat import CLUSTER, check_ray, completed_cluster_config
+
     check_ray(CLUSTER)
     printed = io.StringIO()
     try:

@@ -26,8 +26,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from orchestrator.cli.arguments import whole
+from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
+from orchestrator.cli.options import add_shared
+from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError
 from orchestrator.race import RULES, make_race
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
@@ -146,31 +148,53 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
-        prog="python -m orchestrator.race.simulate", description=__doc__.split("\n")[0]
+def parser() -> CommandParser:
+    made = command_parser(
+        "race.simulate",
+        "TABLE [options]",
+        ["benchmarks/tables/fashion --draws 20"],
+        more="Every rule races in virtual time.",
     )
-    add = made.add_argument
-    add("table", type=Path, metavar="TABLE", help="folder with epochs.parquet and perhaps trials.parquet")
-    add("--slots", type=whole(1), default=4, help="fold runs at a time (default: 4)")
-    add("--draws", type=whole(1), default=200, help="random orders of trials and folds (default: 200)")
-    add("--subset", type=int, help="configurations of a draw (default: all)")
-    add("--seed", type=whole(0), default=0)
-    add("--rules", nargs="+", metavar="RULE", help="as TopKAfterEpochs:finalists=5,grace_period=4")
-    add("--finalists", type=whole(1), help="trials that end complete (default: 3)")
-    add("--grace-period", type=whole(1), help="epochs before anything is decided (default: 1)")
-    add("--reduction-factor", type=whole(2), help="default: 3")
-    add("--failures", type=float, default=0.0, metavar="RATE", help="share of legs that fail, once each")
-    add(
-        "--startup",
-        type=float,
-        default=0.0,
-        metavar="SECONDS",
-        help="cost of each leg's start",
+    made.add_argument_group("learning curves").add_argument(
+        "table",
+        type=Path,
+        metavar="TABLE",
+        help="folder with epochs.parquet (trial, fold, epoch from 1, score, seconds; higher scores are "
+        "better) and, where there is a test set, trials.parquet (trial, test_score)",
     )
-    add("--workers", type=whole(1), default=os.cpu_count() or 1, help="processes (default: all cores)")
-    add("--json", action="store_true", help="print a JSON list, a row per rule")
+    _add_rules(made)
+    _add_draws(made)
+    made.add_argument_group("output").add_argument(
+        "--json", action="store_true", help="print a JSON list, a row per rule"
+    )
     return made
+
+
+def _add_rules(made: CommandParser) -> None:
+    add = made.add_argument_group("rules").add_argument
+    add("--rules", nargs="+", metavar="RULE",
+        help="rules to compare, such as fold_asha or top_k:finalists=5,grace_period=4 "
+        "(default: all)")  # fmt: skip
+    add("--finalists", type=int_at_least(1), metavar="N", help="trials that end complete (default: 3)")
+    add("--grace-period", type=int_at_least(1), metavar="N",
+        help="epochs before anything is decided (default: 1)")  # fmt: skip
+    add("--reduction-factor", type=int_at_least(2), metavar="N",
+        help="factor by which trials become fewer from rung to rung (default: 3)")  # fmt: skip
+
+
+def _add_draws(made: CommandParser) -> None:
+    group = made.add_argument_group("draws and machine")
+    add = group.add_argument
+    add("--draws", type=int_at_least(1), default=200, metavar="N",
+        help="random orders of trials and folds (default: 200)")  # fmt: skip
+    add("--subset", type=int, metavar="N", help="configurations in each draw (default: all)")
+    add_shared(group, "--seed", default=0, help="seed of the draws (default: 0)")
+    add("--slots", type=int_at_least(1), default=4, metavar="N", help="fold runs at a time (default: 4)")
+    add("--failures", type=float, default=0.0, metavar="SHARE",
+        help="share of legs that fail, once each (default: 0)")  # fmt: skip
+    add("--startup", type=float, default=0.0, metavar="SECONDS", help="cost of each leg's start (default: 0)")
+    add("--workers", type=int_at_least(1), default=os.cpu_count() or 1, metavar="N",
+        help="processes that simulate (default: one for each core)")  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:

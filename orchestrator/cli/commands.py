@@ -1,0 +1,12 @@
+"""Every command and its one line, in the order in which a user meets them."""
+
+COMMANDS = {
+    "doctor": "Check that this machine and the servers are ready for a search.",
+    "check": "Look at a space and its data before a search.",
+    "tune": "Search a space; weak configurations are stopped early.",
+    "ensemble": "Build an ensemble from studies, score it, predict with it.",
+    "pseudo_labels": "Label unlabelled images fold by fold, for tune --extra.",
+    "tracking": "Mirror a study to Weights & Biases.",
+    "servers": "Start and end the Ray that cluster.yaml describes.",
+    "race.simulate": "Compare stopping rules on a table of learning curves.",
+}

@@ -1,0 +1,68 @@
+"""Options that several commands have, each spelt and explained once."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.arguments import absolute, int_at_least
+from orchestrator.core.choices import SCALES, TTA
+
+SHARED: dict[str, dict[str, Any]] = {
+    "--space": {"help": "path of a space file, or a name in search_spaces/"},
+    "--scale": {"choices": SCALES, "help": "size of the search (default: full)"},
+    "--set": {
+        "action": "append",
+        "default": [],
+        "metavar": "KEY=VALUE",
+        "help": "one value for a parameter, which then no longer varies; may be given again",
+    },
+    "--seed": {"type": int_at_least(0), "metavar": "N"},
+    "--data": {
+        "metavar": "MANIFEST",
+        "help": "images and labels: CSV, Parquet, or a folder in a known layout (default: drawn demo faces)",
+    },
+    "--data-root": {
+        "type": absolute,
+        "metavar": "DIR",
+        "help": "folder of the images, where they do not lie beside their table",
+    },
+    "--label-fixes": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "CSV of label corrections: path, column, old, new, reason",
+    },
+    "--extra": {
+        "type": Path,
+        "action": "append",
+        "default": [],
+        "metavar": "MANIFEST",
+        "help": "rows that are trained on and never validated; may be given again",
+    },
+    "--predict": {"metavar": "MANIFEST", "help": "images to predict: a table or a folder"},
+    "--tta": {"choices": TTA, "help": "test-time augmentation: the views of an image to average"},
+    "--study": {"metavar": "STUDY"},
+    "--runs": {
+        "type": Path,
+        "default": Path("runs"),
+        "metavar": "DIR",
+        "help": "folder of the studies (default: runs)",
+    },
+    "--storage": {
+        "metavar": "LOCATION",
+        "help": "location of the checkpoints: a path that all servers mount, or s3://... "
+        "(default: the study's folder)",
+    },
+    "--address": {
+        "metavar": "HOST:PORT",
+        "help": "address of a running Ray, or auto to look for it here (default: a new Ray on this machine)",
+    },
+    "--private": {"action": "store_true", "help": "make files that nobody but you can read (umask 077)"},
+}
+
+
+def add_shared(group: argparse._ActionsContainer, *names: str, **changes: Any) -> None:
+    """Adds options of SHARED. changes: what is other in this command, such as `default` or `help`."""
+    for name in names:
+        group.add_argument(name, **{**SHARED[name], **changes})

@@ -1,0 +1,7 @@
+"""Names a user chooses among that several rooms know."""
+
+SCALES = ("full", "small", "smoke")
+"""Sizes of a search, the largest first."""
+
+TTA = ("none", "flip", "five_crop", "five_crop_flip")
+"""Test-time augmentation: the views of an image whose probabilities are averaged."""
