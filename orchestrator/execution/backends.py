@@ -74,8 +74,13 @@ class _Inline:
 
 
 @contextlib.contextmanager
-def open_backend(inline: bool, address: str | None, request: ResourceRequest) -> Iterator[Backend]:
-    """A backend, ready; what it started ends with the context. Raises InputError."""
+def open_backend(
+    inline: bool, address: str | None, request: ResourceRequest, modules: Sequence[str] = ()
+) -> Iterator[Backend]:
+    """A backend, ready; what it started ends with the context. modules: as of `cluster.connect`.
+
+    Raises InputError.
+    """
     if inline:
         if address is not None or request.gpus or any(request.by_type.values()):
             raise InputError(
@@ -87,5 +92,5 @@ def open_backend(inline: bool, address: str | None, request: ResourceRequest) ->
     from orchestrator.execution.on_ray import cluster
     from orchestrator.execution.on_ray.backend import OnRay
 
-    with cluster.connect(address):
+    with cluster.connect(address, modules=modules):
         yield OnRay(request, shares_disk=address is None)
