@@ -18,9 +18,10 @@ from safetensors.numpy import load, save
 
 from orchestrator.core import metrics
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.choices import TTA
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ImageReadError, NonFiniteError
-from orchestrator.core.trainable import TTA, Config, Parameter, Resources
+from orchestrator.core.trainable import Config, Parameter, Resources
 
 SIZE = 8
 

@@ -16,7 +16,7 @@ ORDER = """
     progress
     inputs tracking ensemble
     execution pseudo_labels check
-    tune doctor servers
+    tune doctor servers testing
 """
 LEVEL = {room: level for level, line in enumerate(ORDER.strip().splitlines()) for room in line.split()}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.core.choices import TTA
 from orchestrator.core.errors import TrainableError
-from orchestrator.core.trainable import TTA, Config, Parameter
+from orchestrator.core.trainable import Config, Parameter
 from trainables.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "adam", "adamw")

@@ -5,18 +5,22 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.choices import TTA as TTA  # a trainable that knows them imports them from here
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, TrainableError
 
 Config = Mapping[str, Any]
 """One configuration: parameter name -> JSON value. Inactive conditional parameters are absent."""
+
+
+NO_MODULE = "<space file>"
+"""Name under which a space file runs whose own name is another module's."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,26 @@ class Trainable(Protocol):
         ...
 
 
+def dotted_name(trainable: str | type[Any]) -> str:
+    """ "module:Class" of a class, as a space stores it.
+
+    Raises TrainableError where no other process finds it.
+    """
+    if isinstance(trainable, str):
+        return trainable
+    module, name = getattr(trainable, "__module__", ""), getattr(trainable, "__qualname__", "")
+    if not name or "<locals>" in name:
+        raise TrainableError(
+            f"trainable={trainable!r} is no class at the top of a module; name one, as 'my_model:sgd'"
+        )
+    if module in ("__main__", NO_MODULE):
+        raise TrainableError(
+            f"trainable={name} is defined where workers cannot import it (a notebook, a script, a file that "
+            f"shares its name with another module); move it to my_model.py and name it 'my_model:{name}'"
+        )
+    return f"{module}:{name}"
+
+
 def load_trainable(name: str) -> type[Trainable]:
     """ "module:Class" -> the class. Raises TrainableError."""
     module, _, attribute = name.partition(":")
@@ -132,9 +156,13 @@ def load_trainable(name: str) -> type[Trainable]:
     missing = [
         item for item in ("parameters", "prepare", "run_epoch", "load_predictor") if not hasattr(found, item)
     ]
+    if missing and isinstance(found, FunctionType):
+        raise TrainableError(
+            f"trainable={name!r} is a plain function; write @trainable(...) above it, with its parameters"
+        )
     if missing:
         raise TrainableError(
-            f"trainable={name!r} lacks {', '.join(missing)}; see orchestrator.trial.Trainable"
+            f"trainable={name!r} lacks {', '.join(missing)}; see orchestrator.core.trainable.Trainable"
         )
     trainable: type[Trainable] = found
     return trainable

@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
-from orchestrator.core.trainable import TTA, Resources, load_trainable
+from orchestrator.core.probabilities import shape_fault, value_fault
+from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.targets import Given, Joint, Target, given_from_json, target_from_json
 from orchestrator.ensemble.chain_rule import Term, combine, resolve_terms
 from orchestrator.evaluation.voting import VOTES
@@ -199,11 +201,11 @@ class _Run:
         )
         tta = member.tta if self._tta is None else self._tta
         probabilities = predictor.predict(self._paths, tta, self._advance, columns=self._columns)
-        if probabilities.shape != (len(self._paths), classes) or not np.isfinite(probabilities).all():
-            raise EnsembleError(
-                f"{self._folder / model.weights}: predicted shape {probabilities.shape}, or values that are "
-                f"not finite, where {(len(self._paths), classes)} was due"
-            )
+        fault = shape_fault(probabilities, len(self._paths), classes) or value_fault(
+            probabilities, self._paths
+        )
+        if fault:
+            raise EnsembleError(f"{self._folder / model.weights}: the prediction is wrong: {fault}")
         return probabilities
 
     def _advance(self, done: int, total: int) -> None:

@@ -74,8 +74,13 @@ class _Inline:
 
 
 @contextlib.contextmanager
-def open_backend(inline: bool, address: str | None, request: ResourceRequest) -> Iterator[Backend]:
-    """A backend, ready; what it started ends with the context. Raises InputError."""
+def open_backend(
+    inline: bool, address: str | None, request: ResourceRequest, modules: Sequence[str] = ()
+) -> Iterator[Backend]:
+    """A backend, ready; what it started ends with the context. modules: as of `cluster.connect`.
+
+    Raises InputError.
+    """
     if inline:
         if address is not None or request.gpus or any(request.by_type.values()):
             raise InputError(
@@ -85,9 +90,8 @@ def open_backend(inline: bool, address: str | None, request: ResourceRequest) ->
         return
     from orchestrator.execution.on_ray import cluster  # Ray takes seconds to import: only when it is used
 
-    with cluster.connect(address):
-        from orchestrator.execution.on_ray.backend import (
-            OnRay,
-        )  # Tune, after `connect` has set its environment
+    with cluster.connect(address, modules=modules):
+        # Tune, after `connect` has set its environment.
+        from orchestrator.execution.on_ray.backend import OnRay
 
         yield OnRay(request, shares_disk=address is None)

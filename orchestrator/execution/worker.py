@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.dataset import Dataset
-from orchestrator.core.errors import NonFiniteError, StorageError
+from orchestrator.core.errors import NonFiniteError, StorageError, TrainableError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
+from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.execution.background_writer import Files, Writer
 from orchestrator.storage.checkpoint_files import later, oof_name, resume_name, superseded, weights_name
@@ -178,10 +179,21 @@ class FoldRunWorker:
         metrics = {name: float(value) for name, value in run.run_epoch().items()}
         score = metrics[self._dataset.metric]
         probabilities = np.asarray(run.probabilities(), dtype=np.float32)
-        if not (math.isfinite(score) and np.isfinite(probabilities).all()):
-            raise NonFiniteError(f"epoch {epoch}: the score or probabilities are not finite: {metrics}")
+        if not math.isfinite(score):
+            raise NonFiniteError(f"epoch {epoch}: the score is not finite: {metrics}")
+        self._check(probabilities, epoch)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         return _Trained(epoch, score, finite, probabilities, self._clock() - started)
+
+    def _check(self, probabilities: NDArray[np.float32], epoch: int) -> None:
+        """Raises TrainableError for a wrong shape, NonFiniteError for values that are no numbers."""
+        assert self._key is not None  # _build comes first
+        rows = self._dataset.validation_rows(self._key.fold)
+        if fault := shape_fault(probabilities, len(rows), len(self._dataset.classes)):
+            raise TrainableError(f"epoch {epoch}: the prediction is wrong: {fault}")
+        if not np.isfinite(probabilities).all():
+            fault = value_fault(probabilities, [self._dataset.paths[row] for row in rows])
+            raise NonFiniteError(f"epoch {epoch}: the prediction is wrong: {fault}")
 
     def _store_epoch(self, assignment: LegAssignment, trained: _Trained) -> EpochEnded:
         key, epoch, started = assignment.leg.key, trained.epoch, self._clock()

@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.trainable import Parameter
 
+_TYPE_NAMES = {bool: "bool", int: "int", float: "float", str: "str", type(None): "none"}
 Conditions = Mapping[str, tuple[Any, ...]]
 
 
@@ -63,6 +65,20 @@ class Domain:
         if finite is not None:
             return value in finite
         return isinstance(value, int | float) and self.values[0] <= value <= self.values[1]
+
+    def as_parameter(self) -> Parameter:
+        """A parameter that accepts what the domain holds; its default is the middle, of choices the first."""
+        if self.kind in ("choice", "constant"):
+            types = tuple(dict.fromkeys(_TYPE_NAMES.get(type(value), "str") for value in self.values))
+            return Parameter(self.values[0], types, choices=self.values)
+        low, high = self.values[0], self.values[1]
+        if self.kind == "randint":
+            return Parameter(low, ("int",), minimum=low, maximum=high - 1)
+        if (values := self.finite()) is not None:  # quniform
+            middle = values[(len(values) - 1) // 2]
+            return Parameter(middle, (_TYPE_NAMES[type(middle)],), minimum=low, maximum=high)
+        middle = math.sqrt(low * high) if self.kind == "loguniform" else (low + high) / 2
+        return Parameter(middle, ("float",), minimum=low, maximum=high)
 
     def to_json(self) -> dict[str, Any]:
         record: dict[str, Any] = {"kind": self.kind, "values": list(self.values)}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import runpy
+import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import InputError, SearchSpaceError
+from orchestrator.core.trainable import NO_MODULE
+from orchestrator.space.own_code import activate, beside, importable_beside
 from orchestrator.space.search_space import SearchSpace
 
 SHIPPED = Path(__file__).resolve().parents[2] / "search_spaces"
@@ -31,9 +34,13 @@ def resolve_space(given: str, shipped: Path = SHIPPED) -> Path:
 
 
 def load_space(path: Path) -> SearchSpace:
-    """Runs the file and takes its variable `space`. Raises SearchSpaceError naming file and line."""
+    """Runs the file and takes its variable `space`; a trainable beside it can be imported from then on.
+
+    Raises SearchSpaceError naming file and line.
+    """
     try:
-        found = runpy.run_path(str(path)).get("space")
+        with importable_beside(path):
+            found = runpy.run_path(str(path), run_name=_run_name(path)).get("space")
     except SyntaxError as error:
         raise SearchSpaceError(
             f"{path}:{error.lineno}: {error.msg}; the space file is not valid Python"
@@ -47,7 +54,17 @@ def load_space(path: Path) -> SearchSpace:
         raise SearchSpaceError(
             f"{path}: has no variable `space` holding a SearchSpace; add `space = SearchSpace(...)`"
         )
+    if (own := beside(path, found.trainable)) is not None:
+        activate(own)
     return found
+
+
+def _run_name(path: Path) -> str:
+    """The file's own name, so that a trainable it defines has one that workers can import; where that name is
+    another module's, one that nothing imports."""
+    loaded = sys.modules.get(path.stem)
+    is_free = loaded is None or str(getattr(loaded, "__file__", "")) == str(path.resolve())
+    return path.stem if path.stem.isidentifier() and is_free else NO_MODULE
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, Any]:

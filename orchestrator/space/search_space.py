@@ -22,7 +22,7 @@ from typing import Any
 from orchestrator.core.choices import SCALES
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.metrics import check_metric
-from orchestrator.core.trainable import Parameter
+from orchestrator.core.trainable import Parameter, dotted_name
 from orchestrator.data.targets import (
     Binned,
     Categorical,
@@ -69,7 +69,7 @@ class SearchSpace:
     for an ensemble that multiplies P(gender) P(age | gender). Raises SearchSpaceError.
     """
 
-    trainable: str
+    trainable: str  # "module:Class"; the class itself may be given and is stored as that
     target: Target
     params: Mapping[str, Any]
     metric: str = "macro_f1"
@@ -89,6 +89,7 @@ class SearchSpace:
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "trainable", dotted_name(self.trainable))
         object.__setattr__(self, "params", {name: as_domain(value) for name, value in self.params.items()})
         object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
         if self.ladder is not None:

@@ -35,6 +35,8 @@ class StudyHeader:
     space_name: str = ""
     space_file: str | None = None
     """None: the space was given as an object."""
+    own_code: Mapping[str, Any] | None = None
+    """space_file, module and digest of a trainable that lay beside its space file; None: an installed one."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Parameter -> default of the trainable that the study began with."""
     scale: str = "full"

@@ -50,6 +50,8 @@ def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
     words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
     if study.parent != Path("runs"):
         words += ["--runs", str(study.parent)]
+    if stop.space_file is not None:
+        words += ["--space", stop.space_file]
     return shlex.join([*words, *repeated_options(vars(arguments), stop.budget_spent)])
 
 

@@ -29,6 +29,7 @@ from orchestrator.sampling import make_sampler
 from orchestrator.sampling.configs_to_try import checked_tries
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, resolve_space
+from orchestrator.space.own_code import OwnCode, beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.journal import has_journal
@@ -58,7 +59,8 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
-    backend = stack.enter_context(open_for(request))
+    own = beside(path, full.trainable)
+    backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_roomy(space, request), request.tries)
     rows = gather_rows(request, space, say)
@@ -80,6 +82,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         name=name,
         space_name=path.stem,
         space_file=str(path),
+        own_code=None if own is None else own.to_json(),
         space=space.to_json(),
         # A later version's defaults must not change what this study's models are.
         defaults={name: item.default for name, item in accepted.items()},
@@ -126,9 +129,10 @@ def _shown(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-def open_for(request: Request) -> contextlib.AbstractContextManager[Backend]:
+def open_for(request: Request, own: OwnCode | None) -> contextlib.AbstractContextManager[Backend]:
     share = parse_resource_request(request.gpus_per_fold_run, request.cpus_per_fold_run)
-    return open_backend(request.inline, request.address, share)
+    modules = () if own is None else own.entries
+    return open_backend(request.inline, request.address, share, modules)
 
 
 def _sized(full: SearchSpace, request: Request, gpus: float, say: Announce) -> tuple[SearchSpace, str]:

@@ -88,12 +88,16 @@ class Result:
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM, after everything was saved; `study` is what to resume.
 
-    budget_spent: it is for good, so no other can be given.
+    budget_spent: it is for good, so no other can be given; space_file: to be named again, because the
+    trainable lies beside it.
     """
 
-    def __init__(self, study: Path, budget_spent: bool = False) -> None:
+    def __init__(
+        self, study: Path, budget_spent: bool = False, own_code: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(str(study))
         self.study, self.budget_spent = study, budget_spent
+        self.space_file = None if own_code is None else str(own_code["space_file"])
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from orchestrator.race import VERSION
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
 from orchestrator.space.loading import resolve_space
+from orchestrator.space.own_code import OwnCode, activate, beside, check_recorded
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
@@ -38,12 +39,25 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     if request.space is not None:
         _same_space(request, study)
-    backend = stack.enter_context(open_for(request))
+    own = _own_code(request, study, say)
+    backend = stack.enter_context(open_for(request, own))
     dataset = image_origin.of_study(
         make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
     )
     prepare(space, check(space, backend), backend, dataset, study.store())
     return PreparedStudy(study, space, dataset, backend)
+
+
+def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
+    """Of a space file that is named again: a study's own word for where its code lies is not taken."""
+    found = None
+    if request.space is not None:
+        found = beside(resolve_space(request.space), study.space.trainable)
+        if found is not None:
+            activate(found)
+    if note := check_recorded(study.header.own_code, study.space.trainable, found):
+        say(note)
+    return found
 
 
 def _refuse_changes(request: Request, folder: Path) -> None:

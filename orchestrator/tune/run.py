@@ -50,7 +50,7 @@ def run_search(
             _search(ready, request, say, lambda: clock() - started)
         except KeyboardInterrupt:
             ignore_interrupts()
-            raise Interrupted(study.path, is_spent(study)) from None
+            raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
         complete = study.complete_trials()
     if not complete:
         raise NoCompleteTrialError(

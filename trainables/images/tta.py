@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
+from orchestrator.core.choices import TTA
 from orchestrator.core.errors import TrainableError
-from orchestrator.core.trainable import TTA
 
 CROP = 7 / 8  # of each side
 

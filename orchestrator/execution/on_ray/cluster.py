@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,10 @@ DRIVER_ENVIRONMENT = {
 
 
 @contextlib.contextmanager
-def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
+def connect(address: str | None, cpus: int | None = None, modules: Sequence[str] = ()) -> Iterator[None]:
     """Joins the Ray at `address` ("auto": the one running here), or starts one of its own on this machine.
+
+    modules: .py files and package folders that other servers are sent; a Ray of our own has our PYTHONPATH.
 
     Ends only what it started. Raises InputError when there is no Ray at `address`, and for a version of Ray
     without the private parts this project uses.
@@ -64,7 +66,8 @@ def connect(address: str | None, cpus: int | None = None) -> Iterator[None]:
     if address is None:
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
     else:
-        options.update(address=address, runtime_env={"env_vars": here})
+        sent = {"py_modules": list(modules)} if modules else {}
+        options.update(address=address, runtime_env={"env_vars": here, **sent})
     # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces, and
     # one that listens on loopback alone would be sought at the machine's outer address.
     listens, before = False, cluster_mode()

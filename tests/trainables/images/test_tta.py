@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from orchestrator.core.choices import TTA
 from orchestrator.core.errors import TrainableError
-from orchestrator.core.trainable import TTA
 from trainables.images.tta import averaged, views
 
 IMAGES = torch.randint(0, 256, (2, 3, 32, 48), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

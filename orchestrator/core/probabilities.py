@@ -1,0 +1,53 @@
+"""What is wrong with predicted probabilities, said once for everyone who predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.text import shortened
+
+TOLERANCE = 1e-3
+"""How far a row's sum may be from 1: half precision and clipping stay below it."""
+
+
+def shape_fault(found: NDArray[np.generic], rows: int, classes: int) -> str:
+    """Why an array cannot be the probabilities of so many rows and classes; "" where it can."""
+    if found.shape == (rows, classes):
+        return ""
+    return (
+        f"its shape is {found.shape} where ({rows}, {classes}) was due, a row an image and a column a class"
+    )
+
+
+def value_fault(found: NDArray[np.floating], names: Sequence[str] = ()) -> str:
+    """Why the values of found (n, C) are not finite; "" where they are. names: of the rows, to tell which."""
+    bad = ~np.asarray(np.isfinite(found).all(axis=1))
+    return f"{_which(bad, names)} not finite" if bad.any() else ""
+
+
+def sum_fault(found: NDArray[np.floating], names: Sequence[str] = ()) -> str:
+    """Why finite values (n, C) are no probabilities: negative, or rows that don't sum to 1; "" otherwise."""
+    negative = np.asarray((found < 0).any(axis=1))
+    if negative.any():
+        return f"{_which(negative, names)} negative"
+    sums = found.sum(axis=1)
+    off = np.abs(sums - 1) > TOLERANCE
+    if not off.any():
+        return ""
+    first = int(np.flatnonzero(off)[0])
+    return (
+        f"{_which(off, names, 'sum')} not to 1 (the first to {sums[first]:.4g}); divide each row by its sum"
+    )
+
+
+def _which(bad: NDArray[Any], names: Sequence[str], verb: str = "") -> str:
+    """3 of 60 rows (2, 5, 9) are"""
+    rows = np.flatnonzero(bad).tolist()
+    shown = shortened([f"{row}: {names[row]}" if len(names) else str(row) for row in rows])
+    several = len(rows) != 1
+    verb = (verb if several else f"{verb}s") if verb else ("are" if several else "is")
+    return f"{len(rows)} of {len(bad)} rows ({shown}) {verb}"

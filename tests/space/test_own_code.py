@@ -1,0 +1,183 @@
+"""A trainable beside its space file: found, noted, never run from what a study or an ensemble wrote."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import SearchSpaceError, StudyError, TrainableError
+from orchestrator.core.trainable import Parameter, load_trainable
+from orchestrator.space import SearchSpace, categorical, choice, loguniform, quniform, randint, uniform
+from orchestrator.space.loading import load_space
+from orchestrator.space.own_code import OwnCode, beside, check_recorded
+
+MODEL = """
+from orchestrator.core.own_trainable import trainable
+from {helper} import SHARE
+
+@trainable(lr=0.1)
+def {name}(data, config):
+    for _ in range(data.max_epochs):
+        yield [[SHARE, 1 - SHARE]] * len(data.validation)
+"""
+SPACE = """
+from orchestrator.space import SearchSpace, categorical
+{more}
+space = SearchSpace(trainable={trainable}, target=categorical("tint", ["red", "blue"]), params={{}})
+"""
+
+
+@pytest.fixture(autouse=True)
+def same_path_afterwards() -> Iterator[None]:
+    path, inherited, modules = list(sys.path), os.environ.get("PYTHONPATH"), set(sys.modules)
+    yield
+    sys.path[:] = path
+    os.environ.pop("PYTHONPATH", None)
+    if inherited is not None:
+        os.environ["PYTHONPATH"] = inherited
+    for name in set(sys.modules) - modules:
+        if name.startswith(("own_", "space_of_")):
+            del sys.modules[name]
+
+
+def write(folder: Path, trainable: str = '"own_model:sgd"', more: str = "", name: str = "sgd") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "own_model.py").write_text(MODEL.format(helper="own_helper", name=name))
+    (folder / "own_helper.py").write_text("SHARE = 0.25\n")
+    (folder / "unrelated.py").write_text("raise RuntimeError\n")
+    path = folder / "space_of_mine.py"
+    path.write_text(SPACE.format(trainable=trainable, more=more))
+    return path
+
+
+def test_a_module_beside_the_space_file_is_found_here_and_by_processes_started_here(tmp_path: Path) -> None:
+    space = load_space(write(tmp_path / "a"))
+    assert load_trainable(space.trainable).parameters() == {"lr": Parameter(0.1)}
+    assert str(tmp_path / "a") in os.environ["PYTHONPATH"].split(os.pathsep)
+    assert sys.path[-1] == str(tmp_path / "a"), "it comes last and hides nothing"
+
+
+def test_a_class_may_be_given_and_is_stored_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, trainable="sgd", more="from own_model import sgd")
+    space = load_space(path)
+    assert space.trainable == "own_model:sgd"
+    assert SearchSpace.from_json(space.to_json()).trainable == "own_model:sgd"
+
+
+def test_space_and_trainable_may_be_one_file(tmp_path: Path) -> None:
+    model = MODEL.format(helper="own_helper", name="sgd")
+    space = load_space(write(tmp_path, trainable="sgd", more=model))
+    assert space.trainable == "space_of_mine:sgd"
+    assert load_trainable(space.trainable).parameters() == {"lr": Parameter(0.1)}
+
+
+def test_two_folders_may_have_modules_of_one_name(tmp_path: Path) -> None:
+    load_trainable(load_space(write(tmp_path / "a")).trainable)
+    found = load_trainable(load_space(write(tmp_path / "b", '"own_model:other"', name="other")).trainable)
+    assert found.__name__ == "other" and str(tmp_path / "a") not in sys.path
+
+
+def test_an_installed_trainable_is_nobodys_own_and_leaves_the_path_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, trainable='"tests.pixel_trainable:PixelTrainable"')
+    before = list(sys.path)
+    assert beside(path, load_space(path).trainable) is None and sys.path == before
+
+
+def test_what_is_noted_are_the_files_it_imports_and_no_others(tmp_path: Path) -> None:
+    own = beside(write(tmp_path), "own_model:sgd")
+    assert own is not None and [Path(entry).name for entry in own.entries] == [
+        "own_helper.py",
+        "own_model.py",
+    ]
+    (tmp_path / "unrelated.py").write_text("changed = True\n")
+    assert beside(tmp_path / "space_of_mine.py", "own_model:sgd") == own
+    (tmp_path / "own_helper.py").write_text("SHARE = 0.5\n")
+    changed = beside(tmp_path / "space_of_mine.py", "own_model:sgd")
+    assert changed is not None and changed.digest != own.digest
+
+
+def test_a_package_beside_it_is_noted_with_all_its_files(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "own_nets").mkdir()
+    (tmp_path / "own_nets" / "__init__.py").write_text("")
+    (tmp_path / "own_nets" / "small.py").write_text("import own_helper\n")
+    own = beside(tmp_path / "space_of_mine.py", "own_nets.small:Net")
+    assert own is not None and own.module == "own_nets"
+    assert [Path(entry).name for entry in own.entries] == ["own_helper.py", "own_nets"]
+
+
+@pytest.mark.parametrize("record", ["journal.jsonl", "ensemble.json"])
+@pytest.mark.parametrize("depth", [".", "checkpoints/code"])
+def test_code_below_a_study_or_an_ensemble_is_not_run(tmp_path: Path, record: str, depth: str) -> None:
+    (tmp_path / record).write_text("{}")
+    path = write(tmp_path / depth)
+    with pytest.raises(
+        SearchSpaceError, match="which a study or an ensemble wrote; code from there is not run"
+    ):
+        load_space(path)
+    assert "own_model" not in sys.modules
+
+
+def test_a_module_that_another_hides_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "shelve.py").write_text(MODEL.format(helper="own_helper", name="sgd"))
+    with pytest.raises(
+        SearchSpaceError, match=r"module shelve beside it is hidden by .*shelve.py; give it another"
+    ):
+        load_space(write(tmp_path, trainable='"shelve:sgd"'))
+
+
+def test_a_resumed_study_asks_for_the_space_file_and_says_what_changed(tmp_path: Path) -> None:
+    own = beside(write(tmp_path), "own_model:sgd")
+    assert own is not None
+    with pytest.raises(
+        StudyError, match=r"lay beside .*space_of_mine.py when the study began; name that file"
+    ):
+        check_recorded(own.to_json(), "own_model:sgd", None)
+    assert check_recorded(own.to_json(), "own_model:sgd", own) == ""
+    changed = OwnCode(own.space_file, own.module, "0" * 12, own.entries)
+    assert check_recorded(own.to_json(), "own_model:sgd", changed) == (
+        "note: own_model has changed since the study began"
+    )
+    assert check_recorded(None, "tests.pixel_trainable:PixelTrainable", None) == ""
+
+
+def test_a_class_that_no_other_process_finds_is_refused() -> None:
+    class Local:
+        pass
+
+    target = categorical("tint", ["red", "blue"])
+    with pytest.raises(TrainableError, match="is no class at the top of a module; name one"):
+        SearchSpace(trainable=Local, target=target, params={})  # type: ignore[arg-type]
+    here = type("Here", (), {"__module__": "__main__", "__qualname__": "Here"})
+    with pytest.raises(TrainableError, match="defined where workers cannot import it"):
+        SearchSpace(trainable=here, target=target, params={})  # type: ignore[arg-type]
+
+
+def test_a_plain_function_is_told_what_it_lacks(tmp_path: Path) -> None:
+    path = write(tmp_path, '"own_plain:train"')
+    (tmp_path / "own_plain.py").write_text("def train(data, config):\n    yield 1\n")
+    with pytest.raises(TrainableError, match=r"is a plain function; write @trainable\(...\) above it"):
+        load_trainable(load_space(path).trainable)
+
+
+@pytest.mark.parametrize(
+    "domain, parameter",
+    [
+        (loguniform(1e-4, 1.0), Parameter(0.01, ("float",), minimum=1e-4, maximum=1.0)),
+        (uniform(0.2, 0.8), Parameter(0.5, ("float",), minimum=0.2, maximum=0.8)),
+        (randint(2, 9), Parameter(2, ("int",), minimum=2, maximum=8)),
+        (quniform(8, 64, 8), Parameter(32, ("int",), minimum=8, maximum=64)),
+        (choice(["l1", "l2"]), Parameter("l1", ("str",), choices=("l1", "l2"))),
+        (choice([None, 3]), Parameter(None, ("none", "int"), choices=(None, 3))),
+    ],
+)
+def test_a_domain_declares_a_parameter(domain: object, parameter: Parameter) -> None:
+    found = domain.as_parameter()  # type: ignore[attr-defined]
+    assert found.default == pytest.approx(parameter.default) and found.types == parameter.types
+    assert (found.choices, found.minimum, found.maximum) == (
+        parameter.choices, parameter.minimum, parameter.maximum,
+    )  # fmt: skip
