@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import EnsembleError
-from orchestrator.data.targets import Given, Joint, Target
-from orchestrator.space.condition import shown
+from orchestrator.data.targets import Given, Joint, Target, given_text
 
 Permutation = list[int]
 
@@ -32,7 +31,7 @@ class Term:
     source: str = ""
 
     def __str__(self) -> str:
-        return self.target.name + (f" given {shown(self.given)}" if self.given else "")
+        return self.target.name + (f" given {given_text(self.given)}" if self.given else "")
 
 
 # ---- rows -----------------------------------------------------------------------------------------
@@ -61,7 +60,7 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
     factors = " ".join(dict.fromkeys(map(_factor, terms)))
     if len(terms) == 1:
         given = terms[0].given
-        return f"P({target.name}" + (f" | {shown(given)})" if given else ")")
+        return f"P({target.name}" + (f" | {given_text(given)})" if given else ")")
     if isinstance(target, Joint) and _is_product(target, terms):
         return f"P({', '.join(part.name for part in target.parts)}) = {factors}"
     return f"P({target.name}) = sum over {terms[0].target.name} of {factors}"
@@ -72,8 +71,8 @@ def unanswered_condition(target: Target, terms: Sequence[Term]) -> str | None:
     if len(terms) > 1 or (given := terms[0].given) is None:
         return None
     return (
-        f"{formula(target, terms)} says nothing of images without {shown(given)}; for all images build the "
-        f"ensemble with the study of {given[0].name} and one given each of its classes"
+        f"{formula(target, terms)} says nothing of images without {given_text(given)}; for all images build "
+        f"the ensemble with the study of {given[0].name} and one given each of its classes"
     )
 
 
@@ -156,7 +155,7 @@ def _refuse_doubles(terms: Sequence[Term]) -> None:
     for term in terms:
         first = seen.setdefault((term.target, term.given), term)
         if first is not term:
-            given = f" given {shown(term.given)}" if term.given else ""
+            given = f" given {given_text(term.given)}" if term.given else ""
             raise EnsembleError(
                 f"studies {first.source} and {term.source} both have the target {term.target.name!r}{given}; "
                 "leave one of them out"

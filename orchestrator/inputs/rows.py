@@ -14,12 +14,12 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
 from orchestrator.data.label_fixes import FixReport, apply_fixes
 from orchestrator.data.manifest import Manifest, joined_folds, load_manifest
+from orchestrator.data.targets import given_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.fixes_table import fixes_table
 from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import shown
 
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
 
@@ -117,7 +117,7 @@ def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
     groups = manifest.frame["group"][own].nunique()
     others = manifest.frame["path"][~own].nunique()
     extra = f"; {others} images with role extra, never validated" if others else ""
-    given = "" if space.given is None else f" given {shown(space.given)}"
+    given = "" if space.given is None else f" given {given_text(space.given)}"
     return f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}"
 
 

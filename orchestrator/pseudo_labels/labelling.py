@@ -32,11 +32,11 @@ GROUP_PREFIX = "pseudo:"
 
 def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
     """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
-    parts = tuple(
+    components = tuple(
         replace(part, members=tuple(_of_fold(member, fold, ensemble.path) for member in part.members))
-        for part in ensemble.parts
+        for part in ensemble.components
     )
-    return replace(ensemble, parts=parts)
+    return replace(ensemble, components=components)
 
 
 def _of_fold(member: Member, fold: int, folder: Path) -> Member:
@@ -77,7 +77,7 @@ def label_manifest(
     Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.parts])
+    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)

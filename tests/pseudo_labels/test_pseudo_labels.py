@@ -70,7 +70,7 @@ def labels_of(folder: Path, source: Path, threshold: float = 0.01) -> pd.DataFra
 def expected(folder: Path, paths: list[str], fold: int) -> np.ndarray:
     """The mean over members of the probabilities of their models of one fold, (n, C)."""
     ensemble = Ensemble.load(folder)
-    (part,) = ensemble.parts
+    (part,) = ensemble.components
     found = []
     for member in part.members:
         (model,) = [model for model in member.models if model.fold == fold]
@@ -104,7 +104,7 @@ def test_studies_of_the_parts_of_a_joint_label_label_together(
     frame = label_manifest(ensemble, rows, 0.01).frame
     for fold in range(3):
         parts = []
-        for part in ensemble.parts:
+        for part in ensemble.components:
             (model,) = [model for model in part.members[0].models if model.fold == fold]
             weights = (ensemble.path / model.weights).read_bytes()
             predictor = load_trainable(part.trainable).load_predictor(weights, {}, len(part.target.classes))
