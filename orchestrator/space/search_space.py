@@ -73,7 +73,7 @@ class SearchSpace:
     target: Target
     params: Mapping[str, Any]
     metric: str = "macro_f1"
-    mode: str = "max"
+    mode: str = None  # type: ignore[assignment]  # "max" or "min"; None: the metric's own, filled in below
     folds: int = 5
     trials: int = 64
     max_t: int = 18
@@ -89,6 +89,7 @@ class SearchSpace:
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_targets(self)
         object.__setattr__(self, "params", {name: as_domain(value) for name, value in self.params.items()})
         object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
         if self.ladder is not None:
@@ -97,7 +98,7 @@ class SearchSpace:
             object.__setattr__(self, "given", _checked_given(self))
         _check_numbers(self)
         _check_conditions(self.params)
-        check_metric(self.metric, self.mode)
+        object.__setattr__(self, "mode", check_metric(self.metric, self.mode))
         unknown = sorted(set(self.scales) - set(SCALES[1:]))
         if unknown:
             raise SearchSpaceError(f"scale {unknown[0]!r} is not known; a space may declare small and smoke")
@@ -158,6 +159,29 @@ class SearchSpace:
         parsed["joint"] = None if record["joint"] is None else target_from_json(record["joint"])
         parsed["given"] = given_from_json(record.get("given"))  # journals of before it have none
         return cls(**parsed)
+
+
+def _check_targets(space: SearchSpace) -> None:
+    _check_target("target", space.target)
+    if isinstance(space.stratify, str | Binned | Categorical | Joint):
+        raise SearchSpaceError(
+            f"stratify={space.stratify!r} must be a list of targets, such as [age_bins([30, 60])]"
+        )
+    for item in space.stratify:
+        _check_target("stratify", item)
+    if space.joint is not None and not isinstance(space.joint, Joint):
+        raise SearchSpaceError(
+            f"joint={space.joint!r} is no joint target; write joint(...) with the targets of all its studies"
+        )
+
+
+def _check_target(name: str, value: object) -> None:
+    if isinstance(value, str):
+        raise SearchSpaceError(
+            f"{name}={value!r} is no target; write categorical({value!r}, [...]) with its classes"
+        )
+    if not isinstance(value, Binned | Categorical | Joint):
+        raise SearchSpaceError(f"{name}={value!r} is no target; give one, such as categorical(...)")
 
 
 def _checked_given(space: SearchSpace) -> Given:
