@@ -92,7 +92,7 @@ def load_manifest(
     role_column: str = "role",
     data_root: Path | None = None,
 ) -> Manifest:
-    """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
+    """Reads what `source` is (`data.importers.IMPORTERS` lists the layouts) and checks every row.
 
     data_root: where the images of a table lie, if not where it says; a folder of images is its own root, and
     they have to lie there too.
