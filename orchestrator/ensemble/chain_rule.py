@@ -21,27 +21,21 @@ Permutation = list[int]
 
 @dataclass(frozen=True)
 class Term:
-    """What one study predicts: `target`; given: a class of another target, known to hold.
-
-    source: where it comes from, for messages.
-    """
+    """What one study predicts."""
 
     target: Target
-    given: Given | None = None
-    source: str = ""
+    given: Given | None = None  # the class of another target that is known to hold
+    source: str = ""  # where it comes from, for messages
 
     def __str__(self) -> str:
         return self.target.name + (f" given {given_text(self.given)}" if self.given else "")
-
-
-# ---- rows -----------------------------------------------------------------------------------------
 
 
 # ---- probabilities --------------------------------------------------------------------------------
 
 
 def combine(target: Target, terms: Sequence[Term], votes: Sequence[Probabilities]) -> Probabilities:
-    """Probabilities of `target`, (n, C), from those of `terms` in the order of `arrange`, [(n, C_i), ...].
+    """Probabilities of `target`, (n, C), from those of `terms`, [(n, C_i), ...], in `resolve_terms`' order.
 
     One term: its own. Terms of a joint target's parts: their product, by the chain rule. Else the target's
     marginal, P(t) = sum over c of P(c) P(t | c).
@@ -67,7 +61,7 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
 
 
 def unanswered_condition(target: Target, terms: Sequence[Term]) -> str | None:
-    """What a single term under a condition does not say; None for anything else."""
+    """A sentence on what a single term under a condition leaves open; None where there is no such gap."""
     if len(terms) > 1 or (given := terms[0].given) is None:
         return None
     return (
@@ -143,11 +137,11 @@ def _pair(by_target: dict[Target, list[Term]]) -> tuple[Target, Target] | None:
 
 
 def _in_class_order(terms: Sequence[Term], target: Target) -> Permutation:
-    def place(index: int) -> int:
+    def class_number(index: int) -> int:
         given = terms[index].given
         return given[0].classes.index(given[1]) if given else 0
 
-    return sorted((index for index, term in enumerate(terms) if term.target == target), key=place)
+    return sorted((index for index, term in enumerate(terms) if term.target == target), key=class_number)
 
 
 def _refuse_doubles(terms: Sequence[Term]) -> None:

@@ -72,7 +72,7 @@ def write_ensemble(
 ) -> None:
     """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
 
-    tta: of predictions; None: each member's own.
+    tta: views of an image in predictions; None leaves each member its own.
     """
     refuse_existing(out)
     draft = _draft(out)

@@ -74,7 +74,7 @@ def label_manifest(
 ) -> Manifest:
     """A row for each image and fold whose models give it a class with at least `threshold`, role extra.
 
-    Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
+    Columns only_fold, fold_plan_digest, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
     lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
@@ -85,11 +85,11 @@ def label_manifest(
     tables, best = [], 0.0
     for fold in range(k):
 
-        def told(done: int, total: int, fold: int = fold) -> None:
+        def report(done: int, total: int, fold: int = fold) -> None:
             if progress is not None:
                 progress(fold * total + done, k * total)
 
-        probabilities = fold_ensemble(ensemble, fold).predict(paths, told, tta, columns=columns)
+        probabilities = fold_ensemble(ensemble, fold).predict(paths, report, tta, columns=columns)
         best = max(best, float(probabilities.max(initial=0.0)))
         kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
         tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))

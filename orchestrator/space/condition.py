@@ -12,7 +12,7 @@ from orchestrator.space.search_space import SearchSpace
 
 
 def condition_mask(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | None:
-    """(n,): the manifest's rows where the space's `given` holds; None: it has none. Raises ManifestError."""
+    """(n,): the manifest's rows where `space.given` holds, None without one. Raises ManifestError."""
     if space.given is None:
         return None
     target, name = space.given

@@ -46,7 +46,7 @@ LadderRung = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Scale:
-    """The numbers a smaller size replaces; None keeps the space's own. params override the space's."""
+    """What a smaller size replaces; None keeps the space's own. params override the space's."""
 
     trials: int | None = None
     max_t: int | None = None
@@ -60,32 +60,25 @@ class Scale:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """See the module's docstring. `ladder`: rungs (folds, epochs, quota); None: the default one.
+    """See the module's docstring. Raises SearchSpaceError for what cannot be searched."""
 
-    group, fold_column: columns of the manifest (None: the importer's own group, folds made here);
-    stratify: the targets whose joint classes folds are balanced over (default: the target alone);
-    joint: how the targets of several studies make one label;
-    given: a class of another target, `(GENDER, "female")`: the study trains and is scored on its rows alone,
-    for an ensemble that multiplies P(gender) P(age | gender). Raises SearchSpaceError.
-    """
-
-    trainable: str
-    target: Target
-    params: Mapping[str, Any]
-    metric: str = "macro_f1"
-    mode: str = None  # type: ignore[assignment]  # "max" or "min"; None: the metric's own, filled in below
+    trainable: str  # "module:Class"
+    target: Target  # what is predicted
+    params: Mapping[str, Any]  # name -> a value, or a domain of values
+    metric: str = "macro_f1"  # a key of core.metrics.METRICS
+    mode: str = None  # type: ignore[assignment]  # "max" or "min"; it follows from the metric
     folds: int = 5
     trials: int = 64
     max_t: int = 18
     grace_period: int = 1
     reduction_factor: int = 3
     finalists: int = 3
-    ladder: Sequence[LadderRung] | None = None
-    group: str | None = None
-    stratify: Sequence[Target] = ()
-    fold_column: str | None = None
-    joint: Joint | None = None
-    given: Given | None = None
+    ladder: Sequence[LadderRung] | None = None  # None makes the default one
+    group: str | None = None  # a column of the manifest; None leaves it to the importer
+    stratify: Sequence[Target] = ()  # targets that folds are balanced over; by default the target
+    fold_column: str | None = None  # a column of the manifest that says the fold; None makes folds here
+    joint: Joint | None = None  # how the targets of several studies make one label
+    given: Given | None = None  # (GENDER, "female"): learn from and score its rows alone, for P(age | gender)
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -115,7 +115,7 @@ def test_the_mode_follows_from_the_metric_and_is_written() -> None:
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"optimiser": "sgd"}, "did you mean 'optimizer'"),
+        ({"optimiser": "sgd"}, "did you mean optimizer"),
         ({"optimizer": choice(["sgd", "rmsprop"])}, "rmsprop"),
         ({"batch_size": 6.5}, "of type int"),
         ({"lr": uniform(-1.0, 1.0)}, "lr=-1.0 must be at least 0"),

@@ -55,8 +55,8 @@ def _holds_image(folder: Path) -> bool:
     return bool(images_in(folder)) or any(_holds_image(folder / name) for name in folders_in(folder))
 
 
-def _images_below(root: Path, place: str) -> list[str]:
-    here = [f"{place}/{name}" for name in images_in(root / place)]
+def _images_below(root: Path, folder: str) -> list[str]:
+    here = [f"{folder}/{name}" for name in images_in(root / folder)]
     return here + [
-        path for name in folders_in(root / place) for path in _images_below(root, f"{place}/{name}")
+        path for name in folders_in(root / folder) for path in _images_below(root, f"{folder}/{name}")
     ]

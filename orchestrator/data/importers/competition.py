@@ -79,11 +79,11 @@ def _competition_rows(folder: Path) -> Imported:
 
 def _photos_of(folder: Path, name: str, missing: list[str], unknown: list[str]) -> dict[str, str]:
     """stem -> file name of one person; appends what is missing or unknown."""
-    place = f"images/{name}"
+    folder_name = f"images/{name}"
     try:
-        files = images_in(folder / place)
+        files = images_in(folder / folder_name)
     except (FileNotFoundError, NotADirectoryError):
-        missing.append(f"{place}/")
+        missing.append(f"{folder_name}/")
         return {}
     found: dict[str, str] = {}
     for file in files:
@@ -91,6 +91,6 @@ def _photos_of(folder: Path, name: str, missing: list[str], unknown: list[str]) 
         if stem in PHOTOS and stem not in found:
             found[stem] = file
         else:
-            unknown.append(f"{place}/{file}")
-    missing.extend(f"{place}/{stem}.*" for stem in PHOTOS if stem not in found)
+            unknown.append(f"{folder_name}/{file}")
+    missing.extend(f"{folder_name}/{stem}.*" for stem in PHOTOS if stem not in found)
     return found

@@ -52,8 +52,8 @@ def table_of(source: Path) -> Path | None:
     """The table a user means: the file itself, or one of TABLES in the folder or in its folder train."""
     if source.is_file():
         return source
-    places = (place / name for place in (source, source / "train") for name in TABLES)
-    return next((path for path in places if path.is_file()), None)
+    paths = (folder / name for folder in (source, source / "train") for name in TABLES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def images_in(folder: Path) -> list[str]:
