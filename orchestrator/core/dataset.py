@@ -12,82 +12,65 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Factor:
-    """One part of what is predicted, read from one column of the manifest.
-
-    edges: class c holds edges[c - 1] <= value < edges[c], so the classes are ordered; None: they are not.
-    """
+    """One part of what is predicted, read from one column of the manifest."""
 
     name: str
     classes: tuple[str, ...]
     column: str
-    edges: tuple[float, ...] | None = None
+    edges: tuple[float, ...] | None = (
+        None  # class c holds edges[c - 1] <= value < edges[c]; None is unordered
+    )
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The image files a study was begun with, to tell other ones from them.
+    """The image files a study was begun with, to tell other ones from them."""
 
-    host, root: where they were looked at; sizes: (n,) int64 bytes, in the order of `Dataset.paths`;
-    digests: row -> SHA-256 (hex) of its file, of all rows or a sample.
-    """
-
-    host: str
-    root: str
-    sizes: NDArray[np.int64]
-    digests: Mapping[int, str]
+    host: str  # where they were looked at
+    root: str  # the folder they lay in there
+    sizes: NDArray[np.int64]  # (n,) bytes, in the order of `Dataset.paths`
+    digests: Mapping[int, str]  # row -> SHA-256 (hex) of its file, of all rows or of a sample
 
 
 @dataclass(frozen=True)
 class ImageLocator:
-    """What machines other than the driver's need to find a dataset's images (orchestrator.local_data).
+    """What machines other than the driver's need to find the images (orchestrator.inputs.node_images)."""
 
-    cache: identity of the driver's cache folder; data_root: where images may lie on others (--data-root);
-    drawn: they are the demo faces; private: what is written is for its owner alone; files None: not known.
-    """
-
-    cache: str
-    data_root: str | None = None
-    drawn: bool = False
-    private: bool = False
-    files: ImageFiles | None = None
+    cache: str  # identity of the driver's cache folder
+    data_root: str | None = None  # where images may lie on other machines (--data-root)
+    drawn: bool = False  # whether they are the demo faces, which every machine draws for itself
+    private: bool = False  # whether what is written is for its owner alone
+    files: ImageFiles | None = None  # None where they were not looked at
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a fold run may see: the rows with role train or extra. Rows with role test are not in it.
+    """What a fold run may see: the n rows with role train or extra. Rows with role test are not in it."""
 
-    paths: (n,) image paths relative to `root`; labels: (n,) int64 in [0, len(classes));
-    folds: (n,) int16, the fold in which a row is validated; for role extra -1 (every training part) or
-    -2 - f (the training part of fold f alone, such as a label that fold f's model gave);
-    fingerprint: of the images' identity, names the image store; cache_dir: where a node may keep it;
-    factors: the parts of a label, which is their class numbers in mixed radix, the first most significant;
-    columns: the manifest's others, each (n,), numbers as float64 (NaN: missing) and all else as text;
-    within: (n,) bool, the rows that are trained on and scored; None: all. The others get probabilities too;
-    origin: what another machine needs to find the images; None: this one's paths hold wherever it goes.
-    """
-
-    root: str
-    paths: tuple[str, ...]
-    labels: NDArray[np.int64]
-    folds: NDArray[np.int16]
+    root: str  # the folder of the images
+    paths: tuple[str, ...]  # (n,) relative to root
+    labels: NDArray[np.int64]  # (n,) in [0, len(classes)): the factors' class numbers in mixed radix
+    folds: NDArray[np.int16]  # (n,) the fold that validates a row; -1: extra; -2 - f: extra, for fold f alone
     classes: tuple[str, ...]
-    metric: str
-    mode: str
-    fingerprint: str
-    cache_dir: str
-    factors: tuple[Factor, ...] = ()
-    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    within: NDArray[np.bool_] | None = None
-    origin: ImageLocator | None = None
+    metric: str  # a key of core.metrics.METRICS
+    mode: str  # "max" or "min": which of its values are better
+    fingerprint: str  # of the images' identity; it names the image store
+    cache_dir: str  # where a machine may keep that store
+    factors: tuple[Factor, ...] = ()  # the parts of a label, the first most significant
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (n,) each, float64 with NaN, or text
+    within: NDArray[np.bool_] | None = None  # (n,) rows to learn from and score; None is all
+    origin: ImageLocator | None = None  # None where root and cache_dir hold on every machine
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
+        """Row numbers, ascending."""
         return np.flatnonzero(self.folds == fold)
 
     def training_rows(self, fold: int) -> NDArray[np.int64]:
+        """Row numbers, ascending: those of other folds, and the extra rows of every fold or of this one."""
         joins = (self.folds != fold) & ((self.folds >= -1) | (self.folds == -2 - fold))
         return np.flatnonzero(joins if self.within is None else joins & self.within)
 
     def scored(self, fold: int) -> NDArray[np.bool_]:
-        """Which of `validation_rows(fold)` the score is of."""
+        """(rows,): which of `validation_rows(fold)` the score is of."""
         rows = self.validation_rows(fold)
         return np.ones(len(rows), np.bool_) if self.within is None else self.within[rows]

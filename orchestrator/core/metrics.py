@@ -1,14 +1,20 @@
-"""Scores of predictions, as pure functions of arrays."""
+"""Scores of predictions: pure functions of arrays. A new metric is a function and a line of METRICS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.core.arrays import Labels
+from orchestrator.core.arrays import Floats, Labels
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import suggestion
+
+Counts = NDArray[Any]
+"""Confusion matrices, (..., C, C): row the true class, column the predicted one; whole numbers."""
 
 
 def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> NDArray[np.int64]:
@@ -17,42 +23,73 @@ def confusion_matrix(labels: Labels, predicted: Labels, classes: int) -> NDArray
     return flat.reshape(classes, classes).astype(np.int64)
 
 
-def macro_f1_of_counts(counts: NDArray[np.int64]) -> float:
-    """Macro-F1 of a confusion matrix (C, C).
+def macro_f1_of_counts(counts: Counts) -> Floats:
+    """Macro-F1 of each confusion matrix, (..., C, C) -> (...).
 
     The mean over the classes present in the labels or in the predictions, as scikit-learn's
     `f1_score(average="macro")` without `labels`. A class in neither has no F1. No rows at all: 0.
     """
-    hits = np.diag(counts).astype(np.float64)
-    seen = counts.sum(axis=0) + counts.sum(axis=1)
-    present = seen > 0
-    if not present.any():
-        return 0.0
-    return float(np.mean(2 * hits[present] / seen[present]))
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    seen = counts.sum(axis=-2) + counts.sum(axis=-1)
+    f1: Floats = 2 * hits / np.maximum(seen, 1)
+    mean: Floats = f1.sum(axis=-1) / np.maximum((seen > 0).sum(axis=-1), 1)
+    return mean
+
+
+def accuracy_of_counts(counts: Counts) -> Floats:
+    """Share of rows whose predicted class is the true one, (..., C, C) -> (...). No rows at all: 0."""
+    share: Floats = np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum(axis=(-2, -1)), 1)
+    return share
 
 
 def macro_f1(labels: Labels, predicted: Labels, classes: int) -> float:
-    """Macro-F1 in [0, 1]; see `macro_f1_of_counts`."""
-    return macro_f1_of_counts(confusion_matrix(labels, predicted, classes))
+    """Macro-F1 in [0, 1]; see `macro_f1_of_counts`. labels, predicted (n,)."""
+    return float(macro_f1_of_counts(confusion_matrix(labels, predicted, classes)))
 
 
 def accuracy(labels: Labels, predicted: Labels, classes: int) -> float:
-    """Share of rows whose predicted class is the true one; 0 for no rows."""
-    del classes
-    return float(np.mean(labels == predicted)) if len(labels) else 0.0
+    """Share of rows whose predicted class is the true one; 0 for no rows. labels, predicted (n,)."""
+    return float(accuracy_of_counts(confusion_matrix(labels, predicted, classes)))
 
 
-METRICS: dict[str, Callable[[Labels, Labels, int], float]] = {"macro_f1": macro_f1, "accuracy": accuracy}
+@dataclass(frozen=True)
+class Metric:
+    """How predictions are judged.
+
+    It is a function of class counts, so that a thousand resamples of the groups are one matrix product.
+    """
+
+    of_counts: Callable[[Counts], Floats]  # (..., C, C) -> (...)
+    mode: str  # "max" where a larger value is better, "min" where a smaller one is
+    meaning: str  # what the number is, in a few words
 
 
-def check_metric(metric: str, mode: str) -> None:
-    """Raises SearchSpaceError for a metric or a mode that does not exist."""
+METRICS: dict[str, Metric] = {
+    "macro_f1": Metric(macro_f1_of_counts, "max", "mean F1 of the classes"),
+    "accuracy": Metric(accuracy_of_counts, "max", "share of rows whose predicted class is the true one"),
+}
+
+
+def check_metric(metric: str, mode: str) -> str:
+    """The metric's own mode. Raises SearchSpaceError for an unknown metric or a mode that contradicts it."""
     if metric not in METRICS:
-        raise SearchSpaceError(f"metric={metric!r} is not known; use one of {', '.join(sorted(METRICS))}")
-    if mode not in ("max", "min"):
-        raise SearchSpaceError(f"mode={mode!r} is not known; use 'max' or 'min'")
+        known = sorted(METRICS)
+        raise SearchSpaceError(
+            f"metric={metric!r} is not known; use one of {', '.join(known)}{suggestion(str(metric), known)}"
+        )
+    own = METRICS[metric].mode
+    if mode not in ("", "max", "min"):
+        raise SearchSpaceError(f"mode={mode!r} is not known; use 'max' or 'min', or leave mode out")
+    if mode not in ("", own):
+        better = "larger" if own == "max" else "smaller"
+        raise SearchSpaceError(
+            f"metric={metric!r}, mode={mode!r}: {better} values of {metric} are better, so the worst trials "
+            "would be chosen; leave mode out"
+        )
+    return own
 
 
 def score(metric: str, labels: Labels, probabilities: NDArray[np.floating]) -> float:
     """`metric` of the most probable classes. labels (n,), probabilities (n, C)."""
-    return METRICS[metric](labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return float(METRICS[metric].of_counts(counts))

@@ -1,7 +1,7 @@
 """Rows of other sources that join training parts and are never validated.
 
-They have role extra. Rows whose labels a fold's own models gave (column joins_fold) join that fold's training
-part alone, and only in a study whose folds are the ones those models were trained on (column joins_plan).
+They have role extra. Rows whose labels a fold's own models gave (column only_fold) join that fold's training
+part alone, and only in a study whose folds those models were trained on (column fold_plan_digest).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def load_extra(source: Path, group: str | None, judged: Manifest | None = None) 
     """The rows of `source` that may be trained on: all but those with role test. Raises ManifestError.
 
     group: the space's column; judged: the rows it joins. A source is grouped by that column, else by a column
-    group, else by the one that the judged rows' groups came from, so that a person who is in both is seen;
+    group, else by the one that the judged rows' groups came from, so that a group that is in both is seen;
     where it has none of them, a note says what that means.
     """
     manifest = load_manifest(source)
@@ -71,7 +71,7 @@ def _grouped_alike(manifest: Manifest, source: Path, group: str | None, judged: 
         return load_manifest(source, group_column=known)
     others = (note for note in manifest.notes if not note.startswith(f"{source} {NAMES_NO_GROUP}"))
     note = (
-        f"{source} {NAMES_NO_GROUP}: its images are taken for photos of other people than those of "
+        f"{source} {NAMES_NO_GROUP}: its images are taken for other groups than those of "
         f"{judged.name}; give it a column {' or '.join([*columns[:1], 'group'])} if they may be the same"
     )
     return replace(manifest, notes=(*others, note))
@@ -83,9 +83,9 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     A column that one of them lacks is missing in its rows. Raises ManifestError for a group in both.
     """
     refuse_shared_groups(manifest, extra)
-    place = Path(os.path.relpath(os.path.realpath(extra.root), os.path.realpath(manifest.root))).as_posix()
+    prefix = Path(os.path.relpath(os.path.realpath(extra.root), os.path.realpath(manifest.root))).as_posix()
     moved = extra.frame.assign(
-        path=[posixpath.normpath(posixpath.join(place, path)) for path in extra.frame["path"]], role="extra"
+        path=[posixpath.normpath(posixpath.join(prefix, path)) for path in extra.frame["path"]], role="extra"
     )
     columns = dict.fromkeys([*manifest.frame.columns, *moved.columns])
     cells = {str(name): _cells(manifest.frame, name) + _cells(moved, name) for name in columns}
@@ -110,8 +110,8 @@ def refuse_shared_groups(manifest: Manifest, extra: Manifest) -> None:
     if shared:
         raise ManifestError(
             f"--extra {extra.name}: {len(shared)} of its groups are in {manifest.name} too: "
-            f"{shortened(shared)}; those people would be trained on and judged on, so take their rows out.\n"
-            "If they are other people with the same ids, give the extra table ids of its own in that column "
+            f"{shortened(shared)}; those groups would be trained on and judged on, so take their rows out.\n"
+            "If they are other groups with the same ids, give the extra table ids of its own in that column "
             f"(such as {extra.name}-{shared[0]})"
         )
 
@@ -122,35 +122,35 @@ def refuse_shared_groups(manifest: Manifest, extra: Manifest) -> None:
 def refuse_copies(manifest: Manifest, extra: Manifest, progress: Progress | None = None) -> None:
     """Raises ManifestError when an extra image is, byte for byte, one of the manifest's, whatever its name.
 
-    A row that joins one fold may be an image with role test: its label is predicted, not known. Photos that
+    A row that joins one fold may be an image with role test: its label is predicted, not known. Images that
     were encoded anew are not found.
     """
-    told = progress or (lambda done, total: None)
+    report = progress or (lambda done, total: None)
     test = set(manifest.frame["path"][manifest.frame["role"] == "test"])
     own, known = manifest.frame["path"].tolist(), set(extra.frame["path"][joined_folds(extra.frame) < 0])
     foreign = extra.frame["path"].drop_duplicates().tolist()
     total = len(own) + len(foreign)
     of_size: defaultdict[int, list[str]] = defaultdict(list)
     for done, path in enumerate(own):
-        told(done, total)
+        report(done, total)
         of_size[_size(manifest.root / path)].append(path)
     suspects = []
     for done, path in enumerate(foreign, start=len(own)):
-        told(done, total)
+        report(done, total)
         same = [
             mate for mate in of_size.get(_size(extra.root / path), []) if path in known or mate not in test
         ]
         suspects.extend([(path, same)] * bool(same))
-    _refuse_equal(manifest, extra, suspects, told)
+    _refuse_equal(manifest, extra, suspects, report)
 
 
 def _refuse_equal(
-    manifest: Manifest, extra: Manifest, suspects: list[tuple[str, list[str]]], told: Progress
+    manifest: Manifest, extra: Manifest, suspects: list[tuple[str, list[str]]], report: Progress
 ) -> None:
     digests: dict[str, bytes] = {}
     pairs = []
     for done, (path, same) in enumerate(suspects):
-        told(done, len(suspects))
+        report(done, len(suspects))
         own = _digest(extra.root / path)
         for mate in same:
             if mate not in digests:

@@ -166,7 +166,7 @@ def _single(strata: Sequence[Target]) -> list[Target]:
 def _made_folds(train: pd.DataFrame, k: int, seed: int, strata: Sequence[Target]) -> NDArray[np.int16]:
     groups, names = pd.factorize(train["group"], sort=True)
     if len(names) < k:
-        raise FoldPlanError(f"{len(names)} people cannot fill {k} folds; use fewer folds")
+        raise FoldPlanError(f"{len(names)} groups cannot fill {k} folds; use fewer folds")
     labels = [target.encode(train) for target in strata]
     for target, values in zip(strata, labels, strict=True):
         _refuse_rare_classes(target, values, groups, k)
@@ -197,10 +197,10 @@ def _counts(groups: NDArray[np.int64], values: Labels) -> NDArray[np.int64]:
 
 def _refuse_rare_classes(target: Target, values: Labels, groups: NDArray[np.int64], k: int) -> None:
     for number, label in enumerate(target.classes):
-        people = len(np.unique(groups[values == number]))
-        if people < k:
+        count = len(np.unique(groups[values == number]))
+        if count < k:
             raise FoldPlanError(
-                f"class {label!r} of target {target.name!r} has {people} people (groups) for {k} folds: "
+                f"class {label!r} of target {target.name!r} has {count} groups for {k} folds: "
                 "some fold would have none to validate on; use fewer folds, or merge the class with another"
             )
 
@@ -220,8 +220,8 @@ def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
             f"({cells.count(None)} train rows in all); give each train row its fold"
         )
     texts = {str(cell) for cell in cells}
-    whole = all(text.removeprefix("-").isdecimal() for text in texts)
-    names = sorted(texts, key=lambda text: (int(text), text)) if whole else sorted(texts)
+    are_numbers = all(text.removeprefix("-").isdecimal() for text in texts)
+    names = sorted(texts, key=lambda text: (int(text), text)) if are_numbers else sorted(texts)
     if len(names) != k:
         raise FoldPlanError(
             f"fold column {column!r} has {len(names)} folds ({', '.join(names[:8])}) and the space "
@@ -240,5 +240,5 @@ def _refuse_split_groups(train: pd.DataFrame, folds: NDArray[np.int16], column: 
         found = sorted(set(map(str, train[column][train["group"] == torn[0]])))
         raise FoldPlanError(
             f"fold column {column!r} puts group {torn[0]!r} into folds {', '.join(found)} ({len(torn)} such "
-            "groups): a person would be trained on and validated on; give all rows of a group one fold"
+            "groups): a group would be trained on and validated on; give all rows of a group one fold"
         )

@@ -70,7 +70,7 @@ def sample(sizes: NDArray[np.int64], seed: int) -> list[int]:
 def compare(
     root: Path, paths: Sequence[str], known: ImageFiles | None, progress: Progress | None = None
 ) -> Differences:
-    """How the files here differ from the known ones; known None: which are missing."""
+    """How the files here differ from the known ones, or which are missing where none are known."""
     sizes = _sizes(root, paths, progress)
     missing = sizes < 0
     if known is None:

@@ -1,8 +1,8 @@
 """Corrections of a manifest's labels, from a CSV that says of each what was wrong and why.
 
     path,column,old,new,reason
-    images/000123_male_Asian_25/normal.jpg,mask,none,worn,the two photos are swapped
-    group:004418,gender,male,female,seen in all seven photos
+    images/000123_male_Asian_25/normal.jpg,mask,none,worn,the two images are swapped
+    group:004418,gender,male,female,seen in all seven images
 
 A path names one row as the manifest writes it, `group:ID` all rows of a group. `old` must be what the
 manifest holds, so that fixes cannot be applied to other data, or twice. An empty cell is a missing value.
@@ -37,10 +37,10 @@ _GROUP = "group:"
 
 @dataclass(frozen=True)
 class Fix:
-    """One line of the file. target: a path, or group:ID; line: where it ends, from 1."""
+    """One line of the file."""
 
-    line: int
-    target: str
+    line: int  # at which it ends, from 1
+    target: str  # a path, or group:ID
     column: str
     old: str | None
     new: Scalar
@@ -49,18 +49,18 @@ class Fix:
 
 @dataclass(frozen=True)
 class FixReport:
-    """What was changed. rows, people: distinct ones; columns: name -> rows changed in it; data: the file."""
+    """What was changed."""
 
-    file: str
-    data: bytes
+    file: str  # its path
+    data: bytes  # its content
     fixes: tuple[Fix, ...]
-    rows: int
-    people: int
-    columns: dict[str, int]
+    rows: int  # that were changed
+    groups: int  # with a row that was changed
+    columns: dict[str, int]  # name -> rows changed in it
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.columns.items())
-        return f"label fixes: {self.rows} rows in {self.people} people; {counts}"
+        return f"label fixes: {self.rows} rows in {self.groups} groups; {counts}"
 
     def to_json(self) -> dict[str, Any]:
         """For a study's header."""
@@ -90,11 +90,11 @@ def apply_fixes(
     rows_of = _row_index(manifest.frame)
     changes: defaultdict[str, dict[int, Fix]] = defaultdict(dict)
     for fix in listed:
-        place = f"{fixes}:{fix.line}"
-        _refuse_column(fix, manifest.frame, fixed_by, place)
+        where = f"{fixes}:{fix.line}"
+        _refuse_column(fix, manifest.frame, fixed_by, where)
         if fix.target not in rows_of:
             raise ManifestError(
-                f"{place}: path {fix.target!r} is not in manifest {manifest.name!r}; write it as "
+                f"{where}: path {fix.target!r} is not in manifest {manifest.name!r}; write it as "
                 f"the manifest does, such as {manifest.frame['path'].iloc[0]}, or "
                 f"{_GROUP}ID for all rows of a group"
             )
@@ -102,16 +102,16 @@ def apply_fixes(
             earlier = changes[fix.column].setdefault(row, fix)
             if earlier is not fix:
                 raise ManifestError(
-                    f"{place}: column {fix.column!r} of {manifest.frame['path'].iloc[row]} is fixed in line "
+                    f"{where}: column {fix.column!r} of {manifest.frame['path'].iloc[row]} is fixed in line "
                     f"{earlier.line} too; keep one of them"
                 )
     frame = manifest.frame.copy()
     for column, of_row in changes.items():
         frame[column] = _fixed(frame, column, of_row, fixes)
     touched = sorted({row for of_row in changes.values() for row in of_row})
-    people = frame["group"].iloc[touched].nunique()
+    groups = frame["group"].iloc[touched].nunique()
     counts = {column: len(of_row) for column, of_row in changes.items()}
-    report = FixReport(str(fixes), _data(fixes), listed, len(touched), people, counts)
+    report = FixReport(str(fixes), _data(fixes), listed, len(touched), groups, counts)
     return replace(manifest, frame=frame), report
 
 
@@ -166,15 +166,15 @@ def _structural(frame: pd.DataFrame, fold_column: str | None) -> dict[str, str]:
     return said
 
 
-def _refuse_column(fix: Fix, frame: pd.DataFrame, structural: dict[str, str], place: str) -> None:
+def _refuse_column(fix: Fix, frame: pd.DataFrame, structural: dict[str, str], where: str) -> None:
     if fix.column in structural:
         raise ManifestError(
-            f"{place}: column {fix.column!r} {structural[fix.column]}; correct the manifest itself"
+            f"{where}: column {fix.column!r} {structural[fix.column]}; correct the manifest itself"
         )
     if fix.column not in frame:
         labels = [str(name) for name in frame.columns if name not in structural]
         raise ManifestError(
-            f"{place}: column {fix.column!r} of path {fix.target!r} is not in the manifest; it has "
+            f"{where}: column {fix.column!r} of path {fix.target!r} is not in the manifest; it has "
             f"{', '.join(labels)}"
         )
 

@@ -1,9 +1,9 @@
 """The manifest: which images there are, whose they are, and what is known of them.
 
-A row is one image. Columns: path (posix, relative to root), group (text; rows of one person share it),
+A row is one image. Columns: path (posix, relative to root), group (text; rows that belong together share it),
 role (train, extra or test), and whatever the source said of it (age, gender, mask, label, ...).
 
-A row with role extra joins every training part; with a number in the column joins_fold it joins that fold's
+A row with role extra joins every training part; with a number in the column only_fold it joins that fold's
 alone, because its label came from that fold's models. Such an image may have a row for each fold.
 """
 
@@ -32,19 +32,20 @@ from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
-ONLY_FOLD, FOLD_PLAN_DIGEST = "joins_fold", "joins_plan"
+ONLY_FOLD, FOLD_PLAN_DIGEST = "only_fold", "fold_plan_digest"
 """Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
+_NAMES_IN_0_1 = {ONLY_FOLD: "joins_fold", FOLD_PLAN_DIGEST: "joins_plan"}
 NAMES_NO_GROUP = "names no group"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Checked rows in a frozen order. `notes` are worth telling the user."""
+    """Checked rows in a frozen order."""
 
-    frame: pd.DataFrame
-    root: Path
-    name: str
-    notes: tuple[str, ...] = ()
+    frame: pd.DataFrame  # one row an image; the columns are in the module's docstring
+    root: Path  # the folder that paths are relative to
+    name: str  # of the data set
+    notes: tuple[str, ...] = ()  # worth telling the user
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -52,9 +53,11 @@ class Manifest:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows in their order: of what they say, not of where root lies."""
-        columns = sorted(map(str, self.frame.columns))
-        digest = hashlib.sha256(json.dumps(columns).encode())
-        for row in zip(*(to_scalars(self.frame[column]) for column in columns), strict=True):
+        # Names as in version 0.1, so that the rows of its studies keep their fingerprint.
+        columns = {_NAMES_IN_0_1.get(str(column), str(column)): column for column in self.frame.columns}
+        names = sorted(columns)
+        digest = hashlib.sha256(json.dumps(names).encode())
+        for row in zip(*(to_scalars(self.frame[columns[name]]) for name in names), strict=True):
             digest.update(json.dumps(row).encode() + b"\n")
         return digest.hexdigest()
 
@@ -73,8 +76,8 @@ class Manifest:
         """Inverse of `write`. Raises ManifestError for a file that `write` did not make."""
         if not path.is_file():
             raise ManifestError(f"manifest {path} does not exist")
-        frame, metadata = read_parquet(path)
-        record = written_record(metadata)
+        table, metadata = read_parquet(path)
+        frame, record = _with_names(table), written_record(metadata)
         if record is None:
             raise ManifestError(f"{path} is not a manifest that this program wrote")
         texts = frame.assign(**{name: _texts(frame, name) for name in ("path", "group", "role")})
@@ -92,12 +95,12 @@ def load_manifest(
     role_column: str = "role",
     data_root: Path | None = None,
 ) -> Manifest:
-    """Reads what `source` is (orchestrator.importers lists the layouts) and checks every row.
+    """Reads what `source` is (`data.importers.IMPORTERS` lists the layouts) and checks every row.
 
     data_root: where the images of a table lie, if not where it says; a folder of images is its own root, and
     they have to lie there too.
-
-    group_column None: the layout's own (the competition: id), or a column named group, or each row alone.
+    group_column: what groups the rows; None leaves it to the layout (the competition has id), to a column
+    named group, or else makes each row a group of its own.
     Rows are sorted by path; the competition's evaluation part keeps its template's order.
     Raises ManifestError.
     """
@@ -137,8 +140,8 @@ def joined_folds(frame: pd.DataFrame) -> NDArray[np.int16]:
     for row, (cell, role) in enumerate(zip(cells, frame["role"], strict=True)):
         if cell is None:
             continue
-        whole = isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < 2**15
-        if not whole or role != "extra":
+        is_fold = isinstance(cell, int) and not isinstance(cell, bool) and 0 <= cell < 2**15
+        if not is_fold or role != "extra":
             raise ManifestError(
                 f"column {ONLY_FOLD!r} is {cell!r} for {frame['path'].iloc[row]}, which has role {role}; it "
                 "takes the number of a fold, from 0, in rows with role extra; leave it empty elsewhere"
@@ -153,6 +156,12 @@ def group_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in others if _texts(frame, name).tolist() == groups]
 
 
+def _with_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """With the columns of pseudo-labels as they are called now, in a table that version 0.1 wrote too."""
+    old = {former: name for name, former in _NAMES_IN_0_1.items() if name not in frame}
+    return frame.rename(columns=old)
+
+
 def _repeated(frame: pd.DataFrame) -> list[str]:
     """Paths of rows that repeat an image: twice for one fold, or for one fold and for every fold."""
     rows = pd.DataFrame({"path": frame["path"].to_numpy(), "fold": joined_folds(frame)})
@@ -165,7 +174,7 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
     if rows.frame.empty:
         raise ManifestError(f"{source} lists no image; it needs a line per image")
     notes = list(rows.notes)
-    frame = rows.frame.reset_index(drop=True)
+    frame = _with_names(rows.frame.reset_index(drop=True))
     paths = [str(path) for path in frame["path"]]
     _refuse_undecodable(paths, source)
     frame["path"] = pd.Series(paths, dtype=object)
@@ -194,8 +203,8 @@ def _groups(
     column = asked or own
     if column is None:
         notes.append(
-            f"{source} {NAMES_NO_GROUP}: each of its {len(frame)} images counts as a person of its own; if "
-            "people appear twice, give them a column group, else the validation score is too good"
+            f"{source} {NAMES_NO_GROUP}: each of its {len(frame)} images counts as a group of its own; if "
+            "some belong together, give them a column group, else the validation score is too good"
         )
         return frame["path"].tolist()
     require(frame, (column,), source)

@@ -199,6 +199,11 @@ def target_from_json(record: Mapping[str, Any]) -> Target:
     raise SearchSpaceError(f"target kind {kind!r} is not known; use binned, categorical or joint")
 
 
+def given_text(given: Given) -> str:
+    """Such as "gender=female"."""
+    return f"{given[0].name}={given[1]}"
+
+
 def given_to_json(given: Given) -> dict[str, Any]:
     return {"target": given[0].to_json(), "class": given[1]}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from orchestrator.core.private_files import private_files
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.demo.faces import demo_faces
+from orchestrator.ensemble.building import default_out
 from orchestrator.ensemble.chain_rule import formula, unanswered_condition
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
@@ -66,7 +66,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     ensemble = Ensemble.load(folder)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.parts])
+    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
     if lone is not None:
         _say(console, f"note: {lone}")
     if manifest is not None:
@@ -92,7 +92,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Console) -> Path:
-    out = arguments.out or _default_out(studies, arguments.runs)
+    out = arguments.out or default_out(studies, arguments.runs)
     check_out(out)
     vote = arguments.vote or "soft"
     parts = gather(studies, arguments.top)
@@ -117,13 +117,6 @@ def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
     for path in paths:
         _say(console, f"study: {path}")
     return paths
-
-
-def _default_out(studies: Sequence[Path], runs: Path) -> Path:
-    now = time.strftime("%Y%m%d-%H%M%S")
-    if len(studies) == 1:
-        return studies[0] / f"ensemble-{now}"
-    return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
 
 
 def _members_line(parts: EnsembleInputs, vote: str) -> str:
@@ -169,7 +162,7 @@ def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespa
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:
-    validated = sorted({member.tta for part in ensemble.parts for member in part.members})
+    validated = sorted({member.tta for part in ensemble.components for member in part.members})
     return (
         f"note: predictions are made with tta {tta or ensemble.tta}; the out-of-fold scores were obtained "
         f"with tta {', '.join(validated)}"

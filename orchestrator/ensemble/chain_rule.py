@@ -14,35 +14,28 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import EnsembleError
-from orchestrator.data.targets import Given, Joint, Target
-from orchestrator.space.condition import shown
+from orchestrator.data.targets import Given, Joint, Target, given_text
 
 Permutation = list[int]
 
 
 @dataclass(frozen=True)
 class Term:
-    """What one study predicts: `target`; given: a class of another target, known to hold.
-
-    source: where it comes from, for messages.
-    """
+    """What one study predicts."""
 
     target: Target
-    given: Given | None = None
-    source: str = ""
+    given: Given | None = None  # the class of another target that is known to hold
+    source: str = ""  # where it comes from, for messages
 
     def __str__(self) -> str:
-        return self.target.name + (f" given {shown(self.given)}" if self.given else "")
-
-
-# ---- rows -----------------------------------------------------------------------------------------
+        return self.target.name + (f" given {given_text(self.given)}" if self.given else "")
 
 
 # ---- probabilities --------------------------------------------------------------------------------
 
 
 def combine(target: Target, terms: Sequence[Term], votes: Sequence[Probabilities]) -> Probabilities:
-    """Probabilities of `target`, (n, C), from those of `terms` in the order of `arrange`, [(n, C_i), ...].
+    """Probabilities of `target`, (n, C), from those of `terms`, [(n, C_i), ...], in `resolve_terms`' order.
 
     One term: its own. Terms of a joint target's parts: their product, by the chain rule. Else the target's
     marginal, P(t) = sum over c of P(c) P(t | c).
@@ -61,19 +54,19 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
     factors = " ".join(dict.fromkeys(map(_factor, terms)))
     if len(terms) == 1:
         given = terms[0].given
-        return f"P({target.name}" + (f" | {shown(given)})" if given else ")")
+        return f"P({target.name}" + (f" | {given_text(given)})" if given else ")")
     if isinstance(target, Joint) and _is_product(target, terms):
         return f"P({', '.join(part.name for part in target.parts)}) = {factors}"
     return f"P({target.name}) = sum over {terms[0].target.name} of {factors}"
 
 
 def unanswered_condition(target: Target, terms: Sequence[Term]) -> str | None:
-    """What a single term under a condition does not say; None for anything else."""
+    """A sentence on what a single term under a condition leaves open; None where there is no such gap."""
     if len(terms) > 1 or (given := terms[0].given) is None:
         return None
     return (
-        f"{formula(target, terms)} says nothing of images without {shown(given)}; for all images build the "
-        f"ensemble with the study of {given[0].name} and one given each of its classes"
+        f"{formula(target, terms)} says nothing of images without {given_text(given)}; for all images build "
+        f"the ensemble with the study of {given[0].name} and one given each of its classes"
     )
 
 
@@ -144,11 +137,11 @@ def _pair(by_target: dict[Target, list[Term]]) -> tuple[Target, Target] | None:
 
 
 def _in_class_order(terms: Sequence[Term], target: Target) -> Permutation:
-    def place(index: int) -> int:
+    def class_number(index: int) -> int:
         given = terms[index].given
         return given[0].classes.index(given[1]) if given else 0
 
-    return sorted((index for index, term in enumerate(terms) if term.target == target), key=place)
+    return sorted((index for index, term in enumerate(terms) if term.target == target), key=class_number)
 
 
 def _refuse_doubles(terms: Sequence[Term]) -> None:
@@ -156,7 +149,7 @@ def _refuse_doubles(terms: Sequence[Term]) -> None:
     for term in terms:
         first = seen.setdefault((term.target, term.given), term)
         if first is not term:
-            given = f" given {shown(term.given)}" if term.given else ""
+            given = f" given {given_text(term.given)}" if term.given else ""
             raise EnsembleError(
                 f"studies {first.source} and {term.source} both have the target {term.target.name!r}{given}; "
                 "leave one of them out"

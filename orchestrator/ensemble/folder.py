@@ -3,12 +3,14 @@
     ensemble = Ensemble.load(Path("runs/age/ensemble-20250101-120000"))
     probabilities = ensemble.predict(["a.jpg", "b.jpg"])      # (2, len(ensemble.classes))
 
-The folder holds ensemble.json (what `record` is), weights/*.safetensors, oof.parquet and trained_on.parquet.
+The folder holds ensemble.json (what `record` is), estimates.json (what its scores mean), weights/,
+oof.parquet and trained_on.parquet.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +25,16 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
 from orchestrator.core.probabilities import shape_fault, value_fault
+from orchestrator.core.text import counted
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.targets import Given, Joint, Target, given_from_json, target_from_json
-from orchestrator.ensemble.chain_rule import Term, combine, resolve_terms
+from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms
+from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.voting import VOTES
 
 FORMAT = 1
 RECORD = "ensemble.json"
+WORDS = "estimates.json"
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -77,18 +82,17 @@ class Component:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Parts, each voting on its own target; several are combined by `cascade.combine`.
+    """Components, each voting on its own target; `chain_rule.combine` makes one answer of several.
 
-    tta: of predictions; None: each member's own, as it was validated;
-    record: the whole of ensemble.json, estimates and fingerprints included.
+    In a notebook it shows what it predicts, what it is made of, and its estimates.
     """
 
-    path: Path
-    parts: tuple[Component, ...]
-    target: Target
-    vote: str
-    tta: str | None
-    record: Mapping[str, Any]
+    path: Path  # the folder
+    components: tuple[Component, ...]
+    target: Target  # what all components together predict
+    vote: str  # over the members of a component: a key of VOTES
+    tta: str | None  # test-time augmentation of predictions; None leaves each member its own
+    record: Mapping[str, Any]  # the whole of ensemble.json, estimates and fingerprints included
 
     @classmethod
     def load(cls, path: Path | str) -> Ensemble:
@@ -108,24 +112,40 @@ class Ensemble:
     @classmethod
     def _parse(cls, path: Path, record: Mapping[str, Any]) -> Ensemble:
         target = target_from_json(record["target"])
-        parts = tuple(_part(item) for item in record["parts"])
+        components = tuple(_component(item) for item in record["parts"])
         if record["vote"] not in VOTES or record["tta"] not in (None, *TTA):
             raise ValueError(f"vote {record['vote']!r} or tta {record['tta']!r} is not known")
-        if not _make_up(target, [part.term for part in parts]):
+        if not _make_up(target, [part.term for part in components]):
             raise ValueError("the parts' targets do not make up the target")
-        return cls(path, parts, target, record["vote"], record["tta"], record)
+        return cls(path, components, target, record["vote"], record["tta"], record)
 
     @property
     def classes(self) -> tuple[str, ...]:
         return self.target.classes
 
+    @property
+    def estimates(self) -> list[Estimate]:
+        """What it is honestly expected to score, each number with a title and what it means.
+
+        A folder of version 0.1 has no meanings. Raises EnsembleError for a folder that is damaged.
+        """
+        try:
+            words = _read_words(self.path) or _words_of_0_1(str(self.record["metric"]))
+            numbers = self.record["estimates"]
+            return [Estimate(**{**numbers[key], **said}) for key, said in words.items()]
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise EnsembleError(
+                f"{self.path / WORDS} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
+            ) from error
+
     def models(self) -> list[FoldModel]:
-        return [model for part in self.parts for member in part.members for model in member.models]
+        return [model for part in self.components for member in part.members for model in member.models]
 
     def tta_differs(self, tta: str | None = None) -> bool:
         """Whether predictions with it come from other views than the members' out-of-fold rows."""
         used = self.tta if tta is None else tta
-        return used is not None and any(member.tta != used for part in self.parts for member in part.members)
+        members = [member for part in self.components for member in part.members]
+        return used is not None and any(member.tta != used for member in members)
 
     def predict(
         self,
@@ -150,9 +170,23 @@ class Ensemble:
             self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
         )
         voted = [
-            VOTES[self.vote]([run.member(part, member) for member in part.members]) for part in self.parts
+            VOTES[self.vote]([run.member(part, member) for member in part.members])
+            for part in self.components
         ]
-        return combine(self.target, [part.term for part in self.parts], voted)
+        return combine(self.target, [part.term for part in self.components], voted)
+
+    def _repr_html_(self) -> str:
+        members = counted(sum(len(part.members) for part in self.components), "trial")
+        models = counted(len(self.models()), "model")
+        facts = {
+            "predicts": formula(self.target, [part.term for part in self.components]),
+            "classes": ", ".join(self.classes),
+            "made of": f"{members}, {models}, {self.vote} vote",
+            "studies": ", ".join(part.study for part in self.components),
+            "folder": str(self.path),
+        }
+        cells = (f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in facts.items())
+        return f"<table>{''.join(cells)}</table>{''.join(item._repr_html_() for item in self.estimates)}"
 
 
 def _make_up(target: Target, terms: Sequence[Term]) -> bool:
@@ -226,7 +260,18 @@ def _read_record(path: Path) -> dict[str, Any]:
     return dict(record)
 
 
-def _part(record: Mapping[str, Any]) -> Component:
+def _read_words(path: Path) -> dict[str, dict[str, str]] | None:
+    """What each estimate is called and means. Raises OSError, TypeError and ValueError as they come."""
+    file = path / WORDS
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+
+
+def _words_of_0_1(metric: str) -> dict[str, dict[str, str]]:
+    """For a folder of that version, which has no meanings."""
+    return {"naive": {"title": f"OOF {metric}"}, "bbc": {"title": f"BBC-CV {metric}"}}
+
+
+def _component(record: Mapping[str, Any]) -> Component:
     members = tuple(
         Member(
             int(item["trial"]),

@@ -1,4 +1,4 @@
-"""From studies to the parts of an ensemble: complete trials with their out-of-fold probabilities."""
+"""From studies to what an ensemble is made of: complete trials with their out-of-fold probabilities."""
 
 from __future__ import annotations
 
@@ -25,17 +25,14 @@ from orchestrator.study.study import CompleteTrial, Study
 
 @dataclass(frozen=True)
 class StudyCandidates:
-    """One study's complete trials, best first, and their predictions; the first `top` are members.
-
-    within: (n,) of the predictions' rows, those it was trained on and is scored on; None: all.
-    """
+    """One study's complete trials and their predictions; the first `top` are members."""
 
     study: Study
     space: SearchSpace
-    trials: tuple[CompleteTrial, ...]
-    predictions: tuple[Prediction, ...]
+    trials: tuple[CompleteTrial, ...]  # best first
+    predictions: tuple[Prediction, ...]  # of each trial, out-of-fold, of the same rows
     top: int
-    within: NDArray[np.bool_] | None = None
+    within: NDArray[np.bool_] | None = None  # (n,), the rows it learns from and is scored on; None is all
 
     @property
     def name(self) -> str:
@@ -64,19 +61,17 @@ class StudyCandidates:
 
 @dataclass(frozen=True)
 class EnsembleInputs:
-    """Studies with the same train rows and folds, in the order of `cascade.arrange`.
+    """Studies with the same train rows and folds. Their n rows are those that have a fold.
 
-    labels, groups, rows: of the rows that have a fold, as in every part's predictions; of a single study with
-    a condition only those where it holds. manifest, plan: the first study's; the others' may have other rows
-    with role extra.
+    Of a single study with a condition, only the rows where it holds are among them.
     """
 
-    studies: tuple[StudyCandidates, ...]
-    target: Target
-    manifest: Manifest
-    plan: FoldPlan
-    rows: NDArray[np.int64]
-    labels: NDArray[np.int64]
+    studies: tuple[StudyCandidates, ...]  # in the order of `chain_rule.resolve_terms`
+    target: Target  # what they predict together
+    manifest: Manifest  # the first study's; the others' may have other rows with role extra
+    plan: FoldPlan  # the first study's
+    rows: NDArray[np.int64]  # (n,) row numbers in `manifest`, as in every study's predictions
+    labels: NDArray[np.int64]  # (n,) classes of `target`
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -105,7 +100,7 @@ class EnsembleInputs:
 
 
 def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
-    """The studies at `paths`, in any order. top: members of each study; None: the space's `finalists`.
+    """The studies at `paths`, in any order. top: members of each study; None takes `space.finalists`.
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
     """
@@ -152,7 +147,7 @@ def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
 
 
 def _the_joint(studies: Sequence[Study]) -> Joint | None:
-    """None where no study says one."""
+    """The joint target all studies name; None where no study names one."""
     said = [study.space.joint for study in studies]
     if not any(said):
         return None

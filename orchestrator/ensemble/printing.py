@@ -1,4 +1,4 @@
-"""What the command prints about an ensemble's scores, each number with what it is and what it is not."""
+"""What the command prints about an ensemble's scores, each number with what it says and what it does not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import PartScores, Scores
 from orchestrator.evaluation.estimate import FoldScores
-from orchestrator.space.condition import shown
 from orchestrator.study.study import CompleteTrial
 
 
@@ -24,9 +23,9 @@ def print_scores(console: Console, parts: EnsembleInputs, scores: Scores, vote: 
         console.print(_part_table(part, scored, vote))
     if parts.combined:
         console.print(_combined_table(parts, scores))
-    for number, meaning in _words(parts, scores):
-        console.print(number, markup=False, soft_wrap=True)
-        console.print(Padding(Text(meaning), (0, 0, 0, 2)))
+    for estimate in scores.estimates.values():
+        console.print(f"{estimate.title}: {estimate}", markup=False, soft_wrap=True)
+        console.print(Padding(Text(estimate.meaning), (0, 0, 0, 2)))
 
 
 def _part_table(part: StudyCandidates, scored: PartScores, vote: str) -> Table:
@@ -67,38 +66,3 @@ def _cells(scores: FoldScores, epochs: dict[int, int] | None = None) -> list[str
 
 def _epochs(trial: CompleteTrial) -> dict[int, int]:
     return {best.fold: best.epoch for best in trial.bests}
-
-
-def _words(parts: EnsembleInputs, scores: Scores) -> list[tuple[str, str]]:
-    rows, groups = len(parts.rows), scores.naive.n_groups
-    single = parts.studies[0].space.given if not parts.combined else None
-    which = f"All {rows} rows" + (f" with {shown(single)}" if single else "")
-    chosen = ", ".join(
-        f"{part.top} of {count}" for part, count in zip(parts.studies, scores.candidates, strict=True)
-    )
-    flattered = "the members and their epochs were chosen on these same rows, so it flatters"
-    is_choice = any(part.top < len(part.trials) for part in parts.studies)
-    corrected = (
-        f"The choice ({chosen} complete trials) is repeated in every resample and scored on groups left out"
-        if is_choice
-        else f"All complete trials are members ({chosen}): there is no choice to correct, only resampling"
-    )
-    return [
-        (
-            f"OOF {parts.metric}: {scores.naive}",
-            f"{which} at once, each judged by models that did not train on it or its group; "
-            f"{groups} groups resampled. Not corrected: {flattered}.",
-        ),
-        (
-            f"BBC-CV {parts.metric}: {scores.chosen}",
-            f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
-            "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
-            f"one fold model per trial and row, {_views(parts)}; new images get the mean of all folds' "
-            "models, which is usually somewhat better.",
-        ),
-    ]
-
-
-def _views(parts: EnsembleInputs) -> str:
-    found = sorted({tta for part in parts.studies for tta in part.validated_with()})
-    return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"

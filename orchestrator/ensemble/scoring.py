@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,99 +11,106 @@ import numpy as np
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
+from orchestrator.data.targets import given_text
 from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
-from orchestrator.evaluation.bbc_cv import Candidates, bbc_cv
-from orchestrator.evaluation.bootstrap import group_bootstrap
+from orchestrator.evaluation.bbc_cv import corrected_for_choice
+from orchestrator.evaluation.bootstrap import pooled_oof
 from orchestrator.evaluation.estimate import Estimate, FoldScores, fold_scores
+from orchestrator.evaluation.voted import Candidates, VotedRows
 from orchestrator.evaluation.voting import VOTES
 from orchestrator.study.predictions import Prediction
+
+ESTIMATES: dict[str, Callable[[VotedRows, np.random.Generator, int, Progress | None], Estimate]] = {
+    "naive": pooled_oof,
+    "bbc": corrected_for_choice,
+}
+"""Key in ensemble.json -> what makes it of (rows, rng, repeats, progress). They are printed in this order."""
 
 
 @dataclass(frozen=True)
 class PartScores:
-    """members: per trial number; vote: of the part's members; on the part's own target and rows."""
+    """The scores of one study, on its own target and rows."""
 
-    members: dict[int, FoldScores]
-    vote: FoldScores
+    members: dict[int, FoldScores]  # by trial number
+    vote: FoldScores  # of the members' vote
 
 
 @dataclass(frozen=True)
 class Scores:
-    """parts: one per study; vote: of the whole ensemble; prediction: its OOF probabilities.
+    """What is known of an ensemble before it meets new images."""
 
-    naive: all rows at once, interval over groups; chosen: corrected for having chosen the members.
-    """
-
-    parts: tuple[PartScores, ...]
-    vote: FoldScores
-    prediction: Prediction
-    naive: Estimate
-    chosen: Estimate
-    candidates: tuple[int, ...]
+    parts: tuple[PartScores, ...]  # one for each study
+    vote: FoldScores  # of the whole ensemble
+    prediction: Prediction  # its out-of-fold probabilities
+    estimates: dict[str, Estimate]  # by the keys of ESTIMATES
+    candidates: tuple[int, ...]  # complete trials of each study
 
     def to_json(self) -> dict[str, Any]:
         return {
             "folds": {str(fold): value for fold, value in self.vote.scores.items()},
             "mean": self.vote.mean,
             "sd": None if np.isnan(self.vote.sd) else self.vote.sd,
-            "naive": asdict(self.naive),
-            "bbc": asdict(self.chosen),
+            **{key: estimate.numbers for key, estimate in self.estimates.items()},
             "candidates": list(self.candidates),
         }
 
+    def words(self) -> dict[str, dict[str, str]]:
+        """What each estimate is called and means, by the same keys as in `to_json`."""
+        return {key: estimate.words for key, estimate in self.estimates.items()}
+
 
 def score_parts(
-    parts: EnsembleInputs,
+    inputs: EnsembleInputs,
     vote: str,
     rng: np.random.Generator,
     progress: Progress | None = None,
     repeats: int = 1000,
 ) -> Scores:
-    """Every number the command prints. vote: "soft" or "hard"."""
-    voted = [VOTES[vote]([item.probabilities for _, item in part.members]) for part in parts.studies]
-    prediction = Prediction(parts.rows, combine(parts.target, parts.terms, voted), parts.labels, parts.folds)
-    naive = group_bootstrap(
-        prediction.labels, prediction.probabilities, parts.groups, parts.metric, rng, repeats
+    """Every number the command prints. vote: a key of VOTES; repeats: resamples of the groups."""
+    votes = [VOTES[vote]([item.probabilities for _, item in study.members]) for study in inputs.studies]
+    combined = combine(inputs.target, inputs.terms, votes)
+    prediction = Prediction(inputs.rows, combined, inputs.labels, inputs.folds)
+    voted = voted_rows(inputs, combined, vote)
+    estimates = {key: make(voted, rng, repeats, progress) for key, make in ESTIMATES.items()}
+    folds = fold_scores(prediction.labels, combined, prediction.folds, inputs.metric)
+    scored = tuple(_part_scores(study, item) for study, item in zip(inputs.studies, votes, strict=True))
+    return Scores(scored, folds, prediction, estimates, tuple(len(study.trials) for study in inputs.studies))
+
+
+def voted_rows(inputs: EnsembleInputs, combined: Probabilities, vote: str) -> VotedRows:
+    """What estimates are made from. combined: the ensemble's out-of-fold probabilities, (n, C)."""
+    given = None if inputs.combined else inputs.studies[0].space.given
+    return VotedRows(
+        labels=inputs.labels,
+        probabilities=combined,
+        groups=inputs.groups,
+        metric=inputs.metric,
+        studies=[_candidates(study) for study in inputs.studies],
+        vote=VOTES[vote],
+        combine=partial(combine, inputs.target, inputs.terms),
+        rows=f"{len(inputs.rows)} rows" + (f" with {given_text(given)}" if given else ""),
+        views=_views(inputs),
     )
-    chosen = _corrected(parts, vote, rng, progress, repeats)
-    folds = fold_scores(prediction.labels, prediction.probabilities, prediction.folds, parts.metric)
-    scored = tuple(_part_scores(part, item) for part, item in zip(parts.studies, voted, strict=True))
-    candidates = tuple(len(part.trials) for part in parts.studies)
-    return Scores(scored, folds, prediction, naive, chosen, candidates)
 
 
-def _part_scores(part: StudyCandidates, voted: Probabilities) -> PartScores:
-    labels, folds = part.predictions[0].labels, part.predictions[0].folds
-    own = np.ones(len(labels), np.bool_) if part.within is None else part.within
+def _candidates(study: StudyCandidates) -> Candidates:
+    first, space = study.predictions[0], study.space
+    members = [item.probabilities for item in study.predictions]
+    return Candidates(members, first.labels, first.folds, study.top, space.metric, space.mode, study.within)
+
+
+def _views(inputs: EnsembleInputs) -> str:
+    found = sorted({tta for study in inputs.studies for tta in study.validated_with()})
+    return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"
+
+
+def _part_scores(study: StudyCandidates, voted: Probabilities) -> PartScores:
+    labels, folds = study.predictions[0].labels, study.predictions[0].folds
+    own = np.ones(len(labels), np.bool_) if study.within is None else study.within
 
     def scored(probabilities: Probabilities) -> FoldScores:
-        return fold_scores(labels[own], probabilities[own], folds[own], part.space.metric)
+        return fold_scores(labels[own], probabilities[own], folds[own], study.space.metric)
 
-    members = {trial.number: scored(item.probabilities) for trial, item in part.members}
+    members = {trial.number: scored(item.probabilities) for trial, item in study.members}
     return PartScores(members, scored(voted))
-
-
-def _corrected(
-    parts: EnsembleInputs,
-    vote: str,
-    rng: np.random.Generator,
-    progress: Progress | None,
-    repeats: int,
-) -> Estimate:
-    candidates = [
-        Candidates(
-            [item.probabilities for item in part.predictions],
-            part.predictions[0].labels,
-            part.predictions[0].folds,
-            part.top,
-            part.space.metric,
-            part.space.mode,
-            part.within,
-        )
-        for part in parts.studies
-    ]
-    return bbc_cv(
-        candidates, parts.labels, parts.groups, parts.metric, VOTES[vote],
-        partial(combine, parts.target, parts.terms), rng, repeats, progress=progress,
-    )  # fmt: skip

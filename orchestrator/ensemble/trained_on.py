@@ -1,7 +1,7 @@
-"""Which images an ensemble's models were told the label of, so that none of them passes for new.
+"""Which images an ensemble's models learned the label of, so that none of them passes for new.
 
 trained_on.parquet in its folder has a row for each: `path` as the study's manifest writes it, and `place`, a
-digest of where the image lay. Images that only models gave a label are not in it: nothing was told of them.
+digest of where the image lay. Images that only models gave a label are not in it.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _DIGEST = 16  # hex digits
 def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
     """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
     frame = manifest.frame
-    told = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
+    labelled = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
     within = condition_mask(space, frame)
-    kept = told if within is None else told & within
+    kept = labelled if within is None else labelled & within
     rows = Manifest(frame[kept], manifest.root, manifest.name)
-    return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": places(rows)})
+    return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": location_digests(rows)})
 
 
-def places(manifest: Manifest) -> list[str]:
+def location_digests(manifest: Manifest) -> list[str]:
     """A digest of where each image lies on this machine, links followed."""
     folders: dict[str, str] = {}
     found = []
@@ -47,9 +47,9 @@ def places(manifest: Manifest) -> list[str]:
         folder, name = os.path.split(manifest.root / path)
         if folder not in folders:
             folders[folder] = os.path.realpath(folder)
-        place = Path(folders[folder]) / name
-        whole = os.path.realpath(place) if place.is_symlink() else str(place)
-        found.append(hashlib.sha256(os.fsencode(whole)).hexdigest()[:_DIGEST])
+        path_here = Path(folders[folder]) / name
+        real = os.path.realpath(path_here) if path_here.is_symlink() else str(path_here)
+        found.append(hashlib.sha256(os.fsencode(real)).hexdigest()[:_DIGEST])
     return found
 
 
@@ -60,11 +60,11 @@ def write_trained_on(folder: Path, tables: Sequence[pd.DataFrame]) -> None:
 
 @dataclass(frozen=True)
 class TrainedOn:
-    """What an ensemble knows by heart. manifest: the fingerprint of the (first) study's rows."""
+    """What an ensemble knows by heart."""
 
-    manifest: str
-    paths: frozenset[str]
-    places: frozenset[str]
+    manifest: str  # fingerprint of the (first) study's rows
+    paths: frozenset[str]  # as that manifest writes them
+    locations: frozenset[str]  # digests of where they lay; an older folder has none
 
     @classmethod
     def of(cls, ensemble: Ensemble) -> TrainedOn:
@@ -77,10 +77,10 @@ class TrainedOn:
         return cls(fingerprint, paths, digests)
 
     def rows(self, manifest: Manifest) -> NDArray[np.bool_]:
-        """(n,): the rows that certainly were trained on, by their place, or in the very same table."""
+        """(n,): the rows that certainly were trained on, by their location, or in the very same table."""
         if manifest.fingerprint == self.manifest:
             return self._named(manifest)
-        return np.array([place in self.places for place in places(manifest)], np.bool_)
+        return np.array([digest in self.locations for digest in location_digests(manifest)], np.bool_)
 
     def _named(self, manifest: Manifest) -> NDArray[np.bool_]:
         return np.array([path in self.paths for path in manifest.frame["path"]], np.bool_)

@@ -15,7 +15,7 @@ from orchestrator.core.errors import EnsembleError, StorageError, StudyError
 from orchestrator.core.events import FoldRunKey
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.targets import Joint, given_to_json
-from orchestrator.ensemble.folder import FORMAT, RECORD, FoldModel, Member
+from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
@@ -30,7 +30,8 @@ _README = """This folder is a complete ensemble ({classes} classes, {models} mod
     from orchestrator.ensemble import Ensemble
     probabilities = Ensemble.load("THIS_FOLDER").predict(["a.jpg"])
 
-ensemble.json says what it is made of and what it scored; oof.parquet holds the out-of-fold probabilities,
+ensemble.json says what it is made of and what it scored, estimates.json what these scores mean;
+oof.parquet holds the out-of-fold probabilities,
 trained_on.parquet tells images that were trained on from new ones.
 """
 
@@ -71,7 +72,7 @@ def write_ensemble(
 ) -> None:
     """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
 
-    tta: of predictions; None: each member's own.
+    tta: views of an image in predictions; None leaves each member its own.
     """
     refuse_existing(out)
     draft = _draft(out)
@@ -114,6 +115,7 @@ def _write(
     write_trained_on(draft, [trained_rows(part.study.manifest(), part.space) for part in parts.studies])
     readme = _README.format(classes=len(parts.target.classes), models=copier.done, vote=vote)
     _write_file(draft / "README.md", readme.encode())
+    _write_file(draft / WORDS, json.dumps(scores.words(), indent=1).encode())
     _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
 
 

@@ -1,40 +1,23 @@
-"""What a score is worth: per fold, with an interval, and corrected for having been chosen. Pure.
+"""What the score of chosen members is worth once the choice is counted in. Pure.
 
-Groups (people), never rows, are resampled: photos of one person are not independent.
+Groups, never rows, are resampled: rows of one group are not independent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.callbacks import Progress
-from orchestrator.evaluation.bootstrap import _bags, _codes, _interval
+from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.voted import Candidates, Combine, VotedRows
 from orchestrator.evaluation.voting import Vote
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The trials of one study among which the best `top` are chosen.
-
-    members: OOF probabilities of each, (n, C); labels (n,) and folds (n,) of the same rows;
-    metric, mode: what they are ranked by, as the mean over folds;
-    within (n,): the rows they are ranked on; None: all.
-    """
-
-    members: Sequence[Probabilities]
-    labels: Labels
-    folds: NDArray[np.int16]
-    top: int
-    metric: str
-    mode: str
-    within: NDArray[np.bool_] | None = None
 
 
 def bbc_cv(
@@ -43,7 +26,7 @@ def bbc_cv(
     groups: Sequence[object] | NDArray[np.generic],
     metric: str,
     vote: Vote,
-    combine: Callable[[Sequence[Probabilities]], Probabilities],
+    combine: Combine,
     rng: np.random.Generator,
     repeats: int = 1000,
     level: float = 0.95,
@@ -58,8 +41,8 @@ def bbc_cv(
     Source: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018), "Bootstrapping the out-of-sample
     predictions for efficient and accurate cross-validation", algorithm 2, with groups for samples.
     """
-    codes, count = _codes(groups)
-    weights = _bags(count, repeats, rng)
+    codes, count = group_codes(groups)
+    weights = draw_bags(count, repeats, rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
     advance = _Steps(sum(len(part.members) for part in parts) + len(weights), progress)
     chosen = [_chosen(part, codes, weights, advance) for part in parts]
@@ -72,8 +55,31 @@ def bbc_cv(
         outside = (weights[repeats_of_it] == 0).astype(np.float32)
         scores[repeats_of_it] = ResampledScores(labels, probabilities, codes, count, metric)(outside)
         advance(len(repeats_of_it))
-    low, high = _interval(scores, level)
+    low, high = percentile_interval(scores, level)
     return Estimate(float(scores.mean()), low, high, level, f"BBC-CV, {len(weights)} repeats", count)
+
+
+def corrected_for_choice(
+    voted: VotedRows, rng: np.random.Generator, repeats: int, progress: Progress | None = None
+) -> Estimate:
+    """`bbc_cv` over the whole ensemble, with what it corrects. Raises EnsembleError as `group_codes`."""
+    found = bbc_cv(
+        voted.studies, voted.labels, voted.groups, voted.metric, voted.vote, voted.combine, rng, repeats,
+        progress=progress,
+    )  # fmt: skip
+    tops = ", ".join(f"{study.top} of {len(study.members)}" for study in voted.studies)
+    corrected = (
+        f"The choice ({tops} complete trials) is repeated in every resample and scored on groups left out"
+        if any(study.top < len(study.members) for study in voted.studies)
+        else f"All complete trials are members ({tops}): there is no choice to correct, only resampling"
+    )
+    meaning = (
+        f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
+        "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
+        f"one fold model per trial and row, {voted.views}; new images get the mean of all folds' "
+        "models, which is usually somewhat better."
+    )
+    return replace(found, title=f"BBC-CV {voted.metric}", meaning=meaning)
 
 
 class _Steps:

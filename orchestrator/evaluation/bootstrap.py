@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
+from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.voted import VotedRows
 
 
 def group_bootstrap(
@@ -29,27 +32,43 @@ def group_bootstrap(
     occur in its labels or predictions (see `metrics.macro_f1_of_counts`): a class that a resample misses
     altogether neither helps nor hurts it. Raises EnsembleError for fewer than two groups.
     """
-    codes, count = _codes(groups)
-    weights = _bags(count, repeats, rng)
+    codes, count = group_codes(groups)
+    weights = draw_bags(count, repeats, rng)
     scores = ResampledScores(labels, probabilities, codes, count, metric)(weights)
-    low, high = _interval(scores, level)
+    low, high = percentile_interval(scores, level)
     naive = score(metric, labels, probabilities)
     return Estimate(naive, low, high, level, f"group bootstrap, {repeats} repeats", count)
 
 
-def _codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
+def pooled_oof(
+    voted: VotedRows, rng: np.random.Generator, repeats: int, progress: Progress | None = None
+) -> Estimate:
+    """All out-of-fold rows at once, and how that flatters. Raises EnsembleError as `group_codes`."""
+    del progress  # it takes one matrix product
+    found = group_bootstrap(voted.labels, voted.probabilities, voted.groups, voted.metric, rng, repeats)
+    meaning = (
+        f"All {voted.rows} at once, each judged by models that did not train on it or its group; "
+        f"{found.n_groups} groups resampled. Not corrected: the members and their epochs were chosen on "
+        "these same rows, so it flatters."
+    )
+    return replace(found, title=f"OOF {voted.metric}", meaning=meaning)
+
+
+def group_codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
+    """(n,) each row's group as a number, and how many groups. Raises EnsembleError for fewer than two."""
     names, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
         raise EnsembleError(f"an interval over groups needs at least 2 of them; there is {len(names)}")
     return codes.ravel().astype(np.int64), len(names)
 
 
-def _bags(count: int, repeats: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def draw_bags(count: int, repeats: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """(repeats, count): how often each group was drawn."""
     return rng.multinomial(count, np.full(count, 1 / count), size=repeats).astype(np.float32)
 
 
-def _interval(scores: Floats, level: float) -> tuple[float, float]:
+def percentile_interval(scores: Floats, level: float) -> tuple[float, float]:
+    """The ends between which the middle `level` of the scores (repeats,) lie."""
     tail = (1 - level) / 2
     low, high = np.quantile(scores, [tail, 1 - tail])
     return float(low), float(high)

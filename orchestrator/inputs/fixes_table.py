@@ -1,4 +1,4 @@
-"""Label fixes as a person looks at them."""
+"""Label fixes as a reader looks at them."""
 
 from __future__ import annotations
 

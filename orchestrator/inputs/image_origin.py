@@ -32,7 +32,7 @@ def of_study(dataset: Dataset, options: DataOptions, study: Study) -> Dataset:
         return _with_origin(drawn, options, drawn=True, files=None)
     files = read_files(study.files.images, len(dataset.paths))
     sizes = None if files is None else files.sizes
-    # Where the images are gone from their own place, the check of every machine says what it looked at.
+    # Where the images are gone from their own root, the check of every machine says what it looked at.
     if options.data_root is not None and has_images(Path(dataset.root), dataset.paths, sizes):
         refuse_other_root(options.data_root, dataset.paths, sizes)
     return _with_origin(dataset, options, drawn=False, files=files)

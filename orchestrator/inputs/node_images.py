@@ -51,8 +51,8 @@ def resolve_on_node(dataset: Dataset) -> Dataset:
     keep_private(origin.private)
     cache = _cache_dir(dataset.cache_dir, origin)
     sizes = None if origin.files is None else origin.files.sizes
-    places = _places(dataset)
-    root = _drawn_root(dataset, cache) if origin.drawn else _found_root(dataset.paths, places, sizes)
+    candidates = _candidate_roots(dataset)
+    root = _drawn_root(dataset, cache) if origin.drawn else _found_root(dataset.paths, candidates, sizes)
     return replace(dataset, root=str(root), cache_dir=str(cache))
 
 
@@ -71,26 +71,26 @@ def check_images(dataset: Dataset, progress: Progress | None = None) -> None:
         raise ManifestError(_differ(dataset, found))
 
 
-def _places(dataset: Dataset) -> list[str]:
+def _candidate_roots(dataset: Dataset) -> list[str]:
     """Where the images may lie, the machine's own word first."""
     origin = dataset.origin
     data_root = None if origin is None else origin.data_root
-    return [place for place in (_variable(DATA_ROOT), data_root, dataset.root) if place]
+    return [root for root in (_variable(DATA_ROOT), data_root, dataset.root) if root]
 
 
 def _variable(name: str) -> str | None:
-    """A folder that the machine's environment names; None: none."""
+    """The folder that the machine's environment names, if it names one."""
     given = os.environ.get(name)
     return str(Path(given).expanduser().absolute()) if given else None
 
 
-def _found_root(paths: Sequence[str], places: Sequence[str], sizes: NDArray[np.int64] | None) -> Path:
-    """The first place below which the images lie; else the first that has some of their names, else the first
-    of all: the one to complain of."""
-    given = [Path(place) for place in places]
-    own = (place for place in given if has_images(place, paths, sizes))
-    named = (place for place in given if has_images(place, paths))
-    return next(own, None) or next(named, given[0])
+def _found_root(paths: Sequence[str], candidates: Sequence[str], sizes: NDArray[np.int64] | None) -> Path:
+    """The first folder below which the images lie; else, to complain of, the first that has some of
+    their names or the first of all."""
+    roots = [Path(root) for root in candidates]
+    own = (root for root in roots if has_images(root, paths, sizes))
+    named = (root for root in roots if has_images(root, paths))
+    return next(own, None) or next(named, roots[0])
 
 
 def _drawn_root(dataset: Dataset, cache: Path) -> Path:

@@ -14,22 +14,22 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
 from orchestrator.data.label_fixes import FixReport, apply_fixes
 from orchestrator.data.manifest import Manifest, joined_folds, load_manifest
+from orchestrator.data.targets import given_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.fixes_table import fixes_table
 from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
-from orchestrator.space.condition import shown
 
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """manifest: no row has role test; header: where the rows came from, for the study's header."""
+    """The rows of a new study."""
 
-    manifest: Manifest
-    header: dict[str, Any]
+    manifest: Manifest  # no row has role test
+    header: dict[str, Any]  # where the rows came from, for the study's header
     fixes: FixReport | None = None
 
 
@@ -43,19 +43,19 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         say(f"data: {DEMO}")
     else:
         source = Path(options.data)
-    whole = load_manifest(source, group_column=space.group, data_root=options.data_root)
-    for note in whole.notes:
+    full_manifest = load_manifest(source, group_column=space.group, data_root=options.data_root)
+    for note in full_manifest.notes:
         say(f"note: {note}")
     fixes = None
     if options.label_fixes is not None:
-        whole, fixes = apply_fixes(whole, options.label_fixes, space.fold_column)
+        full_manifest, fixes = apply_fixes(full_manifest, options.label_fixes, space.fold_column)
         say(f"{fixes}\n{fixes_table(fixes.fixes)}")
-    kept = whole.frame[whole.frame["role"] != "test"].reset_index(drop=True)
+    kept = full_manifest.frame[full_manifest.frame["role"] != "test"].reset_index(drop=True)
     if kept.empty:
         raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
-    manifest, extras = replace(whole, frame=kept), []
-    for place in options.extra:
-        manifest, record = _joined(manifest, whole, place, space, say)
+    manifest, extras = replace(full_manifest, frame=kept), []
+    for other in options.extra:
+        manifest, record = _joined(manifest, full_manifest, other, space, say)
         extras.append(record)
     header: dict[str, Any] = {
         "manifest": {
@@ -72,16 +72,16 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
 
 
 def _joined(
-    manifest: Manifest, whole: Manifest, source: Path, space: SearchSpace, say: Announce
+    manifest: Manifest, full_manifest: Manifest, source: Path, space: SearchSpace, say: Announce
 ) -> tuple[Manifest, dict[str, Any]]:
-    """whole: with the rows that have role test, which must not be trained on either."""
-    extra = load_extra(source, space.group, whole)
+    """full_manifest: with the rows that have role test, which must not be trained on either."""
+    extra = load_extra(source, space.group, full_manifest)
     for note in extra.notes:
         say(f"note: {note}")
     _refuse_unlabelled(extra, source, space)
-    refuse_shared_groups(whole, extra)
+    refuse_shared_groups(full_manifest, extra)
     with progress_bar("looking for copies") as progress:
-        refuse_copies(whole, extra, progress)
+        refuse_copies(full_manifest, extra, progress)
     say(f"extra: {len(extra)} rows of {extra.name} join {_joined_parts(extra)} and no validation part")
     record = {
         "source": str(source),
@@ -109,7 +109,7 @@ def _joined_parts(extra: Manifest) -> str:
 
 
 def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
-    """How many images of how many people, how many of each class; an image in several folds counts once."""
+    """How many images of how many groups, how many of each class; an image in several folds counts once."""
     own = (manifest.frame["role"] == "train").to_numpy()
     scored = own if dataset.within is None else own & dataset.within
     counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
@@ -117,7 +117,7 @@ def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
     groups = manifest.frame["group"][own].nunique()
     others = manifest.frame["path"][~own].nunique()
     extra = f"; {others} images with role extra, never validated" if others else ""
-    given = "" if space.given is None else f" given {shown(space.given)}"
+    given = "" if space.given is None else f" given {given_text(space.given)}"
     return f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}"
 
 

@@ -72,7 +72,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:
-    """A model labels what it trained on with the label it was told, a validated row's among them."""
+    """A model labels what it trained on with the label it was given, a validated row's among them."""
     same = known.rows(manifest)
     if same.any():
         first = shortened(manifest.frame["path"][same].tolist())

@@ -32,11 +32,11 @@ GROUP_PREFIX = "pseudo:"
 
 def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
     """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
-    parts = tuple(
+    components = tuple(
         replace(part, members=tuple(_of_fold(member, fold, ensemble.path) for member in part.members))
-        for part in ensemble.parts
+        for part in ensemble.components
     )
-    return replace(ensemble, parts=parts)
+    return replace(ensemble, components=components)
 
 
 def _of_fold(member: Member, fold: int, folder: Path) -> Member:
@@ -74,10 +74,10 @@ def label_manifest(
 ) -> Manifest:
     """A row for each image and fold whose models give it a class with at least `threshold`, role extra.
 
-    Columns joins_fold, joins_plan, confidence and the target's are new; the image's others stay. Raises
+    Columns only_fold, fold_plan_digest, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.parts])
+    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)
@@ -85,11 +85,11 @@ def label_manifest(
     tables, best = [], 0.0
     for fold in range(k):
 
-        def told(done: int, total: int, fold: int = fold) -> None:
+        def report(done: int, total: int, fold: int = fold) -> None:
             if progress is not None:
                 progress(fold * total + done, k * total)
 
-        probabilities = fold_ensemble(ensemble, fold).predict(paths, told, tta, columns=columns)
+        probabilities = fold_ensemble(ensemble, fold).predict(paths, report, tta, columns=columns)
         best = max(best, float(probabilities.max(initial=0.0)))
         kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
         tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))

@@ -7,16 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import FoldPlanError
-from orchestrator.data.targets import Given
+from orchestrator.data.targets import given_text
 from orchestrator.space.search_space import SearchSpace
 
 
-def shown(given: Given) -> str:
-    return f"{given[0].name}={given[1]}"
-
-
 def condition_mask(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_] | None:
-    """(n,): the manifest's rows where the space's `given` holds; None: it has none. Raises ManifestError."""
+    """(n,): the manifest's rows where `space.given` holds, None without one. Raises ManifestError."""
     if space.given is None:
         return None
     target, name = space.given
@@ -31,6 +27,6 @@ def check_condition(space: SearchSpace, within: NDArray[np.bool_] | None, folds:
     empty = [int(fold) for fold in np.unique(folds[folds >= 0]) if not (within & (folds == fold)).any()]
     if empty:
         raise FoldPlanError(
-            f"given {shown(space.given)}: no row of fold {empty[0]} has it, so it could not be scored; "
+            f"given {given_text(space.given)}: no row of fold {empty[0]} has it, so it could not be scored; "
             f"use fewer folds, or name {space.given[0].name} in stratify"
         )

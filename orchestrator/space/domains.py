@@ -162,8 +162,8 @@ def _steps(low: float, high: float, step: float) -> int:
 
 def _on_step(low: float, high: float, step: float, index: int) -> Any:
     value = low + index * step
-    whole = all(isinstance(x, int) for x in (low, high, step))
-    return int(value) if whole else round(float(value), 12)
+    are_ints = all(isinstance(x, int) for x in (low, high, step))
+    return int(value) if are_ints else round(float(value), 12)
 
 
 def _sample_quniform(values: tuple[Any, ...], rng: np.random.Generator) -> Any:

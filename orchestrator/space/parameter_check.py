@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import suggestion
 from orchestrator.core.trainable import Parameter
 from orchestrator.space.domains import Domain
 
@@ -22,9 +22,8 @@ def check_domains(domains: Mapping[str, Domain], accepted: Mapping[str, Paramete
 
 
 def _unknown_parameter(name: str, accepted: Mapping[str, Parameter], trainable: str) -> str:
-    close = difflib.get_close_matches(name, accepted, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it accepts: {', '.join(sorted(accepted))}"
-    return f"parameter {name!r} is not known to {trainable}; {hint}"
+    hint = suggestion(name, accepted) or f"; it accepts: {', '.join(sorted(accepted))}"
+    return f"parameter {name!r} is not known to {trainable}{hint}"
 
 
 _TYPES: dict[str, tuple[type, ...]] = {

@@ -46,7 +46,7 @@ LadderRung = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Scale:
-    """The numbers a smaller size replaces; None keeps the space's own. params override the space's."""
+    """What a smaller size replaces; None keeps the space's own. params override the space's."""
 
     trials: int | None = None
     max_t: int | None = None
@@ -60,36 +60,30 @@ class Scale:
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """See the module's docstring. `ladder`: rungs (folds, epochs, quota); None: the default one.
-
-    group, fold_column: columns of the manifest (None: the importer's own group, folds made here);
-    stratify: the targets whose joint classes folds are balanced over (default: the target alone);
-    joint: how the targets of several studies make one label;
-    given: a class of another target, `(GENDER, "female")`: the study trains and is scored on its rows alone,
-    for an ensemble that multiplies P(gender) P(age | gender). Raises SearchSpaceError.
-    """
+    """See the module's docstring. Raises SearchSpaceError for what cannot be searched."""
 
     trainable: str  # "module:Class"; the class itself may be given and is stored as that
-    target: Target
-    params: Mapping[str, Any]
-    metric: str = "macro_f1"
-    mode: str = "max"
+    target: Target  # what is predicted
+    params: Mapping[str, Any]  # name -> a value, or a domain of values
+    metric: str = "macro_f1"  # a key of core.metrics.METRICS
+    mode: str = ""  # "max" or "min"; "": as the metric has it
     folds: int = 5
     trials: int = 64
     max_t: int = 18
     grace_period: int = 1
     reduction_factor: int = 3
     finalists: int = 3
-    ladder: Sequence[LadderRung] | None = None
-    group: str | None = None
-    stratify: Sequence[Target] = ()
-    fold_column: str | None = None
-    joint: Joint | None = None
-    given: Given | None = None
+    ladder: Sequence[LadderRung] | None = None  # None makes the default one
+    group: str | None = None  # a column of the manifest; None leaves it to the importer
+    stratify: Sequence[Target] = ()  # targets that folds are balanced over; by default the target
+    fold_column: str | None = None  # a column of the manifest that says the fold; None makes folds here
+    joint: Joint | None = None  # how the targets of several studies make one label
+    given: Given | None = None  # (GENDER, "female"): learn from and score its rows alone, for P(age | gender)
     scales: Mapping[str, Scale] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trainable", dotted_name(self.trainable))
+        _check_targets(self)
         object.__setattr__(self, "params", {name: as_domain(value) for name, value in self.params.items()})
         object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
         if self.ladder is not None:
@@ -98,7 +92,7 @@ class SearchSpace:
             object.__setattr__(self, "given", _checked_given(self))
         _check_numbers(self)
         _check_conditions(self.params)
-        check_metric(self.metric, self.mode)
+        object.__setattr__(self, "mode", check_metric(self.metric, self.mode))
         unknown = sorted(set(self.scales) - set(SCALES[1:]))
         if unknown:
             raise SearchSpaceError(f"scale {unknown[0]!r} is not known; a space may declare small and smoke")
@@ -159,6 +153,29 @@ class SearchSpace:
         parsed["joint"] = None if record["joint"] is None else target_from_json(record["joint"])
         parsed["given"] = given_from_json(record.get("given"))  # journals of before it have none
         return cls(**parsed)
+
+
+def _check_targets(space: SearchSpace) -> None:
+    _check_target("target", space.target)
+    if isinstance(space.stratify, str | Binned | Categorical | Joint):
+        raise SearchSpaceError(
+            f"stratify={space.stratify!r} must be a list of targets, such as [age_bins([30, 60])]"
+        )
+    for item in space.stratify:
+        _check_target("stratify", item)
+    if space.joint is not None and not isinstance(space.joint, Joint):
+        raise SearchSpaceError(
+            f"joint={space.joint!r} is no joint target; write joint(...) with the targets of all its studies"
+        )
+
+
+def _check_target(name: str, value: object) -> None:
+    if isinstance(value, str):
+        raise SearchSpaceError(
+            f"{name}={value!r} is no target; write categorical({value!r}, [...]) with its classes"
+        )
+    if not isinstance(value, Binned | Categorical | Joint):
+        raise SearchSpaceError(f"{name}={value!r} is no target; give one, such as categorical(...)")
 
 
 def _checked_given(space: SearchSpace) -> Given:

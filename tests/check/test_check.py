@@ -80,7 +80,7 @@ def test_a_check_refuses_what_a_search_would_of_fixes_and_extra_rows(
     assert "label fixes: 1 rows" in said and "red 29, blue 31; 1 images with role extra" in said
     extra.write_text("path,group,tint\nnew.png,p03,red\n")
     assert run(pictured, faces, *more) == 2 and "groups are in faces too: p03" in capsys.readouterr().err
-    extra.write_text("path,group,role,tint,joins_fold,joins_plan\nnew.png,x,extra,red,1,another plan\n")
+    extra.write_text("path,group,role,tint,only_fold,fold_plan_digest\nnew.png,x,extra,red,1,another plan\n")
     assert run(pictured, faces, *more) == 2 and "have labels for one fold" in capsys.readouterr().err
 
 
@@ -125,7 +125,7 @@ def test_the_same_seed_draws_the_same_sheet(pictured: Path, faces: Path, tmp_pat
     "more, says",
     [
         (("--set", "lr=-1"), "lr=-1"),
-        (("--set", "augmnt=light"), "did you mean 'augment'?"),
+        (("--set", "augmnt=light"), "did you mean augment?"),
         (("--set", "augment=flip(3)", "--augmentations", "SHEET"), "p=3 must be"),
         (("--set", "preprocess=box()", "--augmentations", "SHEET"), "needs the column box_left"),
         (("--scale", "small"), "declares only full, smoke"),

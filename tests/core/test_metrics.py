@@ -38,3 +38,32 @@ def test_the_score_takes_the_most_probable_class() -> None:
 def test_an_unknown_metric_or_mode_is_refused_by_name(metric: str, mode: str) -> None:
     with pytest.raises(SearchSpaceError, match=r"'f1'|'best'"):
         metrics.check_metric(metric, mode)
+
+
+def test_a_misspelt_metric_gets_a_suggestion() -> None:
+    with pytest.raises(SearchSpaceError, match=r"use one of accuracy, macro_f1; did you mean macro_f1\?"):
+        metrics.check_metric("makro_f1", None)
+
+
+def test_the_mode_is_the_metrics_own_and_a_contradiction_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    error_rate = metrics.Metric(
+        lambda counts: 1 - metrics.accuracy_of_counts(counts), "min", "share of errors"
+    )
+    monkeypatch.setitem(metrics.METRICS, "error_rate", error_rate)
+    assert metrics.check_metric("accuracy", None) == metrics.check_metric("accuracy", "max") == "max"
+    assert metrics.check_metric("error_rate", None) == metrics.check_metric("error_rate", "min") == "min"
+    with pytest.raises(SearchSpaceError, match=r"metric='accuracy', mode='min': .*larger .* leave mode out"):
+        metrics.check_metric("accuracy", "min")
+    with pytest.raises(
+        SearchSpaceError, match=r"metric='error_rate', mode='max': .*smaller .* leave mode out"
+    ):
+        metrics.check_metric("error_rate", "max")
+
+
+@pytest.mark.parametrize("metric", sorted(metrics.METRICS))
+def test_every_metric_has_its_form_over_counts(metric: str) -> None:
+    counts = np.random.default_rng(0).integers(0, 3, (5, 2, 4, 4))
+    counts[1, 0] = 0
+    of_counts = metrics.METRICS[metric].of_counts
+    alone = [[float(of_counts(one)) for one in row] for row in counts]
+    assert np.array_equal(of_counts(counts), alone) and alone[1][0] == 0.0

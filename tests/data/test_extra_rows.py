@@ -55,7 +55,7 @@ def extra_rows(tmp_path: Path) -> Manifest:
 
 def labelled(rows: Manifest, k: int, digest: str) -> Manifest:
     """Each row once for each fold, as labels of fold models are."""
-    tables = [rows.frame.assign(role="extra", joins_fold=fold, joins_plan=digest) for fold in range(k)]
+    tables = [rows.frame.assign(role="extra", only_fold=fold, fold_plan_digest=digest) for fold in range(k)]
     return Manifest(pd.concat(tables, ignore_index=True), rows.root, "pseudo")
 
 
@@ -141,7 +141,7 @@ def test_a_source_that_tells_nobody_apart_is_taken_with_a_note(tmp_path: Path) -
     extra = load_extra(path, None, Manifest(frame, tmp_path, "judged"))
     assert extra.frame["group"].tolist() == ["a.png", "b.png"]
     assert extra.notes == (
-        f"{path} names no group: its images are taken for photos of other people than those of judged; give "
+        f"{path} names no group: its images are taken for other groups than those of judged; give "
         "it a column id or group if they may be the same",
     )
 
@@ -150,7 +150,9 @@ def test_labels_of_models_keep_the_groups_they_were_written_with(tmp_path: Path)
     frame = pd.DataFrame({"path": ["1.png"], "group": ["1"], "role": "train", "id": ["1"]})
     (tmp_path / "a.png").write_bytes(b"a")
     bound = pd.DataFrame({"path": ["a.png"], "group": ["pseudo:1"], "role": "extra", "id": ["1"]})
-    Manifest(bound.assign(joins_fold=0, joins_plan="x"), tmp_path, "pseudo").write(tmp_path / "p.parquet")
+    Manifest(bound.assign(only_fold=0, fold_plan_digest="x"), tmp_path, "pseudo").write(
+        tmp_path / "p.parquet"
+    )
     extra = load_extra(tmp_path / "p.parquet", "id", Manifest(frame, tmp_path, "judged"))
     assert extra.frame["group"].tolist() == ["pseudo:1"]
 
@@ -229,7 +231,7 @@ def test_labels_for_other_folds_are_refused(main_rows: Manifest, extra_rows: Man
         with pytest.raises(FoldPlanError, match=r"9 rows .*not of this study's.*\n.*pseudo_labels") as caught:
             refuse_other_folds(rows, plan)
         assert str(caught.value).count("\n") == 1
-    unsigned = Manifest(both.frame.drop(columns="joins_plan"), both.root, "unsigned")
+    unsigned = Manifest(both.frame.drop(columns="fold_plan_digest"), both.root, "unsigned")
     with pytest.raises(FoldPlanError, match="9 rows"):
         refuse_other_folds(unsigned, build_fold_plan(unsigned, 3, 0, (TINT,)))
     beyond = add_extra(main_rows, labelled(extra_rows, 4, digest))

@@ -169,13 +169,13 @@ def test_a_class_with_fewer_people_than_folds_is_refused_with_the_way_out() -> N
     with pytest.raises(FoldPlanError) as caught:
         build_fold_plan(manifest(old=4), 5, 0, ALL)
     message = str(caught.value)
-    assert "'>=60'" in message and "'age'" in message and "4 people" in message and "5 folds" in message
+    assert "'>=60'" in message and "'age'" in message and "4 groups" in message and "5 folds" in message
     assert "fewer folds" in message and "merge" in message
     assert build_fold_plan(manifest(old=4), 4, 0, ALL).k == 4
 
 
 def test_a_class_that_nobody_has_is_refused() -> None:
-    with pytest.raises(FoldPlanError, match=r"'>=60'.* 0 people"):
+    with pytest.raises(FoldPlanError, match=r"'>=60'.* 0 groups"):
         build_fold_plan(manifest(old=0), 2, 0, ALL)
 
 
@@ -186,7 +186,7 @@ def test_fewer_than_two_folds_are_refused(k: int) -> None:
 
 
 def test_more_folds_than_people_are_refused() -> None:
-    with pytest.raises(FoldPlanError, match="3 people cannot fill 4 folds"):
+    with pytest.raises(FoldPlanError, match="3 groups cannot fill 4 folds"):
         build_fold_plan(manifest(people=3), 4, 0, ())
 
 

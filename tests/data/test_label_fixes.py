@@ -55,13 +55,13 @@ def test_fixes_change_the_cells_they_name_and_no_other(tmp_path: Path) -> None:
     assert fixed.frame[["path", "group", "role", "code"]].equals(ROWS[["path", "group", "role", "code"]])
     assert before.frame.equals(ROWS), "the manifest that was given is untouched"
     assert fixed.fingerprint != before.fingerprint
-    assert (report.rows, report.people, report.columns) == (2, 2, {"age": 1, "gender": 1, "size": 1})
+    assert (report.rows, report.groups, report.columns) == (2, 2, {"age": 1, "gender": 1, "size": 1})
 
 
 def test_a_group_fixes_all_its_rows(tmp_path: Path) -> None:
     fixed, report = apply_fixes(manifest(), file(tmp_path, "group:a,gender,male,female,every photo\n"))
     assert fixed.frame["gender"].tolist()[:2] == ["female", "female"]
-    assert (report.rows, report.people) == (2, 1)
+    assert (report.rows, report.groups) == (2, 1)
 
 
 def test_numbers_match_as_numbers_and_texts_as_texts(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_swapped_photos_of_the_competition_are_swapped_back(competition: Path, t
     fixed, report = apply_fixes(rows, file(tmp_path, lines))
     mask = dict(zip(fixed.frame["path"], fixed.frame["mask"], strict=True))
     assert (mask[normal], mask[wrong]) == ("wrong", "none")
-    assert report.columns == {"mask": 2, "age": 7} and (report.rows, report.people) == (9, 2)
+    assert report.columns == {"mask": 2, "age": 7} and (report.rows, report.groups) == (9, 2)
 
 
 def test_the_report_is_a_line_and_a_table_of_at_most_ten(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_the_report_is_a_line_and_a_table_of_at_most_ten(tmp_path: Path) -> None
     lines = "".join(f"{n}.png,age,30,[red]{n},because\n" for n in range(20))
     _, report = apply_fixes(Manifest(frame, Path("/nowhere"), "m"), file(tmp_path, lines))
     first, *table = [str(report), *fixes_table(report.fixes).splitlines()]
-    assert first == "label fixes: 20 rows in 10 people; age 20"
+    assert first == "label fixes: 20 rows in 10 groups; age 20"
     assert len(table) == 10 and table[-1] == "and 12 more"
     assert table[1].split() == ["0.png", "age", "30", "[red]0", "because"]
 
@@ -125,7 +125,7 @@ def test_the_report_is_a_line_and_a_table_of_at_most_ten(tmp_path: Path) -> None
         ("a/1.png,path,a/1.png,b.png,x\n", "column 'path' says what a row is"),
         ("a/1.png,group,a,b,x\n", "column 'group' says what a row is"),
         ("c/1.png,role,test,train,x\n", "column 'role' says what a row is"),
-        ("a/1.png,joins_fold,,1,x\n", "column 'joins_fold' says what a row is"),
+        ("a/1.png,only_fold,,1,x\n", "column 'only_fold' says what a row is"),
         ("", "has a header and no fix"),
     ],
 )
@@ -186,7 +186,7 @@ def test_a_study_keeps_the_fixed_rows_and_the_fixes_and_resumes_without_the_file
     runs = ["--runs", str(tmp_path / "runs"), "--inline"]
     more = ["--space", str(space_file), "--data", str(faces), "--study", "a", "--smoke"]
     assert main([*more, *runs, "--label-fixes", str(fixes)]) == 0
-    assert "label fixes: 4 rows in 2 people; tint 4" in capsys.readouterr().out
+    assert "label fixes: 4 rows in 2 groups; tint 4" in capsys.readouterr().out
     folder, text = tmp_path / "runs" / "a", fixes.read_bytes()
     frame = Study.read(folder).manifest().frame
     assert frame.set_index("path").loc[["p00-0.png", "p00-1.png", "p02-0.png"], "tint"].tolist() == [

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.core.errors import InputError, ManifestError
 from orchestrator.data.manifest import Manifest, joined_folds, load_manifest
+from orchestrator.data.table_files import write_parquet
 from orchestrator.data.targets import categorical
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -190,11 +191,39 @@ def test_folders_named_train_and_test_are_not_taken_for_classes(tmp_path: Path) 
     assert len(load_manifest(tmp_path / "train")) == 2
 
 
+OLD_NAMES = pd.DataFrame(
+    {
+        "path": ["a.png", "b.png"], "group": ["1", "2"], "role": ["train", "extra"],
+        "joins_fold": [None, 1.0], "joins_plan": pd.Series([None, "0123456789abcdef"], dtype=object),
+        "tint": ["red", "blue"],
+    }
+)  # fmt: skip
+
+
+def test_rows_of_version_0_1_for_one_fold_keep_their_fingerprint_under_the_present_names(
+    tmp_path: Path,
+) -> None:
+    made = "fd4fc39298ba847a41c062772046d3690a5f5244403cd37f01a2dbef6ece0a85"  # by that version
+    record = {"root": str(tmp_path), "name": "rows", "notes": [], "fingerprint": made}
+    write_parquet(tmp_path / "rows.parquet", OLD_NAMES, record)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"")
+    for read in (Manifest.read(tmp_path / "rows.parquet"), load_manifest(tmp_path / "rows.parquet")):
+        assert read.fingerprint == made
+        assert joined_folds(read.frame).tolist() == [-1, 1]
+        assert [*read.frame.columns] == ["path", "group", "role", "only_fold", "fold_plan_digest", "tint"]
+
+
+def test_a_csv_of_version_0_1_with_rows_for_one_fold_is_read(tmp_path: Path) -> None:
+    source = table(tmp_path, "path,group,role,joins_fold\na.png,1,extra,0\n")
+    assert joined_folds(load_manifest(source).frame).tolist() == [0]
+
+
 def test_an_image_may_join_several_folds_with_a_row_for_each(tmp_path: Path) -> None:
-    text = "path,group,role,joins_fold\na.png,1,extra,0\na.png,1,extra,2\nb.png,2,train,\n"
+    text = "path,group,role,only_fold\na.png,1,extra,0\na.png,1,extra,2\nb.png,2,train,\n"
     manifest = load_manifest(table(tmp_path, text))
     assert joined_folds(manifest.frame).tolist() == [0, 2, -1]
-    assert joined_folds(manifest.frame.drop(columns="joins_fold")).tolist() == [-1, -1, -1]
+    assert joined_folds(manifest.frame.drop(columns="only_fold")).tolist() == [-1, -1, -1]
 
 
 # ---- refusals -------------------------------------------------------------------------------------
@@ -212,15 +241,15 @@ def test_an_image_may_join_several_folds_with_a_row_for_each(tmp_path: Path) -> 
         ("path,group\na.png,1\nb.png,\n", "group column 'group' is empty for b.png"),
         ("path,role\na.png,train\nb.png,valid\n", "'valid' for b.png; a role is one of train, extra, test"),
         ("path,role\na.png,train\nb.png,\n", "empty for b.png"),
-        ("path,role,joins_fold\na.png,extra,0\na.png,extra,0\n", "1 rows repeat a path: a.png"),
-        ("path,role,joins_fold\na.png,extra,0\na.png,extra,\n", "1 rows repeat a path: a.png"),
+        ("path,role,only_fold\na.png,extra,0\na.png,extra,0\n", "1 rows repeat a path: a.png"),
+        ("path,role,only_fold\na.png,extra,0\na.png,extra,\n", "1 rows repeat a path: a.png"),
         (
-            "path,role,joins_fold\na.png,train,0\n",
-            "'joins_fold' is 0 for a.png, which has role train; it takes the number of a fold",
+            "path,role,only_fold\na.png,train,0\n",
+            "'only_fold' is 0 for a.png, which has role train; it takes the number of a fold",
         ),
-        ("path,role,joins_fold\na.png,extra,0.5\n", "'joins_fold' is 0.5 for a.png"),
-        ("path,role,joins_fold\na.png,extra,-1\n", "'joins_fold' is -1 for a.png"),
-        ("path,role,joins_fold\na.png,extra,all\n", "'joins_fold' is 'all' for a.png"),
+        ("path,role,only_fold\na.png,extra,0.5\n", "'only_fold' is 0.5 for a.png"),
+        ("path,role,only_fold\na.png,extra,-1\n", "'only_fold' is -1 for a.png"),
+        ("path,role,only_fold\na.png,extra,all\n", "'only_fold' is 'all' for a.png"),
         (
             "path,group,role\na.png,7,train\nb.png,7,test\n",
             "group '7' has rows with the roles test and train",

@@ -19,13 +19,14 @@ from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target, age_bins, categorical, joint
 from orchestrator.ensemble import Ensemble
-from orchestrator.ensemble import scoring as ensemble_scores
 from orchestrator.ensemble.__main__ import main
 from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, unanswered_condition
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.scoring import score_parts
-from orchestrator.evaluation.bbc_cv import Candidates, bbc_cv
+from orchestrator.evaluation import bbc_cv as bbc_cv_module
+from orchestrator.evaluation.bbc_cv import bbc_cv
 from orchestrator.evaluation.estimate import Estimate, fold_scores
+from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import check_condition, condition_mask
@@ -261,7 +262,7 @@ def test_the_command_multiplies_each_row_by_its_conditional_studies(runs: Path, 
     ensemble = Ensemble.load(folder)
     found = ensemble.predict(paths)
     assert ensemble.classes == BOTH.classes
-    assert [part.given for part in ensemble.parts] == [None, (TINT, "red"), (TINT, "blue")]
+    assert [part.given for part in ensemble.components] == [None, (TINT, "red"), (TINT, "blue")]
     assert np.allclose(found, by_hand, atol=1e-5)
     swapped = np.array([[*(t[0] * b), *(t[1] * r)] for t, r, b in zip(tint, red, blue, strict=True)])
     unconditional = BOTH.combine([tint, by_fold_models(runs / "shade", paths, 3)])
@@ -304,7 +305,7 @@ def test_a_studys_trials_are_chosen_on_its_own_rows(runs: Path, monkeypatch: pyt
         seen.extend(parts)
         return bbc_cv(parts, *more, **named)
 
-    monkeypatch.setattr(ensemble_scores, "bbc_cv", watched)
+    monkeypatch.setattr(bbc_cv_module, "bbc_cv", watched)
     parts = gather([runs / "tint", runs / "shade-red", runs / "shade-blue"], None)
     score_parts(parts, "soft", np.random.default_rng(0), repeats=20)
     tint, red, blue = seen

@@ -13,7 +13,7 @@ from orchestrator.data.extra_rows import add_extra, load_extra
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.ensemble.__main__ import main
 from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.trained_on import TrainedOn, places, trained_rows
+from orchestrator.ensemble.trained_on import TrainedOn, location_digests, trained_rows
 from orchestrator.pseudo_labels import __main__ as pseudo_labels
 from orchestrator.space import SearchSpace
 from tests.support.ensemble_studies import SHADE, TINT, Plan, draw, make_eval, make_faces, make_study
@@ -60,7 +60,9 @@ def table(folder: Path, paths: list[Path]) -> Path:
 
 def test_the_folder_lists_its_rows_and_those_of_other_sources(made: Path, data: Path, more: Path) -> None:
     listed = pd.read_parquet(made / "trained_on.parquet")
-    assert set(listed["place"]) == {*places(load_manifest(data)), *places(load_manifest(more))}
+    assert set(listed["place"]) == {
+        *location_digests(load_manifest(data)), *location_digests(load_manifest(more)),
+    }  # fmt: skip
     assert len(listed) == 74 and listed["place"].str.fullmatch("[0-9a-f]{16}").all()
 
 
@@ -113,7 +115,7 @@ def test_only_rows_whose_label_was_told_are_listed(tmp_path: Path) -> None:
             "role": ["train", "train", "test", "extra", "extra"],
             "tint": ["red", "blue", "red", "red", "red"],
             "shade": "dark",
-            "joins_fold": [np.nan, np.nan, np.nan, 0, 1],
+            "only_fold": [np.nan, np.nan, np.nan, 0, 1],
         }
     )
     rows, space = Manifest(frame, tmp_path, "rows"), SearchSpace("a:B", SHADE, {"lr": 0.5})

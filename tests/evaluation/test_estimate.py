@@ -8,10 +8,11 @@ from sklearn.metrics import f1_score
 
 from orchestrator.core import metrics
 from orchestrator.core.errors import EnsembleError
-from orchestrator.evaluation.bbc_cv import Candidates, bbc_cv
+from orchestrator.evaluation.bbc_cv import bbc_cv
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate, fold_scores
-from orchestrator.evaluation.resampled_scores import OF_COUNTS, ResampledScores
+from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
 
 
@@ -38,10 +39,6 @@ def test_scores_over_counts_equal_scores_over_the_resampled_rows(metric: str) ->
         rows = np.repeat(np.arange(len(labels)), drawn[groups].astype(int))
         slow = metrics.score(metric, labels[rows], probabilities[rows])
         assert fast[repeat] == pytest.approx(slow, abs=1e-12)
-
-
-def test_every_metric_has_its_form_over_counts() -> None:
-    assert OF_COUNTS.keys() == metrics.METRICS.keys()
 
 
 def test_a_class_that_a_resample_misses_neither_helps_nor_hurts_as_in_scikit_learn() -> None:

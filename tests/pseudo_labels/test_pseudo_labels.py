@@ -70,7 +70,7 @@ def labels_of(folder: Path, source: Path, threshold: float = 0.01) -> pd.DataFra
 def expected(folder: Path, paths: list[str], fold: int) -> np.ndarray:
     """The mean over members of the probabilities of their models of one fold, (n, C)."""
     ensemble = Ensemble.load(folder)
-    (part,) = ensemble.parts
+    (part,) = ensemble.components
     found = []
     for member in part.members:
         (model,) = [model for model in member.models if model.fold == fold]
@@ -87,7 +87,7 @@ def test_each_folds_labels_are_the_mean_vote_of_its_own_models(whole: Path, unla
     assert len(frame) == 21 and set(frame["role"]) == {"extra"}
     for fold in range(3):
         probabilities = expected(whole, paths, fold)
-        mine = frame[frame["joins_fold"] == fold]
+        mine = frame[frame["only_fold"] == fold]
         assert mine["path"].tolist() == rows.frame["path"].tolist()
         assert BOTH.encode(mine).tolist() == probabilities.argmax(axis=1).tolist()
         assert mine["confidence"].to_numpy() == pytest.approx(probabilities.max(axis=1), abs=1e-6)
@@ -104,13 +104,13 @@ def test_studies_of_the_parts_of_a_joint_label_label_together(
     frame = label_manifest(ensemble, rows, 0.01).frame
     for fold in range(3):
         parts = []
-        for part in ensemble.parts:
+        for part in ensemble.components:
             (model,) = [model for model in part.members[0].models if model.fold == fold]
             weights = (ensemble.path / model.weights).read_bytes()
             predictor = load_trainable(part.trainable).load_predictor(weights, {}, len(part.target.classes))
             parts.append(predictor.predict(paths))
         product = BOTH.combine(parts)
-        mine = frame[frame["joins_fold"] == fold]
+        mine = frame[frame["only_fold"] == fold]
         assert BOTH.encode(mine).tolist() == product.argmax(axis=1).tolist()
         assert mine["confidence"].to_numpy() == pytest.approx(product.max(axis=1), abs=1e-6)
 
@@ -121,9 +121,7 @@ def test_only_labels_at_the_threshold_stay_for_each_fold_on_its_own(whole: Path,
     some = labels_of(whole, unlabelled, threshold)
     kept = every[every["confidence"] >= threshold]
     assert 0 < len(some) < len(every)
-    assert (
-        some[["path", "joins_fold"]].to_numpy().tolist() == kept[["path", "joins_fold"]].to_numpy().tolist()
-    )
+    assert some[["path", "only_fold"]].to_numpy().tolist() == kept[["path", "only_fold"]].to_numpy().tolist()
     with pytest.raises(
         EnsembleError, match=r"--threshold 1: no label of 7 images is that certain \(the best"
     ):
@@ -134,7 +132,7 @@ def test_the_rows_keep_their_columns_and_have_groups_of_their_own(whole: Path, u
     frame = labels_of(whole, unlabelled)
     assert frame["group"].tolist() == [f"pseudo:{name}" for name in frame["ImageID"]]
     table = pd.read_parquet(whole / "oof.parquet")
-    assert set(frame["joins_plan"]) == {train_digest(table["path"], table["fold"].to_numpy())}
+    assert set(frame["fold_plan_digest"]) == {train_digest(table["path"], table["fold"].to_numpy())}
 
 
 def test_an_ensemble_that_lacks_a_folds_model_cannot_label(whole: Path) -> None:
@@ -160,9 +158,9 @@ def test_the_folds_are_those_of_all_train_rows_and_in_an_older_folder_of_its_out
     record = json.loads((older / "ensemble.json").read_text())
     written = record.pop("train_digest")
     (older / "ensemble.json").write_text(json.dumps(record))
-    assert set(labels_of(older, unlabelled)["joins_plan"]) == {written}
+    assert set(labels_of(older, unlabelled)["fold_plan_digest"]) == {written}
     (older / "ensemble.json").write_text(json.dumps({**record, "train_digest": "0123456789abcdef"}))
-    assert set(labels_of(older, unlabelled)["joins_plan"]) == {"0123456789abcdef"}
+    assert set(labels_of(older, unlabelled)["fold_plan_digest"]) == {"0123456789abcdef"}
 
 
 @pytest.mark.parametrize(
@@ -237,11 +235,11 @@ def test_a_poisoned_fold_changes_the_labels_of_every_fold_but_its_own(
         assert study_of(table_with_folds(tmp_path / name / "data", poisoned), runs, "--study", "a") == 0
         found.append(labels_of(combined(tmp_path / name, [runs / "a"]), unlabelled))
     clean, poisoned_labels = found
-    columns = ["path", "joins_fold", "tint", "confidence"]
+    columns = ["path", "only_fold", "tint", "confidence"]
     for each in range(3):
-        one, other = (frame[frame["joins_fold"] == each][columns].to_numpy() for frame in found)
+        one, other = (frame[frame["only_fold"] == each][columns].to_numpy() for frame in found)
         assert (one.tolist() == other.tolist()) == (each == fold), f"labels that join fold {each}"
-    assert set(clean["joins_plan"]) == set(poisoned_labels["joins_plan"])
+    assert set(clean["fold_plan_digest"]) == set(poisoned_labels["fold_plan_digest"])
 
 
 # ---- the commands -----------------------------------------------------------------------------------
@@ -268,7 +266,7 @@ def test_labels_join_a_study_with_the_same_folds_and_no_other(
     for fold in range(3):
         joined = frame.iloc[dataset.training_rows(fold)]
         assert (joined["role"] == "extra").sum() == 7
-        assert set(joined["joins_fold"].dropna()) == {fold}
+        assert set(joined["only_fold"].dropna()) == {fold}
     assert study.complete_trials()
     out_again = study_of(data, runs, "--study", "c", "--extra", str(out), "--extra", str(out))
     assert out_again == 2 and "repeat a path" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.events import EpochEnded, Event, LegStarted, Proposed, Resumed, from_json, to_json
+from orchestrator.core.metrics import METRICS
 from orchestrator.execution import worker
 from orchestrator.sampling import RandomSampler, Sampler, make_sampler
 from orchestrator.sampling.tpe import STARTUP
@@ -137,8 +139,10 @@ def test_a_space_without_choice_is_still_proposed() -> None:
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
-def test_proposals_go_where_the_scores_are_good(mode: str) -> None:
-    space = make_space(params={"lr": uniform(0.0, 1.0), "loss": choice(["a", "b"])}, mode=mode)
+def test_proposals_go_where_the_scores_are_good(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "own", replace(METRICS["accuracy"], mode=mode))
+    params = {"lr": uniform(0.0, 1.0), "loss": choice(["a", "b"])}
+    space = make_space(params=params, metric="own", mode=mode)
     sign = 1 if mode == "max" else -1
 
     def score(config: dict[str, Any]) -> float:

@@ -82,6 +82,13 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
         ({"trials": 0}, "trials=0"),
         ({"trainable": "nonsense"}, "module:Class"),
         ({"metric": "f2"}, "f2"),
+        ({"metric": "accuracy", "mode": "min"}, "metric='accuracy', mode='min': .* leave mode out"),
+        ({"target": "ethnicity"}, r"target='ethnicity' .*write categorical\('ethnicity', \[\.\.\.\]\)"),
+        ({"target": None}, "target=None .*such as categorical"),
+        ({"stratify": "gender"}, "stratify='gender' .*targets"),
+        ({"stratify": ("gender", AGE)}, r"stratify.*'gender' .*write categorical\('gender', \[\.\.\.\]\)"),
+        ({"joint": "label"}, r"joint='label' .*joint\("),
+        ({"joint": GENDER}, r"joint=.*joint\("),
         ({"scales": {"tiny": Scale()}}, "tiny"),
         ({"given": (GENDER, "robot")}, "target 'gender' has no class 'robot'; use one of male, female"),
         ({"given": (AGE, "<30")}, "'age' is what the space itself predicts"),
@@ -99,10 +106,16 @@ def test_a_space_that_cannot_be_searched_is_refused(changes: dict[str, Any], wor
         make_space(**changes)
 
 
+def test_the_mode_follows_from_the_metric_and_is_written() -> None:
+    space = make_space(metric="accuracy")
+    assert space.mode == space.to_json()["mode"] == "max"
+    assert SearchSpace.from_json(space.to_json()).mode == space.at_scale("small").mode == "max"
+
+
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"optimiser": "sgd"}, "did you mean 'optimizer'"),
+        ({"optimiser": "sgd"}, "did you mean optimizer"),
         ({"optimizer": choice(["sgd", "rmsprop"])}, "rmsprop"),
         ({"batch_size": 6.5}, "of type int"),
         ({"lr": uniform(-1.0, 1.0)}, "lr=-1.0 must be at least 0"),

@@ -165,7 +165,7 @@ def test_a_resume_without_a_study_says_so(tmp_path: Path, capsys: pytest.Capture
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"lr":', '"lrr":', "did you mean 'lr'"),
+        ('"lr":', '"lrr":', "did you mean lr"),
         ("PixelTrainable", "Missing", "cannot be imported"),
         ("tests.pixel_trainable", "no.such.module", "cannot be imported"),
         ("loguniform(1e-3, 2.0)", "choice([])", "empty"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
@@ -14,30 +15,48 @@ from orchestrator.data.importers.contract import (
 )
 from orchestrator.data.table_files import normalise_columns
 
+LAYOUT = "a folder per class"
 
-def class_folders(folder: Path) -> Imported | None:
-    """A class per folder, its images at any depth; column label is the folder's name. None: not two classes.
 
-    Raises ManifestError for a folder of parts (train, test), which would pass for classes.
+def matches(source: Path, path_column: str) -> bool:
+    """Two classes at least, or a folder of parts (train, test), which `read` explains."""
+    del path_column
+    if not source.is_dir():
+        return False
+    classes = [label for label in folders_in(source) if _holds_image(source / label)]
+    return len(classes) > 1 or (bool(classes) and _are_parts(classes))
+
+
+def read(source: Path, path_column: str) -> Imported:
+    """A class per folder, its images at any depth; column label is the folder's name.
+
+    Raises ManifestError for a folder of parts, which would pass for classes.
     """
-    found = {label: _images_below(folder, label) for label in folders_in(folder)}
+    del path_column
+    found = {label: _images_below(source, label) for label in folders_in(source)}
     classes = {label: paths for label, paths in found.items() if paths}
-    if classes and {name.lower() for name in classes} <= SPLITS:
+    if _are_parts(classes):
         raise ManifestError(
-            f"{folder} holds the parts {', '.join(classes)}, not classes; name one of them, for example "
-            f"{folder / next(iter(classes))}, or list all in a CSV with the columns path, label and role"
+            f"{source} holds the parts {', '.join(classes)}, not classes; name one of them, for example "
+            f"{source / next(iter(classes))}, or list all in a CSV with the columns path, label and role"
         )
-    if len(classes) < 2:
-        return None
     labels = [label for label, paths in classes.items() for _ in paths]
     frame = normalise_columns(
         {"path": [path for paths in classes.values() for path in paths], "label": labels}
     )
-    return Imported(frame, folder, dataset_name(folder), listed=True)
+    return Imported(frame, source, dataset_name(source), listed=True)
 
 
-def _images_below(root: Path, place: str) -> list[str]:
-    here = [f"{place}/{name}" for name in images_in(root / place)]
+def _are_parts(classes: Iterable[str]) -> bool:
+    return {name.lower() for name in classes} <= SPLITS
+
+
+def _holds_image(folder: Path) -> bool:
+    return bool(images_in(folder)) or any(_holds_image(folder / name) for name in folders_in(folder))
+
+
+def _images_below(root: Path, folder: str) -> list[str]:
+    here = [f"{folder}/{name}" for name in images_in(root / folder)]
     return here + [
-        path for name in folders_in(root / place) for path in _images_below(root, f"{place}/{name}")
+        path for name in folders_in(root / folder) for path in _images_below(root, f"{folder}/{name}")
     ]

@@ -1,10 +1,6 @@
-"""One function per layout of images: each gives rows, a root and what groups them.
+"""The mask competition's training part: train.csv, images/<path>/{mask1..5,incorrect_mask,normal}.*
 
-train.csv + images/<path>/{mask1..5,incorrect_mask,normal}.*   the mask competition, seven photos a person
-info.csv + images/                                             its evaluation part, role test
-table.csv or .parquet with named columns                       images relative to the table's folder
-age_gender_race_timestamp.jpg                                  UTKFace names
-<class>/*.jpg                                                  a folder per class
+Its seven photos of a person are rows of one group.
 """
 
 from __future__ import annotations
@@ -14,22 +10,42 @@ from pathlib import Path
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers.contract import (
+    SUFFIXES,
     Imported,
     dataset_name,
     images_in,
     require,
+    table_of,
 )
 from orchestrator.data.table_files import normalise_columns, read_csv
 
+LAYOUT = "train.csv with images/"
 PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
 COMPETITION = ("id", "gender", "race", "age", "path")
 
 
-# ---- the competition ------------------------------------------------------------------------------
+def matches(source: Path, path_column: str) -> bool:
+    table = table_of(source)
+    return table is not None and table.name == "train.csv" and path_column == "path" and _names_folders(table)
 
 
-def competition_train(folder: Path) -> Imported:
+def _names_folders(table: Path) -> bool:
+    """Its `path` names folders of photos, not photos."""
+    frame = read_csv(table)
+    if "path" in frame and any(Path(str(path)).suffix.lower() in SUFFIXES for path in frame["path"]):
+        return False
+    return set(COMPETITION) <= set(frame.columns) or (table.parent / "images").is_dir()
+
+
+def read(source: Path, path_column: str) -> Imported:
     """A row per photo, grouped by `id`, mask in worn, wrong, none. Raises ManifestError."""
+    del path_column
+    table = table_of(source)
+    assert table is not None
+    return _competition_rows(table.parent)
+
+
+def _competition_rows(folder: Path) -> Imported:
     table = read_csv(folder / "train.csv")
     require(table, COMPETITION, folder / "train.csv")
     if table.empty:
@@ -63,11 +79,11 @@ def competition_train(folder: Path) -> Imported:
 
 def _photos_of(folder: Path, name: str, missing: list[str], unknown: list[str]) -> dict[str, str]:
     """stem -> file name of one person; appends what is missing or unknown."""
-    place = f"images/{name}"
+    folder_name = f"images/{name}"
     try:
-        files = images_in(folder / place)
+        files = images_in(folder / folder_name)
     except (FileNotFoundError, NotADirectoryError):
-        missing.append(f"{place}/")
+        missing.append(f"{folder_name}/")
         return {}
     found: dict[str, str] = {}
     for file in files:
@@ -75,23 +91,6 @@ def _photos_of(folder: Path, name: str, missing: list[str], unknown: list[str]) 
         if stem in PHOTOS and stem not in found:
             found[stem] = file
         else:
-            unknown.append(f"{place}/{file}")
-    missing.extend(f"{place}/{stem}.*" for stem in PHOTOS if stem not in found)
+            unknown.append(f"{folder_name}/{file}")
+    missing.extend(f"{folder_name}/{stem}.*" for stem in PHOTOS if stem not in found)
     return found
-
-
-def competition_eval(folder: Path) -> Imported:
-    """A row per ImageID in the template's order, role test. The column `ans` is a placeholder, not truth."""
-    table = read_csv(folder / "info.csv")
-    require(table, ("ImageID",), folder / "info.csv")
-    names = [str(name) for name in table["ImageID"]]
-    frame = normalise_columns(
-        {"path": [f"images/{name}" for name in names], "ImageID": names, "role": ["test"] * len(names)}
-    )
-    return Imported(frame, folder, dataset_name(folder), "ImageID", keep_order=True)
-
-
-# ---- tables ---------------------------------------------------------------------------------------
-
-
-# ---- names and folders ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What an importer gives, and what importers share."""
+"""What an importer is and gives, and what importers share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 
@@ -13,26 +14,46 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
-
-
+"""Of image files, in lower case."""
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "eval"))
+"""Names of folders that are parts of a data set, not classes."""
+TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
+"""What a folder's table may be called, the first that is there is taken."""
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Rows before they are checked: column path, raw columns, perhaps role and group.
+    """Rows before they are checked."""
 
-    group: the column whose rows belong together when the user names none; None: no such column.
-    listed: the files are known to exist, because the rows were made from a listing of folders.
-    """
+    frame: pd.DataFrame  # column path, relative to root, raw columns, perhaps role and group
+    root: Path  # the folder of the images
+    name: str  # of the data set
+    group: str | None = None  # the column that groups rows when the user names none, if there is one
+    keep_order: bool = False  # whether the rows stay in this order; otherwise they are sorted by path
+    listed: bool = False  # whether the files are known to exist, as rows made from a listing of folders are
+    notes: tuple[str, ...] = ()  # worth telling the user
 
-    frame: pd.DataFrame
-    root: Path
-    name: str
-    group: str | None = None
-    keep_order: bool = False
-    listed: bool = False
-    notes: tuple[str, ...] = ()
+
+class Importer(Protocol):
+    """A module that knows one layout of images."""
+
+    LAYOUT: str  # as a refusal names it: "a folder per class"
+
+    def matches(self, source: Path, path_column: str) -> bool:
+        """Whether `source`, a file or folder that exists, has this layout. It need not read all of it."""
+        ...
+
+    def read(self, source: Path, path_column: str) -> Imported:
+        """The rows of a source that matches. Raises ManifestError."""
+        ...
+
+
+def table_of(source: Path) -> Path | None:
+    """The table a user means: the file itself, or one of TABLES in the folder or in its folder train."""
+    if source.is_file():
+        return source
+    paths = (folder / name for folder in (source, source / "train") for name in TABLES)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def images_in(folder: Path) -> list[str]:

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers.contract import (
-    Imported,
-    require,
-)
+from orchestrator.data.importers.contract import Imported, require, table_of
 from orchestrator.data.table_files import read_csv, read_parquet, written_record
 
+LAYOUT = "labels.csv, manifest.csv or manifest.parquet"
 
-def table_rows(source: Path, path_column: str) -> Imported:
+
+def matches(source: Path, path_column: str) -> bool:
+    del path_column
+    table = table_of(source)
+    return table is not None and table.suffix.lower() in (".csv", ".parquet")
+
+
+def read(source: Path, path_column: str) -> Imported:
     """Rows of a CSV or Parquet file; paths are relative to its folder, or all absolute."""
+    table = table_of(source)
+    assert table is not None
+    return _table_rows(table, path_column)
+
+
+def _table_rows(source: Path, path_column: str) -> Imported:
     if source.suffix.lower() == ".csv":
         frame, record = read_csv(source), None
     else:

@@ -8,27 +8,40 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
-from orchestrator.data.importers.contract import (
-    Imported,
-    dataset_name,
-)
+from orchestrator.data.importers.contract import Imported, dataset_name, images_in
 from orchestrator.data.table_files import normalise_columns
 
+LAYOUT = "UTKFace names"
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_([0-4])_.+")
-
-
 _RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 
-def looks_like_utkface(names: Sequence[str]) -> bool:
-    return any(_UTKFACE.fullmatch(name) for name in names)
+def matches(source: Path, path_column: str) -> bool:
+    del path_column
+    return _found(source) is not None
 
 
-def utkface(folder: Path, names: Sequence[str]) -> Imported:
+def read(source: Path, path_column: str) -> Imported:
     """Age, gender and race out of `age_gender_race_timestamp.jpg`; each image its own group.
 
     Raises ManifestError naming the files that don't read so (UTKFace has a few without a race).
     """
+    del path_column
+    found = _found(source)
+    assert found is not None
+    return _utkface_rows(*found)
+
+
+def _found(source: Path) -> tuple[Path, list[str]] | None:
+    """The folder whose images have such names, and all images in it: the source itself, or its images/."""
+    for folder in (source, source / "images"):
+        names = images_in(folder) if folder.is_dir() else []
+        if any(_UTKFACE.fullmatch(name) for name in names):
+            return folder, names
+    return None
+
+
+def _utkface_rows(folder: Path, names: Sequence[str]) -> Imported:
     matches = [_UTKFACE.fullmatch(name) for name in names]
     malformed = [name for name, match in zip(names, matches, strict=True) if match is None]
     if malformed:

@@ -1,0 +1,64 @@
+"""Studies to an ensemble in one call; the command prints between the same three steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import EnsembleError
+from orchestrator.core.text import suggestion
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.members import gather
+from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.writing import check_out, write_ensemble
+from orchestrator.evaluation.voting import VOTES
+from orchestrator.study.study import Study
+
+AnyStudy = Path | str | Study
+"""A study, or the folder it lies in."""
+
+
+def build_ensemble(
+    studies: AnyStudy | Sequence[AnyStudy],
+    *,
+    vote: str = "soft",
+    top: int | None = None,
+    out: Path | str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Ensemble:
+    """The best trials of one study, or of several that make up one label, as a folder that predicts.
+
+    vote: "soft" or "hard", over trials; top: members of each study (None: its space's `finalists`);
+    out: the folder to write (None: in the study, or beside the studies, with the time); seed: of resampling;
+    progress: counts resampling, then models copied. Raises EnsembleError where studies don't belong together
+    or `out` exists, NoCompleteTrialError, StudyError, StorageError.
+    """
+    if vote not in VOTES:
+        raise EnsembleError(f"vote={vote!r} is not known; use {' or '.join(VOTES)}{suggestion(vote, VOTES)}")
+    paths = _paths(studies)
+    folder = default_out(paths, paths[0].parent) if out is None else Path(out)
+    check_out(folder)
+    inputs = gather(paths, top)
+    scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
+    write_ensemble(folder, inputs, scores, vote, None, progress)
+    return Ensemble.load(folder)
+
+
+def default_out(studies: Sequence[Path], runs: Path) -> Path:
+    """A new name: in the one study, or in `runs` for several."""
+    now = time.strftime("%Y%m%d-%H%M%S")
+    if len(studies) == 1:
+        return studies[0] / f"ensemble-{now}"
+    return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
+
+
+def _paths(studies: AnyStudy | Sequence[AnyStudy]) -> list[Path]:
+    given = [studies] if isinstance(studies, str | Path | Study) else list(studies)
+    if not given:
+        raise EnsembleError("an ensemble needs at least one study; none was given")
+    return [item.path if isinstance(item, Study) else Path(item) for item in given]

@@ -1,0 +1,78 @@
+"""Which importer reads a source: the first of the table that says yes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.data.importers import (
+    IMPORTERS,
+    class_folders,
+    competition,
+    competition_eval,
+    table,
+    utkface,
+)
+from orchestrator.data.importers import detect as detecting
+from orchestrator.data.importers.contract import Imported, Importer
+from orchestrator.data.importers.detect import detect
+
+
+def files(root: Path, *names: str, **texts: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    for name, text in texts.items():
+        (root / f"{name}.csv").write_text(text)
+    return root
+
+
+PEOPLE = "id,gender,race,age,path\n1,male,Asian,30,1_male\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "texts", "importer"),
+    [
+        (["images/1_male/normal.jpg"], {"train": PEOPLE}, competition),
+        (["images/a.jpg"], {"train": "path,label\nimages/a.jpg,x\n"}, table),
+        (["images/a.jpg"], {"info": "ImageID,ans\na.jpg,0\n"}, competition_eval),
+        (["a.jpg"], {"info": "path,label\na.jpg,x\n"}, table),
+        (["a.jpg"], {"labels": "path\na.jpg\n"}, table),
+        (["a.jpg"], {"labels": "path\na.jpg\n", "info": "ImageID\na.jpg\n"}, competition_eval),
+        (["images/30_0_2_1.jpg"], {}, utkface),
+        (["cats/a.jpg", "dogs/deep/b.jpg"], {}, class_folders),
+        (["train/a.jpg", "val/b.jpg"], {}, class_folders),
+        (["cats/a.jpg", "dogs/readme.txt"], {}, None),
+    ],
+)
+def test_the_first_importer_that_matches_is_the_layouts_own(
+    tmp_path: Path, names: list[str], texts: dict[str, str], importer: Importer | None
+) -> None:
+    source = files(tmp_path, *names, **texts)
+    assert next((item for item in IMPORTERS if item.matches(source, "path")), None) is importer
+
+
+def test_a_source_of_no_layout_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError) as error:
+        detect(tmp_path, "path")
+    assert str(error.value) == (
+        f"{tmp_path} holds no layout this project knows: train.csv with images/, info.csv with images/, "
+        "labels.csv, manifest.csv or manifest.parquet, UTKFace names, or a folder per class"
+    )
+
+
+def test_a_line_in_the_table_is_all_that_another_layout_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Imported(pd.DataFrame({"path": ["a.jpg"]}), tmp_path, "own")
+    own = SimpleNamespace(
+        LAYOUT="own.json", matches=lambda source, column: (source / "own.json").exists(), read=lambda *_: rows
+    )
+    monkeypatch.setattr(detecting, "IMPORTERS", (own, *IMPORTERS))
+    with pytest.raises(ManifestError, match=r"knows: own\.json, train\.csv with images/, "):
+        detect(tmp_path, "path")
+    assert detect(files(tmp_path, "own.json", "a/1.jpg", "b/2.jpg"), "path") is rows

@@ -1,0 +1,88 @@
+"""An ensemble's scores are those of rows that no model of theirs was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from orchestrator.core import metrics
+from orchestrator.data.manifest import load_manifest
+from orchestrator.ensemble import Ensemble
+from orchestrator.ensemble.__main__ import main
+from orchestrator.ensemble.members import gather
+from orchestrator.study.predictions import read_prediction
+from orchestrator.study.study import Study
+from tests.pixel_trainable import PixelTrainable
+from tests.support.ensemble_command import MEMORISER, build, build_joint, images, record
+from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_study
+
+
+def test_a_row_is_predicted_only_by_models_that_trained_on_none_of_its_person(runs: Path, data: Path) -> None:
+    folder = build(runs)
+    oof, _ = read_prediction(folder / "oof.parquet")
+    frame, ensemble = load_manifest(data).frame, Ensemble.load(folder)
+    plan = Study.read(runs / "both").fold_plan()
+    assert oof.rows.tolist() == list(range(len(frame)))
+    for fold in range(3):
+        held_out = plan.folds == fold
+        assert not set(frame["group"][held_out]) & set(frame["group"][~held_out])
+        answers = []
+        for member in ensemble.components[0].members:
+            (model,) = [model for model in member.models if model.fold == fold]
+            predictor = PixelTrainable.load_predictor((folder / model.weights).read_bytes(), member.config, 6)
+            answers.append(predictor.predict(np.array(images(data))[held_out].tolist()))
+        assert np.allclose(oof.probabilities[held_out], np.mean(answers, axis=0), atol=1e-6)
+
+
+def test_knowing_the_training_rows_by_heart_is_worth_nothing_out_of_fold(tmp_path: Path, data: Path) -> None:
+    make_study(tmp_path / "m", data, Plan(trainable=MEMORISER, lrs=(0.5,), epochs=1))
+    folder = build(tmp_path, study="m")
+    oof, _ = read_prediction(folder / "oof.parquet")
+    assert np.allclose(oof.probabilities, 1 / 6)
+    predicted = Ensemble.load(folder).predict(images(data))
+    assert metrics.score("accuracy", oof.labels, predicted) == 1.0
+
+
+def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> None:
+    folder = build(runs)
+    oof, classes = read_prediction(folder / "oof.parquet")
+    estimates = record(folder)["estimates"]
+    assert classes == BOTH.classes
+    by_fold = [
+        metrics.score("macro_f1", oof.labels[oof.folds == fold], oof.probabilities[oof.folds == fold])
+        for fold in range(3)
+    ]
+    assert list(estimates["folds"].values()) == pytest.approx(by_fold)
+    assert estimates["mean"] == pytest.approx(np.mean(by_fold))
+    assert estimates["sd"] == pytest.approx(np.std(by_fold, ddof=1))
+    naive = estimates["naive"]
+    assert naive["score"] == pytest.approx(metrics.score("macro_f1", oof.labels, oof.probabilities))
+    assert naive["low"] < naive["score"] < naive["high"]
+    assert naive["n_groups"] == 36
+    assert estimates["bbc"]["low"] < estimates["bbc"]["score"] < estimates["bbc"]["high"]
+
+
+def test_a_row_in_the_wrong_fold_stops_the_ensemble(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = Study.read(runs / "both")
+    first, second = study.complete_trials()[0].bests[:2]
+    store = study.store()
+    store.put(first.oof, store.get(second.oof))
+    assert main(["--runs", str(runs), "--study", "both"]) == 2
+    assert "belongs to fold" in capsys.readouterr().err
+
+
+def test_a_joint_out_of_fold_row_is_the_product_of_the_parts_out_of_fold_rows(runs: Path) -> None:
+    oof, classes = read_prediction(build_joint(runs) / "oof.parquet")
+    parts = gather([runs / "tint", runs / "shade"], None)
+    means = [
+        np.mean([prediction.probabilities for _, prediction in part.members], axis=0)
+        for part in parts.studies
+    ]
+    by_hand = np.einsum("ni,nj->nij", *means).reshape(len(oof.rows), 6)
+    assert np.allclose(oof.probabilities, by_hand, atol=1e-6)
+    assert classes == BOTH.classes
+    frame = parts.manifest.frame
+    expected = TINT.encode(frame) * 3 + SHADE.encode(frame)
+    assert np.array_equal(oof.labels, expected)
