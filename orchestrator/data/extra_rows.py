@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import FoldPlanError, ManifestError
+from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import (
@@ -173,8 +174,7 @@ def _size(path: Path) -> int:
 
 def _digest(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return sha256_of_file(path)
     except OSError as error:
         raise ManifestError(f"image {path} cannot be read: {error.strerror}; take its row out") from None
 

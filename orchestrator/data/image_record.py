@@ -6,7 +6,6 @@ be checked to hold the same ones.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.text import shortened
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
@@ -144,7 +144,6 @@ def _size(path: str) -> int:
 
 def _digest(path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path).hex()
     except OSError:
         return ""

@@ -80,7 +80,11 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
     """A tidy table, with `metadata` as JSON under the key "orchestrator". Raises StorageError."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    table = table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))})
+    write_table(path, table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))}))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """As Parquet, whole or not at all. Raises StorageError."""
     try:
         with atomic_write(path) as file:
             pq.write_table(table, file)

@@ -15,7 +15,8 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import EnsembleError, StorageError
 from orchestrator.data.manifest import Manifest
-from orchestrator.study.predictions import probability_columns, write_parquet
+from orchestrator.data.table_files import write_table
+from orchestrator.study.predictions import probability_columns
 
 IMAGE_ID = "ImageID"
 ANSWER = "ans"
@@ -81,7 +82,7 @@ def write_probabilities(
     columns["predicted_index"] = pa.array(predicted.astype(np.int64))
     columns.update(probability_columns(probabilities, classes))
     path = _free_name(folder, f"predictions-{manifest.name}")
-    write_parquet(path, pa.table(columns))
+    write_table(path, pa.table(columns))
     return path
 
 

@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchestrator.core.arrays import Probabilities
-from orchestrator.core.atomic_file import atomic_write
-from orchestrator.core.errors import StorageError, StudyError
+from orchestrator.core.errors import StudyError
+from orchestrator.data.table_files import write_table
 
 Rows = NDArray[np.int64]
 COLUMNS = ("row", "path", "label", "fold")
@@ -149,7 +149,7 @@ def write_prediction(
         "fold": pa.array(prediction.folds, pa.int16()),
     }
     columns.update(probability_columns(prediction.probabilities, classes))
-    write_parquet(path, pa.table(columns).replace_schema_metadata({"classes": json.dumps(list(classes))}))
+    write_table(path, pa.table(columns).replace_schema_metadata({"classes": json.dumps(list(classes))}))
 
 
 def probability_columns(probabilities: Probabilities, classes: Sequence[str]) -> dict[str, pa.Array]:
@@ -158,15 +158,6 @@ def probability_columns(probabilities: Probabilities, classes: Sequence[str]) ->
         f"p_{name}": pa.array(np.ascontiguousarray(probabilities[:, index]), pa.float32())
         for index, name in enumerate(classes)
     }
-
-
-def write_parquet(path: Path, table: pa.Table) -> None:
-    """Written beside, fsynced, then renamed. Raises StorageError."""
-    try:
-        with atomic_write(path) as file:
-            pq.write_table(table, file)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; correct that and try again") from error
 
 
 def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:

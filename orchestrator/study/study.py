@@ -19,6 +19,7 @@ from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
+from orchestrator.data.table_files import write_table
 from orchestrator.race.contract import TrialStatus
 from orchestrator.space import SearchSpace
 from orchestrator.storage import DirectoryStore, join, open_store
@@ -29,7 +30,7 @@ from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal
-from orchestrator.study.predictions import Prediction, read_prediction, write_parquet
+from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
 
 
@@ -147,8 +148,8 @@ class Study:
 
     def export(self, statuses: Sequence[TrialStatus]) -> None:
         """Replaces trials.parquet and epochs.parquet, each whole or not at all. Raises StorageError."""
-        write_parquet(self.files.trials, trials_table(self.configs, statuses))
-        write_parquet(self.files.epochs, epochs_table(self.space.mode, self.events))
+        write_table(self.files.trials, trials_table(self.configs, statuses))
+        write_table(self.files.epochs, epochs_table(self.space.mode, self.events))
 
     # ---- what it says ----
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.file_digest import sha256_of_file
 
 REMEMBERED = 32  # sets of sizes and times known to stand for the same contents
 _REPORTED = 64  # files between reports
@@ -56,7 +57,7 @@ def contents_digest(dataset: Dataset, progress: Progress | None) -> str:
 def file_digest(path: Path) -> bytes:
     """Empty for a file that is missing."""
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
+        return sha256_of_file(path)
     except OSError:
         return b""
 
