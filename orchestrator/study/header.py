@@ -91,8 +91,8 @@ class StudyHeader:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads; sources that were not given have no key."""
-        optional = {"label_fixes": self.label_fixes, "extra": self.extra}
+        """What `from_json` reads; code, corrections and extra rows that were not given have no key."""
+        optional = {"own_code": self.own_code, "label_fixes": self.label_fixes, "extra": self.extra}
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}
 
