@@ -23,10 +23,11 @@ from orchestrator.progress import progress_bar
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.finding import find_study
 from orchestrator.study.journal import JournalReader
-from orchestrator.tracking.journal import Runs
+from orchestrator.tracking.journal import JournalState
 from orchestrator.tracking.mirror import Mirror
 from orchestrator.tracking.position import Position, last_project
 from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode, installed, server
+from orchestrator.tracking.wandb_runs import WandbRuns
 
 POLL_S = 0.5
 ORPHAN_S = 60  # to send what is left once the driver is gone
@@ -60,14 +61,14 @@ def _mirror(arguments: argparse.Namespace) -> int:
     if not _take(lock, stop, wait=arguments.follow):
         return BEHIND
     try:  # one mirror at a time; the one of a driver that was killed may still be sending
-        journal, runs = JournalReader(StudyFiles(study).journal), Runs()
-        for event in journal.new_events():
-            runs.observe(event)
+        reader, state = JournalReader(StudyFiles(study).journal), JournalState()
+        for event in reader.new_events():
+            state.observe(event)
         position = Position(study, project, server() if mode == "online" else "offline")
-        mirror = Mirror(runs, position, study, journal.started, project, mode, _say)
+        mirror = Mirror(state, WandbRuns(study, reader.started, project, mode), position, _say)
         _say(f"mirroring {study} to project {project} ({mode})")
         if arguments.follow:
-            _follow(journal, runs, mirror, stop, arguments.parent)
+            _follow(reader, state, mirror, stop, arguments.parent)
         else:
             _send_now(mirror, stop)
         mirror.close()
@@ -79,13 +80,13 @@ def _mirror(arguments: argparse.Namespace) -> int:
 
 
 def _follow(
-    journal: JournalReader, runs: Runs, mirror: Mirror, stop: threading.Event, parent: int | None
+    reader: JournalReader, state: JournalState, mirror: Mirror, stop: threading.Event, parent: int | None
 ) -> None:
     """Until a signal says that the study has ended, or until its driver is gone."""
     last = False
     while True:
-        for event in journal.new_events():
-            runs.observe(event)
+        for event in reader.new_events():
+            state.observe(event)
         mirror.catch_up()
         if last:
             return

@@ -10,7 +10,7 @@ from orchestrator.study.history import Best, History
 from orchestrator.study.trial_states import TrialStates
 
 
-class Runs:
+class JournalState:
     """Every fold run's configuration, epochs and state, from the journal's events."""
 
     def __init__(self) -> None:

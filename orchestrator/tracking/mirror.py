@@ -2,47 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.events import EpochEnded, FoldRunKey, State
-from orchestrator.tracking.journal import Runs
+from orchestrator.tracking.journal import JournalState
 from orchestrator.tracking.position import Position, Sent
-from orchestrator.tracking.settings import Mode
+from orchestrator.tracking.wandb_runs import WandbRuns
 
 OPEN_RUNS = 128  # at once; an open run costs under 1 MB, opening one again a third of a second
-INIT_TIMEOUT_S = 20.0
-FINISH_TIMEOUT_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0  # before a server that could not be reached is tried again
 
 
-def run_id(study: str, started: float, key: FoldRunKey) -> str:
-    """The same for the same study, whoever sends it; other studies of that name have others."""
-    readable = re.sub(r"[^A-Za-z0-9_-]+", "-", study)[:60]
-    digest = hashlib.sha256(f"{study}/{started!r}".encode()).hexdigest()[:8]
-    return f"{readable}-{key}-{digest}"
-
-
 class Mirror:
-    """Keeps W&B runs in line with `runs`. A run stays open until its fold run is settled, so that most are
+    """Keeps W&B runs in line with a journal. A run stays open until its fold run is settled, so that most are
     opened once; what is sent counts as sent once its run was closed without an error."""
 
     def __init__(
-        self, runs: Runs, position: Position, study: Path, started: float, project: str, mode: Mode,
-        say: Callable[[str], None], clock: Callable[[], float] = time.monotonic,
-    ) -> None:  # fmt: skip
-        self._runs = runs
+        self,
+        journal: JournalState,
+        wandb_runs: WandbRuns,
+        position: Position,
+        say: Announce,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._journal = journal
+        self._wandb_runs = wandb_runs
         self._position = position
-        self._study = study
-        self._started = started
-        self._project = project
-        self._mode = mode
         self._say = say
         self._clock = clock
         self._open: dict[FoldRunKey, Any] = {}  # least recently used first
@@ -53,7 +42,7 @@ class Mirror:
 
     def pending(self) -> list[FoldRunKey]:
         """Fold runs with something to send or to close."""
-        return [key for key in self._runs.keys if self._behind(key)]
+        return [key for key in self._journal.keys if self._behind(key)]
 
     def catch_up(self, after_each: Callable[[], None] = lambda: None) -> None:
         """Sends what is new; gives up for a while where the server cannot be reached."""
@@ -74,86 +63,60 @@ class Mirror:
     # ---- inside ----
 
     def _behind(self, key: FoldRunKey) -> bool:
-        state, last = self._runs.state(key).value, self._runs.history.done(key)
+        state, last = self._journal.state(key).value, self._journal.history.done(key)
         if key in self._open:
-            return last > self._logged[key] or self._runs.settled(key)
+            return last > self._logged[key] or self._journal.settled(key)
         sent = self._position.sent.get(str(key))
         if sent is None:
-            return last > 0 or self._runs.settled(key)
-        return last > sent.epoch or (self._runs.settled(key) and state != sent.state)
+            return last > 0 or self._journal.settled(key)
+        return last > sent.epoch or (self._journal.settled(key) and state != sent.state)
 
     def _send(self, key: FoldRunKey) -> bool:
         try:
             run = self._open.pop(key, None) or self._init(key)
             self._open[key] = run  # the most recently used is last
-            for event in self._runs.history.epochs(key)[self._logged[key] :]:
+            for event in self._journal.history.epochs(key)[self._logged[key] :]:
                 run.log(self._values(event), step=event.epoch)
                 self._logged[key] = event.epoch
         except Exception as error:  # whatever W&B raises: the study has nothing to do with it
             self._put_off(f"{key}: {type(error).__name__}: {error}")
             return False
         self._pause_s = 0.0
-        if self._runs.settled(key):
+        if self._journal.settled(key):
             self._settle_up(*self._finish((key, run)))
         return True
 
     def _init(self, key: FoldRunKey) -> Any:
-        import wandb
-
-        name = self._runs.header.name
-        identity = run_id(name, self._started, key)
-        before = self._folders(identity)
-        try:
-            run = wandb.init(
-                project=self._project,
-                id=identity,
-                name=str(key),
-                group=f"t{key.trial:04d}",
-                job_type=f"fold{key.fold}",
-                tags=[name[:64]],  # W&B's limit
-                config=dict(self._runs.configs.get(key.trial, {})),
-                dir=str(self._study),
-                mode=self._mode,
-                resume="allow",
-                reinit="create_new",
-                settings=wandb.Settings(
-                    console="off", silent=True, save_code=False, disable_git=True, x_disable_stats=True,
-                    x_disable_meta=True, x_disable_machine_info=True, init_timeout=INIT_TIMEOUT_S,
-                    finish_timeout=FINISH_TIMEOUT_S, finish_timeout_raises=True,
-                ),
-            )  # fmt: skip
-        except Exception:
-            for folder in self._folders(identity) - before:
-                shutil.rmtree(folder, ignore_errors=True)  # empty but for logs; each try leaves one
-            raise
+        config = self._journal.configs.get(key.trial, {})
+        run = self._wandb_runs.open(self._journal.header.name, key, config)
         sent = self._position.sent.get(str(key))
         # The server may have more than we know of: steps it has are not sent again.
         self._logged[key] = max(sent.epoch if sent else 0, int(run.starting_step) - 1)
         return run
 
-    def _folders(self, identity: str) -> set[Path]:
-        return set((self._study / "wandb").glob(f"run-*-{identity}"))
-
     def _values(self, epoch: EpochEnded) -> dict[str, float]:
-        values = {**epoch.metrics, self._runs.header.metric: epoch.score}
+        values = {**epoch.metrics, self._journal.header.metric: epoch.score}
         return {**values, "epoch_seconds": epoch.seconds} if epoch.seconds else values
 
     def _finish(self, item: tuple[FoldRunKey, Any]) -> tuple[FoldRunKey, str | None]:
         key, run = item
         try:
             run.summary.update(self._summary(key))
-            run.finish(exit_code=int(self._runs.state(key) is State.FAIL))
+            run.finish(exit_code=int(self._journal.state(key) is State.FAIL))
         except Exception as error:  # as above
             return key, f"{key}: {type(error).__name__}: {error}"
         return key, None
 
     def _summary(self, key: FoldRunKey) -> dict[str, Any]:
-        best = self._runs.best(key)
-        summary: dict[str, Any] = {"state": self._runs.state(key).value, "reason": self._runs.reason(key)}
+        best = self._journal.best(key)
+        summary: dict[str, Any] = {
+            "state": self._journal.state(key).value,
+            "reason": self._journal.reason(key),
+        }
         if best is not None:
-            summary |= {f"best_{self._runs.header.metric}": best.score, "best_epoch": best.epoch}
-        if key in self._runs.errors:
-            summary["error"] = self._runs.errors[key]
+            summary |= {f"best_{self._journal.header.metric}": best.score, "best_epoch": best.epoch}
+        if key in self._journal.errors:
+            summary["error"] = self._journal.errors[key]
         return summary
 
     def _settle_up(self, key: FoldRunKey, error: str | None) -> None:
@@ -161,12 +124,12 @@ class Mirror:
         if error is not None:
             self._put_off(error)
             return
-        self._position.note(key, Sent(self._logged[key], self._runs.state(key).value))
+        self._position.note(key, Sent(self._logged[key], self._journal.state(key).value))
         self.sent_runs += 1
 
     def _make_room(self) -> None:
         while len(self._open) > OPEN_RUNS:
-            idle = (key for key in self._open if self._runs.state(key) is not State.RUNNING)
+            idle = (key for key in self._open if self._journal.state(key) is not State.RUNNING)
             key = next(idle, next(iter(self._open)))
             self._settle_up(*self._finish((key, self._open[key])))
 

@@ -30,9 +30,10 @@ from orchestrator.core.events import (
 from orchestrator.study.journal import JournalReader
 from orchestrator.tracking import Tracker, settings, tracker
 from orchestrator.tracking.__main__ import main
-from orchestrator.tracking.journal import Runs
-from orchestrator.tracking.mirror import FIRST_PAUSE_S, Mirror, run_id
+from orchestrator.tracking.journal import JournalState
+from orchestrator.tracking.mirror import FIRST_PAUSE_S, Mirror
 from orchestrator.tracking.position import Position, last_project
+from orchestrator.tracking.wandb_runs import WandbRuns, run_id
 
 KEY = FoldRunKey(3, 1)
 FAKE_KEY = "a" * 40
@@ -60,8 +61,8 @@ def write(study: Path, *events: Event) -> Path:
     return study
 
 
-def told(*events: Event) -> Runs:
-    runs = Runs()
+def state_of(*events: Event) -> JournalState:
+    runs = JournalState()
     for event in events:
         runs.observe(event)
     return runs
@@ -101,20 +102,20 @@ def told(*events: Event) -> Runs:
 def test_a_fold_run_is_settled_when_its_trial_is_final_and_it_no_longer_runs(
     after: list[Event], state: State, settled: bool
 ) -> None:
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2), *after)
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2), *after)
     assert (runs.state(KEY), runs.settled(KEY)) == (state, settled)
 
 
 @pytest.mark.parametrize(("mode", "epoch"), [("max", 2), ("min", 1)])
 def test_the_best_epoch_is_the_earliest_of_equals(mode: str, epoch: int) -> None:
-    best = told(opened(mode), *leg(3, 1, 0.1, 0.5, 0.5, 0.1)).best(KEY)
+    best = state_of(opened(mode), *leg(3, 1, 0.1, 0.5, 0.5, 0.1)).best(KEY)
     assert best is not None
     assert best.epoch == epoch
 
 
 def test_epochs_that_a_retry_takes_back_are_not_the_best() -> None:
     """As for the study itself, whose checkpoint of epoch 3 is gone."""
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2, 0.9), LegStarted(3, 1, 2, 6))
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2, 0.9), LegStarted(3, 1, 2, 6))
     best = runs.best(KEY)
     assert best is not None
     assert (best.epoch, best.score) == (2, 0.2)
@@ -240,16 +241,16 @@ class Clock:
         return self.now
 
 
-def mirror_of(runs: Runs, study: Path, clock: Clock | None = None) -> Mirror:
+def mirror_of(runs: JournalState, study: Path, clock: Clock | None = None) -> Mirror:
     study.mkdir(exist_ok=True)
     position = Position(study, "p", "server")
-    return Mirror(runs, position, study, 1.5, "p", "online", lambda text: None, clock or Clock())
+    return Mirror(runs, WandbRuns(study, 1.5, "p", "online"), position, lambda text: None, clock or Clock())
 
 
 def test_a_parked_fold_run_keeps_its_run_open_and_a_settled_one_is_closed_with_its_state(
     wandb: FakeWandb, tmp_path: Path
 ) -> None:
-    runs = told(opened(), Proposed(3, {"lr": 0.1}), *leg(3, 1, 0.1, 0.4))
+    runs = state_of(opened(), Proposed(3, {"lr": 0.1}), *leg(3, 1, 0.1, 0.4))
     mirror = mirror_of(runs, tmp_path)
     mirror.catch_up()
     for event in (*leg(3, 1, 0.3, first=3), Decided("PRUNE", 3, "rank 9")):
@@ -265,13 +266,13 @@ def test_a_parked_fold_run_keeps_its_run_open_and_a_settled_one_is_closed_with_i
 
 def test_a_failed_fold_run_ends_with_exit_code_one_and_its_error(wandb: FakeWandb, tmp_path: Path) -> None:
     failed = [LegStarted(3, 1, 0, 2), LegFailed(3, 1, 0, "exception", "ValueError: x")]
-    mirror = mirror_of(told(opened(), *failed, Decided("FAIL", 3, "exception", 1)), tmp_path)
+    mirror = mirror_of(state_of(opened(), *failed, Decided("FAIL", 3, "exception", 1)), tmp_path)
     mirror.catch_up()
     assert (wandb.runs[0].exit_code, wandb.runs[0].summary["error"]) == (1, "ValueError: x")
 
 
 def test_a_later_mirror_sends_only_what_is_new(wandb: FakeWandb, tmp_path: Path) -> None:
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2), *leg(4, 0, 0.1))
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2), *leg(4, 0, 0.1))
     first = mirror_of(runs, tmp_path)
     first.catch_up()
     first.close()
@@ -291,19 +292,19 @@ def test_a_later_mirror_sends_only_what_is_new(wandb: FakeWandb, tmp_path: Path)
 
 
 def test_another_destination_gets_everything(wandb: FakeWandb, tmp_path: Path) -> None:
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2))
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2))
     first = mirror_of(runs, tmp_path)
     first.catch_up()
     first.close()
     position = Position(tmp_path, "p", "elsewhere")
-    assert Mirror(runs, position, tmp_path, 1.5, "p", "online", print).pending() == [KEY]
+    assert Mirror(runs, WandbRuns(tmp_path, 1.5, "p", "online"), position, print).pending() == [KEY]
 
 
 def test_a_server_that_is_down_is_left_alone_for_a_while_and_gets_everything_later(
     wandb: FakeWandb, tmp_path: Path
 ) -> None:
     clock = Clock()
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2), *leg(4, 0, 0.1))
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2), *leg(4, 0, 0.1))
     mirror = mirror_of(runs, tmp_path, clock)
     wandb.down = True
     for _ in range(5):
@@ -317,7 +318,7 @@ def test_a_server_that_is_down_is_left_alone_for_a_while_and_gets_everything_lat
 
 
 def test_what_could_not_be_closed_does_not_count_as_sent(wandb: FakeWandb, tmp_path: Path) -> None:
-    runs = told(opened(), *leg(3, 1, 0.1, 0.2))
+    runs = state_of(opened(), *leg(3, 1, 0.1, 0.2))
     mirror = mirror_of(runs, tmp_path)
     mirror.catch_up()
     wandb.down = True
@@ -332,7 +333,7 @@ def test_steps_that_the_server_has_are_not_sent_again(
     monkeypatch.setattr(
         FakeRun, "starting_step", property(lambda run: 3, lambda run, value: None), raising=False
     )
-    mirror_of(told(opened(), *leg(3, 1, 0.1, 0.2, 0.3)), tmp_path).catch_up()
+    mirror_of(state_of(opened(), *leg(3, 1, 0.1, 0.2, 0.3)), tmp_path).catch_up()
     assert wandb.runs[0].steps == [3]
 
 
@@ -342,7 +343,7 @@ def test_parked_runs_are_closed_when_too_many_are_open(
     monkeypatch.setattr("orchestrator.tracking.mirror.OPEN_RUNS", 2)
     running = LegStarted(0, 0, 1, 3)
     parked = [event for trial in (1, 2, 3) for event in leg(trial, 0, 0.1)]
-    mirror_of(told(opened(), *leg(0, 0, 0.1), running, *parked), tmp_path).catch_up()
+    mirror_of(state_of(opened(), *leg(0, 0, 0.1), running, *parked), tmp_path).catch_up()
     closed = [run.arguments["name"] for run in wandb.runs if run.exit_code is not None]
     assert closed == ["t0001-f0", "t0002-f0"]  # the one that runs stays open
 
