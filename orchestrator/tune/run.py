@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
@@ -16,7 +14,7 @@ from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyContext, StudyView
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
-from orchestrator.sampling import Sampler, make_sampler
+from orchestrator.sampling import make_sampler
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import (
@@ -30,9 +28,6 @@ from orchestrator.tune.new_study import begin
 from orchestrator.tune.plan import numbers_of, plan_text
 from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
 from orchestrator.tune.resume import record_resume, reopen
-
-if TYPE_CHECKING:
-    from orchestrator.tracking import Tracker
 
 
 def run_search(
@@ -60,17 +55,34 @@ def run_search(
 
 
 def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Callable[[], float]) -> None:
-    study = ready.study
-    header = study.header
-    sampler = make_sampler(header.sampler, ready.space, header.seed, header.tries)
-    race = _rebuild_race(study, ready.space)
+    study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
+    sampler = make_sampler(header.sampler, space, header.seed, header.tries)
+    race = _rebuild_race(study, space)
     if request.resume:
         record_resume(request, study, race, sampler, say)
-    else:
-        goes_on = goes_on_until_the_end(request, study, sampler.limit)
-        slots, seed = ready.backend.slots, header.seed
-        say(plan_text(ready.space, header.rule, slots, seed, requested_budget(request), goes_on))
-    _drive(ready, race, sampler, request, say, elapsed)
+    goes_on = goes_on_until_the_end(request, study, sampler.limit)
+    if not request.resume:
+        budget = requested_budget(request)
+        say(plan_text(space, header.rule, backend.slots, header.seed, budget, goes_on))
+    context = StudyContext(
+        name=header.name,
+        metric=space.metric,
+        mode=space.mode,
+        max_t=space.max_t,
+        slots=backend.slots,
+        configs=study.configs,
+        resumed=request.resume,
+        budget=budget_of(request, study),
+        finishing=is_spent(study),
+        goes_on=goes_on,
+    )
+    with _mirrored(study, request.wandb, say), StudyView(race, context, elapsed=elapsed) as view:
+        keeper = keeper_for(ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed)
+        driver = Driver(race, study, sampler, ready.dataset, view, keeper)
+        driver.settle()
+        driver.keep_budget()
+        with driver.noting_the_end():
+            backend.run(driver)
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
@@ -86,46 +98,19 @@ def replay(race: Race, study: Study) -> None:
             race.observe(event)
 
 
-def _drive(
-    ready: PreparedStudy,
-    race: Race,
-    sampler: Sampler,
-    request: Request,
-    say: Announce,
-    elapsed: Callable[[], float],
-) -> None:
-    study, space, backend = ready.study, ready.space, ready.backend
-    tracker = _tracker(study.path, request.wandb) if request.wandb else None
-    for note in tracker.notes if tracker else ():
-        say(note)
-    context = StudyContext(
-        name=study.header.name,
-        metric=space.metric,
-        mode=space.mode,
-        max_t=space.max_t,
-        slots=backend.slots,
-        configs=study.configs,
-        resumed=request.resume,
-        budget=budget_of(request, study),
-        finishing=is_spent(study),
-        goes_on=goes_on_until_the_end(request, study, sampler.limit),
-    )
-    try:
-        with StudyView(race, context, elapsed=elapsed) as view:
-            keeper = keeper_for(
-                ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
-            )
-            driver = Driver(race, study, sampler, ready.dataset, view, keeper)
-            driver.settle()
-            driver.keep_budget()
-            with driver.noting_the_end():
-                backend.run(driver)
-    finally:
-        if tracker is not None and (left := tracker.stop()):
-            say(left)
-
-
-def _tracker(study: Path, project: str) -> Tracker:
+@contextlib.contextmanager
+def _mirrored(study: Study, project: str | None, say: Announce) -> Iterator[None]:
+    """Mirrors the study to a W&B project while it runs; None: to none."""
+    if not project:
+        yield
+        return
     from orchestrator.tracking import Tracker  # an extra: only when asked for
 
-    return Tracker.start(study, project)
+    tracker = Tracker.start(study.path, project)
+    try:
+        for note in tracker.notes:
+            say(note)
+        yield
+    finally:
+        if left := tracker.stop():
+            say(left)
