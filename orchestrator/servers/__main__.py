@@ -3,7 +3,7 @@
     python -m orchestrator.servers stop            # on the head: ends our Ray on every server, nobody else's
     python -m orchestrator.servers stop --here     # on this server only
 
-`head`, `running` and `join` are what the start commands of cluster.yaml are made of.
+The start commands of cluster.yaml are made of `head`, `running` and `join`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.parser import CommandParser, command_parser
@@ -36,20 +37,57 @@ def parser() -> CommandParser:
         "servers",
         "COMMAND [options]",
         ["stop", "stop --here"],
-        more="Nobody else's processes are touched. cluster.yaml itself calls head, running and join.",
+        more="You type stop; the start commands of cluster.yaml call head, running and join. Nobody else's "
+        "processes are touched. Each command explains itself: stop --help.",
     )
     commands = made.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND", prog=made.prog
     )
-    heading = commands.add_parser("head", help="print the address of the head's Ray; make its token")
-    commands.add_parser("running", help="exit with 0 when our Ray runs on this server, else with 1")
-    joining = commands.add_parser("join", help="on the head: start the workers; exit with 1 if one is not in")
-    for command in (heading, joining):
-        command.add_argument(
+    added = {name: add_command(commands, name) for name in DESCRIBED}
+    added["stop"].add_argument("--here", action="store_true", help="end it on this server only")
+    for name in ("head", "join"):
+        added[name].add_argument(
             "--port", type=int, default=6390, metavar="N", help="port of the head's Ray (default: 6390)"
         )
-    stopping = commands.add_parser("stop", help="on the head: end our Ray on every server")
-    stopping.add_argument("--here", action="store_true", help="end it on this server only")
+    return made
+
+
+# command -> what it does in a line, what more there is to know, examples; people type the first alone
+DESCRIBED = {
+    "stop": (
+        "End our Ray on every server.",
+        "Type it on the head; from where you typed `ray up`, put it after `ray exec cluster.yaml`. A search "
+        "that runs there ends, and `tune --resume` continues it. Exits with 1 if a worker could not be "
+        "reached; it is named.",
+        ["stop", "stop --here"],
+    ),
+    "head": (
+        "Print the address of the head's Ray.",
+        "Makes the token that its servers show each other, if there is none. Refuses a port that is taken, "
+        "and another address while our Ray runs.",
+        ["head --port 6390"],
+    ),
+    "running": (
+        "Say by the exit code whether our Ray runs here.",
+        "0: it runs on this server; 1: it does not. Nothing is printed.",
+        ["running"],
+    ),
+    "join": (
+        "Copy to the workers, set up and start them.",
+        "On the head, whose Ray has to run. Returns when every worker is in the cluster; exits with 1 if one "
+        "is not, and says why.",
+        ["join --port 6390"],
+    ),
+}
+
+
+def add_command(commands: Any, name: str) -> CommandParser:
+    """The parser of a sub-command, with its line, explanation and examples."""
+    line, more, examples = DESCRIBED[name]
+    whole = [f"python -m orchestrator.servers {example}" for example in examples]
+    epilog = "\n".join(["examples:", *(f"  {example}" for example in whole)])
+    made: CommandParser = commands.add_parser(name, help=line, description=f"{line} {more}", epilog=epilog)
+    made.examples = whole
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -99,6 +100,22 @@ def test_a_head_whose_port_is_taken_is_refused_before_ray_is_started(
     assert f"port {port} of this server: Address already in use" in said
     assert way_out in said
     assert main(["head", "--port", str(port)]) == 0
+
+
+@pytest.mark.parametrize("name", main_module.COMMANDS)
+def test_every_command_of_servers_says_what_it_does_with_an_example_that_it_takes(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([name, "--help"])
+    text = capsys.readouterr().out
+    assert ended.value.code == 0
+    [explanation] = re.findall(r"\n\n([A-Z].*?\.)\n\n", text, re.DOTALL)
+    assert len(explanation.split(". ")) >= 2
+    examples = re.findall(r"^  python -m orchestrator\.servers (.+)$", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert main_module.parser().parse_args(example.split()).command == name
 
 
 def test_workers_keep_no_module_that_the_head_has_not(

@@ -38,7 +38,7 @@ def teach(pool: NodePool, seconds: dict[str, float]) -> None:
         pool.release(FoldRunKey(99, 0))
 
 
-def test_legs_fill_every_seat_and_no_more() -> None:
+def test_legs_fill_every_slot_and_no_more() -> None:
     pool = pool_of(a=2, b=1)
     assert sorted(occupy(pool, leg(trial)) for trial in range(3)) == ["a", "a", "b"]
     assert pool.find(leg(3)) is None
@@ -80,7 +80,7 @@ def test_a_finalists_last_stretch_waits_for_the_faster_node_when_it_ends_sooner_
     assert pool.find(last, left=12) is None, "2 + 10 s there, 50 s here"
 
 
-def test_a_slow_seat_helps_where_much_is_left() -> None:
+def test_a_slow_slot_helps_where_much_is_left() -> None:
     """200 epochs on one fast slot take 200 s; 10 of them take 50 s on the slow one meanwhile."""
     pool = pool_of(slow=1, fast=1)
     teach(pool, {"slow": 5.0, "fast": 1.0})
@@ -98,7 +98,7 @@ def test_fold_runs_of_a_node_that_is_gone_go_elsewhere() -> None:
     assert pool.slots == 1
 
 
-def test_a_fold_run_that_needs_a_whole_gpu_keeps_new_shares_off_its_node_until_it_has_begun() -> None:
+def test_no_part_of_a_gpu_is_handed_out_on_a_node_where_a_fold_run_waits_for_a_whole_one() -> None:
     pool = NodePool()
     pool.admit(Node("a", "a", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
     pool.admit(Node("b", "b", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
@@ -127,7 +127,7 @@ def test_where_no_gpu_is_shared_none_is_asked_for_whole() -> None:
         assert placement is not None and placement.resources.gpus == gpus
 
 
-def test_idle_processes_may_keep_a_nodes_seats_unless_a_whole_gpu_is_wanted_there() -> None:
+def test_idle_processes_may_keep_a_nodes_slots_unless_an_exclusive_gpu_is_wanted_there() -> None:
     pool = NodePool()
     pool.admit(Node("a", "a", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
     assert (pool.slots_for("a", 0.25), pool.slots_for("a", 1.0), pool.slots_for("b", 0.25)) == (4, 0, 0)
