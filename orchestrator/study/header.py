@@ -92,7 +92,7 @@ class StudyHeader:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads; sources that were not given have no key."""
-        optional = {"label_fixes": self.label_fixes, "extra": self.extra}
+        optional = {"label_fixes": self.label_fixes, "extra": self.extra, "own_code": self.own_code}
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}
 

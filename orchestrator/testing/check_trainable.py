@@ -249,7 +249,7 @@ def _first_difference(one: _Run, other: _Run) -> int | None:
 
 
 def _with_other_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    """The validation rows all of the last class, so that class counts change too, in the label's columns too."""
+    """The validation rows all of the last class, which changes class counts too; columns agree."""
     labels = dataset.labels.copy()
     last = int(np.flatnonzero(labels == labels.max())[0])
     labels[rows] = labels[last]
