@@ -32,10 +32,15 @@ def unpack(data: bytes, what: str) -> dict[str, NDArray[Any]]:
         raise WeightsError(f"{what} cannot be read: {error}; write it anew") from error
 
 
+def to_numpy(value: Any) -> NDArray[Any]:
+    """An array of what a model gave: numbers, an array, or a torch tensor on any device."""
+    is_tensor = hasattr(value, "detach")  # torch is not imported here
+    return np.asarray(value.detach().cpu().numpy() if is_tensor else value)
+
+
 def _as_array(value: Any, what: str) -> NDArray[Any]:
-    detached = value.detach().cpu() if hasattr(value, "detach") else value  # torch's, which is not imported
     try:
-        array = np.array(detached, order="C")
+        array = np.array(to_numpy(value), order="C")
     except (TypeError, ValueError) as error:
         raise TrainableError(f"{what} is no array: {error}; give numbers, arrays or tensors") from error
     if array.dtype.kind not in "biuf":

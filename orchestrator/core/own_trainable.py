@@ -24,7 +24,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.core.array_files import Arrays, pack, unpack
+from orchestrator.core.array_files import Arrays, pack, to_numpy, unpack
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.declared import as_parameter, completed
@@ -119,8 +119,7 @@ class OwnTrainable:
         return replace(last, probabilities=self._checked(last.probabilities))
 
     def _checked(self, probabilities: Any) -> NDArray[np.float32]:
-        detached = probabilities.detach().cpu() if hasattr(probabilities, "detach") else probabilities
-        found = np.asarray(detached)
+        found = to_numpy(probabilities)
         where = f"{self._name}, epoch {self._done + 1}, fold {self._fold}: the prediction is wrong: "
         paths = self._data.validation.paths
         if fault := shape_fault(found, len(paths), self.classes):
@@ -253,8 +252,7 @@ class OwnPredictor:
             part = slice(start, start + BATCH)
             own = {key: column[part] for key, column in (columns or {}).items()}
             rows = Rows(tuple(paths[part]), own)
-            found = self._model.predict(rows)
-            found = np.asarray(found.detach().cpu() if hasattr(found, "detach") else found)
+            found = to_numpy(self._model.predict(rows))
             fault = shape_fault(found, len(rows), classes)
             fault = fault or value_fault(found, rows.paths) or sum_fault(found, rows.paths)
             if fault:

@@ -42,7 +42,7 @@ def test_an_unknown_metric_or_mode_is_refused_by_name(metric: str, mode: str) ->
 
 def test_a_misspelt_metric_gets_a_suggestion() -> None:
     with pytest.raises(SearchSpaceError, match=r"use one of accuracy, macro_f1; did you mean macro_f1\?"):
-        metrics.check_metric("makro_f1", None)
+        metrics.check_metric("makro_f1", "")
 
 
 def test_the_mode_is_the_metrics_own_and_a_contradiction_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +50,8 @@ def test_the_mode_is_the_metrics_own_and_a_contradiction_is_refused(monkeypatch:
         lambda counts: 1 - metrics.accuracy_of_counts(counts), "min", "share of errors"
     )
     monkeypatch.setitem(metrics.METRICS, "error_rate", error_rate)
-    assert metrics.check_metric("accuracy", None) == metrics.check_metric("accuracy", "max") == "max"
-    assert metrics.check_metric("error_rate", None) == metrics.check_metric("error_rate", "min") == "min"
+    assert metrics.check_metric("accuracy", "") == metrics.check_metric("accuracy", "max") == "max"
+    assert metrics.check_metric("error_rate", "") == metrics.check_metric("error_rate", "min") == "min"
     with pytest.raises(SearchSpaceError, match=r"metric='accuracy', mode='min': .*larger .* leave mode out"):
         metrics.check_metric("accuracy", "min")
     with pytest.raises(
