@@ -22,6 +22,7 @@ from orchestrator.cli.parser import CommandParser
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"cv2", "ray", "torch", "timm", "optuna", "sklearn", "matplotlib"}
+QUICK = ("check", "tune", "pseudo_labels", "servers")  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)
 
 
@@ -153,13 +154,14 @@ def test_no_help_loads_what_takes_seconds() -> None:
     assert not set(done.stdout.split()) & HEAVY
 
 
-def test_the_list_of_commands_and_the_help_of_tune_load_no_table_either() -> None:
-    code = "import sys\nfrom orchestrator.tune.__main__ import main\n"
+@pytest.mark.parametrize("command", QUICK)
+def test_help_and_the_list_of_commands_load_no_table_either(command: str) -> None:
+    code = f"import sys\nfrom orchestrator.{command}.__main__ import main\n"
     code += "from orchestrator.__main__ import main as all_of_them\nall_of_them([])\n"
     code += "try: main(['--help'])\nexcept SystemExit: print('loaded', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     loaded = set(done.stdout.rpartition("loaded ")[2].split())
-    assert "orchestrator.tune.__main__" in loaded
+    assert f"orchestrator.{command}.__main__" in loaded
     assert not loaded & {*HEAVY, "pandas", "numpy", "pyarrow", "rich"}
 
 
