@@ -19,10 +19,19 @@ from orchestrator.__main__ import parser as all_commands
 from orchestrator.cli.commands import COMMANDS
 from orchestrator.cli.options import SHARED
 from orchestrator.cli.parser import CommandParser
+from orchestrator.core.choices import VOTE_KINDS
+from orchestrator.evaluation.voting import VOTES
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"cv2", "ray", "torch", "timm", "optuna", "sklearn", "matplotlib"}
-QUICK = ("check", "tune", "pseudo_labels", "servers")  # their work is in a module of its own: command.py
+QUICK = (
+    "doctor",
+    "check",
+    "tune",
+    "ensemble",
+    "pseudo_labels",
+    "servers",
+)  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)
 
 
@@ -142,6 +151,10 @@ def test_options_that_commands_share_mean_the_same_everywhere() -> None:
             for name in {*action.option_strings} & {*SHARED}:
                 assert action.type == SHARED[name].get("type"), f"{name} of {command}"
                 assert action.metavar == SHARED[name].get("metavar"), f"{name} of {command}"
+
+
+def test_every_kind_of_vote_has_its_function() -> None:
+    assert set(VOTE_KINDS) == set(VOTES)
 
 
 def test_no_help_loads_what_takes_seconds() -> None:
