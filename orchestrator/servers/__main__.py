@@ -41,14 +41,18 @@ def parser() -> CommandParser:
     commands = made.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND", prog=made.prog
     )
-    heading = commands.add_parser("head", help="print the address of the head's Ray; make its token")
-    commands.add_parser("running", help="exit with 0 when our Ray runs on this server, else with 1")
-    joining = commands.add_parser("join", help="on the head: start the workers; exit with 1 if one is not in")
+
+    def add(name: str, line: str) -> CommandParser:
+        return commands.add_parser(name, help=line, description=line)
+
+    heading = add("head", "print the address of the head's Ray; make its token")
+    add("running", "exit with 0 when our Ray runs on this server, else with 1")
+    joining = add("join", "on the head: start the workers; exit with 1 if one is not in")
     for command in (heading, joining):
         command.add_argument(
             "--port", type=int, default=6390, metavar="N", help="port of the head's Ray (default: 6390)"
         )
-    stopping = commands.add_parser("stop", help="on the head: end our Ray on every server")
+    stopping = add("stop", "on the head: end our Ray on every server")
     stopping.add_argument("--here", action="store_true", help="end it on this server only")
     return made
 

@@ -114,6 +114,9 @@ def test_no_abbreviation_is_taken_for_an_option(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parser("tune").parse_args(["--time", "2h"])
     assert "did you mean --time-budget?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser("tune").parse_args(["-trials", "8"])
+    assert "-trials is no option of this command; did you mean --trials?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_what_follows_two_dashes_and_what_has_a_space_is_no_option() -> None:
     made.add_argument("rest", nargs="*")
     assert made.parse_args(["--", "--what"]).rest == ["--what"]
     assert made.parse_args(["--name=--what"]).name == "--what"
-    assert made.parse_args(["--in a sentence"]).rest == ["--in a sentence"]
+    assert made.parse_args(["--in a sentence", "-1", "-"]).rest == ["--in a sentence", "-1", "-"]
 
 
 def test_options_that_commands_share_mean_the_same_everywhere() -> None:
