@@ -31,7 +31,8 @@ def parser() -> CommandParser:
         prog="python -m orchestrator",
         usage="%(prog)s COMMAND [options]",
         description=f"Cross-validated search for image classification.\n\ncommands:\n{listed}",
-        epilog="Each command explains its options, for example:\n  python -m orchestrator.tune --help",
+        epilog="Each command explains its options, for example:\n  python -m orchestrator.tune --help\n\n"
+        "Exit codes: 0 done, 1 not done, 2 the input is wrong, 130 interrupted.",
     )
     add_version(made)
     return made

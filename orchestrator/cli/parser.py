@@ -8,12 +8,15 @@ add_shared(group, "--data", "--runs")
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from orchestrator.cli.commands import COMMANDS
 from orchestrator.core.text import suggestion
+
+_OPTION = re.compile(r"--?[A-Za-z]\S+")  # as argparse sees one: a negative number and a sentence are none
 
 
 class _Format(argparse.HelpFormatter):
@@ -60,11 +63,13 @@ class CommandParser(argparse.ArgumentParser):
             if word == "--" or not own:
                 return
             name = word.split("=")[0]
-            if word.startswith("--") and " " not in name and name not in self._option_string_actions:
-                known = self._long_options()
-                begun = [option for option in known if option.startswith(name)]
-                hint = f"; did you mean {' or '.join(begun)}?" if begun else suggestion(name, known)
-                self.error(f"{name} is no option of this command{hint}")
+            if _OPTION.fullmatch(name) and name not in self._option_string_actions:
+                self.error(f"{name} is no option of this command{self._hint(name)}")
+
+    def _hint(self, name: str) -> str:
+        known, name = self._long_options(), f"--{name.lstrip('-')}"
+        begun = [option for option in known if option.startswith(name)]
+        return f"; did you mean {' or '.join(begun)}?" if begun else suggestion(name, known)
 
     def _long_options(self) -> list[str]:
         shown = [item for item in self._actions if item.help is not argparse.SUPPRESS]

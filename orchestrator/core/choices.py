@@ -5,3 +5,6 @@ SCALES = ("full", "small", "smoke")
 
 TTA = ("none", "flip", "five_crop", "five_crop_flip")
 """Test-time augmentation: the views of an image whose probabilities are averaged."""
+
+VOTE_KINDS = ("soft", "hard")
+"""How an ensemble's members vote; `evaluation.voting` has the functions."""

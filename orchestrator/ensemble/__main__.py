@@ -5,172 +5,24 @@ python -m orchestrator.ensemble --study runs/age --predict eval --submission sub
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from rich.console import Console
-
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
-from orchestrator.core.errors import InputError
+from orchestrator.core.choices import VOTE_KINDS
 from orchestrator.core.private_files import private_files
-from orchestrator.data.manifest import Manifest, load_manifest
-from orchestrator.data.scalars import columns_of
-from orchestrator.demo.faces import demo_faces
-from orchestrator.ensemble.building import default_out
-from orchestrator.ensemble.chain_rule import formula, unanswered_condition
-from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.members import EnsembleInputs, gather
-from orchestrator.ensemble.printing import print_scores
-from orchestrator.ensemble.scoring import score_parts
-from orchestrator.ensemble.submission import (
-    check_submission,
-    histogram,
-    image_paths,
-    rows_to_predict,
-    write_probabilities,
-    write_submission,
-)
-from orchestrator.ensemble.trained_on import TrainedOn
-from orchestrator.ensemble.writing import check_out, write_ensemble
-from orchestrator.evaluation.voting import VOTES
-from orchestrator.progress import progress_bar
-from orchestrator.study.finding import find_study
-
-__all__ = ["Ensemble", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
+    from orchestrator.ensemble.command import run  # not for --help: it loads pandas
+
     with private_files(arguments.private):
-        return exit_code(lambda: _run(arguments, console), "interrupted; nothing half-written is left")
-
-
-def _run(arguments: argparse.Namespace, console: Console) -> None:
-    _check_arguments(arguments)
-    studies = None if arguments.ensemble is not None else _studies(arguments, console)
-    manifest = _manifest_to_predict(arguments, console)
-    if studies is None:
-        folder = arguments.ensemble
-        _say(console, f"ensemble: {folder}")
-    else:
-        folder = _build(studies, arguments, console)
-    ensemble = Ensemble.load(folder)
-    if ensemble.tta_differs(arguments.tta):
-        _say(console, _other_views(ensemble, arguments.tta))
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
-    if lone is not None:
-        _say(console, f"note: {lone}")
-    if manifest is not None:
-        _predict(ensemble, manifest, arguments, console)
-    elif studies is not None:
-        _say(console, f"next: python -m orchestrator.ensemble --ensemble {folder} --predict MANIFEST")
-
-
-def _check_arguments(arguments: argparse.Namespace) -> None:
-    if arguments.ensemble is not None:
-        given = [name for name in ("study", "top", "vote", "out") if getattr(arguments, name) is not None]
-        if given:
-            raise InputError(
-                f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
-            )
-        if arguments.predict is None:
-            raise InputError("--ensemble needs --predict MANIFEST; it says what to predict")
-    if arguments.submission is not None and arguments.predict is None:
-        raise InputError("--submission needs --predict with the evaluation folder (info.csv and images/)")
-
-
-# ---- building -------------------------------------------------------------------------------------
-
-
-def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Console) -> Path:
-    out = arguments.out or default_out(studies, arguments.runs)
-    check_out(out)
-    vote = arguments.vote or "soft"
-    parts = gather(studies, arguments.top)
-    _say(console, _members_line(parts, vote))
-    if parts.combined or parts.studies[0].space.given:
-        _say(console, f"predicts: {formula(parts.target, parts.terms)}")
-    with progress_bar("resampling groups") as progress:
-        scores = score_parts(parts, vote, np.random.default_rng(arguments.seed), progress)
-    print_scores(console, parts, scores, vote)
-    with progress_bar("copying weights") as progress:
-        write_ensemble(out, parts, scores, vote, arguments.tta, progress)
-    _say(console, f"ensemble: {out}")
-    return Path(out)
-
-
-def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
-    if arguments.study is None:
-        newest = find_study(None, arguments.runs)
-        _say(console, f"study: {newest} (the newest in {arguments.runs})")
-        return [newest]
-    paths = [find_study(given, arguments.runs) for given in arguments.study]
-    for path in paths:
-        _say(console, f"study: {path}")
-    return paths
-
-
-def _members_line(parts: EnsembleInputs, vote: str) -> str:
-    members = sum(part.top for part in parts.studies)
-    models = members * parts.plan.k
-    trials = "1 trial" if members == 1 else f"{members} trials"
-    return f"members: {trials} x {parts.plan.k} folds = {models} models, {vote} vote over trials"
-
-
-# ---- predicting -----------------------------------------------------------------------------------
-
-
-def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Manifest | None:
-    """Read and checked before anything slow begins."""
-    if arguments.predict is None:
-        return None
-    source = Path(arguments.predict)
-    if arguments.predict == "demo":
-        with progress_bar("drawing demo faces") as progress:
-            source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
-    manifest, which = rows_to_predict(load_manifest(source, data_root=arguments.data_root))
-    if arguments.submission is not None:
-        check_submission(arguments.submission, manifest)
-    _say(console, which)
-    return manifest
-
-
-def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespace, console: Console) -> None:
-    warning = TrainedOn.of(ensemble).warning(manifest)
-    if warning is not None:
-        _say(console, warning)
-    with progress_bar("predicting") as progress:
-        probabilities = ensemble.predict(
-            image_paths(manifest), progress, arguments.tta, columns=columns_of(manifest.frame)
-        )
-    path = write_probabilities(ensemble.path, manifest, probabilities, ensemble.classes)
-    _say(console, f"probabilities: {path}")
-    predicted = probabilities.argmax(axis=1)
-    if arguments.submission is not None:
-        write_submission(arguments.submission, manifest, predicted)
-        _say(console, f"submission: {arguments.submission} ({len(predicted)} rows)")
-    _say(console, f"predicted: {histogram(predicted, ensemble.classes)}")
-
-
-def _other_views(ensemble: Ensemble, tta: str | None) -> str:
-    validated = sorted({member.tta for part in ensemble.components for member in part.members})
-    return (
-        f"note: predictions are made with tta {tta or ensemble.tta}; the out-of-fold scores were obtained "
-        f"with tta {', '.join(validated)}"
-    )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, markup=False, soft_wrap=True)
+        return exit_code(lambda: run(arguments), "interrupted; nothing half-written is left")
 
 
 def parser() -> CommandParser:
@@ -196,7 +48,7 @@ def parser() -> CommandParser:
         metavar="K",
         help="number of best trials (default: the space's finalists)",
     )
-    add("--vote", choices=sorted(VOTES, reverse=True), help="vote over trials (default: soft)")
+    add("--vote", choices=VOTE_KINDS, help="vote over trials (default: soft)")
     add_shared(members, "--seed", default=0, help="seed of the resampling behind the intervals (default: 0)")
     add("--ensemble", type=Path, metavar="DIR", help="folder of an ensemble to use instead of studies")
     images = made.add_argument_group("prediction")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from orchestrator.check import contact_sheet
-from orchestrator.check.__main__ import main, settings
+from orchestrator.check.__main__ import main
+from orchestrator.check.command import settings
 from orchestrator.check.contact_sheet import Block, draw_sheet
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError

@@ -19,9 +19,19 @@ from orchestrator.__main__ import parser as all_commands
 from orchestrator.cli.commands import COMMANDS
 from orchestrator.cli.options import SHARED
 from orchestrator.cli.parser import CommandParser
+from orchestrator.core.choices import VOTE_KINDS
+from orchestrator.evaluation.voting import VOTES
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"cv2", "ray", "torch", "timm", "optuna", "sklearn", "matplotlib"}
+QUICK = (
+    "doctor",
+    "check",
+    "tune",
+    "ensemble",
+    "pseudo_labels",
+    "servers",
+)  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)
 
 
@@ -104,6 +114,9 @@ def test_no_abbreviation_is_taken_for_an_option(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parser("tune").parse_args(["--time", "2h"])
     assert "did you mean --time-budget?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser("tune").parse_args(["-trials", "8"])
+    assert "-trials is no option of this command; did you mean --trials?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -132,7 +145,7 @@ def test_what_follows_two_dashes_and_what_has_a_space_is_no_option() -> None:
     made.add_argument("rest", nargs="*")
     assert made.parse_args(["--", "--what"]).rest == ["--what"]
     assert made.parse_args(["--name=--what"]).name == "--what"
-    assert made.parse_args(["--in a sentence"]).rest == ["--in a sentence"]
+    assert made.parse_args(["--in a sentence", "-1", "-"]).rest == ["--in a sentence", "-1", "-"]
 
 
 def test_options_that_commands_share_mean_the_same_everywhere() -> None:
@@ -141,6 +154,10 @@ def test_options_that_commands_share_mean_the_same_everywhere() -> None:
             for name in {*action.option_strings} & {*SHARED}:
                 assert action.type == SHARED[name].get("type"), f"{name} of {command}"
                 assert action.metavar == SHARED[name].get("metavar"), f"{name} of {command}"
+
+
+def test_every_kind_of_vote_has_its_function() -> None:
+    assert set(VOTE_KINDS) == set(VOTES)
 
 
 def test_no_help_loads_what_takes_seconds() -> None:
@@ -153,13 +170,14 @@ def test_no_help_loads_what_takes_seconds() -> None:
     assert not set(done.stdout.split()) & HEAVY
 
 
-def test_the_list_of_commands_and_the_help_of_tune_load_no_table_either() -> None:
-    code = "import sys\nfrom orchestrator.tune.__main__ import main\n"
+@pytest.mark.parametrize("command", QUICK)
+def test_help_and_the_list_of_commands_load_no_table_either(command: str) -> None:
+    code = f"import sys\nfrom orchestrator.{command}.__main__ import main\n"
     code += "from orchestrator.__main__ import main as all_of_them\nall_of_them([])\n"
     code += "try: main(['--help'])\nexcept SystemExit: print('loaded', *sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     loaded = set(done.stdout.rpartition("loaded ")[2].split())
-    assert "orchestrator.tune.__main__" in loaded
+    assert f"orchestrator.{command}.__main__" in loaded
     assert not loaded & {*HEAVY, "pandas", "numpy", "pyarrow", "rich"}
 
 

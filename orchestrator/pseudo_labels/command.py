@@ -1,0 +1,76 @@
+"""What the command `pseudo_labels` does once its options are read."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.text import shortened
+from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.submission import rows_to_predict
+from orchestrator.ensemble.trained_on import TrainedOn
+from orchestrator.progress import progress_bar
+from orchestrator.pseudo_labels.labelling import (
+    label_manifest,
+    summary,
+)
+from orchestrator.study.finding import find_study
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises InputError, StorageError."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    console = Console(highlight=False, soft_wrap=True)
+    _check_arguments(arguments)
+    folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
+    ensemble = Ensemble.load(folder)
+    console.print(f"ensemble: {folder}", markup=False)
+    manifest, which = rows_to_predict(load_manifest(arguments.predict, data_root=arguments.data_root))
+    known = TrainedOn.of(ensemble)
+    _refuse_trained(known, manifest, arguments.predict)
+    console.print(which, markup=False)
+    warning = known.warning(manifest)
+    if warning is not None:
+        console.print(warning, markup=False)
+    with progress_bar("labelling") as progress:
+        labelled = label_manifest(ensemble, manifest, arguments.threshold, arguments.tta, progress)
+    labelled.write(arguments.out)
+    for line in summary(labelled.frame, ensemble.target, len(manifest)):
+        console.print(line, markup=False)
+    console.print(f"labels: {arguments.out} ({len(labelled)} rows); next: tune ... --extra {arguments.out}")
+
+
+def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:
+    """A model labels what it trained on with the label it was given, a validated row's among them."""
+    same = known.rows(manifest)
+    if same.any():
+        first = shortened(manifest.frame["path"][same].tolist())
+        raise InputError(
+            f"--predict {source}: the ensemble was trained on {same.sum()} of these {len(same)} rows "
+            f"({first}), so it knows their labels by heart; name images that have none"
+        )
+
+
+def _check_arguments(arguments: argparse.Namespace) -> None:
+    if (arguments.ensemble is None) == (arguments.study is None):
+        raise InputError("give --ensemble DIR or --study DIR, one of them")
+    if not 0 < arguments.threshold <= 1:
+        raise InputError(f"--threshold {arguments.threshold:g}: give a probability above 0 and at most 1")
+    if arguments.out.suffix.lower() != ".parquet" or arguments.out.exists():
+        raise InputError(
+            f"--out {arguments.out}: name a .parquet file that does not exist (nothing was changed)"
+        )
+
+
+def _newest_ensemble(study: Path) -> Path:
+    found = [path.parent for path in study.glob("*/ensemble.json")]
+    if not found:
+        raise EnsembleError(
+            f"{study} holds no ensemble; make one with `python -m orchestrator.ensemble --study {study}`"
+        )
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
