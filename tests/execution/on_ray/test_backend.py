@@ -29,7 +29,7 @@ def ready(monkeypatch: pytest.MonkeyPatch) -> list[Node]:
     def prepare(nodes: Sequence[Node], *rest: object) -> list[Node]:
         return [node for node in nodes if node in left]
 
-    monkeypatch.setattr(cluster, "connect", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(cluster, "connect", lambda address, **options: contextlib.nullcontext())
     monkeypatch.setattr(cluster, "alive_nodes", lambda: [A, B])
     monkeypatch.setattr(on_ray, "prepare_nodes", prepare)
     context = SimpleNamespace(get_node_id=lambda: "a")
