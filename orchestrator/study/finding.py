@@ -18,10 +18,15 @@ def find_study(named: str | Path | None, runs: Path) -> Path:
     """
     if named is None:
         return _newest_study(runs)
-    for folder in (runs / named, Path(named)):
-        if has_journal(folder):
-            return folder
-    raise StudyError(f"{named} is no study, nor is there one of that name in {runs}{_way_out(named, runs)}")
+    found = {folder.resolve(): folder for folder in (Path(named), runs / named) if has_journal(folder)}
+    if not found:
+        raise StudyError(
+            f"{named} is no study, nor is there one of that name in {runs}{_way_out(named, runs)}"
+        )
+    if len(found) > 1:
+        either = f"{runs / named} or {Path(named).absolute()}"
+        raise StudyError(f"{named} is a study in {runs} and one in this folder; name {either}")
+    return next(iter(found.values()))
 
 
 def _newest_study(runs: Path) -> Path:

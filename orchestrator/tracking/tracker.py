@@ -77,7 +77,8 @@ class Tracker:
 
 def _launch(study: Path, project: str, mode: str) -> subprocess.Popen[bytes]:
     """A session of its own: Ctrl-C in the study's terminal does not reach it."""
-    command = [sys.executable, "-m", "orchestrator.tracking", str(study), "--project", project]
+    # Absolute: a name could mean another study below the folder of runs.
+    command = [sys.executable, "-m", "orchestrator.tracking", str(study.absolute()), "--project", project]
     command += ["--mode", mode, "--follow", "--parent", str(os.getpid())]
     root = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

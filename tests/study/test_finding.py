@@ -43,6 +43,16 @@ def test_a_folder_of_that_name_which_is_no_study_stands_in_nobodys_way(runs: Pat
     assert find_study(study(Path("elsewhere/mask")), runs) == Path("elsewhere/mask")
 
 
+def test_a_name_that_stands_for_two_studies_is_refused_until_it_says_which(runs: Path) -> None:
+    here = study(Path("race")).absolute()
+    with pytest.raises(StudyError) as refusal:
+        find_study("race", runs)
+    assert str(refusal.value) == f"race is a study in runs and one in this folder; name runs/race or {here}"
+    assert find_study("runs/race", runs) == runs / "race"
+    assert find_study(here, runs) == here
+    assert find_study("race", Path()) == Path("race"), "the same folder, found twice"
+
+
 def test_without_a_name_it_is_the_study_that_started_last(runs: Path) -> None:
     assert find_study(None, runs) == runs / "race"
     (runs / "torn").mkdir()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import InputError, StudyError
+from orchestrator.core.errors import InputError
 from orchestrator.core.events import (
     Closed,
     Decided,
@@ -27,7 +27,6 @@ from orchestrator.core.events import (
     State,
     to_json,
 )
-from orchestrator.study.journal import JournalReader
 from orchestrator.tracking import Tracker, settings, tracker
 from orchestrator.tracking.__main__ import main
 from orchestrator.tracking.journal import JournalState
@@ -119,37 +118,6 @@ def test_epochs_that_a_retry_takes_back_are_not_the_best() -> None:
     best = runs.best(KEY)
     assert best is not None
     assert (best.epoch, best.score) == (2, 0.2)
-
-
-def test_a_line_that_is_still_being_written_is_read_once_it_is_whole(tmp_path: Path) -> None:
-    study = write(tmp_path / "s", opened())
-    tail = JournalReader(study / "journal.jsonl")
-    assert tail.new_events() == [opened()]
-    line = json.dumps({"time": 1.0, **to_json(Resumed())}) + "\n"
-    for part, events in ((line[:9], []), (line[9:], [Resumed()])):
-        with (study / "journal.jsonl").open("a") as file:
-            file.write(part)
-        assert tail.new_events() == events
-
-
-def test_a_corrupt_line_in_the_middle_is_named(tmp_path: Path) -> None:
-    study = write(tmp_path / "s", opened())
-    with (study / "journal.jsonl").open("a") as file:
-        file.write("{broken\n")
-    tail = JournalReader(write(study, Resumed()) / "journal.jsonl")
-    with pytest.raises(StudyError, match=r"journal\.jsonl:2: not a journal line at byte \d+"):
-        tail.new_events()
-
-
-@pytest.mark.parametrize("torn", ["3", "[]", '"text"', "{}", '{"event": "epoch_en'])
-def test_a_last_line_that_is_no_event_is_left_until_it_is_whole(tmp_path: Path, torn: str) -> None:
-    """The next driver cuts it off; the mirror sends what came before it."""
-    study = write(tmp_path / "s", opened(), *leg(3, 1, 0.1))
-    with (study / "journal.jsonl").open("a") as file:
-        file.write(f"{torn}\n")
-    tail = JournalReader(study / "journal.jsonl")
-    assert tail.new_events() == [opened(), *leg(3, 1, 0.1)]
-    assert tail.new_events() == []
 
 
 # ---- where to -------------------------------------------------------------------------------------
@@ -361,6 +329,17 @@ def test_without_wandb_the_study_goes_on_and_is_told_how_to_send_later(
     left = mirror.stop()
     assert left is not None
     assert f"python -m orchestrator.tracking {tmp_path / 'age'} --project p" in left
+
+
+def test_the_mirror_is_given_its_study_so_that_no_other_of_that_name_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(tracker.subprocess, "Popen", lambda command, **rest: commands.append(command))
+    monkeypatch.setattr(tracker, "installed", lambda: True)
+    monkeypatch.chdir(write(tmp_path / "age", opened()).parent)
+    Tracker.start(Path("age"), "p", "offline")
+    assert commands[0][3] == str(tmp_path / "age")
 
 
 def test_a_disabled_mirror_is_silent(tmp_path: Path) -> None:
