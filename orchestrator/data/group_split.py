@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_ATTEMPTS = 8
-_GROUPS_DEALT = 50_000  # in all attempts together: seconds
-_SWEEPS = 3
+_ATTEMPTS = 8  # at most, and at least 2; each deals the groups in another random order
+_GROUPS_DEALT = 50_000  # in all attempts together, which takes seconds
+_SWEEPS = 3  # of moves in one attempt; it ends earlier where no move helps
 
 
 def spread_groups(
@@ -23,7 +23,7 @@ def spread_groups(
     totals = counts.sum(axis=0)
     weights = np.divide(k, totals, out=np.zeros(len(totals)), where=totals > 0)
     attempts = int(np.clip(_GROUPS_DEALT // max(len(counts), 1), 2, _ATTEMPTS))
-    best: tuple[float, NDArray[np.int16]] | None = None
+    best: tuple[float, NDArray[np.int16]] | None = None  # cost, folds
     for _ in range(attempts):
         folds = _deal(counts, weights, k, rng)
         held = _held(counts, folds, k)
