@@ -33,7 +33,7 @@ def spread_groups(
         if (held[:, :required] == 0).any():
             continue
         cost = float((weights * (held - totals / k) ** 2).sum())
-        if best is None or cost < best[0] - 1e-9:
+        if best is None or cost < best[0] - 1e-9:  # rounding must not decide, lest folds differ by machine
             best = (cost, folds)
     return None if best is None else best[1]
 
@@ -52,7 +52,7 @@ def _deal(
     for all folds, so only sum(weights * h * v) matters.
     """
     shuffled = rng.permutation(len(counts))
-    rarity = counts @ weights
+    rarity = counts @ weights  # what is rare comes first, while every fold still has room for it
     order = shuffled[np.argsort(-rarity[shuffled], kind="stable")]
     held = np.zeros((k, counts.shape[1]))
     folds = np.zeros(len(counts), dtype=np.int16)

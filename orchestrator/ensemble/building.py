@@ -43,7 +43,7 @@ def build_ensemble(
         raise EnsembleError(f"vote={vote!r} is not known; use {' or '.join(VOTES)}{suggestion(vote, VOTES)}")
     paths = _paths(studies)
     folder = default_out(paths, paths[0].parent) if out is None else Path(out)
-    check_out(folder)
+    check_out(folder)  # resampling takes minutes: a folder that cannot be written is found before
     inputs = gather(paths, top)
     scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
     write_ensemble(folder, inputs, scores, vote, None, progress)

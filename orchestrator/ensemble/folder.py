@@ -32,7 +32,7 @@ from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_ter
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.voting import VOTES
 
-FORMAT = 1
+FORMAT = 1  # of ensemble.json; another one is refused, never guessed at
 RECORD = "ensemble.json"
 WORDS = "estimates.json"
 Columns = Mapping[str, NDArray[Any]]

@@ -79,7 +79,7 @@ def write_ensemble(
     try:
         draft.mkdir(parents=True)
         _write(draft, inputs, scores, vote, tta, progress)
-        draft.rename(out)
+        draft.rename(out)  # whole or not at all
     except OSError as error:
         raise _unwritable(out, error) from error
     finally:

@@ -46,6 +46,7 @@ def bbc_cv(
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
     advance = _Steps(sum(len(study.members) for study in studies) + len(weights), progress)
     chosen = [_chosen(study, codes, weights, advance) for study in studies]
+    # Many repeats choose the same members: each choice is voted and combined once.
     choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
     voted = _VotedStudies(studies, vote)
     scores = np.empty(len(weights))
@@ -109,16 +110,15 @@ def _chosen(
 def _mean_over_folds(
     study: Candidates, member: Probabilities, codes: NDArray[np.int64], weights: NDArray[np.float32]
 ) -> Floats:
-    """Over the folds of which a bag holds anything."""
+    """(repeats,): over the folds of which a bag holds anything, as the study ranks its trials."""
     total, held = np.zeros(len(weights)), np.zeros(len(weights))
     within = np.ones(len(study.folds), np.bool_) if study.within is None else study.within
     for fold in np.unique(study.folds[within]):
         rows = within & (study.folds == fold)
         here, local = np.unique(codes[rows], return_inverse=True)
         bags = weights[:, here]
-        scores = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)(
-            bags
-        )
+        resampled = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)
+        scores = resampled(bags)
         some = bags.any(axis=1)
         total += np.where(some, scores, 0.0)
         held += some
@@ -130,13 +130,13 @@ class _VotedStudies:
     recur in many combinations. With one study none recurs, and a thousand votes could fill the memory."""
 
     def __init__(self, studies: Sequence[Candidates], vote: Vote) -> None:
-        self._parts = studies
+        self._studies = studies
         self._vote = vote
         self._seen: dict[tuple[int, ...], Probabilities] = {}
 
     def __call__(self, choice: NDArray[np.int64]) -> list[Probabilities]:
         """choice: the members of every study, one study after another."""
-        widths = [min(study.top, len(study.members)) for study in self._parts]
+        widths = [min(study.top, len(study.members)) for study in self._studies]
         subsets = np.split(choice, np.cumsum(widths)[:-1])
         return [self._voted(number, subset.tolist()) for number, subset in enumerate(subsets)]
 
@@ -144,7 +144,7 @@ class _VotedStudies:
         key = (number, *subset)
         if key in self._seen:
             return self._seen[key]
-        voted = self._vote([self._parts[number].members[index] for index in subset])
-        if len(self._parts) > 1:
+        voted = self._vote([self._studies[number].members[index] for index in subset])
+        if len(self._studies) > 1:
             self._seen[key] = voted
         return voted
