@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 TILE = 128  # pixels of a tile's longer side
-GAP = 6
+GAP = 6  # pixels between tiles
 LABEL = 150  # pixels for the name of a row
 LINE = 20  # pixels of a line of text
 _FONT, _SCALE, _CHARACTER = cv2.FONT_HERSHEY_SIMPLEX, 0.45, 8.5  # the last: pixels a character takes at most

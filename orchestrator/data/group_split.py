@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_ATTEMPTS = 8
-_GROUPS_DEALT = 50_000  # in all attempts together: seconds
-_SWEEPS = 3
+_ATTEMPTS = 8  # at most, and at least 2; each deals the groups in another random order
+_GROUPS_DEALT = 50_000  # in all attempts together, which takes seconds
+_SWEEPS = 3  # of moves in one attempt; it ends earlier where no move helps
 
 
 def spread_groups(
@@ -23,7 +23,7 @@ def spread_groups(
     totals = counts.sum(axis=0)
     weights = np.divide(k, totals, out=np.zeros(len(totals)), where=totals > 0)
     attempts = int(np.clip(_GROUPS_DEALT // max(len(counts), 1), 2, _ATTEMPTS))
-    best: tuple[float, NDArray[np.int16]] | None = None
+    best: tuple[float, NDArray[np.int16]] | None = None  # cost, folds
     for _ in range(attempts):
         folds = _deal(counts, weights, k, rng)
         held = _held(counts, folds, k)
@@ -33,7 +33,7 @@ def spread_groups(
         if (held[:, :required] == 0).any():
             continue
         cost = float((weights * (held - totals / k) ** 2).sum())
-        if best is None or cost < best[0] - 1e-9:
+        if best is None or cost < best[0] - 1e-9:  # rounding must not decide, lest folds differ by machine
             best = (cost, folds)
     return None if best is None else best[1]
 
@@ -52,7 +52,7 @@ def _deal(
     for all folds, so only sum(weights * h * v) matters.
     """
     shuffled = rng.permutation(len(counts))
-    rarity = counts @ weights
+    rarity = counts @ weights  # what is rare comes first, while every fold still has room for it
     order = shuffled[np.argsort(-rarity[shuffled], kind="stable")]
     held = np.zeros((k, counts.shape[1]))
     folds = np.zeros(len(counts), dtype=np.int16)

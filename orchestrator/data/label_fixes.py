@@ -14,7 +14,7 @@ import csv
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,11 +81,26 @@ def apply_fixes(
 ) -> tuple[Manifest, FixReport]:
     """The corrected manifest, which has a fingerprint of its own, and what was changed.
 
-    fold_column: the space's. Raises ManifestError for the first fix that names no row or column, or one that
-    says whose photo a row is or in which fold, finds another value than its `old`, changes nothing, gives no
-    reason, or repeats another one.
+    fold_column: the space's. Raises ManifestError for the first fix that names no row or column, or a column
+    that says a row's group or fold, finds another value than its `old`, changes nothing, gives no reason, or
+    repeats another one.
     """
     listed = _read(fixes)
+    changes = _changes(listed, manifest, fixes, fold_column)
+    frame = manifest.frame.copy()
+    for column, of_row in changes.items():
+        frame[column] = _fixed(frame, column, of_row, fixes)
+    touched = sorted({row for of_row in changes.values() for row in of_row})
+    groups = frame["group"].iloc[touched].nunique()
+    counts = {column: len(of_row) for column, of_row in changes.items()}
+    report = FixReport(str(fixes), _data(fixes), listed, len(touched), groups, counts)
+    return replace(manifest, frame=frame), report
+
+
+def _changes(
+    listed: Sequence[Fix], manifest: Manifest, fixes: Path, fold_column: str | None
+) -> dict[str, dict[int, Fix]]:
+    """column -> row -> the one fix of that cell."""
     fixed_by = _structural(manifest.frame, fold_column)
     rows_of = _row_index(manifest.frame)
     changes: defaultdict[str, dict[int, Fix]] = defaultdict(dict)
@@ -105,14 +120,7 @@ def apply_fixes(
                     f"{where}: column {fix.column!r} of {manifest.frame['path'].iloc[row]} is fixed in line "
                     f"{earlier.line} too; keep one of them"
                 )
-    frame = manifest.frame.copy()
-    for column, of_row in changes.items():
-        frame[column] = _fixed(frame, column, of_row, fixes)
-    touched = sorted({row for of_row in changes.values() for row in of_row})
-    groups = frame["group"].iloc[touched].nunique()
-    counts = {column: len(of_row) for column, of_row in changes.items()}
-    report = FixReport(str(fixes), _data(fixes), listed, len(touched), groups, counts)
-    return replace(manifest, frame=frame), report
+    return changes
 
 
 def _read(path: Path) -> tuple[Fix, ...]:

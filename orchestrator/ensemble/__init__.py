@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from orchestrator.ensemble.building import build_ensemble
     from orchestrator.ensemble.folder import Ensemble
 
 __all__ = ["Ensemble", "build_ensemble"]
-
-
-def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: who only predicts needs no studies, and `--help` needs neither."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "folder" if name == "Ensemble" else "building"
-    return getattr(importlib.import_module(f"orchestrator.ensemble.{module}"), name)
+__getattr__ = lazy_exports(__name__, {"Ensemble": "folder", "build_ensemble": "building"})

@@ -33,16 +33,17 @@ def build_ensemble(
 ) -> Ensemble:
     """The best trials of one study, or of several that make up one label, as a folder that predicts.
 
-    vote: "soft" or "hard", over trials; top: members of each study (None: its space's `finalists`);
-    out: the folder to write (None: in the study, or beside the studies, with the time); seed: of resampling;
-    progress: counts resampling, then models copied. Raises EnsembleError where studies don't belong together
-    or `out` exists, NoCompleteTrialError, StudyError, StorageError.
+    vote: "soft" or "hard", over trials. top: members of each study, by default `finalists` of its space.
+    out: the folder to write, by default a new one in the study, or beside the studies if there are several.
+    seed: of the resampling. progress counts resamples, then models that are copied.
+    Raises EnsembleError where studies don't belong together or `out` exists, NoCompleteTrialError,
+    StudyError, StorageError.
     """
     if vote not in VOTES:
         raise EnsembleError(f"vote={vote!r} is not known; use {' or '.join(VOTES)}{suggestion(vote, VOTES)}")
     paths = _paths(studies)
     folder = default_out(paths, paths[0].parent) if out is None else Path(out)
-    check_out(folder)
+    check_out(folder)  # resampling takes minutes: a folder that cannot be written is found before
     inputs = gather(paths, top)
     scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
     write_ensemble(folder, inputs, scores, vote, None, progress)

@@ -12,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.text import counted
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.demo.faces import demo_faces
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     ensemble = Ensemble.load(folder)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
+    lone = unanswered_condition(ensemble.target, [component.term for component in ensemble.components])
     if lone is not None:
         _say(console, f"note: {lone}")
     if manifest is not None:
@@ -79,15 +80,15 @@ def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Cons
     out = arguments.out or default_out(studies, arguments.runs)
     check_out(out)
     vote = arguments.vote or "soft"
-    parts = gather(studies, arguments.top)
-    _say(console, _members_line(parts, vote))
-    if parts.combined or parts.studies[0].space.given:
-        _say(console, f"predicts: {formula(parts.target, parts.terms)}")
+    inputs = gather(studies, arguments.top)
+    _say(console, _members_line(inputs, vote))
+    if inputs.combined or inputs.studies[0].space.given:
+        _say(console, f"predicts: {formula(inputs.target, inputs.terms)}")
     with progress_bar("resampling groups") as progress:
-        scores = score_parts(parts, vote, np.random.default_rng(arguments.seed), progress)
-    print_scores(console, parts, scores, vote)
+        scores = score_parts(inputs, vote, np.random.default_rng(arguments.seed), progress)
+    print_scores(console, inputs, scores, vote)
     with progress_bar("copying weights") as progress:
-        write_ensemble(out, parts, scores, vote, arguments.tta, progress)
+        write_ensemble(out, inputs, scores, vote, arguments.tta, progress)
     _say(console, f"ensemble: {out}")
     return Path(out)
 
@@ -103,11 +104,9 @@ def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
     return paths
 
 
-def _members_line(parts: EnsembleInputs, vote: str) -> str:
-    members = sum(part.top for part in parts.studies)
-    models = members * parts.plan.k
-    trials = "1 trial" if members == 1 else f"{members} trials"
-    return f"members: {trials} x {parts.plan.k} folds = {models} models, {vote} vote over trials"
+def _members_line(inputs: EnsembleInputs, vote: str) -> str:
+    members, k = sum(study.top for study in inputs.studies), inputs.plan.k
+    return f"members: {counted(members, 'trial')} x {k} folds = {members * k} models, {vote} vote over trials"
 
 
 # ---- predicting -----------------------------------------------------------------------------------
@@ -146,7 +145,7 @@ def _predict(ensemble: Ensemble, manifest: Manifest, arguments: argparse.Namespa
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:
-    validated = sorted({member.tta for part in ensemble.components for member in part.members})
+    validated = sorted({member.tta for component in ensemble.components for member in component.members})
     return (
         f"note: predictions are made with tta {tta or ensemble.tta}; the out-of-fold scores were obtained "
         f"with tta {', '.join(validated)}"

@@ -32,7 +32,7 @@ from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_ter
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.voting import VOTES
 
-FORMAT = 1
+FORMAT = 1  # of ensemble.json; another one is refused, never guessed at
 RECORD = "ensemble.json"
 WORDS = "estimates.json"
 Columns = Mapping[str, NDArray[Any]]
@@ -115,7 +115,7 @@ class Ensemble:
         components = tuple(_component(item) for item in record["parts"])
         if record["vote"] not in VOTES or record["tta"] not in (None, *TTA):
             raise ValueError(f"vote {record['vote']!r} or tta {record['tta']!r} is not known")
-        if not _make_up(target, [part.term for part in components]):
+        if not _make_up(target, [component.term for component in components]):
             raise ValueError("the parts' targets do not make up the target")
         return cls(path, components, target, record["vote"], record["tta"], record)
 
@@ -139,12 +139,14 @@ class Ensemble:
             ) from error
 
     def models(self) -> list[FoldModel]:
-        return [model for part in self.components for member in part.members for model in member.models]
+        return [
+            model for component in self.components for member in component.members for model in member.models
+        ]
 
     def tta_differs(self, tta: str | None = None) -> bool:
         """Whether predictions with it come from other views than the members' out-of-fold rows."""
         used = self.tta if tta is None else tta
-        members = [member for part in self.components for member in part.members]
+        members = [member for component in self.components for member in component.members]
         return used is not None and any(member.tta != used for member in members)
 
     def predict(
@@ -157,8 +159,8 @@ class Ensemble:
     ) -> Probabilities:
         """Class probabilities (hard voting: shares of votes), (len(paths), len(classes)).
 
-        tta None: as the ensemble says; resources None: a GPU if there is one, else all cores;
-        columns: the manifest's, each of len(paths), for members whose preprocessing asks for them (boxes).
+        tta: views of an image, by default those the ensemble says. resources: by default a GPU if there is
+        one, else all cores. columns: the manifest's, each of len(paths), for preprocessing that reads them.
         `progress` counts images times models. Raises EnsembleError, ImageReadError, TrainableError.
         """
         tta = self.tta if tta is None else tta
@@ -170,19 +172,19 @@ class Ensemble:
             self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
         )
         voted = [
-            VOTES[self.vote]([run.member(part, member) for member in part.members])
-            for part in self.components
+            VOTES[self.vote]([run.member(component, member) for member in component.members])
+            for component in self.components
         ]
-        return combine(self.target, [part.term for part in self.components], voted)
+        return combine(self.target, [component.term for component in self.components], voted)
 
     def _repr_html_(self) -> str:
-        members = counted(sum(len(part.members) for part in self.components), "trial")
+        members = counted(sum(len(component.members) for component in self.components), "trial")
         models = counted(len(self.models()), "model")
         facts = {
-            "predicts": formula(self.target, [part.term for part in self.components]),
+            "predicts": formula(self.target, [component.term for component in self.components]),
             "classes": ", ".join(self.classes),
             "made of": f"{members}, {models}, {self.vote} vote",
-            "studies": ", ".join(part.study for part in self.components),
+            "studies": ", ".join(component.study for component in self.components),
             "folder": str(self.path),
         }
         cells = (f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in facts.items())
@@ -219,18 +221,18 @@ class _Run:
         self._total = models * len(paths)
         self._models_done = 0
 
-    def member(self, part: Component, member: Member) -> Probabilities:
+    def member(self, component: Component, member: Member) -> Probabilities:
         """Mean over the fold models, one after another."""
-        total = np.zeros((len(self._paths), len(part.target.classes)))
+        total = np.zeros((len(self._paths), len(component.target.classes)))
         for model in member.models:
-            total += self._model(part, member, model)
+            total += self._model(component, member, model)
             self._models_done += 1
             self._advance(0, len(self._paths))
         return (total / len(member.models)).astype(np.float32)
 
-    def _model(self, part: Component, member: Member, model: FoldModel) -> Probabilities:
-        classes = len(part.target.classes)
-        predictor = load_trainable(part.trainable).load_predictor(
+    def _model(self, component: Component, member: Member, model: FoldModel) -> Probabilities:
+        classes = len(component.target.classes)
+        predictor = load_trainable(component.trainable).load_predictor(
             _weights(self._folder, model), member.config, classes, self._resources
         )
         tta = member.tta if self._tta is None else self._tta

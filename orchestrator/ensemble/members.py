@@ -96,7 +96,7 @@ class EnsembleInputs:
 
     @property
     def terms(self) -> list[Term]:
-        return [part.term for part in self.studies]
+        return [study.term for study in self.studies]
 
 
 def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
@@ -110,12 +110,14 @@ def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
     for other in own[1:]:
         _refuse_other_rows(own[0], other)
     shared = own[0].train
-    parts = tuple(_study_part(study, rows, shared, top) for study, rows in zip(ordered, own, strict=True))
-    if len(parts) == 1:
-        parts = (_only_within(parts[0]),)
-    manifest, rows = own[0].manifest, parts[0].predictions[0].rows
+    candidates = tuple(
+        _study_candidates(study, rows, shared, top) for study, rows in zip(ordered, own, strict=True)
+    )
+    if len(candidates) == 1:
+        candidates = (_only_within(candidates[0]),)
+    manifest, rows = own[0].manifest, candidates[0].predictions[0].rows
     labels = target.encode(manifest.frame.iloc[rows])
-    return EnsembleInputs(parts, target, manifest, own[0].plan, rows, labels)
+    return EnsembleInputs(candidates, target, manifest, own[0].plan, rows, labels)
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,9 @@ def _refuse_other_rows(first: _StudyRows, other: _StudyRows) -> None:
         )
 
 
-def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None) -> StudyCandidates:
+def _study_candidates(
+    study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None
+) -> StudyCandidates:
     """shared: the numbers that the train rows get, in their order."""
     space, trials = study.space, tuple(study.complete_trials())
     if not trials:
@@ -210,16 +214,16 @@ def _study_part(study: Study, own: _StudyRows, shared: NDArray[np.int64], top: i
     return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), within)
 
 
-def _only_within(part: StudyCandidates) -> StudyCandidates:
+def _only_within(candidates: StudyCandidates) -> StudyCandidates:
     """With the rows alone that it is scored on: by itself it has nothing to say of the others."""
-    kept = part.within
+    kept = candidates.within
     if kept is None:
-        return part
+        return candidates
     predictions = tuple(
         Prediction(item.rows[kept], item.probabilities[kept], item.labels[kept], item.folds[kept])
-        for item in part.predictions
+        for item in candidates.predictions
     )
-    return replace(part, predictions=predictions, within=None)
+    return replace(candidates, predictions=predictions, within=None)
 
 
 def _prediction(
@@ -227,8 +231,8 @@ def _prediction(
 ) -> Prediction:
     """Assembled from what the fold runs stored, so that every row is checked against the fold plan."""
     try:
-        parts = {best.fold: fold_from_bytes(store.get(best.oof)) for best in trial.bests}
-        return assemble(parts, labels, plan.folds)
+        by_fold = {best.fold: fold_from_bytes(store.get(best.oof)) for best in trial.bests}
+        return assemble(by_fold, labels, plan.folds)
     except KeyError as error:
         raise StudyError(f"{study}: checkpoint {error} of trial {trial.number} is missing") from error
     except StudyError as error:

@@ -12,36 +12,36 @@ from rich.text import Text
 
 from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
-from orchestrator.ensemble.scoring import PartScores, Scores
+from orchestrator.ensemble.scoring import Scores, StudyScores
 from orchestrator.evaluation.estimate import FoldScores
 from orchestrator.study.study import CompleteTrial
 
 
-def print_scores(console: Console, parts: EnsembleInputs, scores: Scores, vote: str) -> None:
+def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, vote: str) -> None:
     """Tables per study and for what they make up together, then the estimates in words."""
-    for part, scored in zip(parts.studies, scores.parts, strict=True):
-        console.print(_part_table(part, scored, vote))
-    if parts.combined:
-        console.print(_combined_table(parts, scores))
+    for study, scored in zip(inputs.studies, scores.studies, strict=True):
+        console.print(_study_table(study, scored, vote))
+    if inputs.combined:
+        console.print(_combined_table(inputs, scores))
     for estimate in scores.estimates.values():
         console.print(f"{estimate.title}: {estimate}", markup=False, soft_wrap=True)
         console.print(Padding(Text(estimate.meaning), (0, 0, 0, 2)))
 
 
-def _part_table(part: StudyCandidates, scored: PartScores, vote: str) -> Table:
-    rows = f" on the {part.rows_scored} rows where that holds" if part.space.given else ""
-    title = f"{part.name}: {part.term}, out-of-fold {part.space.metric}{rows} (best epoch)"
+def _study_table(study: StudyCandidates, scored: StudyScores, vote: str) -> Table:
+    rows = f" on the {study.rows_scored} rows where that holds" if study.space.given else ""
+    title = f"{study.name}: {study.term}, out-of-fold {study.space.metric}{rows} (best epoch)"
     table = _table(title, "trial", list(scored.vote.scores))
-    for trial, _ in part.members:
+    for trial, _ in study.members:
         table.add_row(str(trial.number), *_cells(scored.members[trial.number], _epochs(trial)))
     table.add_section()
-    table.add_row(f"{vote} vote of {len(part.members)}", *_cells(scored.vote))
+    table.add_row(f"{vote} vote of {len(study.members)}", *_cells(scored.vote))
     return table
 
 
-def _combined_table(parts: EnsembleInputs, scores: Scores) -> Table:
-    size, rule = len(parts.target.classes), formula(parts.target, parts.terms)
-    title = f"{parts.target.name}: {size} classes, {rule}, out-of-fold {parts.metric}"
+def _combined_table(inputs: EnsembleInputs, scores: Scores) -> Table:
+    size, rule = len(inputs.target.classes), formula(inputs.target, inputs.terms)
+    title = f"{inputs.target.name}: {size} classes, {rule}, out-of-fold {inputs.metric}"
     table = _table(title, "", list(scores.vote.scores))
     table.add_row("combined", *_cells(scores.vote))
     return table

@@ -29,7 +29,7 @@ ESTIMATES: dict[str, Callable[[VotedRows, np.random.Generator, int, Progress | N
 
 
 @dataclass(frozen=True)
-class PartScores:
+class StudyScores:
     """The scores of one study, on its own target and rows."""
 
     members: dict[int, FoldScores]  # by trial number
@@ -40,7 +40,7 @@ class PartScores:
 class Scores:
     """What is known of an ensemble before it meets new images."""
 
-    parts: tuple[PartScores, ...]  # one for each study
+    studies: tuple[StudyScores, ...]  # one for each study
     vote: FoldScores  # of the whole ensemble
     prediction: Prediction  # its out-of-fold probabilities
     estimates: dict[str, Estimate]  # by the keys of ESTIMATES
@@ -74,7 +74,7 @@ def score_parts(
     voted = voted_rows(inputs, combined, vote)
     estimates = {key: make(voted, rng, repeats, progress) for key, make in ESTIMATES.items()}
     folds = fold_scores(prediction.labels, combined, prediction.folds, inputs.metric)
-    scored = tuple(_part_scores(study, item) for study, item in zip(inputs.studies, votes, strict=True))
+    scored = tuple(_study_scores(study, item) for study, item in zip(inputs.studies, votes, strict=True))
     return Scores(scored, folds, prediction, estimates, tuple(len(study.trials) for study in inputs.studies))
 
 
@@ -105,7 +105,7 @@ def _views(inputs: EnsembleInputs) -> str:
     return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"
 
 
-def _part_scores(study: StudyCandidates, voted: Probabilities) -> PartScores:
+def _study_scores(study: StudyCandidates, voted: Probabilities) -> StudyScores:
     labels, folds = study.predictions[0].labels, study.predictions[0].folds
     own = np.ones(len(labels), np.bool_) if study.within is None else study.within
 
@@ -113,4 +113,4 @@ def _part_scores(study: StudyCandidates, voted: Probabilities) -> PartScores:
         return fold_scores(labels[own], probabilities[own], folds[own], study.space.metric)
 
     members = {trial.number: scored(item.probabilities) for trial, item in study.members}
-    return PartScores(members, scored(voted))
+    return StudyScores(members, scored(voted))

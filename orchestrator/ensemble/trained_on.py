@@ -26,7 +26,7 @@ from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import read_paths
 
 FILE = "trained_on.parquet"
-_DIGEST = 16  # hex digits
+_DIGEST = 16  # hex digits: 64 bits tell a million images apart
 
 
 def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:

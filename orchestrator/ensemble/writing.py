@@ -64,7 +64,7 @@ def _unwritable(out: Path, error: OSError) -> StorageError:
 
 def write_ensemble(
     out: Path,
-    parts: EnsembleInputs,
+    inputs: EnsembleInputs,
     scores: Scores,
     vote: str,
     tta: str | None,
@@ -78,8 +78,8 @@ def write_ensemble(
     draft = _draft(out)
     try:
         draft.mkdir(parents=True)
-        _write(draft, parts, scores, vote, tta, progress)
-        draft.rename(out)
+        _write(draft, inputs, scores, vote, tta, progress)
+        draft.rename(out)  # whole or not at all
     except OSError as error:
         raise _unwritable(out, error) from error
     finally:
@@ -87,33 +87,35 @@ def write_ensemble(
 
 
 def _write(
-    draft: Path, parts: EnsembleInputs, scores: Scores, vote: str, tta: str | None, progress: Progress | None
+    draft: Path, inputs: EnsembleInputs, scores: Scores, vote: str, tta: str | None, progress: Progress | None
 ) -> None:
-    copier = _Copier(draft, parts, progress)
-    paths = [str(path) for path in parts.manifest.frame["path"]]
+    copier = _Copier(draft, inputs, progress)
+    paths = [str(path) for path in inputs.manifest.frame["path"]]
     record = {
         "format": FORMAT,
-        "classes": list(parts.target.classes),
-        "target": parts.target.to_json(),
-        "joint": parts.target.to_json() if isinstance(parts.target, Joint) else None,
-        "metric": parts.metric,
-        "mode": parts.mode,
+        "classes": list(inputs.target.classes),
+        "target": inputs.target.to_json(),
+        "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
+        "metric": inputs.metric,
+        "mode": inputs.mode,
         "vote": vote,
         "tta": tta,
-        "parts": [copier.part(number, part) for number, part in enumerate(parts.studies)],
+        "parts": [copier.component(number, candidates) for number, candidates in enumerate(inputs.studies)],
         "estimates": scores.to_json(),
-        "studies": [part.name for part in parts.studies],
-        "manifest": {"name": parts.manifest.name, "fingerprint": parts.manifest.fingerprint},
+        "studies": [candidates.name for candidates in inputs.studies],
+        "manifest": {"name": inputs.manifest.name, "fingerprint": inputs.manifest.fingerprint},
         "fold_plan": {
-            "k": parts.plan.k,
-            "seed": parts.plan.seed,
-            "fingerprint": parts.plan.fingerprint,
+            "k": inputs.plan.k,
+            "seed": inputs.plan.seed,
+            "fingerprint": inputs.plan.fingerprint,
         },
-        "train_digest": train_digest(paths, parts.plan.folds),
+        "train_digest": train_digest(paths, inputs.plan.folds),
     }
-    write_prediction(draft / "oof.parquet", scores.prediction, paths, parts.target.classes)
-    write_trained_on(draft, [trained_rows(part.study.manifest(), part.space) for part in parts.studies])
-    readme = _README.format(classes=len(parts.target.classes), models=copier.done, vote=vote)
+    write_prediction(draft / "oof.parquet", scores.prediction, paths, inputs.target.classes)
+    write_trained_on(
+        draft, [trained_rows(candidates.study.manifest(), candidates.space) for candidates in inputs.studies]
+    )
+    readme = _README.format(classes=len(inputs.target.classes), models=copier.done, vote=vote)
     _write_file(draft / "README.md", readme.encode())
     _write_file(draft / WORDS, json.dumps(scores.words(), indent=1).encode())
     _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
@@ -122,27 +124,29 @@ def _write(
 class _Copier:
     """Weights from the studies' stores into the folder, one at a time."""
 
-    def __init__(self, draft: Path, parts: EnsembleInputs, progress: Progress | None) -> None:
+    def __init__(self, draft: Path, inputs: EnsembleInputs, progress: Progress | None) -> None:
         self._draft = draft
-        self._several = parts.combined
+        self._several = inputs.combined
         self._progress = progress
-        self._total = sum(len(trial.bests) for part in parts.studies for trial, _ in part.members)
+        self._total = sum(
+            len(trial.bests) for candidates in inputs.studies for trial, _ in candidates.members
+        )
         self.done = 0
 
-    def part(self, number: int, part: StudyCandidates) -> dict[str, Any]:
+    def component(self, number: int, candidates: StudyCandidates) -> dict[str, Any]:
         folder = f"weights/part{number}" if self._several else "weights"
-        store = part.study.store()
-        members = [asdict(self._member(trial, store, folder, part)) for trial, _ in part.members]
+        store = candidates.study.store()
+        members = [asdict(self._member(trial, store, folder, candidates)) for trial, _ in candidates.members]
         return {
-            "study": part.name,
-            "trainable": part.space.trainable,
-            "target": part.space.target.to_json(),
+            "study": candidates.name,
+            "trainable": candidates.space.trainable,
+            "target": candidates.space.target.to_json(),
             "members": members,
-            **({} if part.space.given is None else {"given": given_to_json(part.space.given)}),
+            **({} if candidates.space.given is None else {"given": given_to_json(candidates.space.given)}),
         }
 
     def _member(
-        self, trial: CompleteTrial, store: CheckpointStore, folder: str, part: StudyCandidates
+        self, trial: CompleteTrial, store: CheckpointStore, folder: str, candidates: StudyCandidates
     ) -> Member:
         models = []
         for best in trial.bests:
@@ -151,8 +155,8 @@ class _Copier:
                 data = store.get(best.weights)
             except KeyError as error:
                 raise StudyError(
-                    f"{part.study.path}: checkpoint {best.weights} is missing; restore it from a copy, or "
-                    f"leave trial {trial.number} out with a smaller --top"
+                    f"{candidates.study.path}: checkpoint {best.weights} is missing; restore it from a copy, "
+                    f"or leave trial {trial.number} out with a smaller --top"
                 ) from error
             _write_file(self._draft / name, data)
             digest = hashlib.sha256(data).hexdigest()
@@ -160,7 +164,7 @@ class _Copier:
             self.done += 1
             if self._progress is not None:
                 self._progress(self.done, self._total)
-        return Member(trial.number, trial.score, part.config(trial), tuple(models))
+        return Member(trial.number, trial.score, candidates.config(trial), tuple(models))
 
 
 def _write_file(path: Path, data: bytes) -> None:

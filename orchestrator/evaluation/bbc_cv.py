@@ -21,7 +21,7 @@ from orchestrator.evaluation.voting import Vote
 
 
 def bbc_cv(
-    parts: Sequence[Candidates],
+    studies: Sequence[Candidates],
     labels: Labels,
     groups: Sequence[object] | NDArray[np.generic],
     metric: str,
@@ -34,8 +34,8 @@ def bbc_cv(
 ) -> Estimate:
     """Bootstrap bias-corrected CV over the whole pipeline: choose, vote, combine, score out of the bag.
 
-    Each repeat draws groups with replacement; in every part the `top` trials by in-bag score (on the rows it
-    is of) are chosen and voted, the parts are combined, and the metric of `labels` (n,) is taken on the
+    Each repeat draws groups with replacement; in every study the `top` trials by in-bag score (on the rows it
+    is of) are chosen and voted, the studies are combined, and the metric of `labels` (n,) is taken on the
     groups not drawn. The score is the mean over repeats; the interval is that of the out-of-bag scores, each
     of some 37% of the groups, and so rather too wide than too narrow.
     Source: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018), "Bootstrapping the out-of-sample
@@ -44,10 +44,11 @@ def bbc_cv(
     codes, count = group_codes(groups)
     weights = draw_bags(count, repeats, rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
-    advance = _Steps(sum(len(part.members) for part in parts) + len(weights), progress)
-    chosen = [_chosen(part, codes, weights, advance) for part in parts]
+    advance = _Steps(sum(len(study.members) for study in studies) + len(weights), progress)
+    chosen = [_chosen(study, codes, weights, advance) for study in studies]
+    # Many repeats choose the same members: each choice is voted and combined once.
     choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
-    voted = _VotedParts(parts, vote)
+    voted = _VotedStudies(studies, vote)
     scores = np.empty(len(weights))
     for number, choice in enumerate(choices):
         repeats_of_it = np.flatnonzero(which.ravel() == number)
@@ -95,46 +96,47 @@ class _Steps:
 
 
 def _chosen(
-    part: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
+    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
 ) -> NDArray[np.int64]:
     """(repeats, top): members with the best mean over folds of the in-bag score, in ascending order."""
-    in_bag = np.empty((len(weights), len(part.members)))
-    for number, member in enumerate(part.members):
-        in_bag[:, number] = _mean_over_folds(part, member, codes, weights)
+    in_bag = np.empty((len(weights), len(study.members)))
+    for number, member in enumerate(study.members):
+        in_bag[:, number] = _mean_over_folds(study, member, codes, weights)
         advance(1)
-    ranked = np.argsort(-in_bag if part.mode == "max" else in_bag, axis=1, kind="stable")
-    return np.sort(ranked[:, : part.top], axis=1)
+    ranked = np.argsort(-in_bag if study.mode == "max" else in_bag, axis=1, kind="stable")
+    return np.sort(ranked[:, : study.top], axis=1)
 
 
 def _mean_over_folds(
-    part: Candidates, member: Probabilities, codes: NDArray[np.int64], weights: NDArray[np.float32]
+    study: Candidates, member: Probabilities, codes: NDArray[np.int64], weights: NDArray[np.float32]
 ) -> Floats:
-    """Over the folds of which a bag holds anything."""
+    """(repeats,): over the folds of which a bag holds anything, as the study ranks its trials."""
     total, held = np.zeros(len(weights)), np.zeros(len(weights))
-    within = np.ones(len(part.folds), np.bool_) if part.within is None else part.within
-    for fold in np.unique(part.folds[within]):
-        rows = within & (part.folds == fold)
+    within = np.ones(len(study.folds), np.bool_) if study.within is None else study.within
+    for fold in np.unique(study.folds[within]):
+        rows = within & (study.folds == fold)
         here, local = np.unique(codes[rows], return_inverse=True)
         bags = weights[:, here]
-        scores = ResampledScores(part.labels[rows], member[rows], local.ravel(), len(here), part.metric)(bags)
+        resampled = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)
+        scores = resampled(bags)
         some = bags.any(axis=1)
         total += np.where(some, scores, 0.0)
         held += some
     return total / np.maximum(held, 1)
 
 
-class _VotedParts:
-    """Votes of chosen members. Of several parts each subset is voted once and kept: subsets of one part recur
-    in many combinations. With one part none recurs, and keeping a thousand votes could fill the memory."""
+class _VotedStudies:
+    """Votes of chosen members. Of several studies each subset is voted once and kept: subsets of one study
+    recur in many combinations. With one study none recurs, and a thousand votes could fill the memory."""
 
-    def __init__(self, parts: Sequence[Candidates], vote: Vote) -> None:
-        self._parts = parts
+    def __init__(self, studies: Sequence[Candidates], vote: Vote) -> None:
+        self._studies = studies
         self._vote = vote
         self._seen: dict[tuple[int, ...], Probabilities] = {}
 
     def __call__(self, choice: NDArray[np.int64]) -> list[Probabilities]:
-        """choice: the members of every part, one part after another."""
-        widths = [min(part.top, len(part.members)) for part in self._parts]
+        """choice: the members of every study, one study after another."""
+        widths = [min(study.top, len(study.members)) for study in self._studies]
         subsets = np.split(choice, np.cumsum(widths)[:-1])
         return [self._voted(number, subset.tolist()) for number, subset in enumerate(subsets)]
 
@@ -142,7 +144,7 @@ class _VotedParts:
         key = (number, *subset)
         if key in self._seen:
             return self._seen[key]
-        voted = self._vote([self._parts[number].members[index] for index in subset])
-        if len(self._parts) > 1:
+        voted = self._vote([self._studies[number].members[index] for index in subset])
+        if len(self._studies) > 1:
             self._seen[key] = voted
         return voted

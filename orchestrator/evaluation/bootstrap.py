@@ -56,6 +56,7 @@ def pooled_oof(
 
 def group_codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:
     """(n,) each row's group as a number, and how many groups. Raises EnsembleError for fewer than two."""
+    # As text: numbers and text together have no order.
     names, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     if len(names) < 2:
         raise EnsembleError(f"an interval over groups needs at least 2 of them; there is {len(names)}")

@@ -27,6 +27,7 @@ class ResampledScores:
         metric: str,
     ) -> None:
         self._classes = classes = probabilities.shape[1]
+        # One number for each (group, true class, predicted class), counted in one pass.
         cells = (codes * classes + labels) * classes + probabilities.argmax(axis=1)
         counts = np.bincount(cells, minlength=count * classes * classes)
         self._counts = counts.reshape(count, classes * classes).astype(np.float32)

@@ -12,7 +12,7 @@ from rich.text import Text
 from orchestrator.data.label_fixes import Fix
 from orchestrator.data.scalars import to_text
 
-_SHOWN = 8
+_SHOWN = 8  # lines of the table
 
 
 def fixes_table(fixes: Sequence[Fix]) -> str:

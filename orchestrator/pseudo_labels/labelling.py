@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,16 +25,16 @@ from orchestrator.ensemble.folder import Ensemble, Member
 from orchestrator.ensemble.submission import histogram, image_paths
 
 CONFIDENCE = "confidence"
-
-
+"""Column: the probability of the label, as the fold's models gave it."""
 GROUP_PREFIX = "pseudo:"
+"""Before each group, so that no pseudo-labelled image shares a group with a validated row."""
 
 
 def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
     """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
     components = tuple(
-        replace(part, members=tuple(_of_fold(member, fold, ensemble.path) for member in part.members))
-        for part in ensemble.components
+        replace(component, members=tuple(_of_fold(item, fold, ensemble.path) for item in component.members))
+        for component in ensemble.components
     )
     return replace(ensemble, components=components)
 
@@ -77,32 +77,40 @@ def label_manifest(
     Columns only_fold, fold_plan_digest, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
-    lone = unanswered_condition(ensemble.target, [part.term for part in ensemble.components])
+    lone = unanswered_condition(ensemble.target, [component.term for component in ensemble.components])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)
-    paths, columns = image_paths(manifest), columns_of(manifest.frame)
     tables, best = [], 0.0
-    for fold in range(k):
-
-        def report(done: int, total: int, fold: int = fold) -> None:
-            if progress is not None:
-                progress(fold * total + done, k * total)
-
-        probabilities = fold_ensemble(ensemble, fold).predict(paths, report, tta, columns=columns)
+    for fold, probabilities in enumerate(_fold_predictions(ensemble, k, manifest, tta, progress)):
         best = max(best, float(probabilities.max(initial=0.0)))
         kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
         tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))
     frame = pd.concat(tables, ignore_index=True).assign(**{FOLD_PLAN_DIGEST: digest})
     if frame.empty:
         raise EnsembleError(
-            f"--threshold {threshold:g}: no label of {len(paths)} images is that certain (the best: "
+            f"--threshold {threshold:g}: no label of {len(manifest)} images is that certain (the best: "
             f"{best:.3f}); lower it"
         )
+    # A path or a group that looks like a number stays text.
     texts = {name: frame[name] for name in ("path", "group", "role")}
     tidied = normalise_columns({str(name): frame[name].tolist() for name in frame.columns}).assign(**texts)
     note = f"labels of {ensemble.path.name} with a confidence of at least {threshold:g}"
     return Manifest(tidied, manifest.root.absolute(), f"pseudo-{manifest.name}", (note,))
+
+
+def _fold_predictions(
+    ensemble: Ensemble, k: int, manifest: Manifest, tta: str | None, progress: Progress | None
+) -> Iterator[NDArray[np.float32]]:
+    """(n, C) from the models of fold 0, of fold 1, ...; progress counts images times models of all folds."""
+    paths, columns = image_paths(manifest), columns_of(manifest.frame)
+    for fold in range(k):
+
+        def report(done: int, total: int, fold: int = fold) -> None:
+            if progress is not None:
+                progress(fold * total + done, k * total)
+
+        yield fold_ensemble(ensemble, fold).predict(paths, report, tta, columns=columns)
 
 
 def _rows(target: Target, frame: pd.DataFrame, fold: int, probabilities: NDArray[np.float32]) -> pd.DataFrame:

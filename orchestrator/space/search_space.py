@@ -66,7 +66,7 @@ class SearchSpace:
     target: Target  # what is predicted
     params: Mapping[str, Any]  # name -> a value, or a domain of values
     metric: str = "macro_f1"  # a key of core.metrics.METRICS
-    mode: str = ""  # "max" or "min"; "": as the metric has it
+    mode: str = ""  # "max" or "min"; left out, it is the metric's own
     folds: int = 5
     trials: int = 64
     max_t: int = 18

@@ -16,13 +16,11 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, StudyError
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter
-from orchestrator.data.extra_rows import refuse_other_folds
-from orchestrator.data.folds import load_or_build
 from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.execution.on_ray.slots import parse_resource_request
 from orchestrator.inputs import image_origin
-from orchestrator.inputs.dataset import make_dataset, size, values_of
-from orchestrator.inputs.rows import gather_rows, rows_line
+from orchestrator.inputs.dataset import size, values_of
+from orchestrator.inputs.study_data import gather_data
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES, VERSION
 from orchestrator.sampling import make_sampler
@@ -63,20 +61,13 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_roomy(space, request), request.tries)
-    rows = gather_rows(request, space, say)
-    manifest = rows.manifest
-    plan = load_or_build(
-        request.runs / ".cache" / "folds", manifest, space.folds, seed, space.stratify, space.fold_column
-    )
-    refuse_other_folds(manifest, plan)
     limit = make_sampler(sampler_name, space, seed, tries).limit
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
     cohort = space.trials
     space = _afforded(space, request, rule, backend.slots, limit, say)
     accepted = check(space, backend)
-    dataset = make_dataset(space, manifest, plan, request.runs)
-    say(rows_line(manifest, dataset, space))
-    dataset = image_origin.of_new_study(dataset, request)
+    data = gather_data(request, space, seed, say)  # after the checks that cost nothing
+    dataset = image_origin.of_new_study(data.dataset, request)
     prepare(space, accepted, backend, dataset, store)
     header = StudyHeader(
         name=name,
@@ -96,16 +87,16 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         demo=request.data is None,
         storage=location,
         budget=header_of(request, cohort),
-        **rows.header,
-        fold_plan=plan.fingerprint,
+        **data.rows.header,
+        fold_plan=data.plan.fingerprint,
         classes=list(space.target.classes),
         versions={"python": platform.python_version()},
     )
     images = None if dataset.origin is None else dataset.origin.files
-    study = Study.create(folder, header, manifest, plan, images)
+    study = Study.create(folder, header, data.rows.manifest, data.plan, images)
     stack.callback(study.close)
-    if rows.fixes is not None:
-        rows.fixes.write(folder)
+    if data.rows.fixes is not None:
+        data.rows.fixes.write(folder)
     return PreparedStudy(study, space, dataset, backend)
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.check import contact_sheet
 from orchestrator.check.__main__ import main
-from orchestrator.check.command import settings
 from orchestrator.check.contact_sheet import Block, draw_sheet
+from orchestrator.check.preview import settings
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from orchestrator.space import SearchSpace, categorical, choice, uniform

@@ -286,7 +286,7 @@ def test_out_of_fold_rows_are_the_product_too_and_scored_on_all_rows(runs: Path)
 def test_members_are_scored_on_the_rows_where_their_condition_holds(runs: Path) -> None:
     parts = gather([runs / "tint", runs / "shade-red", runs / "shade-blue"], None)
     scores = score_parts(parts, "soft", np.random.default_rng(0), repeats=20)
-    for part, scored in zip(parts.studies, scores.parts, strict=True):
+    for part, scored in zip(parts.studies, scores.studies, strict=True):
         for trial, _ in part.members:
             stored = {best.fold: best.score for best in trial.bests}
             assert scored.members[trial.number].scores == pytest.approx(stored)
@@ -295,7 +295,7 @@ def test_members_are_scored_on_the_rows_where_their_condition_holds(runs: Path) 
     everywhere = [
         fold_scores(item.labels, item.probabilities, item.folds, "macro_f1") for _, item in red.members
     ]
-    assert list(scores.parts[1].members.values()) != everywhere
+    assert list(scores.studies[1].members.values()) != everywhere
 
 
 def test_a_studys_trials_are_chosen_on_its_own_rows(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
