@@ -19,7 +19,7 @@ from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import StorageError, TrainableError
-from orchestrator.core.trainable import Config, Parameter, Trainable, load_trainable
+from orchestrator.core.trainable import Config, Parameter, Trainable, current_name, load_trainable
 from orchestrator.data.extra_rows import refuse_other_folds
 from orchestrator.data.folds import load_or_build
 from orchestrator.inputs.data_options import DataOptions
@@ -99,7 +99,7 @@ def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
         when = [
             f"{other} is {' or '.join(map(str, allowed))}" for other, allowed in domain.conditions.items()
         ]
-        cells = (name, str(domain), ", ".join(when), repr(accepted[name].default))
+        cells = (name, str(domain), ", ".join(when), repr(accepted[current_name(name, accepted)].default))
         table.add_row(*map(Text, cells))
     return table
 
