@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, TrainableError
-from trainables.feed.fold_loader import thin_column
+from trainables.feed.fold_loader import one_row_per_column
 from trainables.feed.row_sampling import epoch_length
 from trainables.feed.training_labels import training_labels
 from trainables.images.preprocess import parse_preprocess
@@ -36,14 +36,14 @@ def check_data(values: Values, dataset: Dataset) -> None:
     groups = dataset.columns.get("group")
 
     def rows_of_an_epoch(config: Mapping[str, Any]) -> int:
-        thin = thin_column(dataset, config["thin"])
-        return epoch_length(config["sampler"], dataset.labels, classes, groups, thin)
+        per_values = one_row_per_column(dataset, config["one_row_per"])
+        return epoch_length(config["sampler"], dataset.labels, classes, groups, per_values)
 
     refuse_values(
         values, ("loss", "branches", "logit_adjustment"), lambda c: build_objective(c, *shapes, None)
     )
     refuse_values(values, ("train_edges",), lambda c: training_labels(dataset, c["train_edges"]))
-    refuse_values(values, ("sampler", "thin"), rows_of_an_epoch)
+    refuse_values(values, ("sampler", "one_row_per"), rows_of_an_epoch)
     refuse_values(values, ("scheduler", "gamma"), check_schedule)
     refuse_values(
         values, ("preprocess",), lambda c: parse_preprocess(c["preprocess"]).columns_in(dataset.columns)

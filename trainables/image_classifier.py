@@ -51,17 +51,17 @@ class ImageClassifier:
         use_threads(resources)
         self._device = device_of(resources)
         self._pool = loader_pool(resources, self._device)
-        self._feed = FoldLoader(
+        self._loader = FoldLoader(
             dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus
         )
         self._shapes = factor_shapes(dataset)
-        self._objective = build_objective(self._config, *self._shapes, self._feed.counts).to(self._device)
+        self._objective = build_objective(self._config, *self._shapes, self._loader.counts).to(self._device)
         with seeding.torch_seeded(self._device, seed, seeding.WEIGHTS):
             self._network = build_network(self._config, self._objective).to(self._device)
         decay = float(self._config["ema_decay"])
         self._average = Average(self._network, decay) if decay else None
         self._accumulate = int(self._config["accumulate"])
-        self._steps = -(-self._feed.steps // self._accumulate)
+        self._steps = -(-self._loader.steps // self._accumulate)
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
         self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
@@ -83,14 +83,14 @@ class ImageClassifier:
             "loss_train": loss_train,
             **self._validate(),
             "lr": lr,
-            "images_per_second": self._feed.rows_per_epoch / seconds,
+            "images_per_second": self._loader.rows_per_epoch / seconds,
         }
 
     def _train_epoch(self) -> float:
         self._network.freeze_backbone(self._epoch < self._config["freeze_epochs"])
         self._network.train()
         losses: list[Tensor] = []
-        for step, batches in enumerate(in_groups(self._feed.training(self._epoch), self._accumulate)):
+        for step, batches in enumerate(in_groups(self._loader.training(self._epoch), self._accumulate)):
             losses.append(self._step(batches))
             steps = self._epoch * self._steps + step + 1
             self._schedule.after_step(steps)
@@ -102,9 +102,9 @@ class ImageClassifier:
         return float(torch.stack(losses).double().mean())
 
     def _validate(self) -> dict[str, float]:
-        """Scores the rows as stored and their repeats; the probabilities kept are of the former."""
+        """Scores the rows as stored and their repeats; `probabilities()` are of the former."""
         first, *others = [
-            self._predict(self._feed.validation(repeat))
+            self._predict(self._loader.validation(repeat))
             for repeat in range(1 + int(self._config["validation_repeats"]))
         ]
         self._probabilities = first.astype(np.float32)
@@ -128,7 +128,7 @@ class ImageClassifier:
 
     @torch.no_grad()
     def _predict(self, batches: Iterator[Batch]) -> NDArray[np.float64]:
-        """Class probabilities (rows, C) of the network that is kept."""
+        """Class probabilities (rows, C) of `_eval_network`."""
         network = self._eval_network.eval()
 
         def probabilities(images: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class ImageClassifier:
         """Frees memory, GPU memory included; the object cannot be used afterwards."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        for name in ("_network", "_average", "_optimizer", "_schedule", "_step", "_feed"):
+        for name in ("_network", "_average", "_optimizer", "_schedule", "_step", "_loader"):
             self.__dict__.pop(name, None)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

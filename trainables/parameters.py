@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import TrainableError
-from orchestrator.core.trainable import Config, Parameter
+from orchestrator.core.trainable import Config, Parameter, with_current_names
 from trainables.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -23,7 +23,7 @@ def _number(default: float, low: float, high: float | None, doc: str) -> Paramet
     return Parameter(default, ("float",), minimum=low, maximum=high, doc=doc)
 
 
-def _whole(default: int, low: int, high: int | None, doc: str) -> Parameter:
+def _integer(default: int, low: int, high: int | None, doc: str) -> Parameter:
     return Parameter(default, ("int",), minimum=low, maximum=high, doc=doc)
 
 
@@ -58,10 +58,10 @@ _OWN: dict[str, Parameter] = {
         "", "steps on every image before it is stored, see preprocess.py: 'center_crop(384)', 'box(0.3)'"
     ),
     "head": _one_of("linear", HEADS, "mlp: one hidden layer"),
-    "head_hidden": _whole(512, 1, 65536, "mlp: units of its hidden layer"),
+    "head_hidden": _integer(512, 1, 65536, "mlp: units of its hidden layer"),
     "branches": _switch(False, "a head and a loss for each factor of a joint label"),
     "dropout": _number(0.0, 0.0, 0.95, "before each linear layer of the head"),
-    "dropout_samples": _whole(1, 1, 64, "multi-sample dropout: masks per image, whose losses are averaged"),
+    "dropout_samples": _integer(1, 1, 64, "multi-sample dropout: masks per image, whose losses are averaged"),
     "drop_path": _number(0.0, 0.0, 0.95, "stochastic depth; backbones without it ignore it"),
     "head_init": _one_of("xavier", HEAD_INITS, "default: torch's own for a linear layer"),
     # the optimizer
@@ -74,7 +74,7 @@ _OWN: dict[str, Parameter] = {
     "weight_decay": _number(0.0, 0.0, 10.0, "on weight matrices and filters, not on biases and norms"),
     "momentum": _number(0.9, 0.0, 0.999, "sgd's momentum, Adam's beta1"),
     "grad_clip": _number(0.0, 0.0, None, "largest gradient norm of a step; 0: off"),
-    "accumulate": _whole(1, 1, 1024, "batches whose gradients make one step"),
+    "accumulate": _integer(1, 1, 1024, "batches whose gradients make one step"),
     "sam_rho": _number(0.0, 0.0, 10.0, "sharpness-aware steps of this radius; 0: off"),
     "ema_decay": _number(0.0, 0.0, 0.99999, "validate and keep the weights' moving average; 0: off"),
     # its schedule
@@ -87,7 +87,7 @@ _OWN: dict[str, Parameter] = {
         "epochs: between drops (step), per cycle (warm_restarts), without a better loss (plateau)",
     ),
     "gamma": _number(0.5, 0.0, 1.0, "factor of lr at each drop, restart or plateau"),
-    "freeze_epochs": _whole(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
+    "freeze_epochs": _integer(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
     # the objective
     "loss": _text(
         "cross_entropy",
@@ -103,18 +103,23 @@ _OWN: dict[str, Parameter] = {
         ("none", "str"),
         doc="bin edges of the training labels alone, such as '30,58'; None: as validated",
     ),
-    "sampler": _one_of("none", SAMPLERS, "which rows an epoch visits, see sampling.py"),
-    "thin": _text("", "column: an epoch visits one row for each group and value of it, such as mask"),
+    "sampler": _one_of("none", SAMPLERS, "which rows an epoch visits, see feed/row_sampling.py"),
+    "one_row_per": Parameter(
+        "",
+        ("str",),
+        doc="column: an epoch visits one row for each group and value of it, such as mask",
+        former="thin",  # in spaces, studies and ensembles of version 0.1
+    ),
     "augment": _text("light", "strength or steps of the training pipeline, see augment.py"),
     "augment_rare": _text("", "the same for rows of rare classes; '': as the others"),
     "rare_share": _number(0.1, 0.0, 1.0, "a class with a smaller share of the training rows is rare"),
     "mix": _one_of("none", MIXES, "both: mixup or cutmix, evenly"),
     "mix_alpha": _number(0.4, 0.01, 10.0, "of the Beta distribution that shares are drawn from"),
     "mix_probability": _number(0.5, 0.0, 1.0, "share of mixed batches; the others stay clean"),
-    "batch_size": _whole(64, 2, 65536, "rows of one batch; an epoch's last, shorter batch is left out"),
+    "batch_size": _integer(64, 2, 65536, "rows of one batch; an epoch's last, shorter batch is left out"),
     # validation and prediction
     "tta": _one_of("none", TTA, "views of an image whose probabilities are averaged"),
-    "validation_repeats": _whole(
+    "validation_repeats": _integer(
         0,
         0,
         100,
@@ -144,6 +149,7 @@ PARAMETERS: Mapping[str, Parameter] = _with_losses(_OWN)
 
 def completed(config: Config) -> dict[str, Any]:
     """The configuration with defaults for what it does not name. Raises TrainableError for unknown names."""
+    config = with_current_names(config, PARAMETERS)
     unknown = sorted(set(config) - set(PARAMETERS))
     if unknown:
         raise TrainableError(

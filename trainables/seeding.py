@@ -1,4 +1,4 @@
-"""Randomness by place: every random draw follows from a fold run's seed and where in it the draw is made.
+"""Randomness by position: every random draw follows from a fold run's seed and where in it the draw is made.
 
 Nothing carries over from one epoch to the next, so a fold run that continues from a stored epoch draws what
 the uninterrupted one drew.
@@ -12,19 +12,19 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-# What a draw is for; the number keeps the streams of one place apart.
-WEIGHTS, ORDER, AUGMENT, NETWORK, REPEAT = range(5)
+# What a draw is for; the number keeps the streams of one position apart.
+WEIGHTS, ROW_ORDER, AUGMENT, NETWORK, REPEAT = range(5)
 
 
-def stream(seed: int, purpose: int, *place: int) -> np.random.Generator:
-    """A generator of its own for one purpose at one place (epoch, step)."""
-    return np.random.default_rng([seed, purpose, *place])
+def stream(seed: int, purpose: int, *position: int) -> np.random.Generator:
+    """A generator of its own for one purpose at one position (epoch, step)."""
+    return np.random.default_rng([seed, purpose, *position])
 
 
 @contextmanager
-def torch_seeded(device: torch.device, seed: int, purpose: int, *place: int) -> Iterator[None]:
-    """Within, torch's generators start from this place; afterwards they are as they were before."""
+def torch_seeded(device: torch.device, seed: int, purpose: int, *position: int) -> Iterator[None]:
+    """Within, torch's generators start from this position; afterwards they are as they were before."""
     devices = [torch.cuda.current_device()] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(int(stream(seed, purpose, *place).integers(2**63)))
+        torch.manual_seed(int(stream(seed, purpose, *position).integers(2**63)))
         yield

@@ -18,7 +18,7 @@ from orchestrator.check.checking import check_search
 from orchestrator.check.preview import draw_preview
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
-from orchestrator.core.trainable import Parameter
+from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import size
 from orchestrator.space import SearchSpace
@@ -71,6 +71,6 @@ def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
         when = [
             f"{other} is {' or '.join(map(str, allowed))}" for other, allowed in domain.conditions.items()
         ]
-        cells = (name, str(domain), ", ".join(when), repr(accepted[name].default))
+        cells = (name, str(domain), ", ".join(when), repr(accepted[current_name(name, accepted)].default))
         table.add_row(*map(Text, cells))
     return table

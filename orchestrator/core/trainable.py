@@ -41,6 +41,7 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     doc: str = ""
+    former: str = ""  # its name in an earlier version, under which it is still accepted
 
 
 class Predictor(Protocol):
@@ -119,6 +120,19 @@ class Trainable(Protocol):
     ) -> Predictor:
         """A predictor from `weights()`; resources None: a GPU if there is one, else all cores."""
         ...
+
+
+def current_name(name: str, accepted: Mapping[str, Parameter]) -> str:
+    """The name under which a parameter is accepted now; itself where it never had another."""
+    if name in accepted:
+        return name
+    return next((now for now, item in accepted.items() if item.former == name), name)
+
+
+def with_current_names(config: Config, accepted: Mapping[str, Parameter]) -> dict[str, Any]:
+    """The configuration under the names of now. Where both are given the later one counts: a study's defaults
+    come before what its trial chose."""
+    return {current_name(name, accepted): value for name, value in config.items()}
 
 
 def dotted_name(trainable: str | type[Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.text import counted
-from orchestrator.core.trainable import Parameter
+from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.data.extra_rows import dataset_folds
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import Manifest
@@ -44,7 +44,8 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
 def values_of(space: SearchSpace, accepted: Mapping[str, Parameter]) -> dict[str, Sequence[Any]]:
     """Each parameter the trainable accepts -> the values it can take."""
     values: dict[str, Sequence[Any]] = {name: (item.default,) for name, item in accepted.items()}
-    values.update({name: domain.finite() or domain.values for name, domain in space.domains.items()})
+    for name, domain in space.domains.items():
+        values[current_name(name, accepted)] = domain.finite() or domain.values
     return values
 
 

@@ -8,17 +8,22 @@ from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.text import suggestion
-from orchestrator.core.trainable import Parameter
+from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.space.domains import Domain
 
 
 def check_domains(domains: Mapping[str, Domain], accepted: Mapping[str, Parameter], trainable: str) -> None:
     """Raises SearchSpaceError for the first parameter or value that `trainable` does not take."""
     for name, domain in domains.items():
-        if name not in accepted:
+        now = current_name(name, accepted)
+        if now not in accepted:
             raise SearchSpaceError(_unknown_parameter(name, accepted, trainable))
+        if now != name and now in domains:
+            raise SearchSpaceError(
+                f"{name} is the former name of {now} and the space has both; leave {name} out"
+            )
         for value in domain.finite() or domain.values:
-            _check_value(name, value, accepted[name])
+            _check_value(name, value, accepted[now])
 
 
 def _unknown_parameter(name: str, accepted: Mapping[str, Parameter], trainable: str) -> str:

@@ -38,7 +38,7 @@ TINY: Mapping[str, Any] = {
     "focal_gamma": 2.0,
     "label_smoothing": 0.0,
     "sampler": choice(["none", "weighted"]),
-    "thin": "",
+    "one_row_per": "",
     "train_edges": None,
     "augment": choice(["light", "medium"]),
     "mix": "none",

@@ -31,7 +31,7 @@ space = SearchSpace(
         "label_smoothing": choice([0.0, 0.1]),
         "train_edges": choice([None, "30,58"]),
         "sampler": choice(["none", "weighted"]),  # few people are over 60
-        "thin": "mask",  # an epoch of three photos in seven
+        "one_row_per": "mask",  # an epoch of three photos in seven
         "augment": choice(["light", "medium"]),
         "tta": "flip",
     },

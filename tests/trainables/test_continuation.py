@@ -66,7 +66,7 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
     },
     "oversampled groups, one photo a look, mixup, rare rows augmented": {
         "sampler": "oversample_groups",
-        "thin": "look",
+        "one_row_per": "look",
         "mix": "both",
         "augment_rare": "rotate(20) + noise(0.1)",
         "rare_share": 0.2,
@@ -138,7 +138,7 @@ def test_batches_made_ahead_by_threads_are_the_same_batches(dataset: Dataset) ->
     alone, ahead = classifier(dataset, augment="strong"), classifier(dataset, augment="strong", cpus=2)
     try:
         assert ahead._pool is not None and alone._pool is None
-        for mine, theirs in zip(alone._feed.training(0), ahead._feed.training(0), strict=True):
+        for mine, theirs in zip(alone._loader.training(0), ahead._loader.training(0), strict=True):
             assert torch.equal(mine[0], theirs[0]) and torch.equal(mine[1], theirs[1])
     finally:
         ahead.close()

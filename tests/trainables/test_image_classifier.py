@@ -172,7 +172,7 @@ def test_on_a_gpu_it_learns_and_frees_its_memory(dataset: Dataset, amp: bool) ->
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"thin": ["", "shoes"]}, "thin='shoes' is no column"),
+        ({"one_row_per": ["", "shoes"]}, "one_row_per='shoes' is no column"),
         ({"train_edges": [None, "58"]}, "train_edges='58' has 1 edges"),
         ({"branches": [True]}, "branches"),
         ({"loss": ["corn"], "logit_adjustment": [1.0]}, "logit_adjustment"),
@@ -196,7 +196,7 @@ def test_values_that_work_in_some_combination_are_not_refused(dataset: Dataset) 
         "scheduler": ["plateau", "cosine"],
         "gamma": [0.5, 1.0],
         "sampler": ["none", "oversample_groups"],
-        "thin": ["", "look"],
+        "one_row_per": ["", "look"],
     }
     ImageClassifier.check_values(values, dataset)
 

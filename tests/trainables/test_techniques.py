@@ -37,7 +37,7 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
     "inverse square root": {"sampler": "inverse_sqrt"},
     "oversampling": {"sampler": "oversample"},
     "oversampled groups": {"sampler": "oversample_groups"},
-    "one photo a look": {"thin": "look"},
+    "one photo a look": {"one_row_per": "look"},
     "the 58 boundary": {"train_edges": "30,58"},
     "augmentation": {"augment": "one_of(flip(1.0), rotate(20), noise(0.1), p=0.7)"},
     "rare rows augmented": {"augment_rare": "rotate(20) + noise(0.1)", "rare_share": 0.2},
@@ -156,7 +156,7 @@ def test_the_moved_boundary_is_not_what_it_is_judged_by(dataset: Dataset) -> Non
     metrics, probabilities = run(trained, 8)[-1]
     labels = dataset.labels[dataset.validation_rows(0)]
     assert metrics["macro_f1"] == macro_f1(labels, probabilities.argmax(axis=1), 3)
-    assert trained._feed.counts.tolist() == [24, 8, 16] and dataset.labels.tolist().count(2) == 12
+    assert trained._loader.counts.tolist() == [24, 8, 16] and dataset.labels.tolist().count(2) == 12
 
 
 def test_branches_learn_each_factor_and_multiply(dataset: Dataset) -> None:
@@ -213,7 +213,7 @@ def test_a_row_that_joins_one_fold_is_trained_on_there_alone(dataset: Dataset) -
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"thin": "shoes"}, "thin='shoes' is no column"),
+        ({"one_row_per": "shoes"}, "one_row_per='shoes' is no column"),
         ({"loss": "0.4*soft_f2"}, "soft_f2"),
         ({"branches": True}, "branches"),
         ({"train_edges": "58"}, "train_edges"),

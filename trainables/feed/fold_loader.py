@@ -15,7 +15,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from trainables import seeding
 from trainables.device import to_tensor
-from trainables.feed.row_sampling import epoch_length, epoch_order, expected_counts, thin_rows
+from trainables.feed.row_sampling import epoch_length, epoch_order, expected_counts, one_row_each
 from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
 from trainables.images.image_store import open_store
@@ -29,13 +29,13 @@ Batch = tuple[Tensor, Tensor]
 REPEATED = "medium"  # what repeated validation rows go through
 
 
-def thin_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
-    """The values (n,) of the column that `thin` names; None for "". Raises TrainableError."""
+def one_row_per_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
+    """The values (n,) of the column that `one_row_per` names; None for "". Raises TrainableError."""
     if not name:
         return None
     if name not in dataset.columns:
         raise TrainableError(
-            f"thin={name!r} is no column of the manifest; it has {', '.join(dataset.columns)}"
+            f"one_row_per={name!r} is no column of the manifest; it has {', '.join(dataset.columns)}"
         )
     return dataset.columns[name]
 
@@ -67,8 +67,8 @@ class FoldLoader:
         self._labels = training_labels(dataset, config["train_edges"])
         own = self._labels[self._train_rows]
         self._is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
-        self._groups, self._thin = self._column("group"), self._thin_values()
-        sampling = (config["sampler"], own, self._classes, self._groups, self._thin)
+        self._groups, self._per = self._column("group"), self._per_values()
+        sampling = (config["sampler"], own, self._classes, self._groups, self._per)
         self.counts, self.length = expected_counts(*sampling), epoch_length(*sampling)
         self._batch_size = min(int(config["batch_size"]), self.length)
         self.steps = self.length // self._batch_size
@@ -86,8 +86,8 @@ class FoldLoader:
         column = self._dataset.columns.get(name)
         return None if column is None else column[self._train_rows]
 
-    def _thin_values(self) -> NDArray[Any] | None:
-        values = thin_column(self._dataset, self._config["thin"])
+    def _per_values(self) -> NDArray[Any] | None:
+        values = one_row_per_column(self._dataset, self._config["one_row_per"])
         return None if values is None else values[self._train_rows]
 
     # ---- batches ---------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class FoldLoader:
         return self.steps * self._batch_size
 
     def training(self, epoch: int) -> Iterator[Batch]:
-        """`steps` batches; `epoch` counts from 0. Every draw follows from the seed and the place."""
+        """`steps` batches; `epoch` counts from 0. Every draw follows from the seed and its position."""
         order = self.order(epoch)
 
         def make(step: int) -> Batch:
@@ -120,11 +120,11 @@ class FoldLoader:
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The dataset's rows in the order in which this epoch trains on them, (length,)."""
-        rng = seeding.stream(self._seed, seeding.ORDER, epoch)
+        rng = seeding.stream(self._seed, seeding.ROW_ORDER, epoch)
         own = np.arange(len(self._train_rows))
-        if self._thin is not None:
+        if self._per is not None:
             assert self._groups is not None  # else epoch_length has refused it
-            own = thin_rows(self._groups, self._thin, rng)
+            own = one_row_each(self._groups, self._per, rng)
         groups = None if self._groups is None else self._groups[own]
         labels = self._labels[self._train_rows[own]]
         chosen = epoch_order(self._config["sampler"], labels, self._classes, rng, groups)

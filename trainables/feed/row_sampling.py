@@ -1,6 +1,6 @@
 """Which training rows an epoch visits, and in which order.
 
-Two steps, both drawn anew for each epoch: `thin_rows` leaves one row of many near copies, `epoch_order`
+Two steps, both drawn anew for each epoch: `one_row_each` leaves one row of many near copies, `epoch_order`
 orders the rows that are left, some of them several times. Every epoch has `epoch_length` rows.
 """
 
@@ -84,7 +84,7 @@ def expected_counts(
     labels: NDArray[np.int64],
     classes: int,
     groups: NDArray[Any] | None = None,
-    thin_values: NDArray[Any] | None = None,
+    per_values: NDArray[Any] | None = None,
 ) -> NDArray[np.int64]:
     """Rows of each class that an epoch visits on average, (classes,), at least 1 where the class has rows.
 
@@ -92,8 +92,8 @@ def expected_counts(
     once more. Arguments as in `epoch_length`.
     """
     share = np.ones(len(labels))
-    if thin_values is not None and groups is not None:
-        pair, pairs = _pairs(groups, thin_values)
+    if per_values is not None and groups is not None:
+        pair, pairs = _pairs(groups, per_values)
         share = 1.0 / np.bincount(pair, minlength=pairs)[pair]
     if sampler == "oversample_groups" and groups is not None:
         share = share * group_repeats(labels, groups, classes)
@@ -107,8 +107,8 @@ def expected_counts(
     return np.where(present, np.maximum(1, np.rint(counts)), 0).astype(np.int64)
 
 
-def thin_rows(groups: NDArray[Any], values: NDArray[Any], rng: np.random.Generator) -> Positions:
-    """One random row for each pair of group and value that occurs, such as one of a person's masked photos.
+def one_row_each(groups: NDArray[Any], values: NDArray[Any], rng: np.random.Generator) -> Positions:
+    """One random row for each pair of group and value that occurs, such as one of five near copies.
 
     groups, values: (n,); a missing value counts as a value of its own. Positions in them, rising.
     """
@@ -124,23 +124,23 @@ def epoch_length(
     labels: NDArray[np.int64],
     classes: int,
     groups: NDArray[Any] | None = None,
-    thin_values: NDArray[Any] | None = None,
+    per_values: NDArray[Any] | None = None,
 ) -> int:
-    """How many rows every epoch has, whatever is drawn. thin_values (n,): None leaves all rows.
+    """How many rows every epoch has, whatever is drawn. per_values (n,): None leaves all rows.
 
-    Raises TrainableError, also where the length would change with the rows that thinning leaves.
+    Raises TrainableError, also where the length would change with the rows that are left.
     """
     rng = np.random.default_rng(0)
-    if thin_values is None:
+    if per_values is None:
         return len(epoch_order(sampler, labels, classes, rng, groups))
     if groups is None:
         raise TrainableError(
-            "thin leaves one row for each group and value, but the rows have no groups; "
-            "name a group column or leave thin out"
+            "one_row_per leaves one row for each group and value, but the rows have no groups; "
+            "name a group column or leave one_row_per out"
         )
     if sampler.startswith("oversample"):
-        _check_one_label_each(sampler, labels, groups, thin_values)
-    rows = thin_rows(groups, thin_values, rng)
+        _check_one_label_each(sampler, labels, groups, per_values)
+    rows = one_row_each(groups, per_values, rng)
     return len(epoch_order(sampler, labels[rows], classes, rng, groups[rows]))
 
 
@@ -155,9 +155,9 @@ def _check_one_label_each(
     if len(mixed):
         row = int(np.flatnonzero(pair == mixed[0])[0])
         raise TrainableError(
-            f"thin with sampler={sampler!r} needs one label for each group and value, but {len(mixed)} "
-            f"have several (group {groups[row]}, value {values[row]}); "
-            "use another thin column or sampler='weighted'"
+            f"one_row_per with sampler={sampler!r} needs one label for each group and value, but "
+            f"{len(mixed)} have several (group {groups[row]}, value {values[row]}); "
+            "use another column or sampler='weighted'"
         )
 
 

@@ -38,7 +38,6 @@ Every step takes p=, the probability that an image goes through it, and is a tra
 
 from __future__ import annotations
 
-import difflib
 import random
 import threading
 from typing import Any
@@ -47,6 +46,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import TrainableError
+from orchestrator.core.text import suggestion
 from trainables.images.augment_spec import STEPS, parse_augment, pipeline_of
 
 Images = NDArray[np.uint8]
@@ -92,11 +92,9 @@ def _spec_of(augment: str, parameter: str) -> str:
     if name in STRENGTHS:
         return STRENGTHS[name]
     if name.isidentifier() and name not in STEPS:
-        close = difflib.get_close_matches(name, (*STRENGTHS, *STEPS), n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
         raise TrainableError(
-            f"{parameter}={augment!r} is not known{hint}; use one of {', '.join(STRENGTHS)}, "
-            "or steps such as flip(0.5) + rotate(15)"
+            f"{parameter}={augment!r} is not known; use one of {', '.join(STRENGTHS)}, "
+            f"or steps such as flip(0.5) + rotate(15){suggestion(name, (*STRENGTHS, *STEPS))}"
         )
     return augment
 

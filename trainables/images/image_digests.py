@@ -42,8 +42,8 @@ def files_digest(dataset: Dataset) -> str:
 
 
 def contents_digest(dataset: Dataset, progress: Progress | None) -> str:
-    """Of every image file's bytes. A copy of the images with other times, on another machine or restored, is
-    told by it for a small part of what decoding takes."""
+    """Of every image file's bytes. It recognises a copy of the images with other times, on another machine
+    or restored, for a small part of what decoding takes."""
     root, total = Path(dataset.root), len(dataset.paths)
     found = []
     with ThreadPoolExecutor(cores()) as pool:

@@ -7,13 +7,13 @@ sizes such as 300x240, tuples of these, or steps again. What a step takes is a t
 from __future__ import annotations
 
 import ast
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.core.errors import TrainableError
+from orchestrator.core.text import suggestion
 
 LONGEST = 2000  # characters; deeper nesting than these allow is a mistake
 REQUIRED = object()
@@ -119,9 +119,8 @@ def known(call: Call, names: Iterable[str], error: Error) -> None:
     """Raises where the step's name is not among `names`."""
     choices = sorted(names)
     if call.name not in choices:
-        close = difflib.get_close_matches(call.name, choices, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(choices)}"
-        raise error(f"{call.name} is not known; {hint}")
+        hint = suggestion(call.name, choices) or f"; known are {', '.join(choices)}"
+        raise error(f"{call.name} is not known{hint}")
 
 
 def bound(call: Call, arguments: Mapping[str, Argument], error: Error) -> dict[str, Any]:
@@ -148,9 +147,8 @@ def given_by_name(call: Call, names: tuple[str, ...], error: Error) -> dict[str,
     given = dict(zip(names, call.positional, strict=False))
     for name, value in call.named.items():
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]}?" if close else takes
-            raise error(f"{call.text}: argument {name} is not known; {hint}")
+            hint = suggestion(name, names) or f"; {takes}"
+            raise error(f"{call.text}: argument {name} is not known{hint}")
         if name in given:
             raise error(f"{call.text} gives {name} twice")
         given[name] = value

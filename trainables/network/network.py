@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from orchestrator.core.errors import TrainableError, WeightsError
+from orchestrator.core.text import suggestion
 from orchestrator.core.trainable import Config
 from trainables.images.preprocess import size_of
 from trainables.losses.objective import Objective
@@ -78,9 +78,9 @@ def check_backbone(name: str) -> None:
     if not timm.is_model(name.partition(".")[0]) or (
         "." in name and not timm.is_model_pretrained(name) and name not in timm.list_pretrained()
     ):
-        close = difflib.get_close_matches(name, timm.list_models() + timm.list_pretrained(), n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists the names"
-        raise TrainableError(f"backbone={name!r} is not a model of timm {timm.__version__}; {hint}")
+        models = timm.list_models() + timm.list_pretrained()
+        hint = suggestion(name, models) or "; timm.list_models() lists the names"
+        raise TrainableError(f"backbone={name!r} is not a model of timm {timm.__version__}{hint}")
 
 
 def build_backbone(config: Config, from_hub: bool) -> Any:

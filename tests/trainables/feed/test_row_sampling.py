@@ -5,7 +5,13 @@ import pytest
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import TrainableError
-from trainables.feed.row_sampling import epoch_length, epoch_order, expected_counts, group_repeats, thin_rows
+from trainables.feed.row_sampling import (
+    epoch_length,
+    epoch_order,
+    expected_counts,
+    group_repeats,
+    one_row_each,
+)
 
 LABELS = np.array([0] * 900 + [1] * 90 + [3] * 10)
 GROUPS = np.concatenate([np.repeat([f"p{g}" for g in range(98)], 10), np.repeat(["q", "r", "s", "t"], 5)])
@@ -87,36 +93,36 @@ STATES = np.tile([0] * 5 + [1, 2], 40) + 3 * (PERSONS >= 30)
 
 
 def test_thinning_leaves_one_masked_photo_of_each_person() -> None:
-    rows = thin_rows(PERSONS, MASKS, np.random.default_rng(0))
+    rows = one_row_each(PERSONS, MASKS, np.random.default_rng(0))
     kept = list(zip(PERSONS[rows], MASKS[rows], strict=True))
     assert len(kept) == len(set(kept)) == 40 * 3
     assert np.bincount(STATES[rows]).tolist() == [30, 30, 30, 10, 10, 10]  # 150 and 50 masked before
 
 
 def test_thinning_draws_each_photo_equally_often_and_anew_each_time() -> None:
-    draws = [thin_rows(PERSONS, MASKS, np.random.default_rng(seed)) for seed in range(100)]
+    draws = [one_row_each(PERSONS, MASKS, np.random.default_rng(seed)) for seed in range(100)]
     often = np.bincount(np.concatenate(draws), minlength=len(PERSONS)).reshape(40, 7)
     assert (often[:, 5:] == 100).all()
     assert often[:, :5].sum(axis=0) / 4000 == pytest.approx([0.2] * 5, abs=0.03)
     assert not np.array_equal(draws[0], draws[1])
-    assert np.array_equal(draws[0], thin_rows(PERSONS, MASKS, np.random.default_rng(0)))
+    assert np.array_equal(draws[0], one_row_each(PERSONS, MASKS, np.random.default_rng(0)))
 
 
 def test_a_missing_value_is_a_value_of_its_own() -> None:
     values = np.array([1.0, np.nan, np.nan, 1.0])
-    rows = thin_rows(np.zeros(4), values, np.random.default_rng(0))
+    rows = one_row_each(np.zeros(4), values, np.random.default_rng(0))
     assert len(rows) == 2 and np.isnan(values[rows]).sum() == 1
 
 
-@pytest.mark.parametrize("thin", [False, True])
+@pytest.mark.parametrize("thinned", [False, True])
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_every_epoch_has_the_same_number_of_rows(sampler: str, thin: bool) -> None:
+def test_every_epoch_has_the_same_number_of_rows(sampler: str, thinned: bool) -> None:
     lengths = set()
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        rows = thin_rows(PERSONS, MASKS, rng) if thin else np.arange(len(PERSONS))
+        rows = one_row_each(PERSONS, MASKS, rng) if thinned else np.arange(len(PERSONS))
         lengths.add(len(epoch_order(sampler, STATES[rows], 6, rng, PERSONS[rows])))
-    assert lengths == {epoch_length(sampler, STATES, 6, PERSONS, MASKS if thin else None)}
+    assert lengths == {epoch_length(sampler, STATES, 6, PERSONS, MASKS if thinned else None)}
 
 
 def test_a_length_that_thinning_would_leave_to_chance_is_refused() -> None:
@@ -147,15 +153,15 @@ def test_people_of_a_rare_class_come_whole_and_about_as_often_as_it_is_rare() ->
 
 
 @pytest.mark.parametrize("sampler", ["none", "weighted", "inverse_sqrt", "oversample", "oversample_groups"])
-@pytest.mark.parametrize("thin", [False, True])
-def test_expected_counts_are_those_of_many_epochs(sampler: str, thin: bool) -> None:
+@pytest.mark.parametrize("thinned", [False, True])
+def test_expected_counts_are_those_of_many_epochs(sampler: str, thinned: bool) -> None:
     labels = np.repeat([0, 1, 3], [70, 35, 14])
     groups = np.repeat(np.arange(17), 7)
-    looks = np.tile([0, 0, 0, 0, 0, 1, 2], 17) if thin else None
+    looks = np.tile([0, 0, 0, 0, 0, 1, 2], 17) if thinned else None
     total = np.zeros(4)
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        own = np.arange(len(labels)) if looks is None else thin_rows(groups, looks, rng)
+        own = np.arange(len(labels)) if looks is None else one_row_each(groups, looks, rng)
         total += np.bincount(labels[own][epoch_order(sampler, labels[own], 4, rng, groups[own])], minlength=4)
     expected = expected_counts(sampler, labels, 4, groups, looks)
     assert expected[2] == 0

@@ -1,0 +1,216 @@
+"""The fold run around one generator of epochs: checks, scores, states and predictors of a trainable of one's own."""
+
+from __future__ import annotations
+
+import logging
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.array_files import Arrays, pack, to_numpy, unpack
+from orchestrator.core.callbacks import Progress
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.declared import as_parameter, completed
+from orchestrator.core.errors import NonFiniteError, TrainableError
+from orchestrator.core.fold_data import FoldData, Rows, fold_data
+from orchestrator.core.metrics import accuracy, macro_f1, score
+from orchestrator.core.own_predictor import OwnPredictor
+from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
+from orchestrator.core.trainable import Config, Parameter, Resources
+
+log = logging.getLogger(__name__)
+
+LEAST_PROBABILITY = 1e-12  # in loss_val: one row must not make it infinite
+_EPOCHS, _STATE = "epochs", "state/"  # names inside `state()`
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch leaves behind. A generator may yield the probabilities alone."""
+
+    probabilities: Any  # (n_val, C), in the order of data.validation, rows summing to 1
+    weights: Mapping[str, Any] = field(default_factory=dict)  # arrays: what a predictor needs
+    state: Mapping[str, Any] | None = None  # arrays: what continuing needs; None: train again from the start
+    metrics: Mapping[str, float] = field(default_factory=dict)  # more to be noted, such as the training loss
+
+
+class OwnTrainable:
+    """Keeps `core.trainable.Trainable` around one generator of epochs. See BaseTrainable and `trainable`."""
+
+    declared: ClassVar[Mapping[str, Any]] = {}
+    """Parameter -> its default, its domain or a Parameter."""
+
+    config: dict[str, Any]  # complete
+    classes: int
+
+    def __init__(
+        self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
+    ) -> None:
+        self._configure(config, len(dataset.classes))
+        self._dataset, self._fold = dataset, fold
+        self._data = fold_data(dataset, fold, max_epochs, seed, resources)
+        self._epochs: Iterator[Epoch | Any] | None = None
+        self._done, self._repeated = 0, 0  # epochs; trained again in vain since the last one
+        self._last: Epoch | None = None
+
+    def _configure(self, config: Config, classes: int) -> None:
+        self.config, self.classes = completed(config, self.parameters(), type(self).__name__), classes
+
+    @abstractmethod
+    def epochs(self, data: FoldData) -> Iterator[Epoch | Any]:
+        """Yields after each epoch from data.start on: an Epoch, or the probabilities alone."""
+
+    def predict(self, rows: Rows) -> Any:
+        """Probabilities (len(rows), C) of new images, after `load`. Raises TrainableError: it has no way."""
+        raise TrainableError(
+            f"{self._name} cannot predict new images: it gives no predictor; write one (for a generator "
+            f"@{self._name}.predictor and Epoch(..., weights=...), in a class save, load and predict)"
+        )
+
+    def load(self, weights: Arrays) -> None:
+        """Takes what an Epoch gave as its weights."""
+
+    # ---- what a worker asks ------------------------------------------------------------------------
+
+    def run_epoch(self) -> dict[str, float]:
+        """Trains until the next prediction, and scores it. Raises TrainableError, NonFiniteError."""
+        if self._epochs is None:
+            self._epochs = iter(self.epochs(self._data))
+        self._last = self._next(self._epochs)
+        self._done += 1
+        measured = self._measured(np.asarray(self._last.probabilities))
+        taken = sorted(measured.keys() & self._last.metrics.keys())
+        if taken:
+            raise TrainableError(
+                f"{self._name}: metric {taken[0]!r} is measured here; give yours another name"
+            )
+        repeated, self._repeated = self._repeated, 0
+        # Time that a missing state cost is to be seen in the study, not only in a log of a worker.
+        again = {"epochs_trained_again": float(repeated)} if repeated else {}
+        return {**measured, **{name: float(value) for name, value in self._last.metrics.items()}, **again}
+
+    def _next(self, epochs: Iterator[Epoch | Any]) -> Epoch:
+        try:
+            found = next(epochs)
+        except StopIteration:
+            raise TrainableError(
+                f"{self._name} ended after {self._done} of {self._data.max_epochs} epochs; "
+                "yield once in each, `for epoch in range(data.start, data.max_epochs)`"
+            ) from None
+        last = found if isinstance(found, Epoch) else Epoch(found)
+        return replace(last, probabilities=self._checked(last.probabilities))
+
+    def _checked(self, probabilities: Any) -> NDArray[np.float32]:
+        found = to_numpy(probabilities)
+        where = f"{self._name}, epoch {self._done + 1}, fold {self._fold}: the prediction is wrong: "
+        paths = self._data.validation.paths
+        if fault := shape_fault(found, len(paths), self.classes):
+            raise TrainableError(where + fault)
+        found = found.astype(np.float32)
+        if fault := value_fault(found, paths):
+            raise NonFiniteError(where + fault)
+        if fault := sum_fault(found, paths):
+            raise TrainableError(where + fault)
+        return found
+
+    def _measured(self, probabilities: NDArray[np.float32]) -> dict[str, float]:
+        scored = self._dataset.scored(self._fold)
+        labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
+        judged = probabilities[scored]
+        true_class = judged[np.arange(len(labels)), labels].astype(np.float64)
+        predicted = judged.argmax(axis=1)
+        return {
+            "loss_val": float(-np.log(np.maximum(true_class, LEAST_PROBABILITY)).mean()),
+            "macro_f1": macro_f1(labels, predicted, self.classes),
+            "accuracy": accuracy(labels, predicted, self.classes),
+            self._dataset.metric: score(self._dataset.metric, labels, judged),
+        }
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _of_last(self) -> Epoch:
+        if self._last is None:
+            raise RuntimeError(f"{self._name}: asked for an epoch's results before the first run_epoch()")
+        return self._last
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Of the last `run_epoch`, (n_val, C), in the order of `dataset.validation_rows(fold)`."""
+        found: NDArray[np.float32] = self._of_last().probabilities
+        return found
+
+    def weights(self) -> bytes:
+        return pack(self._of_last().weights, f"{self._name}: weights")
+
+    def state(self) -> bytes:
+        """The epochs done, and what the last one gave as its state."""
+        given = self._of_last().state
+        kept = {} if given is None else {f"{_STATE}{name}": value for name, value in given.items()}
+        has_state = {} if given is None else {"has_state": 1}
+        return pack({_EPOCHS: self._done, **has_state, **kept}, f"{self._name}: state")
+
+    def load_state(self, data: bytes) -> None:
+        """Continues from the state; where none was given, trains again what was done."""
+        found = unpack(data, f"{self._name}: its state")
+        done = int(found[_EPOCHS])
+        if "has_state" in found:
+            state = {
+                name.removeprefix(_STATE): item for name, item in found.items() if name.startswith(_STATE)
+            }
+            self._epochs = iter(self.epochs(replace(self._data, start=done, state=state)))
+            self._done = done
+            return
+        _say_once(type(self), done)
+        self._epochs, self._done = iter(self.epochs(self._data)), 0
+        for _ in range(done):
+            self._next(self._epochs)
+            self._done += 1
+        self._repeated = done
+
+    def close(self) -> None:
+        """Ends the generator, whose `finally` runs, and lets go of what it held."""
+        if (ends := getattr(self._epochs, "close", None)) is not None:
+            ends()
+        self._epochs = self._last = None
+
+    # ---- what a class can say ----------------------------------------------------------------------
+
+    @classmethod
+    def parameters(cls) -> Mapping[str, Parameter]:
+        return {name: as_parameter(name, value) for name, value in cls.declared.items()}
+
+    @classmethod
+    def prepare(
+        cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
+    ) -> None:
+        """Once per node before anything runs; nothing to do unless a class overrides it."""
+
+    @classmethod
+    def load_predictor(
+        cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
+    ) -> OwnPredictor:
+        model = cls.__new__(cls)
+        # An ensemble's configuration also has defaults of the version that trained it.
+        known = {name: value for name, value in config.items() if name in cls.parameters()}
+        model._configure(known, classes)
+        model.load(unpack(weights, f"{cls.__name__}: its weights"))
+        return OwnPredictor(cls.__name__, classes, model.predict)
+
+
+_SAID: set[type] = set()
+
+
+def _say_once(owner: type, done: int) -> None:
+    if owner not in _SAID:
+        _SAID.add(owner)
+        log.warning(
+            "%s gives no state: a fold run that continues trains again from its start (here %d epochs); "
+            "yield Epoch(..., state=...) to save that time",
+            owner.__name__,
+            done,
+        )
