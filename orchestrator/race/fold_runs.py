@@ -11,13 +11,13 @@ from orchestrator.core.events import EpochEnded, Leg, LegFailed, LegStarted
 
 @dataclass
 class FoldRun:
-    """`bests[e - 1]` is the running best after e epochs, larger is better whatever the mode."""
+    """One trial on one fold, as far as a race knows it. Larger scores are better whatever the mode."""
 
     trial: int
     fold: int
-    bests: list[float] = field(default_factory=list)
+    bests: list[float] = field(default_factory=list)  # [e - 1] is the running best after e epochs
     leg: Leg | None = None  # the one under way
-    latest: float = 0.0  # the last epoch's own score, larger is better too
+    latest: float = 0.0  # the last epoch's own score
     failures: Counter[str] = field(default_factory=Counter)  # by kind, since the last new epoch
 
     @property

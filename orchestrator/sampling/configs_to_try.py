@@ -56,7 +56,7 @@ def _stated(text: str, tried: Tried) -> Tried:
 def _pieces(text: str) -> list[str]:
     """Split at the commas outside of quotes and brackets."""
     pieces, start, waiting = [], 0, ""
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         if waiting.endswith(letter):
             waiting = waiting[:-1]
         elif waiting.endswith('"'):
@@ -66,8 +66,8 @@ def _pieces(text: str) -> list[str]:
         elif letter in _CLOSES:
             waiting += _CLOSES[letter]
         elif letter == "," and not waiting:
-            pieces.append(text[start:place])
-            start = place + 1
+            pieces.append(text[start:index])
+            start = index + 1
     return [*pieces, text[start:]]
 
 
@@ -83,7 +83,7 @@ def checked_tries(space: SearchSpace, tries: Sequence[Mapping[str, Any]]) -> lis
         own = {name: _value(space, name, value) for name, value in tried.items()}
         _check_active(space, own)
         if own in checked:
-            raise SearchSpaceError(f"--try {_told(own)}: is given twice; leave one out")
+            raise SearchSpaceError(f"--try {_as_option(own)}: is given twice; leave one out")
         checked.append(own)
     return checked
 
@@ -135,5 +135,5 @@ def _check_active(space: SearchSpace, tried: Tried) -> None:
             known[name] = finite[0]
 
 
-def _told(tried: Mapping[str, Any]) -> str:
+def _as_option(tried: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in tried.items())

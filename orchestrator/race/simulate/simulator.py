@@ -147,7 +147,7 @@ class _World:
         heapq.heappush(self.slots, (end, order, leg, done))
 
     def _take(self, event: RaceEvent) -> list[Decision]:
-        decided = self._race.observe(event)
+        decided = self._race.apply(event)
         self.log.taken += 1
         if self._record:
             self.log.events.append(event)
