@@ -13,19 +13,19 @@ from orchestrator.race.rule import Rule
 
 RULES = {
     "fold_asha": "orchestrator.race.fold_asha.FoldASHA",
-    "exhaustive": "orchestrator.race.baselines.Exhaustive",
-    "sequential_cv": "orchestrator.race.baselines.SequentialCV",
-    "pooled_asha": "orchestrator.race.baselines.PooledASHA",
-    "per_fold_asha": "orchestrator.race.baselines.PerFoldASHA",
-    "fold_mean_asha": "orchestrator.race.baselines.FoldMeanASHA",
-    "top_k": "orchestrator.race.baselines.TopKAfterEpochs",
-    "forgiving": "orchestrator.race.baselines.Forgiving",
-    "aggressive": "orchestrator.race.baselines.Aggressive",
+    "exhaustive": "orchestrator.race.baselines.exhaustive.Exhaustive",
+    "sequential_cv": "orchestrator.race.baselines.sequential_cv.SequentialCV",
+    "pooled_asha": "orchestrator.race.baselines.pooled_asha.PooledASHA",
+    "per_fold_asha": "orchestrator.race.baselines.pooled_asha.PerFoldASHA",
+    "fold_mean_asha": "orchestrator.race.baselines.lockstep.FoldMeanASHA",
+    "top_k": "orchestrator.race.baselines.top_k.TopKAfterEpochs",
+    "forgiving": "orchestrator.race.baselines.early_stopped_cv.Forgiving",
+    "aggressive": "orchestrator.race.baselines.early_stopped_cv.Aggressive",
     "optuna_wilcoxon": "orchestrator.race.baselines.optuna_rules.OptunaWilcoxon",
     "optuna_hyperband": "orchestrator.race.baselines.optuna_rules.OptunaHyperband",
     "optuna_successive_halving": "orchestrator.race.baselines.optuna_rules.OptunaSuccessiveHalving",
 }
-"""Key -> class, imported when asked for: Optuna takes a second."""
+"""Key -> class, imported when asked for: Optuna takes a second. A new rule is a file and a line (`rule`)."""
 
 VERSION = 3
 """Version of what the rules decide: a journal is only replayed by the version that wrote it."""

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from orchestrator.core.events import EpochEnded, Leg, LegFailed, LegStarted
+from orchestrator.core.text import counted
 
 
 @dataclass
@@ -64,7 +65,7 @@ class FoldRuns:
         """Raises ValueError when the leg does not continue what is stored."""
         run = self.get(event.trial, event.fold)
         if run.running or event.start != run.epochs or not event.start < event.end <= self.max_t:
-            state = "running" if run.running else f"stopped after {run.epochs} epochs"
+            state = "running" if run.running else f"stopped after {counted(run.epochs, 'epoch')}"
             raise ValueError(
                 f"trial {event.trial} fold {event.fold} is {state} of {self.max_t}: "
                 f"no leg {event.start}-{event.end} can start"

@@ -127,9 +127,8 @@ class RunningRace(ABC):
             self._resume()
         elif isinstance(event, Extended):
             if event.trials <= self.runs.trials:
-                raise ValueError(
-                    f"the race has {self.runs.trials} trials: it cannot be extended to {event.trials}"
-                )
+                now = counted(self.runs.trials, "trial")
+                raise ValueError(f"the race has {now}: it cannot be extended to {event.trials}")
             self.extend(event.trials)
         elif isinstance(event, Shortened):
             return self._shorten(event)

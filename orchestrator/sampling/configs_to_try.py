@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import counted
 from orchestrator.space.domains import Domain
 from orchestrator.space.loading import parse_settings
 from orchestrator.space.search_space import SearchSpace, ordered
@@ -75,8 +76,8 @@ def checked_tries(space: SearchSpace, tries: Sequence[Mapping[str, Any]]) -> lis
     """Each with the values as the space has them. Raises SearchSpaceError naming value, rule and way out."""
     if len(tries) > space.trials:
         raise SearchSpaceError(
-            f"--try is given {len(tries)} times and the study has {space.trials} trials; "
-            "raise --trials, or leave some out"
+            f"--try is given {counted(len(tries), 'time')} and the study has "
+            f"{counted(space.trials, 'trial')}; raise --trials, or leave some out"
         )
     checked: list[Tried] = []
     for tried in tries:

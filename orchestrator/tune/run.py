@@ -77,10 +77,10 @@ def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Call
         goes_on=goes_on,
     )
     with _mirrored(study, request.wandb, say), StudyView(race, context, elapsed=elapsed) as view:
-        keeper = controller_for(
+        controller = controller_for(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
         )
-        driver = Driver(race, study, sampler, ready.dataset, view, keeper)
+        driver = Driver(race, study, sampler, ready.dataset, view, controller)
         driver.settle()
         driver.keep_budget()
         with driver.noting_the_end():

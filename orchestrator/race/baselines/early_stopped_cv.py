@@ -2,7 +2,7 @@
 
 Source: E. Bergman, L. Purucker, F. Hutter 2024, Don't Waste Your Time: Early Stopping Cross-Validation
 (arXiv 2405.03389). The incumbent is the best trial with all its folds so far. There are no epochs in it: the
-score of a fold is its running best at full length, and what is saved are whole folds.
+score of a fold is its running best at full length, and what is saved is entire folds.
 """
 
 from __future__ import annotations

@@ -22,17 +22,13 @@ class CurveTableError(InputError):
 
 @dataclass(frozen=True)
 class CurveTable:
-    """scores, seconds: (trials, folds, epochs) of each epoch alone, higher is better; NaN: not reached.
+    """Learning curves of trials that all ran to the end. Higher scores are better."""
 
-    test: (trials,) scores on a test set, NaN where there is none. votes: (trials, rows, classes) the test
-    probabilities of each trial's soft vote, with labels (rows,); None: not in the table.
-    """
-
-    scores: Floats
-    seconds: Floats
-    test: Floats
-    votes: NDArray[np.float32] | None = None
-    labels: NDArray[np.int64] | None = None
+    scores: Floats  # (trials, folds, epochs) of each epoch alone; NaN where it was not reached
+    seconds: Floats  # (trials, folds, epochs) that epoch took
+    test: Floats  # (trials,) scores on a test set, NaN where there is none
+    votes: NDArray[np.float32] | None = None  # (trials, rows, classes) test probabilities of the soft vote
+    labels: NDArray[np.int64] | None = None  # (rows,) of the votes
 
     @property
     def cv(self) -> Floats:
