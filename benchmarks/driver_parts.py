@@ -16,7 +16,7 @@ from rich.console import Console
 from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyContext, StudyView
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
 from orchestrator.study.study import Study
@@ -59,7 +59,7 @@ def make_view(race: Race, study: Study, size: Size, terminal: bool, out: Any) ->
 def drive(folder: Path, size: Size, sync: bool, terminal: bool = False) -> dict[str, float]:
     """Microseconds a report of each part, reports a second over all, in the first and in the last quarter."""
     study, dataset = make_study(folder, size)
-    race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     sampler = make_sampler("random", study.space, 0)
     clock, marks = Clock(), [time.perf_counter()]
     with Path(os.devnull).open("w") as out, make_view(race, study, size, terminal, out) as view:

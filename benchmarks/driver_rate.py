@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.driver_parts import drive
 from benchmarks.synthetic_study import Size, make_study
 from orchestrator.core.events import Action, Decided, EpochEnded, LegStarted, Proposed, RaceEvent
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.sampling import make_sampler
@@ -38,7 +38,7 @@ JOURNAL_REPORTS = 2000
 
 
 def simulated(size: Size) -> Simulation:
-    race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     return simulate(race, size.scores(), size.slots)
 
 
@@ -48,10 +48,10 @@ def reports_of(events: Sequence[RaceEvent]) -> int:
 
 def race_rate(size: Size, log: Simulation) -> float:
     """Reports a second through `observe`, leg starts included."""
-    race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     started = time.perf_counter()
     for event in log.events:
-        race.observe(event)
+        race.apply(event)
     return reports_of(log.events) / (time.perf_counter() - started)
 
 
@@ -62,7 +62,7 @@ def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple
     """Reports a second and bytes a report, what goes with it (legs, decisions, proposals) included."""
     study, _ = make_study(folder, size)
     begun = study.files.journal.stat().st_size
-    race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     sampler = make_sampler("random", study.space, 0)
     proposed: set[int] = set()
     reports, started = 0, time.perf_counter()
@@ -71,9 +71,7 @@ def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple
             if isinstance(event, LegStarted) and event.trial not in proposed:
                 proposed.add(event.trial)
                 study.append(Proposed(event.trial, sampler.propose(event.trial)))
-            decisions = [
-                item for item in race.observe(event) if item.action is not Action.CONTINUE or item.leg
-            ]
+            decisions = [item for item in race.apply(event) if item.action is not Action.CONTINUE or item.leg]
             told = [Decided(item.action.value, item.trial, item.reason, item.fold) for item in decisions]
             study.append(event, *told)
             reports += isinstance(event, EpochEnded)

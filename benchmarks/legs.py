@@ -32,7 +32,7 @@ from orchestrator.execution.on_ray.backend import OnRay
 from orchestrator.execution.on_ray.slots import ResourceRequest
 from orchestrator.execution.on_ray.tune_adapter import encode
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
 from orchestrator.storage import DirectoryStore
@@ -67,7 +67,7 @@ def make_study(folder: Path, trials: int) -> tuple[Study, Dataset]:
 
 
 def seconds_on_tune(study: Study, dataset: Dataset, trials: int, slots: int) -> float:
-    race = make_race("exhaustive", trials=trials, folds=FOLDS, max_t=1)
+    race = make_race("exhaustive", RaceConfig(trials=trials, folds=FOLDS, max_t=1))
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())
     here = OnRay(ResourceRequest(cpus=1), shares_disk=True)
     assert here.slots == slots

@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.proposal_worlds import Nearest, Surrogate, World, load_curves
 from orchestrator.core.errors import InputError
 from orchestrator.core.events import Action, EpochEnded, Extended, Leg, LegStarted, Proposed, RaceEvent
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.rule import Rule
 from orchestrator.sampling import Sampler, make_sampler
 from orchestrator.space import SearchSpace
@@ -63,23 +63,25 @@ class Contest:
         for epoch in range(leg.start + 1, leg.end + 1):
             event = EpochEnded(leg.trial, leg.fold, epoch, float(scores[epoch - 1]))
             self.sampler.observe(event)
-            own = self.race.observe(event)[-1]
+            own = self.race.apply(event)[-1]
         if own.action is Action.CONTINUE and own.leg is not None:
             self._run_leg(own.leg)
 
     def _take(self, event: RaceEvent) -> None:
-        self.race.observe(event)
+        self.race.apply(event)
         self.sampler.observe(event)
 
 
 def contest(space: SearchSpace, world: World, name: str, cohorts: int, seed: int) -> tuple[float, int]:
     race = make_race(
         "fold_asha",
-        trials=space.trials // cohorts,
-        folds=space.folds,
-        max_t=space.max_t,
-        mode=space.mode,
-        ladder=ladder_of(space.trials // cohorts, space.folds, space.max_t),
+        RaceConfig(
+            trials=space.trials // cohorts,
+            folds=space.folds,
+            max_t=space.max_t,
+            mode=space.mode,
+            ladder=ladder_of(space.trials // cohorts, space.folds, space.max_t),
+        ),
     )
     return Contest(race, make_sampler(name, space, seed), world).run(space.trials, cohorts)
 

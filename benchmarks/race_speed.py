@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
 
@@ -21,7 +21,7 @@ from orchestrator.race.simulate.synthetic import draw_curves
 def race_once(rule: str, trials: int, folds: int, epochs: int, slots: int) -> tuple[int, float]:
     """Events and seconds of processor time."""
     curves = draw_curves(trials, folds, epochs, np.random.default_rng(0))
-    race = make_race(rule, trials=trials, folds=folds, max_t=epochs)
+    race = make_race(rule, RaceConfig(trials=trials, folds=folds, max_t=epochs))
     started = time.process_time()
     log = simulate(race, curves.scores, slots, record=False)
     return log.taken, time.process_time() - started

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.core.events import Action, LegStarted
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.race.simulate.synthetic import draw_curves
@@ -56,7 +56,7 @@ class Figures:
 def measure(rule: str, curves: np.ndarray, slots: int) -> Figures:
     """curves (trials, folds, epochs)."""
     trials, folds, epochs = curves.shape
-    race = make_race(rule, trials=trials, folds=folds, max_t=epochs)
+    race = make_race(rule, RaceConfig(trials=trials, folds=folds, max_t=epochs))
     started = time.process_time()
     log = simulate(race, curves, slots)
     seconds = time.process_time() - started

@@ -34,7 +34,7 @@ from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, allocate_slots
 from orchestrator.execution.on_ray.tune_adapter import run_on_tune
 from orchestrator.machine.node_facts import gather
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import make_sampler
 from orchestrator.study.study import Study
 
@@ -69,7 +69,7 @@ class Unstored(Driver):
 
 
 def driver_of(study: Study, dataset: Dataset, size: Size, view: Marks) -> Driver:
-    race = make_race("exhaustive", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("exhaustive", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     return Unstored(race, study, make_sampler("random", study.space, 0), dataset, view)
 
 

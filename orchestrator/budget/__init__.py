@@ -1,4 +1,4 @@
-"""What a study may spend, and when that ends its proposing. Pure: told each event, asked what follows."""
+"""What a study may spend, and when that ends its proposing. Pure: events in, events for the race out."""
 
 from orchestrator.budget.controller import BudgetController
 from orchestrator.budget.ledger import least_fold_epochs

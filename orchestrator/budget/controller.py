@@ -31,14 +31,17 @@ from orchestrator.core.text import counted
 from orchestrator.race.contract import Race
 
 Running = Collection[FoldRunKey]
-Order = Shortened | BudgetSpent | Extended
+BudgetAction = Shortened | BudgetSpent | Extended
+"""What a race is told so that it keeps within its budget."""
 
 
 class BudgetController:
     """Asked `before` each event and `now` before each leg; it answers with events for the race.
 
-    ahead: a race in the same state as `race`, the keeper's own; plan: fold-epochs that a race of so many
-    trials plans; elapsed: seconds since the command began; proposed: trials that have a configuration.
+    ahead: a race in the same state as `race`, the controller's own
+    plan: fold-epochs that a race of so many trials plans
+    elapsed: seconds since the command began
+    proposed: trials that have a configuration
     """
 
     def __init__(
@@ -53,23 +56,24 @@ class BudgetController:
     ) -> None:
         self._race, self._budget, self._bounds, self._plan = race, budget, bounds, plan
         self._ahead = None if budget.fold_epochs is None else ahead
-        self._pace = EpochSpeed(bounds.slots, elapsed)
+        self._speed = EpochSpeed(bounds.slots, elapsed)
         self._proposed = set(proposed)
-        self._trials, self._spent_before = bounds.trials, 0
+        self._trials = bounds.trials  # of the race, those that were added included
+        self._spent_before = 0  # fold-epochs when the last trials were added
         self._plans: dict[int, int] = {}  # trials -> fold-epochs of a cohort of so many
         self._finishing = False
 
     def use_slots(self, slots: int) -> None:
         """So many fold runs go on at once from now on."""
         self._bounds = replace(self._bounds, slots=slots)
-        self._pace.use_slots(slots)
+        self._speed.use_slots(slots)
 
     # ---- before an event ----
 
     def before(self, event: RaceEvent, running: Running) -> BudgetSpent | None:
-        """What the race must be told before this event. running: fold runs under way as it happens."""
+        """What the race must take before this event. running: fold runs under way as it happens."""
         self._note(event)
-        decisions = [] if self._ahead is None else self._ahead.observe(event)
+        decisions = [] if self._ahead is None else self._ahead.apply(event)
         if self._ahead is None or not isinstance(event, EpochEnded | LegFailed | Shortened):
             return None  # a shortened race may fill a vacancy with a trial that starts again
         after = set(running)
@@ -77,12 +81,12 @@ class BudgetController:
             after.discard(FoldRunKey(event.trial, event.fold))
         if self._within_fold_epochs(self._ahead, self._bounds.finals + len(after)):
             return None  # whoever the finalists are
-        if self._within_fold_epochs(self._ahead, self._books(self._ahead, after).to_finish):
+        if self._within_fold_epochs(self._ahead, self._ledger(self._ahead, after).to_finish):
             return None
         return self._end(by_time=False)
 
     def _note(self, event: RaceEvent) -> None:
-        self._pace.observe(event)
+        self._speed.add(event)
         if isinstance(event, Proposed):
             self._proposed.add(event.trial)
         elif isinstance(event, Extended):
@@ -92,8 +96,8 @@ class BudgetController:
 
     # ---- before a leg ----
 
-    def now(self, running: Running) -> Order | None:
-        """What the race must be told before its next leg starts. running: fold runs under way."""
+    def now(self, running: Running) -> BudgetAction | None:
+        """What the race must take before its next leg starts. running: fold runs under way."""
         if self._finishing:
             return None
         free = len(running) < self._bounds.slots
@@ -101,39 +105,39 @@ class BudgetController:
         new = leg.trial if leg is not None and leg.trial not in self._proposed else None
         planned = new is None or self._fits(self._race.remaining_fold_epochs(new + 1))
         if not planned or not self._fits(self._bounds.finals + len(running) + 1):
-            order = self._tight(leg, planned, running)
-            if order is not None:
-                return order
+            action = self._budget_action(leg, planned, running)
+            if action is not None:
+                return action
         return self._more(running) if free and (leg is None or leg.speculative) else None
 
-    def _tight(self, leg: Leg | None, planned: bool, running: Running) -> Order | None:
-        """planned: the plan up to this leg's trial fits."""
-        now = self._books(self._race, running)
-        unproposed = [trial for trial in now.untouched if trial not in self._proposed]
-        if now.owed and unproposed and not self._within_fold_epochs(self._race, now.reserved):
-            return self._fewer_finalists(now, unproposed)
-        foreign = leg is not None and not now.welcomes(leg.trial)
+    def _budget_action(self, leg: Leg | None, planned: bool, running: Running) -> BudgetAction | None:
+        """What is to be done where a limit is near. planned: whether the plan up to this leg's trial fits."""
+        now = self._ledger(self._race, running)
+        unproposed = [trial for trial in now.unstarted if trial not in self._proposed]
+        if now.reserved_unstarted and unproposed and not self._within_fold_epochs(self._race, now.reserved):
+            return self._drop_finalists(now, unproposed)
+        foreign = leg is not None and not now.is_reserved_for(leg.trial)
         work = now.reserved + foreign
         promised = self._within_fold_epochs(self._race, work)
-        fits = promised and (now.owed > 0 or self._within_time(work, now.kept))
+        fits = promised and (now.reserved_unstarted > 0 or self._within_time(work, now.kept))
         if leg is not None and foreign and leg.trial in unproposed and not (planned and fits):
             return Shortened(leg.trial)
-        if fits or not (now.others or now.leaving or foreign):
+        if fits or not (now.others or now.stopping or foreign):
             return None
         return self._end(by_time=promised)
 
-    def _fewer_finalists(self, now: Ledger, unproposed: list[int]) -> Order:
+    def _drop_finalists(self, now: Ledger, unproposed: list[int]) -> BudgetAction:
         """Failures took what the last finalists would have needed."""
         assert self._budget.fold_epochs is not None  # only that limit is a promise
-        left = self._budget.fold_epochs - self._race.spent_fold_epochs - now.finish - now.leaving
-        still = max(left // self._bounds.full - (len(now.untouched) - len(unproposed)), 0)
+        left = self._budget.fold_epochs - self._race.spent_fold_epochs - now.finish - now.stopping
+        still = max(left // self._bounds.full - (len(now.unstarted) - len(unproposed)), 0)
         return Shortened(unproposed[still]) if still < len(unproposed) else self._end(by_time=False)
 
     def _end(self, by_time: bool) -> BudgetSpent:
         left = self._race.finish_fold_epochs
         verb = "completes" if left == 1 else "complete"
         if by_time and self._budget.seconds is not None:
-            gone = duration_text(self._pace.elapsed())
+            gone = duration_text(self._speed.elapsed())
             words = f"{gone} of --time-budget {duration_text(self._budget.seconds)} are over"
             return BudgetSpent(f"{words}, {counted(left, 'fold-epoch')} more {verb} the finalists")
         words = f"{self._race.spent_fold_epochs} of --max-fold-epochs {self._budget.fold_epochs} are spent"
@@ -146,9 +150,14 @@ class BudgetController:
         size = self._bounds
         least = min(2 * size.finalists, size.cohort)  # fewer would all be finalists, compared with nobody
         room = size.cohort if size.most is None else min(size.cohort, size.most - self._trials)
-        if room < least or not self._measured or not self._affords(least) or self._in_vain():
+        if (
+            room < least
+            or not self._measured
+            or not self._affords(least)
+            or self._last_cohort_spent_nothing()
+        ):
             return None
-        if not self._fits(self._books(self._race, running).with_more(least, size)):
+        if not self._fits(self._ledger(self._race, running).with_more(least, size)):
             return None
         low, high = least, room + 1  # low is affordable
         while high - low > 1:
@@ -158,7 +167,7 @@ class BudgetController:
 
     @property
     def _measured(self) -> bool:
-        return self._budget.seconds is None or self._pace.knows(self._budget.seconds)
+        return self._budget.seconds is None or self._speed.knows(self._budget.seconds)
 
     def _affords(self, trials: int) -> bool:
         if trials not in self._plans:
@@ -166,13 +175,13 @@ class BudgetController:
         left = 0 if self._race.done else self._race.remaining_fold_epochs(self._trials)
         return self._fits(left + self._plans[trials] + self._bounds.slots)
 
-    def _in_vain(self) -> bool:
+    def _last_cohort_spent_nothing(self) -> bool:
         """Whether the last trials spent nothing: a space in which all fails could be extended without end."""
         return self._race.spent_fold_epochs == self._spent_before
 
     # ---- what fits ----
 
-    def _books(self, race: Race, running: Running) -> Ledger:
+    def _ledger(self, race: Race, running: Running) -> Ledger:
         return ledger(race, running, self._bounds)
 
     def _fits(self, work: int) -> bool:
@@ -183,11 +192,11 @@ class BudgetController:
         return limit is None or race.spent_fold_epochs + work <= limit
 
     def _within_time(self, work: int, trials: Collection[int] = ()) -> bool:
-        """trials: whose work it is; none: of any."""
+        """trials: whose work it is; that of any where there are none."""
         limit = self._budget.seconds
-        if limit is None or not work or not self._pace.knows(limit):
+        if limit is None or not work or not self._speed.knows(limit):
             return True
-        return self._pace.elapsed() + self._pace.seconds_for(work, self._bounds.max_t, trials) <= limit
+        return self._speed.elapsed() + self._speed.seconds_for(work, self._bounds.max_t, trials) <= limit
 
 
 def _goes_on(event: EpochEnded | LegFailed, decisions: Sequence[Decision]) -> bool:

@@ -40,10 +40,10 @@ def duration_text(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Budget:
-    """fold_epochs: of the whole study; seconds: of one run of the command; None: no limit."""
+    """What may be spent; a limit that is None does not exist."""
 
-    fold_epochs: int | None = None
-    seconds: float | None = None
+    fold_epochs: int | None = None  # of the study, all its sessions together
+    seconds: float | None = None  # of one run of the command
 
     @property
     def given(self) -> bool:
@@ -60,20 +60,19 @@ NO_BUDGET = Budget()
 
 @dataclass(frozen=True)
 class Bounds:
-    """Of a race: finalists, folds, max_t and slots, its trials now, how many more may come at once, and
-    how many there may be in all (None: no end)."""
+    """The sizes of a race that a limit is held against."""
 
     finalists: int
     folds: int
-    max_t: int
-    slots: int
-    trials: int
-    cohort: int
-    most: int | None = None
+    max_t: int  # epochs of a fold run at full length
+    slots: int  # fold runs at a time
+    trials: int  # now
+    cohort: int  # trials that may come at once
+    most: int | None = None  # trials there may be in all; without end if None
 
     @property
     def full(self) -> int:
-        """Fold-epochs of a whole trial."""
+        """Fold-epochs of a complete trial."""
         return self.folds * self.max_t
 
     @property

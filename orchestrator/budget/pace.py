@@ -1,4 +1,4 @@
-"""What a fold-epoch takes here, measured."""
+"""How long a fold-epoch takes here, measured."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from orchestrator.core.events import EpochEnded, Event, LegStarted
 
 
 class EpochSpeed:
-    """What a fold-epoch takes, from this session's events. elapsed: seconds since the command began."""
+    """How long a fold-epoch takes, from this session's events. elapsed: seconds since the command began."""
 
     def __init__(self, slots: int, elapsed: Callable[[], float]) -> None:
         self._slots, self.elapsed = slots, elapsed
-        self._epochs: Counter[int] = Counter()  # by trial
-        self._seconds: dict[int, float] = defaultdict(float)
-        self._since: float | None = None  # there are so many slots; before it, the seconds of all in sum:
-        self._slot_seconds = 0.0
+        self._epochs: Counter[int] = Counter()  # trial -> epochs ended
+        self._seconds: dict[int, float] = defaultdict(float)  # trial -> what they took
+        self._since: float | None = None  # seconds (elapsed) when the present number of slots began
+        self._slot_seconds = 0.0  # slots x seconds until then
 
     def use_slots(self, slots: int) -> None:
         """So many from now on."""
@@ -27,7 +27,7 @@ class EpochSpeed:
     def _all_slot_seconds(self, since: float) -> float:
         return self._slot_seconds + (self.elapsed() - since) * self._slots
 
-    def observe(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, LegStarted) and self._since is None:
             self._since = self.elapsed()
         elif isinstance(event, EpochEnded):

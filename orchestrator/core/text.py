@@ -12,9 +12,9 @@ def shortened(items: Sequence[str], limit: int = 3) -> str:
     return ", ".join(items[:limit]) + more
 
 
-def counted(number: int, word: str) -> str:
-    """1 trial, 2 trials."""
-    return f"{number} {word}{'s' * (number != 1)}"
+def counted(number: int, word: str, plural: str = "") -> str:
+    """1 trial, 2 trials; plural: where it is not the word with an s, as in 2 entries."""
+    return f"{number} {word if number == 1 else plural or f'{word}s'}"
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

@@ -35,8 +35,7 @@ from orchestrator.core.events import (
     own_decision,
 )
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
-from orchestrator.race.contract import Race
-from orchestrator.race.standings import OUT
+from orchestrator.race.contract import OUT, Race
 from orchestrator.sampling import Sampler
 from orchestrator.storage.checkpoint_files import delete_fold_run, keep_only_best, oof_name
 from orchestrator.study.history import History
@@ -218,7 +217,7 @@ class Driver:
         sooner = None if self._budget is None else self._budget.before(event, self._running)
         if sooner is not None:
             self._act(self._observe(sooner))
-        decisions = self.race.observe(event)
+        decisions = self.race.apply(event)
         worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
         self.study.append(event, *map(_decided, worth_noting))
         self._history.observe(event)

@@ -3,48 +3,50 @@
 from __future__ import annotations
 
 import importlib
-from typing import Unpack
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.race.baselines import Exhaustive, PooledASHA
-from orchestrator.race.config import RaceOptions
+from orchestrator.race.config import RaceConfig, config_from
+from orchestrator.race.finishing import FinishingRace
 from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.race.rule import Rule
 
 RULES = {
     "fold_asha": "orchestrator.race.fold_asha.FoldASHA",
-    "exhaustive": "orchestrator.race.baselines.Exhaustive",
-    "sequential_cv": "orchestrator.race.baselines.SequentialCV",
-    "pooled_asha": "orchestrator.race.baselines.PooledASHA",
-    "per_fold_asha": "orchestrator.race.baselines.PerFoldASHA",
-    "fold_mean_asha": "orchestrator.race.baselines.FoldMeanASHA",
-    "top_k": "orchestrator.race.baselines.TopKAfterEpochs",
-    "forgiving": "orchestrator.race.baselines.Forgiving",
-    "aggressive": "orchestrator.race.baselines.Aggressive",
+    "exhaustive": "orchestrator.race.baselines.exhaustive.Exhaustive",
+    "sequential_cv": "orchestrator.race.baselines.sequential_cv.SequentialCV",
+    "pooled_asha": "orchestrator.race.baselines.pooled_asha.PooledASHA",
+    "per_fold_asha": "orchestrator.race.baselines.pooled_asha.PerFoldASHA",
+    "fold_mean_asha": "orchestrator.race.baselines.lockstep.FoldMeanASHA",
+    "top_k": "orchestrator.race.baselines.top_k.TopKAfterEpochs",
+    "forgiving": "orchestrator.race.baselines.early_stopped_cv.Forgiving",
+    "aggressive": "orchestrator.race.baselines.early_stopped_cv.Aggressive",
     "optuna_wilcoxon": "orchestrator.race.baselines.optuna_rules.OptunaWilcoxon",
     "optuna_hyperband": "orchestrator.race.baselines.optuna_rules.OptunaHyperband",
     "optuna_successive_halving": "orchestrator.race.baselines.optuna_rules.OptunaSuccessiveHalving",
 }
-"""Key -> class, imported when asked for: Optuna takes a second."""
+"""Key -> class, imported when asked for: Optuna takes a second. A new rule is a file and a line (`rule`)."""
 
 VERSION = 3
-"""Of what the rules decide: a journal is only replayed by the version that wrote it."""
+"""Version of what the rules decide: a journal is only replayed by the version that wrote it."""
 
 __all__ = [
     "RULES",
     "VERSION",
     "Exhaustive",
+    "FinishingRace",
     "FoldASHA",
     "PooledASHA",
-    "RaceOptions",
+    "RaceConfig",
     "Rule",
+    "config_from",
     "make_race",
     "rule_class",
 ]
 
 
 def rule_class(name: str) -> type[Rule]:
-    """Of a key of RULES. Raises SearchSpaceError for an unknown one."""
+    """The class of a key of RULES. Raises SearchSpaceError for an unknown one."""
     if name not in RULES:
         raise SearchSpaceError(f"rule={name!r} is not known; give one of {', '.join(RULES)}")
     module, _, attribute = RULES[name].rpartition(".")
@@ -52,6 +54,6 @@ def rule_class(name: str) -> type[Rule]:
     return found
 
 
-def make_race(name: str, **numbers: Unpack[RaceOptions]) -> Rule:
-    """A rule by its key. Raises SearchSpaceError for an unknown one or numbers that make no race."""
-    return rule_class(name)(**numbers)
+def make_race(name: str, cfg: RaceConfig) -> FinishingRace:
+    """A race by the rule of that key. Raises SearchSpaceError for an unknown one."""
+    return FinishingRace(rule_class(name)(cfg))

@@ -1,54 +1,42 @@
-"""The numbers every rule is built from; a rule uses those it needs and checks them all."""
+"""The numbers every rule is built from; a rule uses those it needs and all of them are checked."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Required, TypedDict
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
 
 
-class RaceOptions(TypedDict, total=False):
-    """As keyword arguments of every rule; see `RaceConfig`."""
-
-    trials: Required[int]
-    folds: Required[int]
-    max_t: Required[int]
-    grace_period: int
-    reduction_factor: int
-    finalists: int
-    mode: str
-    fold_order: Sequence[int] | None
-    ladder: Sequence[Sequence[int]] | None
-    max_retries: int
+def _knob(meaning: str, least: int, default: int | None = None) -> Any:
+    """A field that holds a whole number of at least `least`."""
+    about = {"meaning": meaning, "least": least}
+    return field(metadata=about) if default is None else field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
 class RaceConfig:
-    """trials: known at the start; max_t: epochs of a full fold run; finalists: trials that must end complete.
+    """What a race is built from. Raises SearchSpaceError for numbers that make no race.
 
-    grace_period: epochs before anything is decided; reduction_factor: of the trials that go on, at least 2;
-    fold_order: the folds that are run first come first (None: 0, 1, ...); ladder: (folds, epochs, quota) from
-    the bottom; max_retries: of a fold run, in a row without a new epoch. Raises SearchSpaceError.
+    A knob is a field here; one that a search space declares under the same name is taken from there.
     """
 
-    trials: int
-    folds: int
-    max_t: int
-    grace_period: int = 1
-    reduction_factor: int = 3
-    finalists: int = 3
-    mode: str = "max"
-    fold_order: Sequence[int] | None = None
-    ladder: Sequence[Sequence[int]] | None = None
-    max_retries: int = 2
+    trials: int = _knob("trials known at the start; `Extended` adds more", 1)
+    folds: int = _knob("folds of every trial", 1)
+    max_t: int = _knob("epochs of a fold run at full length", 1)
+    grace_period: int = _knob("epochs before anything is decided", 1, default=1)
+    reduction_factor: int = _knob("factor by which trials become fewer from rung to rung", 2, default=3)
+    finalists: int = _knob("trials that end complete", 1, default=3)
+    mode: str = "max"  # "max" or "min": which scores are better
+    fold_order: Sequence[int] | None = None  # the folds that run first come first; 0, 1, ... if not given
+    ladder: Sequence[Sequence[int]] | None = None  # (folds, epochs, quota) from the bottom, for FoldASHA
+    max_retries: int = _knob("retries of a fold run, in a row without a new epoch", 0, default=2)
 
     def __post_init__(self) -> None:
-        for name in ("trials", "folds", "max_t", "grace_period", "finalists"):
-            check_whole(name, getattr(self, name), 1)
-        check_whole("reduction_factor", self.reduction_factor, 2)
-        check_whole("max_retries", self.max_retries, 0)
+        for knob in fields(self):
+            if "least" in knob.metadata:
+                _check_int(knob.name, getattr(self, knob.name), knob.metadata["least"])
         if self.grace_period > self.max_t:
             raise SearchSpaceError(
                 f"grace_period={self.grace_period} is longer than max_t={self.max_t}; lower one of them"
@@ -63,10 +51,22 @@ class RaceConfig:
 
     @property
     def order(self) -> tuple[int, ...]:
+        """All folds, the one that runs first at the front."""
         return tuple(range(self.folds)) if self.fold_order is None else tuple(self.fold_order)
 
 
-def check_whole(name: str, value: object, least: int) -> None:
-    """Raises SearchSpaceError."""
+NUMERIC_KNOBS = {item.name: item for item in fields(RaceConfig) if isinstance(item.default, int)}
+"""Those a rule can be tried with on any table of curves: whole numbers that have a default."""
+
+
+def config_from(source: object, **more: Any) -> RaceConfig:
+    """With every number that `source` (a search space, say) has under the knob's name, and `more`."""
+    known = {
+        item.name: getattr(source, item.name) for item in fields(RaceConfig) if hasattr(source, item.name)
+    }
+    return RaceConfig(**{**known, **more})
+
+
+def _check_int(name: str, value: object, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise SearchSpaceError(f"{name}={value!r} must be a whole number of at least {least}")

@@ -5,24 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from orchestrator.core.events import (
-    Decision,
-    Leg,
-    RaceEvent,
-    State,
-)
+from orchestrator.core.events import Decision, Leg, RaceEvent, State
+
+OUT = (State.PRUNED, State.FAIL)
+"""States of a trial that is out of the race."""
 
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """Where a trial stands. `score` is the mean running best over the folds of its last finished rung."""
+    """Where a trial stands."""
 
     trial: int
     state: State
-    rung: int | None
-    score: float | None
-    folds_complete: int
-    epochs_spent: int
+    rung: int | None  # the last one it finished, from 0
+    score: float | None  # there: mean running best over the rung's folds, in the metric's own direction
+    folds_complete: int  # folds at full length
+    epochs_spent: int  # fold-epochs
     reason: str
 
 
@@ -35,11 +33,14 @@ class Race(Protocol):
         ...
 
     def next(self) -> Leg | None:
-        """The leg a free slot should take; None: nothing now (something is running) or done."""
+        """The leg a free slot should take; None while only what runs can bring more, and when it is done."""
         ...
 
-    def observe(self, event: RaceEvent) -> list[Decision]:
-        """Takes one event. Raises ValueError for one that cannot follow the events before it."""
+    def apply(self, event: RaceEvent) -> list[Decision]:
+        """Takes one event and answers what follows from it.
+
+        Raises ValueError for one that cannot follow the events before it.
+        """
         ...
 
     def state(self, trial: int) -> State: ...

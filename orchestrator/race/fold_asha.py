@@ -1,210 +1,187 @@
-"""FoldASHA: successive halving over folds and epochs together.
-
-Fold runs park at rungs and are promoted late, when the place of their trial is certain; idle slots go ahead
-with the likeliest trials without taking quota; a finalist that fails gives its place to the next best, so
-that there are always finalists with all their folds.
-"""
+"""FoldASHA: successive halving over folds and epochs together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Unpack
+from dataclasses import replace
 
-from sortedcontainers import SortedList
-
-from orchestrator.core.events import Action, Decision, Extended, Leg, State
+from orchestrator.core.events import Action, Decision, Leg, State
+from orchestrator.core.text import counted
 from orchestrator.race.cohort import Cohort
-from orchestrator.race.config import RaceOptions
+from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.ladder import (
     Ladder,
     Rung,
-    build_ladder,
-    check_ladder,
     cost,
-    describe,
     ladder_for_later_cohort,
+    ladder_of,
+    ladder_text,
     resize,
 )
+from orchestrator.race.ladder_queue import LadderQueue, Turn
 from orchestrator.race.quota import adaptive_quota
-from orchestrator.race.rule import Rule, check_extended
-
-Waiting = tuple[float, int, int]
-"""(-score one rung below, trial, place in the fold order): the order in which legs are handed out."""
+from orchestrator.race.rule import Rule
 
 SLOPE = 0.2
-"""Of what a score gained in the second half of its epochs, the share it is expected to gain still."""
+"""Of what a score gained in the second half of its epochs, the share it is expected to gain still: see
+docs/decisions.md, The race ("A rising score counts for more")."""
 
 
 class FoldASHA(Rule):
-    """The ladder is built from grace_period, reduction_factor, max_t, folds and finalists unless given.
+    """Successive halving over folds and epochs together: trials climb a ladder, ever fewer of them.
 
-    A ladder that is given: the last rung must be all folds at max_t. Raises SearchSpaceError.
+    A rung of the ladder is a pair (folds, epochs): trials are compared there by the mean, over the first
+    so many folds of the fold order, of the running best score after so many epochs (a score that still rises
+    counts for a little more, `SLOPE`). Its quota says how many trials come. With 64 trials, 5 folds and 18
+    epochs the ladder is
+
+        (1 fold,   1 epoch)  x 64      every trial runs one epoch of one fold,
+        (1 fold,   3 epochs) x 21      the best 21 run two more,
+        (1 fold,   5 epochs) x 16
+        (2 folds,  7 epochs) x 10      a second fold begins,
+        (5 folds,  9 epochs) x 3       all folds of the finalists begin,
+        (5 folds, 18 epochs) x 3       and they complete: 456 fold-epochs instead of 5760.
+
+    It follows from trials, folds, max_t, grace_period (no rung is below it), reduction_factor (higher: fewer
+    go on) and finalists, or is given as `ladder`, whose last rung must be all folds at max_t. Quotas between
+    the second and the last rung move by what the rungs show: more go on where ranks still cross (`quota`).
+
+    - A fold run that reaches its rung parks; it goes on where it stopped, on any slot. Nothing is decided
+      on an entry alone: a trial is promoted once it is certain to be inside the next quota, whatever the
+      entries still missing turn out to be, and pruned once it is certain to be outside (`cohort`).
+    - A free slot takes what is certain, from the finalists down. Where nothing is, it goes ahead with the
+      likeliest trial without using its quota: a guess, which stops at its next report if it was wrong.
+    - The finalists complete all folds. One that fails, after its retries, gives its place to the next best,
+      which starts again if it had been pruned.
+    - Trials that come later (`Extended`) climb the same rungs as a cohort of their own; of them those go on
+      that may belong to the finalists of all.
+
+    Example: 6 trials, 2 folds, 3 epochs, the ladder ((1, 1, 6), (2, 3, 2)), one slot, first epochs scoring
+    0.9, 0.8, 0.7, 0.6, 0.5, 0.4.
+
+        trial 0, 1 end epoch 1    PARK, PARK: four may still be better
+        trial 2 ends epoch 1      PRUNE: third of three, outside quota 2 whatever comes
+        trial 3 ends epoch 1      PRUNE
+        trial 4 ends epoch 1      PROMOTE 0: inside quota 2 even if trial 5 beats it; PRUNE 4
+        trial 0 runs on           fold 0 to epoch 3, then fold 1, before trial 5 begins: COMPLETE 0
+        trial 5 ends epoch 1      PROMOTE 1, PRUNE 5; trial 1 runs on: COMPLETE 1
+
+    Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
-        super().__init__(**numbers)
-        own = self.numbers
-        self._given = (
-            None if own.ladder is None else check_ladder(own.ladder, own.trials, own.folds, own.max_t)
-        )
-        self._cohorts: list[Cohort] = []
-        self._certain: list[list[SortedList]] = []  # cohort -> rung -> fold runs that wait for a slot
-        self._guesses: list[dict[tuple[int, int], SortedList]] = []  # cohort -> (rung, aim) -> others
-        self._queued: dict[tuple[int, int], tuple[SortedList, Waiting]] = {}  # fold run -> where it waits
-        self._place = {fold: place for place, fold in enumerate(self.fold_order)}
-        self._add_cohort(0, own.trials)
+    def __init__(self, cfg: RaceConfig) -> None:
+        super().__init__(cfg)
+        self._ladder = ladder_of(cfg)
+        self._queue = LadderQueue(self.book)
+        self._cohorts = self._queue.cohorts
+        self._add_cohort(0, cfg.trials)
+        for trial in range(cfg.trials):
+            for run in self._compared(trial, self._ladder[0]):
+                self._queue.update(run)
 
-    # ---- asked ----
+    # ---- the contract ----
 
     @property
-    def _done(self) -> bool:
-        return not self.runs.running and all(cohort.done for cohort in self._cohorts)
+    def done(self) -> bool:
+        return not self.runs.running and len(self.book.final) == self.runs.trials
 
-    def _next(self) -> Leg | None:
-        rungs = max(len(cohort.ladder) for cohort in self._cohorts)
-        for down in range(rungs):  # from the finalists down
-            for number, cohort in enumerate(self._cohorts):
-                rung = cohort.top - down
-                if rung >= 0 and self._certain[number][rung]:
-                    return self._certain_leg(cohort, rung, self._certain[number][rung][0])
-        return next(self._guessed_legs(rungs), None)
+    def next(self) -> Leg | None:
+        turn = self._queue.certain()
+        if turn is not None:
+            return self._leg(turn, self._certain_reason(turn))
+        turn = self._queue.guess()
+        return None if turn is None else self._leg(turn, self._guess_reason(turn), speculative=True)
+
+    def on_epoch(self, run: FoldRun) -> list[Decision]:
+        self._enter_if_ready(run.trial)
+        return []
+
+    @classmethod
+    def planned(cls, cfg: RaceConfig) -> int:
+        return cost(ladder_of(cfg))
+
+    def describe(self) -> str:
+        return " and ".join(ladder_text(cohort.ladder) for cohort in self._cohorts)
+
+    # ---- what it costs ----
 
     @property
     def planned_fold_epochs(self) -> int:
         return sum(cost(cohort.ladder) for cohort in self._cohorts)
 
-    @property
-    def ladder_text(self) -> str:
-        return " and ".join(describe(cohort.ladder) for cohort in self._cohorts)
+    def planned_for(self, trials: int) -> int:
+        return sum(self._planned_of(cohort, trials) for cohort in self._cohorts)
 
     def remaining_fold_epochs(self, trials: int) -> int:
         """What one cohort saves or overspends is not the others'."""
         left = 0
         for cohort in self._cohorts:
-            if cohort.done:
+            if all(trial in self.book.final for trial in cohort.trials):
                 continue
             spent = sum(self.runs.spent[cohort.trials.start : cohort.trials.stop])
             left += max(self._planned_of(cohort, trials) - spent, 0)
         return left
 
-    def _planned_for(self, trials: int) -> int:
-        return sum(self._planned_of(cohort, trials) for cohort in self._cohorts)
-
     def _planned_of(self, cohort: Cohort, trials: int) -> int:
         kept = min(trials - cohort.trials.start, len(cohort.trials))
-        kept -= sum(trial in cohort.trials and trial < trials for trial in self.withdrawn)
+        kept -= sum(trial in cohort.trials and trial < trials for trial in self.book.withdrawn)
         return cost(self._ladder_for(kept)) if kept > 0 else 0
 
     # ---- legs ----
 
-    def _certain_leg(self, cohort: Cohort, rung: int, waiting: Waiting) -> Leg:
-        _, trial, place = waiting
-        run = self.runs.get(trial, self.fold_order[place])
-        step = cohort.ladder[rung]
+    def _leg(self, turn: Turn, reason: str, speculative: bool = False) -> Leg:
+        run = self.runs.get(turn.waiting.trial, self.fold_order[turn.waiting.fold_position])
+        end = turn.cohort.ladder[turn.target].epochs
+        return Leg(run.trial, run.fold, run.epochs, end, speculative, reason)
+
+    def _certain_reason(self, turn: Turn) -> str:
+        cohort, rung = turn.cohort, turn.rung
         if rung == 0:
-            words = f"every trial runs to rung 1 {_at(step)}"
-        else:
-            rank = cohort.rank(trial, rung - 1)
-            words = (
-                f"to rung {rung + 1} {_at(step)}: rank {rank} at rung {rung}, quota {cohort.quota_told(rung)}"
-            )
-        return Leg(trial, run.fold, run.epochs, step.epochs, False, words)
+            return f"every trial runs to rung 1 {_size(cohort.ladder[0])}"
+        rank = f"rank {cohort.rank(turn.waiting.trial, rung - 1)} at rung {rung}"
+        return f"to rung {rung + 1} {_size(cohort.ladder[rung])}: {rank}, quota {cohort.quota_text(rung)}"
 
-    def _guessed_legs(self, rungs: int) -> Iterator[Leg]:
-        """The nearest rungs first, and of them the highest."""
-        for ahead in range(1, rungs):
-            for down in range(ahead, rungs):
-                for number, cohort in enumerate(self._cohorts):
-                    rung = cohort.top - down
-                    guesses = self._guesses[number].get((rung, rung + ahead))
-                    if guesses and cohort.likely(guesses[0][1], rung + ahead):
-                        yield self._guessed_leg(cohort, rung, rung + ahead, guesses[0])
+    def _guess_reason(self, turn: Turn) -> str:
+        standing = self._standing(turn.cohort, turn.rung, turn.waiting.trial)
+        return f"idle slot: {standing}: likely inside quota {turn.cohort.quota_text(turn.target)}"
 
-    def _guessed_leg(self, cohort: Cohort, rung: int, target: int, waiting: Waiting) -> Leg:
-        _, trial, place = waiting
-        run, step = self.runs.get(trial, self.fold_order[place]), cohort.ladder[target]
-        words = (
-            f"idle slot: {self._standing(cohort, rung, trial)}likely inside quota {cohort.quota_told(target)}"
-        )
-        return Leg(trial, run.fold, run.epochs, step.epochs, True, words)
-
-    def _first_folds(self, trial: int, step: Rung) -> list[FoldRun]:
+    def _compared(self, trial: int, rung: Rung) -> list[FoldRun]:
+        """The fold runs by which a rung compares this trial."""
         row = self.runs.of(trial)
-        return [row[fold] for fold in self.fold_order[: step.folds]]
-
-    # ---- what waits for a slot ----
-
-    def _requeue(self, run: FoldRun) -> None:
-        key = (run.trial, run.fold)
-        if key in self._queued:
-            queue, waiting = self._queued.pop(key)
-            queue.remove(waiting)
-        found = None if run.running or run.trial in self._final else self._queue_of(run)
-        if found is not None:
-            found[0].add(found[1])
-            self._queued[key] = found
-
-    def _queue_of(self, run: FoldRun) -> tuple[SortedList, Waiting] | None:
-        """Where a fold run waits: for its trial's rung, or for a guess at the ones above; None: nowhere."""
-        number = self._cohort_number(run.trial)
-        cohort = self._cohorts[number]
-        rung, place = cohort.level[run.trial], self._place[run.fold]
-        last = cohort.last_entry(run.trial)
-        waiting = (-cohort.scores[run.trial, last] if last >= 0 else 0.0, run.trial, place)
-        if last < rung and self._needs(run, cohort.ladder[rung]):
-            return self._certain[number][rung], waiting
-        for target in range(rung + 1, cohort.top + 1 if last >= 0 else 0):
-            if self._needs(run, cohort.ladder[target]):
-                return self._guesses[number].setdefault((last, target), SortedList()), waiting
-        return None
-
-    def _needs(self, run: FoldRun, step: Rung) -> bool:
-        return self._place[run.fold] < step.folds and run.epochs < step.epochs
-
-    def _cohort_number(self, trial: int) -> int:
-        number = len(self._cohorts) - 1
-        while self._cohorts[number].trials.start > trial:
-            number -= 1
-        return number
+        return [row[fold] for fold in self.fold_order[: rung.folds]]
 
     # ---- what events lead to ----
 
-    def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
-        self._enter_if_ready(run.trial)
-        return []
-
     def _enter_if_ready(self, trial: int) -> None:
-        cohort = self._cohorts[self._cohort_number(trial)]
-        rung = cohort.level[trial]
-        step = cohort.ladder[rung]
-        if trial in self._final or (trial, rung) in cohort.scores:
+        cohort = self._queue.cohort_of(trial)
+        number = cohort.level[trial]
+        rung = cohort.ladder[number]
+        if trial in self.book.final or (trial, number) in cohort.scores:
             return
-        if all(run.epochs >= step.epochs for run in self._first_folds(trial, step)):
-            score = self.runs.mean(trial, self.fold_order[: step.folds], step.epochs)
-            cohort.enter(trial, score if rung == cohort.top else self._projected(trial, step, score))
-            self._last[trial] = (rung, score)
+        if all(run.epochs >= rung.epochs for run in self._compared(trial, rung)):
+            score = self.runs.mean(trial, self.fold_order[: rung.folds], rung.epochs)
+            cohort.enter(trial, score if number == cohort.top else self._projected(trial, rung, score))
+            self.book.last_rung_score[trial] = (number, score)
             for run in self.runs.of(trial):
-                self._requeue(run)
+                self._queue.update(run)
 
-    def _projected(self, trial: int, step: Rung, score: float) -> float:
+    def _projected(self, trial: int, rung: Rung, score: float) -> float:
         """A score that still rises counts for more."""
-        half = self.runs.mean(trial, self.fold_order[: step.folds], max(step.epochs // 2, 1))
+        half = self.runs.mean(trial, self.fold_order[: rung.folds], max(rung.epochs // 2, 1))
         return score + SLOPE * (score - half)
 
-    def _settle(self) -> list[Decision]:
+    def settle(self) -> list[Decision]:
         decisions: list[Decision] = []
         for number, cohort in enumerate(self._cohorts):
-            decisions += self._promote(cohort)
+            decisions += self._promote_certain(cohort)
             while (rung := cohort.unset()) is not None:
-                cohort.set_quota(
-                    rung, adaptive_quota(cohort, rung, self._cohorts[:number], self.numbers.finalists)
-                )
-                decisions += self._promote(cohort)
-            decisions += self._prune(cohort)
+                earlier = self._cohorts[:number]
+                cohort.set_quota(rung, adaptive_quota(cohort, rung, earlier, self.cfg.finalists))
+                decisions += self._promote_certain(cohort)
+            decisions += self._prune_outside(cohort)
         return decisions
 
-    def _promote(self, cohort: Cohort) -> list[Decision]:
+    def _promote_certain(self, cohort: Cohort) -> list[Decision]:
         decisions = []
         rung = cohort.top
         while rung >= 0:
@@ -214,103 +191,78 @@ class FoldASHA(Rule):
                 continue
             decisions.append(self._promote_one(cohort, rung, trial))
             rung = min(rung + 1, cohort.top)  # what speculation did may count as an entry up there now
-        return decisions + self._complete(cohort)
+        return decisions + self._complete_entered(cohort)
 
     def _promote_one(self, cohort: Cohort, rung: int, trial: int) -> Decision:
-        words = self._standing(cohort, rung, trial) + f"certain inside quota {cohort.quota_told(rung + 1)}"
-        if cohort.promote(trial):
-            del self._final[trial]
-            cohort.out -= 1
-            words += ", fills a vacancy and runs again from the start"
-        self._why[trial] = words
-        for run in self.runs.of(trial):
-            self._requeue(run)
+        standing = self._standing(cohort, rung, trial)
+        cohort.promote(trial)
+        decision = self.promote(trial, f"{standing}: certain inside quota {cohort.quota_text(rung + 1)}")
         self._enter_if_ready(trial)
-        return Decision(Action.PROMOTE, trial, words)
+        return decision
 
-    def _prune(self, cohort: Cohort) -> list[Decision]:
+    def _prune_outside(self, cohort: Cohort) -> list[Decision]:
         decisions = []
         for rung in range(cohort.top):
             while (trial := cohort.outside(rung)) is not None:
-                words = (
-                    self._standing(cohort, rung, trial)
-                    + f"certain outside quota {cohort.quota_told(rung + 1)}"
-                )
+                standing = self._standing(cohort, rung, trial)
                 cohort.prune(trial)
-                self._close(trial, State.PRUNED, words)
-                decisions.append(Decision(Action.PRUNE, trial, words))
+                decisions += self.prune(
+                    trial, f"{standing}: certain outside quota {cohort.quota_text(rung + 1)}"
+                )
         return decisions
 
-    def _complete(self, cohort: Cohort) -> list[Decision]:
+    def _complete_entered(self, cohort: Cohort) -> list[Decision]:
+        """Those with an entry at the top."""
         decisions = []
         for _, trial in tuple(cohort.open[cohort.top]):
-            words = (
-                self._standing(cohort, cohort.top, trial)
-                + f"owns all {self.folds} folds at {self.max_t} epochs"
-            )
-            cohort.prune(trial)  # no longer open: nothing above this rung
-            self._close(trial, State.COMPLETE, words)
-            decisions.append(Decision(Action.COMPLETE, trial, words))
+            reason = f"{self._standing(cohort, cohort.top, trial)}: {self.completed_text()}"
+            cohort.prune(trial)  # no longer open: nothing is above this rung
+            self.close(trial, State.COMPLETE, reason)
+            decisions.append(Decision(Action.COMPLETE, trial, reason))
         return decisions
 
-    def _close(self, trial: int, state: State, words: str) -> None:
-        self._cohorts[self._cohort_number(trial)].out += trial not in self._final
-        super()._close(trial, state, words)
-
     def _standing(self, cohort: Cohort, rung: int, trial: int) -> str:
-        entries, missing = len(cohort.ranks[rung]), cohort.missing(rung)
-        return (
-            f"rank {cohort.rank(trial, rung)} of {entries} {'entry' if entries == 1 else 'entries'} at rung "
-            f"{rung + 1} {_at(cohort.ladder[rung])}, {missing} missing: "
-        )
+        entries = counted(len(cohort.ranks[rung]), "entry", "entries")
+        at = f"rung {rung + 1} {_size(cohort.ladder[rung])}"
+        return f"rank {cohort.rank(trial, rung)} of {entries} at {at}, {cohort.missing(rung)} missing"
 
-    def _tries(self, run: FoldRun, failure: str) -> int:
-        cohort = self._cohorts[self._cohort_number(run.trial)]
+    # ---- failures, fewer trials, more trials ----
+
+    def tries(self, run: FoldRun, failure: str) -> int:
+        """A finalist is worth more tries than a trial that one epoch replaces."""
+        cohort = self._queue.cohort_of(run.trial)
         finalist = cohort.level[run.trial] == cohort.top
-        own = self.max_retries if finalist and failure in ("exception", "killed") else 0
-        return max(own, super()._tries(run, failure))
+        own = self.cfg.max_retries if finalist and failure in ("exception", "killed") else 0
+        return max(own, super().tries(run, failure))
 
-    def _after_fail(self, run: FoldRun, words: str) -> None:
-        number = self._cohort_number(run.trial)
+    def on_fail(self, run: FoldRun, reason: str) -> None:
+        number = self._queue.number_of(run.trial)
         self._cohorts[number].fail(run.trial)
         for later in self._cohorts[number + 1 :]:
             later.forget_quotas()  # it may have been one of those they had to be as good as
 
-    # ---- cohorts ----
-
-    def _withdraw(self, trial: int) -> None:
-        cohort = self._cohorts[self._cohort_number(trial)]
+    def on_withdraw(self, trial: int) -> None:
+        cohort = self._queue.cohort_of(trial)
         cohort.fail(trial)
         if left := cohort.members[0]:
             ladder = self._ladder_for(left)
-            cohort.set_ladder(ladder_for_later_cohort(ladder) if cohort is not self._cohorts[0] else ladder)
+            cohort.set_ladder(ladder if cohort is self._cohorts[0] else ladder_for_later_cohort(ladder))
 
-    def _extend(self, event: Extended) -> list[Decision]:
+    def extend(self, trials: int) -> None:
         now = self.runs.trials
-        check_extended(event, now)
-        self.runs.grow(event.trials)
-        self._add_cohort(now, event.trials - now)
-        return []
+        self._add_cohort(now, trials - now)
+        super().extend(trials)
 
     def _add_cohort(self, first: int, trials: int) -> None:
         ladder = self._ladder_for(trials)
-        ladder = ladder_for_later_cohort(ladder) if self._cohorts else ladder
-        self._cohorts.append(Cohort(first, ladder))
-        self._top = max(self._top, len(ladder) - 1)
-        self._certain.append([SortedList() for _ in ladder])
-        self._guesses.append({})
-        for trial in range(first, first + trials):
-            for run in self._first_folds(trial, ladder[0]):
-                self._requeue(run)
+        self._queue.add(Cohort(first, ladder_for_later_cohort(ladder) if self._cohorts else ladder))
+        self.book.top_rung = max(self.book.top_rung, len(ladder) - 1)
 
     def _ladder_for(self, trials: int) -> Ladder:
-        if self._given is not None:
-            return resize(self._given, trials)
-        own = self.numbers
-        return build_ladder(
-            trials, own.folds, own.max_t, own.grace_period, own.reduction_factor, own.finalists
-        )
+        if self.cfg.ladder is not None:
+            return resize(self._ladder, trials)
+        return ladder_of(replace(self.cfg, trials=trials))
 
 
-def _at(step: Rung) -> str:
-    return f"({step.folds} fold{'s' * (step.folds > 1)}, {step.epochs} epochs)"
+def _size(rung: Rung) -> str:
+    return f"({counted(rung.folds, 'fold')}, {counted(rung.epochs, 'epoch')})"

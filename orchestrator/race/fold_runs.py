@@ -7,17 +7,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from orchestrator.core.events import EpochEnded, Leg, LegFailed, LegStarted
+from orchestrator.core.text import counted
 
 
 @dataclass
 class FoldRun:
-    """`bests[e - 1]` is the running best after e epochs, larger is better whatever the mode."""
+    """One trial on one fold, as far as a race knows it. Larger scores are better whatever the mode."""
 
     trial: int
     fold: int
-    bests: list[float] = field(default_factory=list)
+    bests: list[float] = field(default_factory=list)  # [e - 1] is the running best after e epochs
     leg: Leg | None = None  # the one under way
-    latest: float = 0.0  # the last epoch's own score, larger is better too
+    latest: float = 0.0  # the last epoch's own score
     failures: Counter[str] = field(default_factory=Counter)  # by kind, since the last new epoch
 
     @property
@@ -64,7 +65,7 @@ class FoldRuns:
         """Raises ValueError when the leg does not continue what is stored."""
         run = self.get(event.trial, event.fold)
         if run.running or event.start != run.epochs or not event.start < event.end <= self.max_t:
-            state = "running" if run.running else f"stopped after {run.epochs} epochs"
+            state = "running" if run.running else f"stopped after {counted(run.epochs, 'epoch')}"
             raise ValueError(
                 f"trial {event.trial} fold {event.fold} is {state} of {self.max_t}: "
                 f"no leg {event.start}-{event.end} can start"

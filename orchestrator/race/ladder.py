@@ -9,20 +9,19 @@ from itertools import pairwise
 from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import counted
+from orchestrator.race.config import RaceConfig
 
 
 @dataclass(frozen=True)
 class Rung:
-    """Trials are compared here on their first `folds` folds after `epochs` epochs; `quota` trials come.
+    """Where trials are compared, and how many of them come."""
 
-    least, most: where the study shows that fewer are enough or more are needed; the quota itself by default.
-    """
-
-    folds: int
-    epochs: int
-    quota: int
-    least: int = -1
-    most: int = -1
+    folds: int  # the first so many of the fold order
+    epochs: int  # each of these folds has done
+    quota: int  # trials that come
+    least: int = -1  # trials, where the study shows that fewer are enough; the quota itself if not given
+    most: int = -1  # trials, where it shows that more are needed; the quota itself if not given
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least", self.quota if self.least < 0 else self.least)
@@ -32,7 +31,7 @@ class Rung:
         return f"({self.folds}, {self.epochs})x{self.quota}"
 
     @property
-    def told(self) -> str:
+    def quota_text(self) -> str:
         """The quota, and within which bounds it moves."""
         return f"{self.quota}" if self.least == self.most else f"{self.quota} ({self.least} to {self.most})"
 
@@ -40,13 +39,24 @@ class Rung:
 Ladder = tuple[Rung, ...]
 
 # Of the default ladder, from the bottom: share of max_t, share of the folds, and where its quota lies between
-# all trials (0) and the finalists (1) on a logarithmic scale. Chosen on tables: docs/benchmarks/race.md.
+# all trials (0) and the finalists (1) on a logarithmic scale. Chosen on tables: see docs/decisions.md, The
+# race ("Five cheap rungs"), and docs/benchmarks/race.md.
 SHAPE = (
     *((1 / 18, 0.0, 0.0), (1 / 6, 0.0, 0.36), (5 / 18, 0.0, 0.45)),
     *((7 / 18, 0.4, 0.62), (1 / 2, 1.0, 0.95), (1.0, 1.0, 1.0)),
 )
 LEAST, MOST = 0.75, 1.35
-"""A quota between the first and the last moves between these multiples of itself."""
+"""A quota between the second and the last moves between these multiples of itself: see docs/decisions.md,
+The race ("The ladder follows the study")."""
+
+
+def ladder_of(cfg: RaceConfig) -> Ladder:
+    """The one that is given, else the default. Raises SearchSpaceError for one that cannot be climbed."""
+    if cfg.ladder is not None:
+        return check_ladder(cfg.ladder, cfg.trials, cfg.folds, cfg.max_t)
+    return build_ladder(
+        cfg.trials, cfg.folds, cfg.max_t, cfg.grace_period, cfg.reduction_factor, cfg.finalists
+    )
 
 
 def build_ladder(
@@ -128,7 +138,7 @@ def ladder_for_later_cohort(ladder: Ladder) -> Ladder:
 
 
 def cost(ladder: Ladder) -> int:
-    """Fold-epochs of the whole plan; what a rung shares with the one below is paid once."""
+    """Fold-epochs of the plan; what a rung shares with the one below is paid once."""
     total = done = 0
     for rung in ladder:
         total += rung.quota * (rung.folds * rung.epochs - done)
@@ -136,21 +146,18 @@ def cost(ladder: Ladder) -> int:
     return total
 
 
-def describe(ladder: Ladder) -> str:
+def ladder_text(ladder: Ladder) -> str:
     """One line: what is compared where, and how many go on."""
     text = "; ".join(
-        f"{rung.told} at {_of(rung.folds, 'fold')} x {_of(rung.epochs, 'epoch')}" for rung in ladder
+        f"{rung.quota_text} at {counted(rung.folds, 'fold')} x {counted(rung.epochs, 'epoch')}"
+        for rung in ladder
     )
     return f"{text} ({cost(ladder)} fold-epochs planned)"
 
 
-def _of(count: int, word: str) -> str:
-    return f"{count} {word}{'s' * (count != 1)}"
-
-
 def _rung(step: Any, number: int) -> Rung:
-    whole = isinstance(step, Sequence) and len(step) == 3
-    if not whole or not all(
+    three = isinstance(step, Sequence) and len(step) == 3
+    if not three or not all(
         isinstance(item, int) and not isinstance(item, bool) and item > 0 for item in step
     ):
         raise SearchSpaceError(

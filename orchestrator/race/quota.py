@@ -9,7 +9,8 @@ from itertools import islice
 from orchestrator.race.cohort import Cohort, Ranked
 
 TIE = 1.8
-"""A trial within this many standard deviations of what a rung changes may still be the best."""
+"""A trial within this many standard deviations of what a rung changes may still be the best: see
+docs/decisions.md, The race ("The ladder follows the study")."""
 
 
 def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalists: int) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import counted
 from orchestrator.space.domains import Domain
 from orchestrator.space.loading import parse_settings
 from orchestrator.space.search_space import SearchSpace, ordered
@@ -56,7 +57,7 @@ def _stated(text: str, tried: Tried) -> Tried:
 def _pieces(text: str) -> list[str]:
     """Split at the commas outside of quotes and brackets."""
     pieces, start, waiting = [], 0, ""
-    for place, letter in enumerate(text):
+    for index, letter in enumerate(text):
         if waiting.endswith(letter):
             waiting = waiting[:-1]
         elif waiting.endswith('"'):
@@ -66,8 +67,8 @@ def _pieces(text: str) -> list[str]:
         elif letter in _CLOSES:
             waiting += _CLOSES[letter]
         elif letter == "," and not waiting:
-            pieces.append(text[start:place])
-            start = place + 1
+            pieces.append(text[start:index])
+            start = index + 1
     return [*pieces, text[start:]]
 
 
@@ -75,15 +76,15 @@ def checked_tries(space: SearchSpace, tries: Sequence[Mapping[str, Any]]) -> lis
     """Each with the values as the space has them. Raises SearchSpaceError naming value, rule and way out."""
     if len(tries) > space.trials:
         raise SearchSpaceError(
-            f"--try is given {len(tries)} times and the study has {space.trials} trials; "
-            "raise --trials, or leave some out"
+            f"--try is given {counted(len(tries), 'time')} and the study has "
+            f"{counted(space.trials, 'trial')}; raise --trials, or leave some out"
         )
     checked: list[Tried] = []
     for tried in tries:
         own = {name: _value(space, name, value) for name, value in tried.items()}
         _check_active(space, own)
         if own in checked:
-            raise SearchSpaceError(f"--try {_told(own)}: is given twice; leave one out")
+            raise SearchSpaceError(f"--try {_as_option(own)}: is given twice; leave one out")
         checked.append(own)
     return checked
 
@@ -135,5 +136,5 @@ def _check_active(space: SearchSpace, tried: Tried) -> None:
             known[name] = finite[0]
 
 
-def _told(tried: Mapping[str, Any]) -> str:
+def _as_option(tried: Mapping[str, Any]) -> str:
     return ",".join(f"{name}={value}" for name, value in tried.items())

@@ -10,7 +10,7 @@ from orchestrator.core.events import Event
 class Sampler(Protocol):
     @property
     def limit(self) -> int | None:
-        """How many different trials there can be; None: no end."""
+        """How many different trials there can be, or None where there is no end."""
         ...
 
     def propose(self, number: int) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _first_with(tried: Mapping[str, Any], configs: Sequence[Mapping[str, Any]]) 
     for index, config in enumerate(configs):
         if all(name in config and config[name] == value for name, value in tried.items()):
             return index
-    told = ", ".join(f"{name}={value}" for name, value in tried.items())
+    values = ",".join(f"{name}={value}" for name, value in tried.items())
     raise SearchSpaceError(
-        f"--try {told}: all configurations of the grid with these values are tried before it; leave it out"
+        f"--try {values}: all configurations of the grid with these values are tried before it; leave it out"
     )

@@ -1,4 +1,4 @@
-"""Bayesian proposals: Optuna's tree-structured Parzen estimator, told what `told` makes of the events.
+"""Bayesian proposals: Optuna's tree-structured Parzen estimator, which learns from `trial_estimates`.
 
 Nothing of Optuna lives from one proposal to the next: its study is built afresh, so a proposal is a function
 of the seed, the trial's number and the events before it, and a journal that is replayed gives the same ones.
@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from orchestrator.core.events import Event, Proposed
 from orchestrator.sampling.random_and_grid import RandomSampler
-from orchestrator.sampling.trial_estimates import Told
+from orchestrator.sampling.trial_estimates import TrialEstimates
 from orchestrator.space.domains import Domain
 from orchestrator.space.search_space import SearchSpace, ordered
 
@@ -29,7 +29,7 @@ STARTUP = 10
 class TPESampler:
     """Multivariate TPE over groups of parameters that occur together, which is how conditional ones work.
 
-    Trials that have no score yet are told as running: nothing is proposed near them for a while.
+    Trials that have no score yet are running ones to it: nothing is proposed near them for a while.
     """
 
     limit: int | None = None
@@ -41,8 +41,8 @@ class TPESampler:
         self._varied = {
             name: distribution(domain) for name, domain in self._domains.items() if name in space.varied()
         }
-        self._told = Told(space.mode, space.folds)
-        self._params: dict[int, dict[str, Any]] = {}  # of what varies, as Optuna is told
+        self._estimates = TrialEstimates(space.mode, space.folds)
+        self._params: dict[int, dict[str, Any]] = {}  # trial -> what varies, as Optuna has it
 
     def observe(self, event: Event) -> None:
         if isinstance(event, Proposed):
@@ -52,10 +52,10 @@ class TPESampler:
                 if name in event.config
             }
         else:
-            self._told.observe(event)
+            self._estimates.add(event)
 
     def propose(self, number: int) -> dict[str, Any]:
-        values = self._told.values()
+        values = self._estimates.values()
         drawn = self._random.propose(number)
         if number < STARTUP or len(values) < STARTUP or not self._varied:
             return drawn
@@ -89,11 +89,11 @@ class TPESampler:
         )
 
 
-# ---- how a domain stands in Optuna: finite values by their place, so that any JSON value can be one ----
+# ---- how a domain stands in Optuna: finite values by their index, so that any JSON value can be one ----
 
 
 class _Shared:
-    """Optuna copies every told trial with its distributions; that was most of a proposal's time."""
+    """Optuna copies every trial it has with its distributions; that was most of a proposal's time."""
 
     def __deepcopy__(self, memo: object) -> Self:
         return self
@@ -112,7 +112,7 @@ class _Float(_Shared, FloatDistribution):
 
 
 def distribution(domain: Domain) -> BaseDistribution:
-    """Places without order for a choice, with it for numbers in steps."""
+    """Indices without order for a choice, with it for numbers in steps."""
     finite = domain.finite()
     if finite is None:
         low, high = domain.values
@@ -121,7 +121,7 @@ def distribution(domain: Domain) -> BaseDistribution:
 
 
 def to_inner(domain: Domain, value: Any) -> Any:
-    """The place of a finite value; a float as it is."""
+    """The index of a finite value; a float as it is."""
     finite = domain.finite()
     if finite is None:
         return value

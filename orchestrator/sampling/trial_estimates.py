@@ -1,4 +1,4 @@
-"""What a learning sampler is told of the trials: for each one an estimate of its final mean over folds.
+"""What a sampler learns from: for each trial an estimate of its final mean over folds.
 
 Trials are seen on few folds and after few epochs, so their scores do not compare as they are. Each is taken
 at its own longest length, lifted by what fold runs gained on average from there on, and the folds it lacks
@@ -18,7 +18,7 @@ from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, L
 from orchestrator.study.history import History
 
 
-class Told:
+class TrialEstimates:
     """The running bests of every fold run, and which trials failed by their own fault."""
 
     def __init__(self, mode: str, folds: int) -> None:
@@ -26,7 +26,7 @@ class Told:
         self._history = History(mode)
         self._failed: set[int] = set()
 
-    def observe(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, LegStarted):
             self._history.observe(event)
             self._failed.discard(event.trial)

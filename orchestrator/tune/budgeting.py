@@ -75,7 +75,7 @@ def goes_on_until_the_end(request: Request, study: Study, limit: int | None) -> 
     return open_end and budget_of(request, study).seconds is not None and not is_spent(study)
 
 
-def keeper_for(
+def controller_for(
     ready: PreparedStudy,
     request: Request,
     race: Race,
@@ -83,9 +83,9 @@ def keeper_for(
     limit: int | None,
     elapsed: Callable[[], float],
 ) -> BudgetController | None:
-    """Who keeps the budget; None: there is none, or it is spent.
+    """Who keeps the budget, or None where there is none or it is spent.
 
-    ahead: makes another race that is where this one is; limit: of the sampler.
+    ahead: makes another race that is where this one is; limit: trials the sampler has configurations for.
     """
     study, space = ready.study, ready.space
     budget = budget_of(request, study)

@@ -60,7 +60,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     own = beside(path, full.trainable)
     backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)
-    tries = checked_tries(_roomy(space, request), request.tries)
+    tries = checked_tries(_with_room_for_tries(space, request), request.tries)
     limit = make_sampler(sampler_name, space, seed, tries).limit
     space = space if limit is None else replace(space, trials=min(space.trials, limit), ladder=None)
     cohort = space.trials
@@ -154,7 +154,7 @@ def _afforded(
     return found
 
 
-def _roomy(space: SearchSpace, request: Request) -> SearchSpace:
+def _with_room_for_tries(space: SearchSpace, request: Request) -> SearchSpace:
     """With a trial for each --try where a budget is still to say how many there are."""
     if request.max_fold_epochs is None or request.trials is not None:
         return space

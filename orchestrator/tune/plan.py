@@ -10,38 +10,24 @@ import numpy as np
 from orchestrator.budget import Budget
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
-from orchestrator.race import FoldASHA, RaceOptions, make_race, rule_class
-from orchestrator.race.ladder import build_ladder, cost
+from orchestrator.race import RaceConfig, config_from, make_race, rule_class
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace
 
-SIMULATED_FOLD_EPOCHS = 20_000  # about half a second of simulated races
-DRAWS = 10
+SIMULATED_FOLD_EPOCHS = 20_000  # of all draws together: about half a second of simulated races
+DRAWS = 10  # at most
 
 
-def numbers_of(space: SearchSpace, fold_order: Sequence[int] | None = None) -> RaceOptions:
-    """What a rule is built from."""
-    return RaceOptions(
-        trials=space.trials,
-        folds=space.folds,
-        max_t=space.max_t,
-        grace_period=space.grace_period,
-        reduction_factor=space.reduction_factor,
-        finalists=space.finalists,
-        mode=space.mode,
-        fold_order=fold_order,
-        ladder=space.ladder,
-    )
+def race_config(space: SearchSpace, fold_order: Sequence[int] | None = None) -> RaceConfig:
+    """What a race over this space is built from."""
+    return config_from(space, fold_order=fold_order)
 
 
 def planned(space: SearchSpace, rule: str, trials: int) -> int:
     """Fold-epochs that a race of so many trials plans; a ladder that is given stays with its own number."""
     own = space if trials == space.trials else replace(space, trials=trials, ladder=None)
-    if rule_class(rule) is FoldASHA and own.ladder is None:  # a race of many trials takes long to build
-        sizes = (own.folds, own.max_t, own.grace_period, own.reduction_factor, own.finalists)
-        return cost(build_ladder(trials, *sizes))
-    return make_race(rule, **numbers_of(own)).planned_fold_epochs
+    return rule_class(rule).planned(race_config(own))
 
 
 def fit_to_budget(space: SearchSpace, rule: str, budget: Budget, slots: int, most: int | None) -> SearchSpace:
@@ -81,13 +67,12 @@ def _most_within(space: SearchSpace, rule: str, limit: int, most: int | None) ->
 
 def expected_fold_epochs(space: SearchSpace, rule: str, slots: int, seed: int) -> int:
     """What races on synthetic learning curves spend on the average; the plan where that takes too long."""
-    numbers = numbers_of(space)
-    numbers["mode"] = "max"  # as the curves are
+    cfg = replace(race_config(space), mode="max")  # as the curves are
     plan = planned(space, rule, space.trials)
     draws = min(SIMULATED_FOLD_EPOCHS // plan, DRAWS)
     spent = []
     for draw in range(draws):
-        race = make_race(rule, **numbers)
+        race = make_race(rule, cfg)
         curves = draw_curves(space.trials, space.folds, space.max_t, np.random.default_rng([seed, draw]))
         simulate(race, curves.scores, slots, record=False)
         spent.append(race.spent_fold_epochs)
@@ -101,10 +86,10 @@ def plan_text(
 
     goes_on: more trials follow these as long as there is time.
     """
-    whole = space.trials * space.folds * space.max_t
+    exhaustive_cost = space.trials * space.folds * space.max_t
     expected = expected_fold_epochs(space, rule, slots, seed)
     about = f"about {counted(expected, 'fold-epoch')}"
     text = f"plan: {counted(space.trials, 'trial')}, {about} with the rule {rule}; "
-    text += f"all at full length would be {whole}"
+    text += f"all at full length would be {exhaustive_cost}"
     text += "; then more trials until the budget ends" if goes_on else ""
     return f"{text}; budget: {budget}" if budget.given else text

@@ -94,7 +94,7 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
     events: list[Resumed | Extended] = [Resumed(), *extended]
     study.append(*events)
     for event in events:
-        race.observe(event)
+        race.apply(event)
     for event in extended:
         say(f"extended to {event.trials} trials")
 

@@ -19,13 +19,13 @@ from orchestrator.space import SearchSpace
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import (
     budget_of,
+    controller_for,
     goes_on_until_the_end,
     is_spent,
-    keeper_for,
     requested_budget,
 )
 from orchestrator.tune.new_study import begin
-from orchestrator.tune.plan import numbers_of, plan_text
+from orchestrator.tune.plan import plan_text, race_config
 from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
 from orchestrator.tune.resume import record_resume, reopen
 
@@ -77,8 +77,10 @@ def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Call
         goes_on=goes_on,
     )
     with _mirrored(study, request.wandb, say), StudyView(race, context, elapsed=elapsed) as view:
-        keeper = keeper_for(ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed)
-        driver = Driver(race, study, sampler, ready.dataset, view, keeper)
+        controller = controller_for(
+            ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
+        )
+        driver = Driver(race, study, sampler, ready.dataset, view, controller)
         driver.settle()
         driver.keep_budget()
         with driver.noting_the_end():
@@ -86,7 +88,7 @@ def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Call
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
-    race = make_race(study.header.rule, **numbers_of(space, tuple(study.header.fold_order)))
+    race = make_race(study.header.rule, race_config(space, tuple(study.header.fold_order)))
     replay(race, study)
     return race
 
@@ -95,7 +97,7 @@ def replay(race: Race, study: Study) -> None:
     """Shows the race every event of the journal that was meant for it."""
     for event in study.events:
         if not isinstance(event, Opened | Decided | Closed):
-            race.observe(event)
+            race.apply(event)
 
 
 @contextlib.contextmanager

@@ -38,9 +38,8 @@ from orchestrator.core.events import (
     to_json,
 )
 from orchestrator.core.text import counted
-from orchestrator.race import RULES, make_race
-from orchestrator.race.rule import Rule
-from tests.support.scenes import snapshot
+from orchestrator.race import RULES, FinishingRace, RaceConfig, make_race
+from tests.support.scenes import race_of, snapshot
 
 # ---- what a user writes ---------------------------------------------------------------------------
 
@@ -83,9 +82,15 @@ class World:
     """Asks as the driver does. Scores are drawn; epochs that take no time end in any order."""
 
     def __init__(
-        self, race: Rule, budget: Budget, seed: int, slots: int = 1, trouble: float = 0.0, grows: bool = False
+        self,
+        race: FinishingRace,
+        budget: Budget,
+        seed: int,
+        slots: int = 1,
+        trouble: float = 0.0,
+        grows: bool = False,
     ) -> None:
-        own, trials = race.numbers, race.runs.trials
+        own, trials = race.book.cfg, race.book.runs.trials
         self.race, self.slots, self.trouble = race, slots, trouble
         self.rng = np.random.default_rng(seed)
         self.now = 0.0
@@ -121,7 +126,7 @@ class World:
         if sooner is not None:
             self.observe(sooner)
         self.events.append(event)
-        return self.race.observe(event)
+        return self.race.apply(event)
 
     def start(self, leg: Leg) -> None:
         if leg.trial not in self.proposed:
@@ -135,7 +140,7 @@ class World:
         first = min(self.ends[key] for key in self.running)
         tied = sorted(key for key in self.running if self.ends[key] == first)
         key, self.now = tied[self.rng.integers(len(tied))], first
-        done = self.race.runs.get(key.trial, key.fold).epochs
+        done = self.race.book.runs.get(key.trial, key.fold).epochs
         if self.rng.random() < self.trouble:
             kind = ("exception", "nan", "lost")[self.rng.integers(3)]
             self.observe(LegFailed(key.trial, key.fold, done, kind, "drawn"))
@@ -154,15 +159,15 @@ class World:
     def complete(self) -> int:
         return sum(status.state is State.COMPLETE for status in self.race.statuses())
 
-    def told(self, kind: type) -> list[RaceEvent]:
+    def events_of(self, kind: type) -> list[RaceEvent]:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def again(race: Rule, trials: int | None = None) -> Rule:
-    own = race.numbers
-    return type(race)(
-        trials=trials or own.trials, folds=own.folds, max_t=own.max_t, grace_period=own.grace_period,
-        finalists=own.finalists,
+def again(race: FinishingRace, trials: int | None = None) -> FinishingRace:
+    own = race.book.cfg
+    return race_of(
+        type(race.rule), trials=trials or own.trials, folds=own.folds, max_t=own.max_t,
+        grace_period=own.grace_period, finalists=own.finalists,
     )  # fmt: skip
 
 
@@ -175,7 +180,7 @@ def drawn_world(name: str, seed: int, trouble: float) -> DrawnWorld:
     rng = np.random.default_rng(seed)
     trials, folds, max_t = int(rng.integers(1, 16)), int(rng.integers(1, 5)), int(rng.integers(1, 10))
     finalists, slots = int(rng.integers(1, 4)), int(rng.integers(1, 7))
-    race = make_race(name, trials=trials, folds=folds, max_t=max_t, finalists=finalists)
+    race = make_race(name, RaceConfig(trials=trials, folds=folds, max_t=max_t, finalists=finalists))
     least = least_fold_epochs(race, World(race, NO_BUDGET, 0).bounds)
     spare = int(rng.integers(0, max(race.planned_fold_epochs - least, 0) + 20)) * int(rng.integers(3) > 0)
     world = DrawnWorld(race, Budget(least + spare), seed, slots, trouble, grows=bool(rng.integers(2)))
@@ -200,12 +205,12 @@ def test_no_rule_ever_spends_more_than_its_limit(name: str, trouble: float) -> N
 def test_the_finalists_are_complete_within_any_limit_that_is_enough_for_them(seed: int) -> None:
     world = drawn_world("fold_asha", seed, trouble=0.0)
     world.run()
-    assert world.complete >= min(world.race.numbers.finalists, world.race.numbers.trials)
+    assert world.complete >= min(world.race.book.cfg.finalists, world.race.book.cfg.trials)
 
 
 def test_the_three_ways_out_are_all_taken() -> None:
     worlds = [drawn_world("fold_asha", seed, 0.0).run() for seed in range(150)]
-    told = {kind: sum(bool(world.told(kind)) for world in worlds) for kind in (Shortened, BudgetSpent)}
+    told = {kind: sum(bool(world.events_of(kind)) for world in worlds) for kind in (Shortened, BudgetSpent)}
     assert all(count >= 2 for count in told.values())
 
 
@@ -215,20 +220,20 @@ def test_a_replay_of_the_events_is_the_race_that_wrote_them(name: str) -> None:
         world = drawn_world(name, seed, 0.05).run()
         replayed = again(world.race)
         for event in world.events:
-            replayed.observe(from_json(to_json(event)))  # type: ignore[arg-type]
+            replayed.apply(from_json(to_json(event)))  # type: ignore[arg-type]
         assert snapshot(replayed) == snapshot(world.race)
 
 
 def test_the_least_limit_is_what_all_finalists_take() -> None:
-    race = make_race("fold_asha", trials=9, folds=3, max_t=4, finalists=2)
+    race = make_race("fold_asha", RaceConfig(trials=9, folds=3, max_t=4, finalists=2))
     assert least_fold_epochs(race, World(race, NO_BUDGET, 0).bounds) == 2 * 3 * 4
 
 
 def test_with_the_least_limit_the_finalists_are_the_only_trials() -> None:
-    race = make_race("fold_asha", trials=9, folds=3, max_t=4, finalists=2)
+    race = make_race("fold_asha", RaceConfig(trials=9, folds=3, max_t=4, finalists=2))
     world = World(race, Budget(24), 1, slots=3).run()
     assert (race.spent_fold_epochs, world.complete, len(world.proposed)) == (24, 2, 2)
-    assert world.told(Shortened) == [Shortened(2)]
+    assert world.events_of(Shortened) == [Shortened(2)]
 
 
 # ---- time -----------------------------------------------------------------------------------------
@@ -236,7 +241,7 @@ def test_with_the_least_limit_the_finalists_are_the_only_trials() -> None:
 
 def timed(seconds: float, slots: int, seed: int = 0, spread: float = 1.0, grows: bool = False) -> World:
     """64 trials x 5 folds x 18 epochs (536 fold-epochs planned); an epoch takes 1 to `spread` seconds."""
-    race = make_race("fold_asha", trials=64, folds=5, max_t=18, grace_period=2)
+    race = make_race("fold_asha", RaceConfig(trials=64, folds=5, max_t=18, grace_period=2))
     world = World(race, Budget(seconds=seconds), seed, slots, grows=grows)
     costs = np.random.default_rng(seed).uniform(1.0, spread, 10_000)
     world.epoch_s = lambda trial: float(costs[trial])
@@ -258,12 +263,12 @@ def test_a_race_ends_within_its_time_with_its_finalists_complete(
 
 def test_a_race_with_time_enough_is_told_nothing() -> None:
     world = timed(10_000.0, 4)
-    assert not world.told(Shortened) and not world.told(BudgetSpent) and len(world.proposed) == 64
+    assert not world.events_of(Shortened) and not world.events_of(BudgetSpent) and len(world.proposed) == 64
 
 
 def test_a_race_without_a_number_of_trials_goes_on_while_there_is_time() -> None:
     world = timed(2_000.0, 1, grows=True)
-    assert world.told(Extended) and len(world.proposed) > 128
+    assert world.events_of(Extended) and len(world.proposed) > 128
     assert 1_600 < world.now <= 2_000
 
 
@@ -273,23 +278,23 @@ def test_no_time_at_all_still_completes_the_finalists() -> None:
 
 
 def test_a_space_in_which_all_fails_is_not_extended_without_end() -> None:
-    race = make_race("fold_asha", trials=4, folds=2, max_t=4, finalists=1)
+    race = make_race("fold_asha", RaceConfig(trials=4, folds=2, max_t=4, finalists=1))
     world = World(race, Budget(10_000), 0, trouble=1.0, grows=True).run()
-    assert race.spent_fold_epochs == 0 and not world.told(Extended)
+    assert race.spent_fold_epochs == 0 and not world.events_of(Extended)
 
 
 def test_slots_that_come_and_go_are_reckoned_with() -> None:
     """80 epochs of 10 s on 8 slots, seven of which joined late, then one slot alone."""
     now = 0.0
-    pace = EpochSpeed(1, lambda: now)
-    pace.observe(LegStarted(0, 0, 0, 1))
+    speed = EpochSpeed(1, lambda: now)
+    speed.add(LegStarted(0, 0, 0, 1))
     now = 1.0
-    pace.use_slots(8)
+    speed.use_slots(8)
     now = 101.0
     for epoch in range(80):
-        pace.observe(EpochEnded(epoch, 0, 1, 0.5, seconds=10.0))
-    assert pace.seconds_for(80, 10) == pytest.approx(80 * 10 / 8 + 10 * 10 * 7 / 8, rel=0.05)
-    pace.use_slots(1)
-    assert pace.seconds_for(80, 10) == pytest.approx(800, rel=0.05)
-    pace.use_slots(0)  # no node is left for a while
-    assert pace.seconds_for(80, 10) > 0
+        speed.add(EpochEnded(epoch, 0, 1, 0.5, seconds=10.0))
+    assert speed.seconds_for(80, 10) == pytest.approx(80 * 10 / 8 + 10 * 10 * 7 / 8, rel=0.05)
+    speed.use_slots(1)
+    assert speed.seconds_for(80, 10) == pytest.approx(800, rel=0.05)
+    speed.use_slots(0)  # no node is left for a while
+    assert speed.seconds_for(80, 10) > 0

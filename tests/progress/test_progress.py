@@ -31,8 +31,8 @@ from orchestrator.progress.draw import picture, progress_text
 from orchestrator.progress.lines import leaderboard_lines
 from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures, StudyContext
 from orchestrator.progress.text import clock_time, duration
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.contract import TrialStatus
-from orchestrator.race.fold_asha import FoldASHA
 
 
 @dataclass
@@ -450,7 +450,7 @@ def test_in_a_terminal_the_picture_goes_away_at_the_end_and_the_leaderboard_stay
 
 def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> None:
     rng = random.Random(5)
-    race = FoldASHA(trials=12, folds=3, max_t=6, grace_period=1, finalists=2)
+    race = make_race("fold_asha", RaceConfig(trials=12, folds=3, max_t=6, grace_period=1, finalists=2))
     console = Console(file=io.StringIO(), width=120)
     view = StudyView(
         race, StudyContext("s", "m", "max", max_t=6, slots=3), console=console, clock=lambda: 0.0,
@@ -459,12 +459,12 @@ def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> 
     while not race.done:
         while len(running) < 3 and (leg := race.next()) is not None:
             started = LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason)
-            view.on_event(started, race.observe(started), 0.0)
+            view.on_event(started, race.apply(started), 0.0)
             running[leg.key] = [leg.start, leg.end]
         key = rng.choice(sorted(running))
         running[key][0] += 1
         ended = EpochEnded(key.trial, key.fold, running[key][0], rng.random())
-        decisions = race.observe(ended)
+        decisions = race.apply(ended)
         view.on_event(ended, decisions, 0.0)
         own = next(item for item in reversed(decisions) if (item.trial, item.fold) == (key.trial, key.fold))
         if own.action is not Action.CONTINUE:
@@ -473,7 +473,7 @@ def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> 
             running[key] = [own.leg.start, own.leg.end]
             leg = own.leg
             started = LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason)
-            view.on_event(started, race.observe(started), 0.0)
+            view.on_event(started, race.apply(started), 0.0)
         shown = {slot.key: [slot.epoch, slot.end] for slot in view._frame.slots if slot}
         assert shown == running
     context = StudyContext("s", "m", "max", 6, slots=3)

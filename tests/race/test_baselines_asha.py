@@ -4,19 +4,19 @@ import pytest
 
 from orchestrator.core.events import Action, Leg, LegFailed, State
 from orchestrator.race.baselines import FoldMeanASHA, PerFoldASHA, PooledASHA
-from tests.support.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, race_of, run_all, run_leg, start_next, states
 
 
 @pytest.mark.parametrize("rule, stops", [(PerFoldASHA, False), (PooledASHA, True)])
 def test_a_hard_fold_is_compared_with_itself_alone(rule: type[PooledASHA], stops: bool) -> None:
-    race = rule(trials=2, folds=2, max_t=9, grace_period=1)
+    race = race_of(rule, trials=2, folds=2, max_t=9, grace_period=1)
     easy, hard = start_next(race), start_next(race)
     epoch(race, easy, 1, 0.9)
     assert (epoch(race, hard, 1, 0.1)[-1].action is Action.STOP) == stops
 
 
 def test_a_fold_run_below_the_cut_of_its_fold_stops_and_takes_its_trial_out() -> None:
-    race = PerFoldASHA(trials=3, folds=2, max_t=9, grace_period=1)
+    race = race_of(PerFoldASHA, trials=3, folds=2, max_t=9, grace_period=1)
     runs = [start_next(race) for _ in range(6)]
     scores = [0.9, 0.1, 0.8, 0.2, 0.95, 0.15]
     actions = [[item.action for item in epoch(race, leg, 1, score)] for leg, score in zip(runs, scores)]  # noqa: B905
@@ -31,7 +31,7 @@ def test_a_fold_run_below_the_cut_of_its_fold_stops_and_takes_its_trial_out() ->
 
 
 def test_where_a_pooled_trial_stands_is_its_mean_at_its_highest_rung() -> None:
-    race = PerFoldASHA(trials=1, folds=2, max_t=4, grace_period=1)
+    race = race_of(PerFoldASHA, trials=1, folds=2, max_t=4, grace_period=1)
     first, second = start_next(race), start_next(race)
     epoch(race, first, 1, 0.3)
     assert (race.status(0).rung, race.status(0).score) == (0, 0.3)
@@ -54,7 +54,7 @@ def run_all_from(race: PooledASHA, leg: Leg, done: int) -> None:
 
 
 def test_folds_wait_for_each_other_and_slots_take_later_trials_meanwhile() -> None:
-    race = FoldMeanASHA(trials=2, folds=2, max_t=9, grace_period=2)
+    race = race_of(FoldMeanASHA, trials=2, folds=2, max_t=9, grace_period=2)
     first, second = start_next(race), start_next(race)
     assert [(leg.trial, leg.fold, leg.start, leg.end) for leg in (first, second)] == [
         (0, 0, 0, 2),
@@ -75,7 +75,7 @@ def test_folds_wait_for_each_other_and_slots_take_later_trials_meanwhile() -> No
 
 
 def test_the_mean_of_that_epoch_decides_not_the_running_best() -> None:
-    race = FoldMeanASHA(trials=2, folds=2, max_t=9, grace_period=2)
+    race = race_of(FoldMeanASHA, trials=2, folds=2, max_t=9, grace_period=2)
     for score in (0.5, 0.7):
         run_leg(race, start_next(race), score)
     trial_0 = [start_next(race), start_next(race)]
@@ -84,33 +84,31 @@ def test_the_mean_of_that_epoch_decides_not_the_running_best() -> None:
     epoch(race, pair[1], 1, 0.9)
     decisions = epoch(race, pair[1], 2, 0.4)
     assert [item.action for item in decisions] == [Action.PRUNE, Action.STOP]
-    assert (
-        decisions[0].reason == "mean 0.5500 of 2 folds at epoch 2 is worse than the cut 0.6000 of 1 entries"
-    )
+    assert decisions[0].reason == "mean 0.5500 of 2 folds at epoch 2 is worse than the cut 0.6000 of 1 entry"
     assert race.status(1).score == pytest.approx(0.8)  # what is shown is the running best, as everywhere
     assert {leg.trial for leg in trial_0} == {0} and states(race)[0] is State.RUNNING
 
 
 def test_no_hard_fold_prunes_a_trial_whose_mean_is_good() -> None:
-    race = FoldMeanASHA(trials=2, folds=2, max_t=9)
+    race = race_of(FoldMeanASHA, trials=2, folds=2, max_t=9)
     run_all(race, lambda trial, fold: (0.9, 0.1)[fold] if trial else 0.5)
     assert states(race) == {0: State.COMPLETE, 1: State.COMPLETE}
     assert race.spent_fold_epochs == 36
 
 
 def test_a_milestone_at_full_length_judges_nobody() -> None:
-    race = FoldMeanASHA(trials=2, folds=1, max_t=3, grace_period=3)
+    race = race_of(FoldMeanASHA, trials=2, folds=1, max_t=3, grace_period=3)
     run_all(race, lambda trial, fold: 0.5 - 0.1 * trial)
     assert states(race) == {0: State.COMPLETE, 1: State.COMPLETE}
-    assert race.ladder_text == "2 trials, all 1 folds in lockstep to 3 epochs"
+    assert race.describe() == "2 trials, all 1 fold in lockstep to 3 epochs"
 
 
 def test_a_lost_fold_run_holds_its_trial_back_until_it_has_caught_up() -> None:
-    race = FoldMeanASHA(trials=1, folds=2, max_t=9, grace_period=2)
+    race = race_of(FoldMeanASHA, trials=1, folds=2, max_t=9, grace_period=2)
     first, second = start_next(race), start_next(race)
     run_leg(race, first, 0.5)
     epoch(race, second, 1, 0.5)
-    race.observe(LegFailed(0, 1, 0, "lost", "gone"))
+    race.apply(LegFailed(0, 1, 0, "lost", "gone"))
     again = start_next(race)
     assert (again.fold, again.start, again.end) == (1, 0, 2)
     assert epoch(race, again, 1, 0.5)[-1].action is Action.CONTINUE and race.next() is None
@@ -119,5 +117,5 @@ def test_a_lost_fold_run_holds_its_trial_back_until_it_has_caught_up() -> None:
 
 def test_the_plan_keeps_one_in_three_at_every_milestone() -> None:
     for rule in (PooledASHA, PerFoldASHA, FoldMeanASHA):
-        race = rule(trials=9, folds=5, max_t=18, grace_period=2)
+        race = race_of(rule, trials=9, folds=5, max_t=18, grace_period=2)
         assert race.planned_fold_epochs == 45 * 2 + 15 * 4 + 5 * 12

@@ -4,30 +4,31 @@ import pytest
 
 from orchestrator.core.events import Action, Decision, Extended, Leg, LegFailed, Resumed, State
 from orchestrator.race.baselines import Aggressive, Forgiving, SequentialCV
+from orchestrator.race.finishing import FinishingRace
 from orchestrator.race.rule import Rule
-from tests.support.scenes import epoch, run_all, run_leg, start_next, states
+from tests.support.scenes import epoch, race_of, run_all, run_leg, start_next, states
 
 
-def legs(race: Rule, slots: int) -> list[tuple[int, int, int, int]]:
+def legs(race: FinishingRace, slots: int) -> list[tuple[int, int, int, int]]:
     """What `slots` free slots take now."""
     taken = [start_next(race) for _ in range(slots)]
     return [(leg.trial, leg.fold, leg.start, leg.end) for leg in taken]
 
 
-def fold(race: Rule, score: float) -> list[Decision]:
+def fold(race: FinishingRace, score: float) -> list[Decision]:
     """The next fold at full length, each epoch with this score."""
     return run_leg(race, start_next(race), score)
 
 
-def fail(race: Rule, leg: Leg, kind: str = "exception") -> list[Decision]:
-    return race.observe(LegFailed(leg.trial, leg.fold, leg.start, kind, "boom"))
+def fail(race: FinishingRace, leg: Leg, kind: str = "exception") -> list[Decision]:
+    return race.apply(LegFailed(leg.trial, leg.fold, leg.start, kind, "boom"))
 
 
 # ---- one fold after another ----
 
 
 def test_a_trial_done_by_hand_holds_one_slot_and_goes_fold_by_fold() -> None:
-    race = SequentialCV(trials=3, folds=2, max_t=2, fold_order=(1, 0))
+    race = race_of(SequentialCV, trials=3, folds=2, max_t=2, fold_order=(1, 0))
     assert legs(race, 2) == [(0, 1, 0, 2), (1, 1, 0, 2)]
     run_leg(race, Leg(1, 1, 0, 2), 0.5)
     assert legs(race, 1) == [(1, 0, 0, 2)]  # the trial that has started comes before the one that has not
@@ -39,12 +40,12 @@ def test_a_trial_done_by_hand_holds_one_slot_and_goes_fold_by_fold() -> None:
 
 
 def test_a_sequential_trial_goes_on_with_the_fold_it_lost() -> None:
-    race = SequentialCV(trials=1, folds=2, max_t=3)
+    race = race_of(SequentialCV, trials=1, folds=2, max_t=3)
     leg = start_next(race)
     epoch(race, leg, 1, 0.5)
-    assert race.observe(LegFailed(0, 0, 1, "lost", "gone"))[-1].action is Action.RETRY
+    assert race.apply(LegFailed(0, 0, 1, "lost", "gone"))[-1].action is Action.RETRY
     assert legs(race, 1) == [(0, 0, 1, 3)]
-    race.observe(Resumed())
+    race.apply(Resumed())
     assert legs(race, 1) == [(0, 0, 1, 3)]
     run_leg(race, Leg(0, 0, 1, 3), 0.5)
     run_all(race, lambda trial, fold: 0.5)
@@ -69,7 +70,7 @@ def test_a_sequential_trial_goes_on_with_the_fold_it_lost() -> None:
 def test_a_trial_stops_after_the_fold_that_brings_its_mean_below_the_incumbent(
     mode: str, sign: int, rule: type[Rule], score: float, words: str
 ) -> None:
-    race = rule(trials=2, folds=3, max_t=2, mode=mode)
+    race = race_of(rule, trials=2, folds=3, max_t=2, mode=mode)
     for value in (0.7, 0.5, 0.6):  # the incumbent: mean 0.6, worst fold 0.5
         fold(race, sign * value)
     decisions = fold(race, sign * score)
@@ -82,13 +83,13 @@ def test_a_trial_stops_after_the_fold_that_brings_its_mean_below_the_incumbent(
 
 def test_forgiving_forgives_what_aggressive_does_not() -> None:
     for rule, second in ((Forgiving, State.COMPLETE), (Aggressive, State.PRUNED)):
-        race = rule(trials=2, folds=2, max_t=1)
+        race = race_of(rule, trials=2, folds=2, max_t=1)
         run_all(race, lambda trial, fold: (0.8, 0.4)[fold] if trial == 0 else 0.5)
         assert states(race) == {0: State.COMPLETE, 1: second}
 
 
 def test_a_mean_is_over_the_folds_so_far_and_the_running_best() -> None:
-    race = Aggressive(trials=2, folds=3, max_t=2)
+    race = race_of(Aggressive, trials=2, folds=3, max_t=2)
     for _ in range(3):
         fold(race, 0.6)
     leg = start_next(race)
@@ -101,7 +102,7 @@ def test_a_mean_is_over_the_folds_so_far_and_the_running_best() -> None:
 
 
 def test_the_last_fold_completes_a_trial_whatever_its_mean() -> None:
-    race = Aggressive(trials=2, folds=2, max_t=1)
+    race = race_of(Aggressive, trials=2, folds=2, max_t=1)
     for value in (0.6, 0.6, 0.9, 0.0):
         fold(race, value)
     assert states(race) == {0: State.COMPLETE, 1: State.COMPLETE}
@@ -109,7 +110,7 @@ def test_the_last_fold_completes_a_trial_whatever_its_mean() -> None:
 
 
 def test_nobody_stops_before_there_is_an_incumbent_and_the_best_complete_trial_is_it() -> None:
-    race = Aggressive(trials=4, folds=2, max_t=1)
+    race = race_of(Aggressive, trials=4, folds=2, max_t=1)
     first, second = start_next(race), start_next(race)
     assert run_leg(race, second, 0.1)[-1].action is Action.STOP and states(race)[1] is State.PARKED
     run_leg(race, first, 0.5)
@@ -118,12 +119,12 @@ def test_nobody_stops_before_there_is_an_incumbent_and_the_best_complete_trial_i
     assert fold(race, 0.4)[0].reason.endswith("worse than 0.5000, the mean of the incumbent, trial 0")
     fold(race, 0.6)
     fold(race, 0.6)
-    race.observe(Extended(5))
+    race.apply(Extended(5))
     assert "0.6000, the mean of the incumbent, trial 3" in fold(race, 0.55)[0].reason
 
 
 def test_a_stopped_trial_of_a_fold_that_fails_is_no_incumbent() -> None:
-    race = Forgiving(trials=2, folds=2, max_t=1)
+    race = race_of(Forgiving, trials=2, folds=2, max_t=1)
     fold(race, 0.9)
     assert fail(race, start_next(race))[0].action is Action.FAIL
     run_all(race, lambda trial, fold: 0.1)
@@ -131,7 +132,9 @@ def test_a_stopped_trial_of_a_fold_that_fails_is_no_incumbent() -> None:
 
 
 def test_the_plan_of_early_stopping_counts_records() -> None:
-    assert Aggressive(trials=1, folds=5, max_t=18).planned_fold_epochs == 90
+    assert race_of(Aggressive, trials=1, folds=5, max_t=18).planned_fold_epochs == 90
     records = 1 + 1 / 2 + 1 / 3 + 1 / 4
-    assert Aggressive(trials=4, folds=5, max_t=18).planned_fold_epochs == round((4 + 4 * records) * 18)
-    assert Forgiving(trials=4, folds=5, max_t=18).planned_fold_epochs == 4 * 5 * 18
+    assert race_of(Aggressive, trials=4, folds=5, max_t=18).planned_fold_epochs == round(
+        (4 + 4 * records) * 18
+    )
+    assert race_of(Forgiving, trials=4, folds=5, max_t=18).planned_fold_epochs == 4 * 5 * 18

@@ -14,9 +14,10 @@ from orchestrator.race.baselines.optuna_rules import (
     OptunaSuccessiveHalving,
     OptunaWilcoxon,
 )
-from orchestrator.race.rule import Rule
+from orchestrator.race.config import RaceConfig
+from orchestrator.race.finishing import FinishingRace
 from orchestrator.race.simulate import simulate
-from tests.support.scenes import epoch, run_leg, start_next, states
+from tests.support.scenes import epoch, race_of, run_leg, start_next, states
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -39,8 +40,8 @@ def manual(pruner: optuna.pruners.BasePruner, values: NDArray[np.float64], ends:
     return ran
 
 
-def spent(race: Rule) -> list[int]:
-    return [race.status(trial).epochs_spent for trial in range(race.runs.trials)]
+def spent(race: FinishingRace) -> list[int]:
+    return [race.status(trial).epochs_spent for trial in range(race.book.runs.trials)]
 
 
 @pytest.mark.parametrize("mode, sign", [("max", 1), ("min", -1)])
@@ -53,7 +54,9 @@ def test_epoch_pruners_judge_as_in_the_manual(mode: str, sign: int, factor: int,
         OptunaHyperband: optuna.pruners.HyperbandPruner(2, max_t, factor),
     }
     for rule, pruner in pruners.items():
-        race = rule(trials=60, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
+        race = race_of(
+            rule, trials=60, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode
+        )
         simulate(race, sign * scores, 1)
         expected = manual(pruner, means, ends=1)
         assert spent(race) == [3 * steps for steps in expected]
@@ -63,7 +66,7 @@ def test_epoch_pruners_judge_as_in_the_manual(mode: str, sign: int, factor: int,
 def test_wilcoxon_judges_as_in_the_manual() -> None:
     rng = np.random.default_rng(0)
     scores = rng.random((40, 1, 1)) + 0.3 * rng.random((40, 7, 2))
-    race = OptunaWilcoxon(trials=40, folds=7, max_t=2)
+    race = race_of(OptunaWilcoxon, trials=40, folds=7, max_t=2)
     simulate(race, scores, 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -74,7 +77,7 @@ def test_wilcoxon_judges_as_in_the_manual() -> None:
 
 
 def test_wilcoxon_needs_four_folds_to_be_sure() -> None:
-    race = OptunaWilcoxon(trials=2, folds=5, max_t=1)
+    race = race_of(OptunaWilcoxon, trials=2, folds=5, max_t=1)
     for score in (0.9, 0.8, 0.85, 0.95, 0.9):
         run_leg(race, start_next(race), score)
     for score in (0.1, 0.2, 0.3):
@@ -87,18 +90,18 @@ def test_wilcoxon_needs_four_folds_to_be_sure() -> None:
 
 
 def test_a_looser_threshold_stops_a_fold_earlier() -> None:
-    race = OptunaWilcoxon(trials=2, folds=5, max_t=1, p_threshold=0.2)
+    race = FinishingRace(OptunaWilcoxon(RaceConfig(2, 5, 1), p_threshold=0.2))
     scores = np.array([[0.9, 0.8, 0.85, 0.95, 0.9], [0.1, 0.2, 0.3, 0.1, 0.2]])[:, :, None]
     simulate(race, scores, 1)
     assert spent(race) == [5, 3]
 
 
 def test_a_trial_whose_folds_fail_one_after_another_fails_once_for_optuna() -> None:
-    race = OptunaSuccessiveHalving(trials=1, folds=2, max_t=3)
+    race = race_of(OptunaSuccessiveHalving, trials=1, folds=2, max_t=3)
     for _ in range(2):
         run_leg(race, start_next(race), 0.5)
     first, second = start_next(race), start_next(race)
-    assert race.observe(LegFailed(0, first.fold, 1, "exception", "boom"))[0].action is Action.FAIL
+    assert race.apply(LegFailed(0, first.fold, 1, "exception", "boom"))[0].action is Action.FAIL
     assert epoch(race, second, 2, float("nan"))[-1].action is Action.STOP
     assert states(race) == {0: State.FAIL} and race.done
 
@@ -106,10 +109,10 @@ def test_a_trial_whose_folds_fail_one_after_another_fails_once_for_optuna() -> N
 @pytest.mark.parametrize("p_threshold", [0, 1.5, -1])
 def test_a_threshold_that_is_no_probability_is_refused(p_threshold: float) -> None:
     with pytest.raises(SearchSpaceError, match=r"p_threshold=.* must be above 0 and at most 1"):
-        OptunaWilcoxon(trials=2, folds=5, max_t=1, p_threshold=p_threshold)
+        OptunaWilcoxon(RaceConfig(2, 5, 1), p_threshold=p_threshold)
 
 
 def test_hyperband_plans_between_halving_and_everything() -> None:
     numbers = {"trials": 30, "folds": 3, "max_t": 18, "grace_period": 2}
-    halving = OptunaSuccessiveHalving(**numbers).planned_fold_epochs  # type: ignore[arg-type]
-    assert halving < OptunaHyperband(**numbers).planned_fold_epochs < 30 * 3 * 18  # type: ignore[arg-type]
+    halving = race_of(OptunaSuccessiveHalving, **numbers).planned_fold_epochs
+    assert halving < race_of(OptunaHyperband, **numbers).planned_fold_epochs < 30 * 3 * 18

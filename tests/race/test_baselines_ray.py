@@ -8,8 +8,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
 from orchestrator.core.events import Action, Decision
 from orchestrator.race.baselines import FoldMeanASHA, PerFoldASHA, PooledASHA
-from orchestrator.race.rule import Rule
-from tests.support.scenes import epoch, start_next
+from orchestrator.race.finishing import FinishingRace
+from tests.support.scenes import epoch, race_of, start_next
 
 NUMBERS = pytest.mark.parametrize("factor, max_t", [(3, 18), (2, 9), (4, 20), (3, 9)])
 MODES = pytest.mark.parametrize("mode, sign", [("max", 1), ("min", -1)])
@@ -36,7 +36,7 @@ class Ray:
 class Drawn:
     """Five slots whose epochs end in random order with random scores; yields what the race said."""
 
-    def __init__(self, race: Rule, seed: int) -> None:
+    def __init__(self, race: FinishingRace, seed: int) -> None:
         self.race, self.rng = race, np.random.default_rng(seed)
         self.scores: dict[tuple[int, int], list[float]] = {}
 
@@ -64,7 +64,7 @@ class Drawn:
 def test_a_fold_run_stops_where_rays_scheduler_stops_it(
     rule: type[PooledASHA], mode: str, sign: int, factor: int, max_t: int
 ) -> None:
-    race = rule(trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
+    race = race_of(rule, trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
     lists = 3 if rule is PerFoldASHA else 1  # a scheduler of its own for each fold, or one for all
     rays = [Ray(max_t, factor, mode) for _ in range(lists)]
     stopped, early = 0, 0
@@ -81,7 +81,9 @@ def test_a_fold_run_stops_where_rays_scheduler_stops_it(
 def test_a_trial_is_pruned_where_rays_scheduler_stops_its_mean_curve(
     mode: str, sign: int, factor: int, max_t: int
 ) -> None:
-    race = FoldMeanASHA(trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode)
+    race = race_of(
+        FoldMeanASHA, trials=30, folds=3, max_t=max_t, grace_period=2, reduction_factor=factor, mode=mode
+    )
     ray = Ray(max_t, factor, mode)
     drawn = Drawn(race, factor)
     told: dict[int, int] = {}

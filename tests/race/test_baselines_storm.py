@@ -21,7 +21,7 @@ from orchestrator.race.baselines.optuna_rules import (
 )
 from orchestrator.race.rule import Rule
 from orchestrator.race.simulate import simulate
-from tests.support.scenes import Storm, snapshot, states
+from tests.support.scenes import Storm, race_of, snapshot, states
 
 RULES = [
     *(
@@ -68,9 +68,11 @@ def test_a_storm_neither_stalls_a_baseline_nor_breaks_its_contract(rule: type[Ru
     rng = np.random.default_rng(seed)
     trials, folds, max_t = int(rng.integers(1, 20)), int(rng.integers(1, 5)), int(rng.integers(1, 10))
     numbers = {"grace_period": int(rng.integers(1, max_t + 1)), "reduction_factor": int(rng.integers(2, 4))}
-    race = rule(trials=trials, folds=folds, max_t=max_t, finalists=int(rng.integers(1, 4)), **numbers)
+    race = race_of(
+        rule, trials=trials, folds=folds, max_t=max_t, finalists=int(rng.integers(1, 4)), **numbers
+    )
     HardStorm(race, seed, int(rng.integers(1, 7)), trials + 8, trouble=0.15).run()
-    assert race.done and race.next() is None and not race.runs.running
+    assert race.done and race.next() is None and not race.book.runs.running
     assert set(states(race).values()) <= set(OUT)
     for status in race.statuses():
         assert (status.folds_complete == folds) or status.state is not State.COMPLETE
@@ -80,23 +82,23 @@ def test_a_storm_neither_stalls_a_baseline_nor_breaks_its_contract(rule: type[Ru
 @pytest.mark.parametrize("seed", range(6))
 def test_a_replay_of_any_prefix_is_the_baseline_that_wrote_it(rule: type[Rule], seed: int) -> None:
     numbers = {"trials": 9, "folds": 3, "max_t": 6, "finalists": 2, "fold_order": (2, 0, 1)}
-    storm = HardStorm(rule(**numbers), seed, 4, 14, trouble=0.12)  # type: ignore[arg-type]
+    storm = HardStorm(race_of(rule, **numbers), seed, 4, 14, trouble=0.12)
     storm.run()
-    again = rule(**numbers)  # type: ignore[arg-type]
+    again = race_of(rule, **numbers)
     for event, shot in zip(storm.events, storm.shots, strict=True):
-        again.observe(from_json(to_json(event)))  # type: ignore[arg-type]
+        again.apply(from_json(to_json(event)))  # type: ignore[arg-type]
         assert snapshot(again) == shot
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_to_ask_changes_nothing(rule: type[Rule]) -> None:
     scores = np.random.default_rng(1).random((12, 3, 6))
-    asked, quiet = rule(trials=12, folds=3, max_t=6), rule(trials=12, folds=3, max_t=6)
+    asked, quiet = race_of(rule, trials=12, folds=3, max_t=6), race_of(rule, trials=12, folds=3, max_t=6)
     for event in simulate(quiet, scores, 3).events:
         for _ in range(3):
             snapshot(asked)
             asked.remaining_fold_epochs(5)
-        asked.observe(event)
+        asked.apply(event)
     assert snapshot(asked) == snapshot(quiet)
 
 
@@ -104,7 +106,7 @@ def test_to_ask_changes_nothing(rule: type[Rule]) -> None:
 def test_complete_trials_own_all_folds_and_lead_the_list_best_first(rule: type[Rule]) -> None:
     rng = np.random.default_rng(5)
     scores = np.maximum.accumulate(rng.random((20, 1, 1)) + 0.2 * rng.random((20, 3, 9)), axis=2)
-    race = rule(trials=20, folds=3, max_t=9)
+    race = race_of(rule, trials=20, folds=3, max_t=9)
     simulate(race, scores, 4)
     complete = [status for status in race.statuses() if status.state is State.COMPLETE]
     assert complete and race.statuses()[: len(complete)] == complete
@@ -117,8 +119,8 @@ def test_complete_trials_own_all_folds_and_lead_the_list_best_first(rule: type[R
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("trials", [1, 7])
 def test_a_plan_of_all_trials_is_the_plan_and_fewer_trials_need_less(rule: type[Rule], trials: int) -> None:
-    race = rule(trials=trials, folds=4, max_t=9)
+    race = race_of(rule, trials=trials, folds=4, max_t=9)
     assert race.remaining_fold_epochs(trials) == race.planned_fold_epochs
     assert 0 < race.planned_fold_epochs <= trials * 4 * 9
     assert trials == 1 or race.remaining_fold_epochs(trials - 1) < race.planned_fold_epochs
-    assert str(trials) in race.ladder_text
+    assert str(trials) in race.describe()

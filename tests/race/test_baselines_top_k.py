@@ -2,27 +2,29 @@
 
 from orchestrator.core.events import Action, BudgetSpent, Decision, Extended, Leg, LegFailed, Shortened, State
 from orchestrator.race.baselines import TopKAfterEpochs
-from orchestrator.race.rule import Rule
-from tests.support.scenes import epoch, run_all, run_leg, start_next, states
+from orchestrator.race.finishing import FinishingRace
+from tests.support.scenes import epoch, race_of, run_all, run_leg, start_next, states
 
 
-def legs(race: Rule, slots: int) -> list[tuple[int, int, int, int]]:
+def legs(race: FinishingRace, slots: int) -> list[tuple[int, int, int, int]]:
     """What `slots` free slots take now."""
     taken = [start_next(race) for _ in range(slots)]
     return [(leg.trial, leg.fold, leg.start, leg.end) for leg in taken]
 
 
-def fail(race: Rule, leg: Leg, kind: str = "exception") -> list[Decision]:
-    return race.observe(LegFailed(leg.trial, leg.fold, leg.start, kind, "boom"))
+def fail(race: FinishingRace, leg: Leg, kind: str = "exception") -> list[Decision]:
+    return race.apply(LegFailed(leg.trial, leg.fold, leg.start, kind, "boom"))
 
 
-def top(trials: int, **numbers: int) -> TopKAfterEpochs:
-    return TopKAfterEpochs(
-        **{"folds": 2, "max_t": 5, "grace_period": 2, "finalists": 2, **numbers}, trials=trials
+def top(trials: int, **numbers: int) -> FinishingRace:
+    return race_of(
+        TopKAfterEpochs,
+        **{"folds": 2, "max_t": 5, "grace_period": 2, "finalists": 2, **numbers},
+        trials=trials,
     )
 
 
-def enter(race: Rule, scores: list[float]) -> list[Decision]:
+def enter(race: FinishingRace, scores: list[float]) -> list[Decision]:
     decisions: list[Decision] = []
     for score in scores:
         decisions = run_leg(race, start_next(race), score)
@@ -102,7 +104,7 @@ def test_the_next_best_fills_a_vacancy_from_the_start() -> None:
 def test_trials_of_an_extension_are_cut_on_their_own() -> None:
     race = top(2, finalists=1)
     run_all(race, lambda trial, fold: 0.9 - 0.1 * trial)
-    race.observe(Extended(5))
+    race.apply(Extended(5))
     assert race.planned_fold_epochs == (2 + 3) * 2 + 2 * 8
     run_all(race, lambda trial, fold: 0.1 * trial)
     assert [trial for trial, state in states(race).items() if state is State.COMPLETE] == [0, 4]
@@ -110,7 +112,7 @@ def test_trials_of_an_extension_are_cut_on_their_own() -> None:
 
 def test_what_remains_is_that_of_the_trials_that_are_left() -> None:
     race = top(3, finalists=1)
-    race.observe(Extended(6))
+    race.apply(Extended(6))
     assert [race.remaining_fold_epochs(trials) for trials in (2, 3, 5)] == [4 + 8, 6 + 8, 6 + 8 + 4 + 8]
 
 
@@ -118,7 +120,7 @@ def test_who_is_withdrawn_is_not_waited_for() -> None:
     race = top(4, finalists=1)
     enter(race, [0.2, 0.4])
     assert race.remaining_fold_epochs(2) == 2 * 2 + 8 - 4
-    decisions = race.observe(Shortened(2))
+    decisions = race.apply(Shortened(2))
     assert [(item.action, item.trial) for item in decisions] == [
         *((Action.PRUNE, trial) for trial in (2, 3)),
         (Action.PROMOTE, 1),
@@ -129,7 +131,7 @@ def test_who_is_withdrawn_is_not_waited_for() -> None:
 def test_a_budget_spent_before_the_cut_takes_those_ahead_so_far() -> None:
     race = top(4, finalists=1)
     enter(race, [0.2, 0.4, 0.3])
-    race.observe(BudgetSpent("the time is up"))
+    race.apply(BudgetSpent("the time is up"))
     run_all(race, lambda trial, fold: 0.5)
     assert [trial for trial, state in states(race).items() if state is State.COMPLETE] == [1]
 

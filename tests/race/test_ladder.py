@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.race.ladder import build_ladder, check_ladder, cost, describe, resize
+from orchestrator.race.ladder import build_ladder, check_ladder, cost, ladder_text, resize
 
 
 def steps(*numbers: int) -> list[tuple[int, int, int]]:
@@ -30,7 +30,7 @@ def test_the_default_ladder_follows_from_the_knobs(
 def test_the_plan_pays_once_for_what_rungs_share() -> None:
     ladder = check_ladder([(1, 2, 64), (1, 6, 20), (2, 12, 7), (5, 18, 3)], 64, 5, 18)
     assert cost(ladder) == 64 * 2 + 20 * 4 + 7 * 18 + 3 * 66 == 532
-    assert describe(ladder).endswith(
+    assert ladder_text(ladder).endswith(
         "7 at 2 folds x 12 epochs; 3 at 5 folds x 18 epochs (532 fold-epochs planned)"
     )
 

@@ -9,7 +9,7 @@ from orchestrator.race.cohort import Cohort
 from orchestrator.race.ladder import Rung, ladder_for_later_cohort
 from orchestrator.race.quota import adaptive_quota, movement
 from orchestrator.race.simulate import simulate
-from tests.support.scenes import epoch, run_all, start_next, states
+from tests.support.scenes import epoch, race_of, run_all, start_next, states
 
 LADDER = (Rung(1, 1, 8), Rung(1, 2, 8), Rung(1, 4, 4, 2, 6), Rung(2, 4, 1))
 
@@ -75,8 +75,8 @@ def level(trial: int, good: float) -> float:
 
 @pytest.mark.parametrize("good, finalists", [(0.1, [11, 10, 9]), (0.9, [12, 13, 14, 11, 10, 9])])
 def test_finalists_meet_across_cohorts(good: float, finalists: list[int]) -> None:
-    race = FoldASHA(trials=12, folds=3, max_t=6)
-    race.observe(Extended(24))
+    race = race_of(FoldASHA, trials=12, folds=3, max_t=6)
+    race.apply(Extended(24))
     run_all(race, lambda trial, fold: level(trial, good))
     complete = sorted(trial for trial, state in states(race).items() if state is State.COMPLETE)
     assert complete == sorted(finalists)
@@ -84,16 +84,16 @@ def test_finalists_meet_across_cohorts(good: float, finalists: list[int]) -> Non
 
 def test_trials_that_failed_bar_nobody() -> None:
     """All of a study crash in their last epoch; mended, its extension must not find the bar they left."""
-    race = FoldASHA(trials=12, folds=3, max_t=9, max_retries=0)
+    race = race_of(FoldASHA, trials=12, folds=3, max_t=9, max_retries=0)
     while not race.done:
         leg = start_next(race)
         for number in range(leg.start + 1, leg.end + 1):
             if number == 9:
-                race.observe(LegFailed(leg.trial, leg.fold, number - 1, "nan", "crashed"))
+                race.apply(LegFailed(leg.trial, leg.fold, number - 1, "nan", "crashed"))
             elif epoch(race, leg, number, 0.9)[-1].action is not Action.CONTINUE:
                 break
     assert set(states(race).values()) <= {State.FAIL, State.PRUNED}
-    race.observe(Extended(30))
+    race.apply(Extended(30))
     run_all(race, lambda trial, fold: 0.5)
     complete = [trial for trial, state in states(race).items() if state is State.COMPLETE]
     assert len(complete) == 3 and min(complete) >= 12
@@ -101,16 +101,16 @@ def test_trials_that_failed_bar_nobody() -> None:
 
 @pytest.mark.parametrize("more", [1, 2, 6])
 def test_a_later_trial_needs_to_be_as_good_as_the_last_finalist(more: int) -> None:
-    race = FoldASHA(trials=12, folds=3, max_t=6)
+    race = race_of(FoldASHA, trials=12, folds=3, max_t=6)
     run_all(race, lambda trial, fold: 0.1 * trial)
-    race.observe(Extended(12 + more))
+    race.apply(Extended(12 + more))
     run_all(race, lambda trial, fold: 0.95 if trial == 12 else 0.0)
     assert states(race)[12] is State.COMPLETE  # third of all: behind 1.1 and 1.0
 
 
 def test_idle_slots_run_ahead_with_the_likeliest_as_far_as_the_end() -> None:
     scores = np.random.default_rng(1).random((12, 3, 1)).repeat(9, axis=2)
-    race = FoldASHA(trials=12, folds=3, max_t=9)
+    race = race_of(FoldASHA, trials=12, folds=3, max_t=9)
     log = simulate(race, scores, 36)
     guesses = [event for event in log.events if getattr(event, "speculative", False)]
     assert {event.end for event in guesses} == {2, 4, 9}

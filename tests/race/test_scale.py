@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.core.events import Action, EpochEnded, LegStarted, State
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.race.simulate.synthetic import draw_curves
@@ -15,7 +15,7 @@ TRIALS, FOLDS, EPOCHS, SLOTS = 2_000, 5, 18, 1_000
 def raced(seed: int, failure_rate: float = 0.0) -> tuple[dict[int, tuple[State, int]], Simulation]:
     """State and complete folds of every trial, and what happened."""
     rng = np.random.default_rng(seed)
-    race = make_race("fold_asha", trials=TRIALS, folds=FOLDS, max_t=EPOCHS)
+    race = make_race("fold_asha", RaceConfig(trials=TRIALS, folds=FOLDS, max_t=EPOCHS))
     log = simulate(race, draw_curves(TRIALS, FOLDS, EPOCHS, rng).scores, SLOTS, rng, failure_rate)
     assert race.done
     return {item.trial: (item.state, item.folds_complete) for item in race.statuses()}, log

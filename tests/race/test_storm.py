@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.core.events import Shortened, State, from_json, to_json
-from orchestrator.race import RULES, make_race
+from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.race.fold_asha import SLOPE
 from orchestrator.race.ladder import Ladder, build_ladder, check_ladder
 from orchestrator.race.quota import TIE
@@ -20,7 +20,9 @@ from tests.support.scenes import LADDER, Storm, big, run_all, snapshot, states
 def test_a_storm_neither_stalls_a_race_nor_breaks_its_contract(rule: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     trials, folds, max_t = int(rng.integers(1, 20)), int(rng.integers(1, 5)), int(rng.integers(1, 10))
-    race = make_race(rule, trials=trials, folds=folds, max_t=max_t, finalists=int(rng.integers(1, 4)))
+    race = make_race(
+        rule, RaceConfig(trials=trials, folds=folds, max_t=max_t, finalists=int(rng.integers(1, 4)))
+    )
     storm = Storm(race, seed, int(rng.integers(1, 7)), trials + 8, trouble=0.15)
     storm.run()
     assert race.done and race.next() is None
@@ -32,17 +34,17 @@ def test_a_storm_neither_stalls_a_race_nor_breaks_its_contract(rule: str, seed: 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_replay_of_any_prefix_is_the_race_that_wrote_it(rule: str, seed: int) -> None:
     numbers = {"trials": 9, "folds": 3, "max_t": 6, "finalists": 2}
-    storm = Storm(make_race(rule, **numbers), seed, 4, 14, trouble=0.12)  # type: ignore[arg-type]
+    storm = Storm(make_race(rule, RaceConfig(**numbers)), seed, 4, 14, trouble=0.12)  # type: ignore[arg-type]
     storm.run()
-    again = make_race(rule, **numbers)  # type: ignore[arg-type]
+    again = make_race(rule, RaceConfig(**numbers))  # type: ignore[arg-type]
     for event, shot in zip(storm.events, storm.shots, strict=True):
-        again.observe(from_json(to_json(event)))  # type: ignore[arg-type]
+        again.apply(from_json(to_json(event)))  # type: ignore[arg-type]
         assert snapshot(again) == shot
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_as_many_finalists_as_can_own_all_folds_after_any_storm(seed: int) -> None:
-    race = make_race("fold_asha", trials=12, folds=3, max_t=9, finalists=3)
+    race = make_race("fold_asha", RaceConfig(trials=12, folds=3, max_t=9, finalists=3))
     storm = Storm(race, seed, 4, 12)
     storm.run()
     alive = sum(state is not State.FAIL for state in states(race).values())
@@ -91,7 +93,7 @@ def test_the_finalists_are_those_of_the_lockstep_whatever_the_slots_and_guesses(
     ladder = build_ladder(64, 5, 18, 1, 3, 3) if given is None else check_ladder(given, 64, 5, 18)
     for seed in range(10):
         scores = draw_curves(64, 5, 18, np.random.default_rng(seed)).scores
-        race = make_race("fold_asha", trials=64, folds=5, max_t=18, ladder=given)
+        race = make_race("fold_asha", RaceConfig(trials=64, folds=5, max_t=18, ladder=given))
         simulate(race, scores, slots)
         finalists = {trial for trial, state in states(race).items() if state is State.COMPLETE}
         expected, spent = lockstep(scores, ladder)
@@ -132,7 +134,7 @@ def test_no_slot_idles_while_a_guess_is_possible() -> None:
 
 @pytest.mark.timeout(60)
 def test_ten_thousand_trials_are_workable() -> None:
-    race = make_race("fold_asha", trials=10_000, folds=2, max_t=9)
+    race = make_race("fold_asha", RaceConfig(trials=10_000, folds=2, max_t=9))
     scores = np.random.default_rng(0).random((10_000, 2, 9))
     log = simulate(race, np.maximum.accumulate(scores, axis=2), 64)
     assert race.done and len(log.events) > 20_000
@@ -151,12 +153,13 @@ def test_failures_without_a_source_of_chance_are_refused() -> None:
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_a_race_can_be_cut_twice(rule: str) -> None:
-    race = make_race(rule, trials=12, folds=2, max_t=4)
-    whole = race.planned_fold_epochs
+    race = make_race(rule, RaceConfig(trials=12, folds=2, max_t=4))
+    planned = race.planned_fold_epochs
     for trials in (8, 5):
-        race.observe(Shortened(trials))
+        race.apply(Shortened(trials))
     assert [trial for trial, state in states(race).items() if state is State.WAITING] == list(range(5))
-    assert race.planned_fold_epochs == make_race(rule, trials=5, folds=2, max_t=4).planned_fold_epochs < whole
+    five = make_race(rule, RaceConfig(trials=5, folds=2, max_t=4))
+    assert race.planned_fold_epochs == five.planned_fold_epochs < planned
     assert race.remaining_fold_epochs(12) == race.remaining_fold_epochs(5) == race.planned_fold_epochs
     run_all(race, lambda trial, fold: 0.1 * trial)
     assert race.done and states(race)[4] is State.COMPLETE

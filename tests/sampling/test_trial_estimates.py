@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from orchestrator.core.events import EpochEnded, LegFailed, LegStarted
-from orchestrator.sampling.trial_estimates import Told, fold_means, gains, lifted
+from orchestrator.sampling.trial_estimates import TrialEstimates, fold_means, gains, lifted
 
 GAP = np.nan
 
 
-def told(runs: dict[tuple[int, int], list[float]], mode: str = "max", folds: int = 3) -> Told:
+def told(runs: dict[tuple[int, int], list[float]], mode: str = "max", folds: int = 3) -> TrialEstimates:
     """runs: (trial, fold) -> score by epoch."""
-    made = Told(mode, folds)
+    made = TrialEstimates(mode, folds)
     for (trial, fold), scores in runs.items():
-        made.observe(LegStarted(trial, fold, 0, len(scores)))
+        made.add(LegStarted(trial, fold, 0, len(scores)))
         for epoch, score in enumerate(scores, 1):
-            made.observe(EpochEnded(trial, fold, epoch, score))
+            made.add(EpochEnded(trial, fold, epoch, score))
     return made
 
 
@@ -75,22 +75,22 @@ def test_where_less_is_better_values_are_turned_round() -> None:
 
 def test_a_retried_leg_replaces_its_epochs() -> None:
     made = told({(0, 0): [0.9, 0.95], (1, 0): [0.3, 0.4]}, folds=1)
-    made.observe(LegFailed(0, 0, 2, "lost", "gone"))
+    made.add(LegFailed(0, 0, 2, "lost", "gone"))
     assert made.values()[0] == pytest.approx(0.95)  # the machine's fault: what it scored stands
-    made.observe(LegStarted(0, 0, 0, 2))
+    made.add(LegStarted(0, 0, 0, 2))
     assert 0 not in made.values()
     for epoch, score in ((1, 0.1), (2, 0.2)):
-        made.observe(EpochEnded(0, 0, epoch, score))
+        made.add(EpochEnded(0, 0, epoch, score))
     assert made.values() == pytest.approx({0: 0.2, 1: 0.4})
 
 
 @pytest.mark.parametrize("failure", ["nan", "exception", "killed"])
 def test_a_failed_trial_is_told_as_the_worst_seen(failure: str) -> None:
     made = told({(0, 0): [0.9], (1, 0): [0.3], (2, 0): [0.5]}, folds=1)
-    made.observe(LegFailed(0, 0, 1, failure, "why"))
-    made.observe(LegFailed(3, 0, 0, failure, "why"))
+    made.add(LegFailed(0, 0, 1, failure, "why"))
+    made.add(LegFailed(3, 0, 0, failure, "why"))
     assert made.values() == pytest.approx({0: 0.3, 1: 0.3, 2: 0.5, 3: 0.3})
-    made.observe(LegStarted(0, 0, 1, 2))  # a finalist that is retried
+    made.add(LegStarted(0, 0, 1, 2))  # a finalist that is retried
     assert made.values()[0] == pytest.approx(0.9)
 
 
@@ -102,6 +102,6 @@ def test_a_score_that_is_not_finite_is_a_failure() -> None:
 def test_nothing_is_told_before_anything_is_known() -> None:
     made = told({})
     assert made.values() == {}
-    made.observe(LegFailed(0, 0, 0, "exception", "why"))
-    made.observe(LegStarted(1, 0, 0, 2))
+    made.add(LegFailed(0, 0, 0, "exception", "why"))
+    made.add(LegStarted(1, 0, 0, 2))
     assert made.values() == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,34 +20,39 @@ from orchestrator.core.events import (
     Resumed,
     State,
 )
-from orchestrator.race import make_race
+from orchestrator.race import FinishingRace, RaceConfig, make_race
 from orchestrator.race.rule import Rule
 
 LADDER = [(1, 2, 64), (1, 6, 20), (2, 12, 7), (5, 18, 3)]
 
 
-def big(name: str = "fold_asha", **numbers: object) -> Rule:
+def race_of(rule: type[Rule], **numbers: Any) -> FinishingRace:
+    """A race by this rule, as `make_race` makes one by its key."""
+    return FinishingRace(rule(RaceConfig(**numbers)))
+
+
+def big(name: str = "fold_asha", **numbers: Any) -> FinishingRace:
     """64 trials x 5 folds x 18 epochs on the ladder 64-20-7-3."""
     ladder = LADDER if name == "fold_asha" else None
-    return make_race(name, trials=64, folds=5, max_t=18, grace_period=2, ladder=ladder, **numbers)  # type: ignore[arg-type]
+    return make_race(name, RaceConfig(64, 5, 18, grace_period=2, ladder=ladder, **numbers))
 
 
-def start(race: Rule, leg: Leg) -> None:
-    race.observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason))
+def start(race: FinishingRace, leg: Leg) -> None:
+    race.apply(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason))
 
 
-def start_next(race: Rule) -> Leg:
+def start_next(race: FinishingRace) -> Leg:
     leg = race.next()
     assert leg is not None
     start(race, leg)
     return leg
 
 
-def epoch(race: Rule, leg: Leg, number: int, score: float) -> list[Decision]:
-    return race.observe(EpochEnded(leg.trial, leg.fold, number, score))
+def epoch(race: FinishingRace, leg: Leg, number: int, score: float) -> list[Decision]:
+    return race.apply(EpochEnded(leg.trial, leg.fold, number, score))
 
 
-def run_leg(race: Rule, leg: Leg, score: float) -> list[Decision]:
+def run_leg(race: FinishingRace, leg: Leg, score: float) -> list[Decision]:
     """All epochs of a leg that has started, each with the same score; the last epoch's decisions."""
     decisions: list[Decision] = []
     for number in range(leg.start + 1, leg.end + 1):
@@ -56,7 +62,7 @@ def run_leg(race: Rule, leg: Leg, score: float) -> list[Decision]:
     return decisions
 
 
-def run_all(race: Rule, score: Callable[[int, int], float]) -> None:
+def run_all(race: FinishingRace, score: Callable[[int, int], float]) -> None:
     """One slot to the end; score(trial, fold)."""
     while not race.done:
         leg = start_next(race)
@@ -66,11 +72,11 @@ def run_all(race: Rule, score: Callable[[int, int], float]) -> None:
             start(race, leg)
 
 
-def states(race: Rule) -> dict[int, State]:
+def states(race: FinishingRace) -> dict[int, State]:
     return {status.trial: status.state for status in race.statuses()}
 
 
-def snapshot(race: Rule) -> tuple[object, ...]:
+def snapshot(race: FinishingRace) -> tuple[object, ...]:
     return (race.next(), race.done, race.statuses(), race.spent_fold_epochs, race.planned_fold_epochs)
 
 
@@ -81,10 +87,14 @@ class Storm:
     still stored.
     """
 
-    def __init__(self, race: Rule, seed: int, slots: int, trials_at_most: int, trouble: float = 0.06) -> None:
+    def __init__(
+        self, race: FinishingRace, seed: int, slots: int, trials_at_most: int, trouble: float = 0.06
+    ) -> None:
         self.race, self.slots, self.trouble = race, slots, trouble
         self.rng = np.random.default_rng(seed)
-        self.scores: NDArray[np.float64] = self.rng.random((trials_at_most, race.folds, race.max_t))
+        self.scores: NDArray[np.float64] = self.rng.random(
+            (trials_at_most, race.book.cfg.folds, race.book.cfg.max_t)
+        )
         self.limit = trials_at_most
         self.running: dict[tuple[int, int], Leg] = {}
         self.stored: dict[tuple[int, int], int] = {}
@@ -98,7 +108,7 @@ class Storm:
             self._one_thing()
 
     def take(self, event: RaceEvent) -> list[Decision]:
-        decisions = self.race.observe(event)
+        decisions = self.race.apply(event)
         self.events.append(event)
         self.shots.append(snapshot(self.race))
         return decisions
@@ -125,7 +135,7 @@ class Storm:
             self.take(Resumed())
             self.running.clear()
             self._forget_the_out()
-        elif drawn < 1.3 * self.trouble and self.race.runs.trials < self.limit:
+        elif drawn < 1.3 * self.trouble and self.race.book.runs.trials < self.limit:
             self.take(Extended(self.limit))
         else:
             self._epoch(key)
@@ -163,7 +173,7 @@ class Storm:
                 self.stored.pop(key, None)
 
     def _drop(self, trial: int) -> None:
-        for fold in range(self.race.folds):
+        for fold in range(self.race.book.cfg.folds):
             if (trial, fold) not in self.running:
                 self.stored.pop((trial, fold), None)
 

@@ -21,7 +21,7 @@ from orchestrator.space.loading import load_space
 from orchestrator.study.study import Study
 from orchestrator.tune import Request, run_search
 from orchestrator.tune.__main__ import main
-from orchestrator.tune.plan import fit_to_budget, numbers_of, plan_text
+from orchestrator.tune.plan import fit_to_budget, plan_text, race_config
 from orchestrator.tune.run import replay
 from tests.support.helpers import check_consistent, curves, events, journal
 from tests.support.scenes import states
@@ -290,7 +290,7 @@ def test_a_study_ends_in_time_and_replays_to_the_same_state(
     assert only_the_best_are_kept(study)
     told = events(runs / "a", "shortened") + events(runs / "a", "budget_spent")
     assert told
-    race = make_race(study.header.rule, **numbers_of(study.space, tuple(study.header.fold_order)))
+    race = make_race(study.header.rule, race_config(study.space, tuple(study.header.fold_order)))
     replay(race, study)
     assert race.done
     complete = {trial for trial, state in states(race).items() if state is State.COMPLETE}
@@ -355,7 +355,7 @@ def test_the_plan_is_printed_before_anything_starts(
 def test_the_plan_expects_what_the_race_spends(space_file: Path) -> None:
     space = load_space(space_file)
     about = int(plan_text(space, "fold_asha", 1, 0, Budget()).split("about ")[1].split()[0])
-    plan = make_race("fold_asha", **numbers_of(space)).planned_fold_epochs
+    plan = make_race("fold_asha", race_config(space)).planned_fold_epochs
     assert 0.8 * plan <= about <= 1.2 * plan
     exhaustive = plan_text(space, "exhaustive", 4, 0, Budget(500))
     assert exhaustive.startswith("plan: 9 trials, about 108 fold-epochs")
@@ -386,7 +386,7 @@ def test_what_is_afforded_is_the_largest_number_that_fits(space_file: Path) -> N
     for limit in (30, 77, 400):
         found = fit_to_budget(space, "fold_asha", Budget(limit), 1, None).trials
         plans = [
-            make_race("fold_asha", **{**numbers_of(space), "trials": trials}).planned_fold_epochs  # type: ignore[arg-type]
+            make_race("fold_asha", replace(race_config(space), trials=trials)).planned_fold_epochs
             for trials in (found, found + 1)
         ]
         assert plans[0] <= limit - 1 < plans[1]

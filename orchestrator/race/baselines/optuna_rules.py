@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Unpack
+from dataclasses import replace
 
 import optuna
 from optuna.pruners import BasePruner, HyperbandPruner, SuccessiveHalvingPruner, WilcoxonPruner
 from optuna.trial import TrialState
 
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.core.events import Decision, Leg, State
+from orchestrator.core.events import Decision, State
 from orchestrator.race.baselines.early_stopped_cv import EarlyStoppedCV, records_and_rest
-from orchestrator.race.baselines.lockstep import Lockstep
+from orchestrator.race.baselines.lockstep import Lockstep, judged_epochs
 from orchestrator.race.baselines.stock_asha import expected_fold_epochs
-from orchestrator.race.config import RaceOptions
+from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 
+P_THRESHOLD = 0.1  # Optuna's own default
 OPTUNA_STATE = {State.PRUNED: TrialState.PRUNED, State.FAIL: TrialState.FAIL}
 
 
@@ -34,7 +35,7 @@ class PrunerStudy:
             pruner=pruner,
         )
         self._asked: list[optuna.Trial] = []
-        self._told: set[int] = set()
+        self._ended: set[int] = set()
 
     def report(self, trial: int, score: float, step: int) -> None:
         while len(self._asked) <= trial:  # in order, so that both sides number a trial alike
@@ -46,9 +47,9 @@ class PrunerStudy:
 
     def tell(self, trial: int, state: State, score: float) -> None:
         """How a trial ended; score: of a complete one."""
-        if trial in self._told or trial >= len(self._asked):
+        if trial in self._ended or trial >= len(self._asked):
             return
-        self._told.add(trial)
+        self._ended.add(trial)
         if state is State.COMPLETE:
             self._study.tell(self._asked[trial], score)
         else:
@@ -63,8 +64,8 @@ class OptunaWilcoxon(EarlyStoppedCV):
     is not asked, for there is nothing left to save. Raises SearchSpaceError.
     """
 
-    def __init__(self, *, p_threshold: float = 0.1, **numbers: Unpack[RaceOptions]) -> None:
-        super().__init__(**numbers)
+    def __init__(self, cfg: RaceConfig, p_threshold: float = P_THRESHOLD) -> None:
+        super().__init__(cfg)
         if not 0 < p_threshold <= 1:
             raise SearchSpaceError(f"p_threshold={p_threshold} must be above 0 and at most 1")
         self._p_threshold = p_threshold
@@ -72,31 +73,34 @@ class OptunaWilcoxon(EarlyStoppedCV):
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._optuna = PrunerStudy(WilcoxonPruner(p_threshold=p_threshold))
 
-    def _planned_for(self, trials: int) -> int:
+    @classmethod
+    def planned(cls, cfg: RaceConfig, p_threshold: float = P_THRESHOLD) -> int:
         """If all but a new best (chance 1/i for trial i) stopped when the test first can: 2^-folds < p."""
-        least = max(2, math.floor(-math.log2(self._p_threshold)) + 1)
-        return round(records_and_rest(trials, self.folds, least) * self.max_t)
+        least = max(2, math.floor(-math.log2(p_threshold)) + 1)
+        return round(records_and_rest(cfg.trials, cfg.folds, least) * cfg.max_t)
 
-    @property
-    def ladder_text(self) -> str:
-        return f"{super().ladder_text}; WilcoxonPruner over folds (p < {self._p_threshold})"
+    def planned_for(self, trials: int) -> int:
+        return self.planned(replace(self.cfg, trials=trials), self._p_threshold) if trials > 0 else 0
 
-    def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
-        if run.epochs >= self.max_t and run.trial not in self._final:
+    def describe(self) -> str:
+        return f"{super().describe()}; WilcoxonPruner over folds (p < {self._p_threshold})"
+
+    def on_epoch(self, run: FoldRun) -> list[Decision]:
+        if run.epochs >= self.max_t and run.trial not in self.book.final:
             self._optuna.report(run.trial, run.bests[-1], run.fold)
-        return super()._after_epoch(run, leg)
+        return super().on_epoch(run)
 
     def _worse(self, trial: int, mean: float) -> str | None:
         if not self._optuna.prunes(trial):
             return None
         best = self._incumbent
         against = "" if best is None else f" against trial {best.trial}"
-        done = self._last[trial][0] + 1
-        return f"WilcoxonPruner after {done} of {self.folds} folds{against}: p < {self._p_threshold}"
+        seen = f"after {self._folds_done(trial)} of {self.folds} folds"
+        return f"WilcoxonPruner {seen}{against}: p < {self._p_threshold}"
 
-    def _close(self, trial: int, state: State, words: str) -> None:
-        super()._close(trial, state, words)
-        self._optuna.tell(trial, state, self._last.get(trial, (0, 0.0))[1])
+    def close(self, trial: int, state: State, reason: str) -> None:
+        super().close(trial, state, reason)
+        self._optuna.tell(trial, state, self.book.last_rung_score.get(trial, (0, 0.0))[1])
 
 
 class OptunaLockstep(Lockstep):
@@ -112,12 +116,11 @@ class OptunaLockstep(Lockstep):
         self._optuna.report(trial, mean, self._goals[level])
         if not self._optuna.prunes(trial):
             return None
-        shown = f"mean {self.runs.sign * mean:.4f} of {self.folds} folds at epoch {self._goals[level]}"
-        return f"{shown}: {type(self).__name__} prunes it"
+        return f"{self._mean_text(mean, level)}: {type(self).__name__} prunes it"
 
-    def _close(self, trial: int, state: State, words: str) -> None:
-        super()._close(trial, state, words)
-        self._optuna.tell(trial, state, self._last.get(trial, (0, 0.0))[1])
+    def close(self, trial: int, state: State, reason: str) -> None:
+        super().close(trial, state, reason)
+        self._optuna.tell(trial, state, self.book.last_rung_score.get(trial, (0, 0.0))[1])
 
 
 class OptunaSuccessiveHalving(OptunaLockstep):
@@ -127,11 +130,10 @@ class OptunaSuccessiveHalving(OptunaLockstep):
     Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
-        super().__init__(**numbers)
-        own = self.numbers
+    def __init__(self, cfg: RaceConfig) -> None:
+        super().__init__(cfg)
         self._optuna = PrunerStudy(
-            SuccessiveHalvingPruner(min_resource=own.grace_period, reduction_factor=own.reduction_factor)
+            SuccessiveHalvingPruner(min_resource=cfg.grace_period, reduction_factor=cfg.reduction_factor)
         )
 
 
@@ -142,25 +144,23 @@ class OptunaHyperband(OptunaLockstep):
     Raises SearchSpaceError.
     """
 
-    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
-        super().__init__(**numbers)
-        own = self.numbers
+    def __init__(self, cfg: RaceConfig) -> None:
+        super().__init__(cfg)
         self._optuna = PrunerStudy(
             HyperbandPruner(
-                min_resource=own.grace_period,
+                min_resource=cfg.grace_period,
                 max_resource=self.max_t,
-                reduction_factor=own.reduction_factor,
+                reduction_factor=cfg.reduction_factor,
             )
         )
 
-    def _planned_for(self, trials: int) -> int:
+    @classmethod
+    def planned(cls, cfg: RaceConfig) -> int:
         """The mean over brackets, weighted by their shares of trials, 1/reduction_factor kept."""
-        factor, own = self.numbers.reduction_factor, self.numbers
-        count = math.floor(math.log(self.max_t / own.grace_period, factor)) + 1
+        factor = cfg.reduction_factor
+        count = math.floor(math.log(cfg.max_t / cfg.grace_period, factor)) + 1
         shares = [math.ceil(count * float(factor) ** left / (left + 1)) for left in reversed(range(count))]
-        costs = [
-            expected_fold_epochs(trials * self.folds, self._milestones[bracket:], own)
-            for bracket in range(count)
-        ]
+        steps, fold_runs = judged_epochs(cfg), cfg.trials * cfg.folds
+        costs = [expected_fold_epochs(fold_runs, steps[bracket:], cfg) for bracket in range(count)]
         total = math.fsum(share * cost for share, cost in zip(shares, costs, strict=True))
         return round(total / sum(shares))

@@ -11,22 +11,23 @@ from collections.abc import Sequence
 
 from sortedcontainers import SortedList
 
+from orchestrator.core.text import counted
 from orchestrator.race.config import RaceConfig
 
 
-def milestones(numbers: RaceConfig) -> list[int]:
+def milestones(cfg: RaceConfig) -> list[int]:
     """Epochs at which a score is compared, ascending: grace_period * reduction_factor^j up to max_t."""
-    grace_period, factor = numbers.grace_period, numbers.reduction_factor
-    count = int(math.log(numbers.max_t / grace_period) / math.log(factor) + 1)
+    grace_period, factor = cfg.grace_period, cfg.reduction_factor
+    count = int(math.log(cfg.max_t / grace_period) / math.log(factor) + 1)
     return [grace_period * factor**level for level in range(count)]
 
 
-def expected_fold_epochs(fold_runs: float, steps: Sequence[int], numbers: RaceConfig) -> float:
+def expected_fold_epochs(fold_runs: float, steps: Sequence[int], cfg: RaceConfig) -> float:
     """Spent by `fold_runs` fold runs if exactly 1/reduction_factor of them went on at each of `steps`."""
     alive, done, total = fold_runs, 0, 0.0
-    for milestone in [*steps, numbers.max_t]:
+    for milestone in [*steps, cfg.max_t]:
         total += alive * (milestone - done)
-        alive, done = alive / numbers.reduction_factor, milestone
+        alive, done = alive / cfg.reduction_factor, milestone
     return total
 
 
@@ -48,9 +49,14 @@ class ScoreList:
         self._scores.add(score)
 
 
+def cut_text(cut: float, sign: float, entries: int) -> str:
+    """sign: -1 where lower scores are better."""
+    return f"the cut {sign * cut:.4f} of {counted(entries, 'entry', 'entries')}"
+
+
 def percentile(ordered: Sequence[float], fraction: float) -> float:
     """The value at `fraction` of an ascending list, interpolated as numpy.percentile does by default."""
-    place = (len(ordered) - 1) * fraction
-    low = math.floor(place)
+    position = (len(ordered) - 1) * fraction
+    low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Unpack
 
 from sortedcontainers import SortedList
 
-from orchestrator.core.events import Action, Decision, Leg
-from orchestrator.race.baselines.exhaustive import Exhaustive
-from orchestrator.race.config import RaceOptions
+from orchestrator.core.events import Decision, Leg
+from orchestrator.core.text import counted
+from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
+from orchestrator.race.rule import Rule
+from orchestrator.race.waiting_queue import WaitingQueue
 
 
 @dataclass
@@ -21,11 +22,11 @@ class Group:
     missing: int  # trials that may still come in
     entries: SortedList[tuple[float, int]] = field(default_factory=SortedList)  # (-score, trial), not inside
     inside: set[int] = field(default_factory=set)  # those that go, or went, to the end
-    entered: int = 0
-    cut: bool = False
+    entered: int = 0  # trials that had an entry, inside or not
+    cut: bool = False  # whether the first K were chosen; later only vacancies are filled
 
 
-class TopKAfterEpochs(Exhaustive):
+class TopKAfterEpochs(Rule):
     """All but the top K after i epochs: one cut and no more. K = finalists, i = grace_period.
 
     Every trial runs i epochs of the first fold of the fold order. When all are in, the K with the best
@@ -34,77 +35,80 @@ class TopKAfterEpochs(Exhaustive):
     on their own. Raises SearchSpaceError.
     """
 
-    _top = 1
+    def __init__(self, cfg: RaceConfig) -> None:
+        super().__init__(cfg)
+        self.book.top_rung = 1
+        self._groups = [Group(range(cfg.trials), cfg.trials)]
+        self._waiting = WaitingQueue(self.book, self._goal)
 
-    def __init__(self, **numbers: Unpack[RaceOptions]) -> None:
-        self._groups: list[Group] = []
-        super().__init__(**numbers)
+    def next(self) -> Leg | None:
+        return self._waiting.leg(self._reason)
 
-    def _planned_for(self, trials: int) -> int:
-        """Exactly what it spends when nothing fails."""
-        kept = (min(trials - group.trials.start, len(group.trials)) for group in self._groups)
-        return sum(self._cost(count) for count in kept if count > 0)
-
-    def _cost(self, trials: int) -> int:
-        own = self.numbers
-        to_the_end = self.folds * self.max_t - own.grace_period
-        return trials * own.grace_period + min(own.finalists, trials) * to_the_end
-
-    @property
-    def ladder_text(self) -> str:
-        own = self.numbers
-        epochs = f"{own.grace_period} epoch{'s' * (own.grace_period > 1)} of one fold"
-        return f"{self.runs.trials} trials run {epochs}, the best {own.finalists} go to the end of all folds"
-
-    def _group(self, trial: int) -> Group:
-        return next(group for group in self._groups if trial in group.trials)
-
-    # ---- what waits for a slot ----
-
-    def _queue_trials(self, first: int, until: int) -> None:
-        self._groups.append(Group(range(first, until), until - first))
-        super()._queue_trials(first, until)
-
-    def _first_places(self) -> range:
-        return range(1)
-
-    def _goal(self, run: FoldRun) -> int:
-        if run.trial in self._group(run.trial).inside:
-            return self.max_t
-        return self.numbers.grace_period if self._place[run.fold] == 0 else 0
-
-    def _leg_words(self, run: FoldRun) -> str:
-        if run.trial in self._group(run.trial).inside:
-            return f"one of the best {self.numbers.finalists}: all folds at full length"
-        return f"every trial runs {self.numbers.grace_period} epochs of fold {run.fold}"
-
-    # ---- what events lead to ----
-
-    def _after_epoch(self, run: FoldRun, leg: Leg) -> list[Decision]:
-        if run.epochs < leg.end or run.trial in self._final:
+    def on_epoch(self, run: FoldRun) -> list[Decision]:
+        if run.trial in self.book.final or run.epochs < self._goal(run):
             return []
         group = self._group(run.trial)
         if run.trial in group.inside:
-            return super()._after_epoch(run, leg)
+            return self.complete_if_full(run.trial)
         score = run.bests[-1]
-        self._last[run.trial] = (0, score)
+        self.book.last_rung_score[run.trial] = (0, score)
         group.entries.add((-score, run.trial))
         group.entered += 1
         group.missing -= 1
         return []
 
-    def _after_fail(self, run: FoldRun, words: str) -> None:
-        if run.trial not in self._final:  # another of its fold runs may have failed before
-            self._withdraw(run.trial)
+    @classmethod
+    def planned(cls, cfg: RaceConfig) -> int:
+        """Exactly what it spends when nothing fails."""
+        to_the_end = cfg.folds * cfg.max_t - cfg.grace_period
+        return cfg.trials * cfg.grace_period + min(cfg.finalists, cfg.trials) * to_the_end
 
-    def _withdraw(self, trial: int) -> None:
+    def planned_for(self, trials: int) -> int:
+        """Each group is cut on its own."""
+        kept = (min(trials - group.trials.start, len(group.trials)) for group in self._groups)
+        return sum(super(TopKAfterEpochs, self).planned_for(count) for count in kept)
+
+    def describe(self) -> str:
+        epochs = f"{counted(self.cfg.grace_period, 'epoch')} of one fold"
+        kept = f"the best {self.cfg.finalists} go to the end of all folds"
+        return f"{counted(self.runs.trials, 'trial')} run {epochs}, {kept}"
+
+    def extend(self, trials: int) -> None:
+        now = self.runs.trials
+        self._groups.append(Group(range(now, trials), trials - now))
+        super().extend(trials)
+
+    # ---- what waits for a slot ----
+
+    def _group(self, trial: int) -> Group:
+        return next(group for group in self._groups if trial in group.trials)
+
+    def _goal(self, run: FoldRun) -> int:
+        if run.trial in self.book.final:
+            return 0
+        if run.trial in self._group(run.trial).inside:
+            return self.max_t
+        return self.cfg.grace_period if run.fold == self.fold_order[0] else 0
+
+    def _reason(self, run: FoldRun) -> str:
+        if run.trial in self._group(run.trial).inside:
+            return f"one of the best {self.cfg.finalists}: all folds at full length"
+        return f"every trial runs {counted(self.cfg.grace_period, 'epoch')} of fold {run.fold}"
+
+    # ---- what follows ----
+
+    def on_fail(self, run: FoldRun, reason: str) -> None:
+        if run.trial not in self.book.final:  # another of its fold runs may have failed before
+            self.on_withdraw(run.trial)
+
+    def on_withdraw(self, trial: int) -> None:
         group = self._group(trial)
         if trial in group.inside:
             group.inside.remove(trial)
         else:
             group.missing -= 1
 
-    def _settle(self) -> list[Decision]:
+    def settle(self) -> list[Decision]:
         decisions: list[Decision] = []
         for group in self._groups:
             if group.missing == 0:
@@ -113,29 +117,23 @@ class TopKAfterEpochs(Exhaustive):
 
     def _fill(self, group: Group) -> list[Decision]:
         decisions: list[Decision] = []
-        while group.entries and len(group.inside) < self.numbers.finalists:
-            decisions += self._promote(group, group.entries.pop(0)[1])
+        while group.entries and len(group.inside) < self.cfg.finalists:
+            decisions += self._take_inside(group, group.entries.pop(0)[1])
         if not group.cut:
             group.cut = True
-            for place, (_, trial) in enumerate(group.entries, len(group.inside) + 1):
-                decisions += self._pruned(trial, self._standing(group, place) + "out")
+            for rank, (_, trial) in enumerate(group.entries, len(group.inside) + 1):
+                decisions += self.prune(trial, f"{self._standing(group, rank)}: out")
         return decisions
 
-    def _promote(self, group: Group, trial: int) -> list[Decision]:
-        words = self._standing(group, group.entered - len(group.entries)) + "goes to the end of all folds"
-        if self._final.pop(trial, None) is not None:
-            words += ", fills a vacancy and runs again from the start"
+    def _take_inside(self, group: Group, trial: int) -> list[Decision]:
+        rank = group.entered - len(group.entries)
         group.inside.add(trial)
-        self._why[trial] = words
-        for run in self.runs.of(trial):
-            self._requeue(run)
-        decision = Decision(Action.PROMOTE, trial, words)
-        done = self.runs.full(trial) == self.folds  # one fold, and max_t was the grace period
-        return [decision, *self._complete(trial)] if done else [decision]
+        decision = self.promote(trial, f"{self._standing(group, rank)}: goes to the end of all folds")
+        return [
+            decision,
+            *self.complete_if_full(trial),
+        ]  # one fold, and max_t was the grace period
 
-    def _standing(self, group: Group, place: int) -> str:
-        own = self.numbers
-        return (
-            f"rank {place} of {group.entered} after {own.grace_period} "
-            f"epoch{'s' * (own.grace_period > 1)} of fold {self.fold_order[0]}, best {own.finalists} kept: "
-        )
+    def _standing(self, group: Group, rank: int) -> str:
+        epochs = f"{counted(self.cfg.grace_period, 'epoch')} of fold {self.fold_order[0]}"
+        return f"rank {rank} of {group.entered} after {epochs}, best {self.cfg.finalists} kept"

@@ -31,7 +31,8 @@ from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError
-from orchestrator.race import RULES, make_race
+from orchestrator.race import RULES, RaceConfig, make_race
+from orchestrator.race.config import NUMERIC_KNOBS
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
 from orchestrator.race.simulate.summary import Terms, summary, to_json
 from orchestrator.race.simulate.table import CurveTable, CurveTableError, build_table, with_votes
@@ -59,8 +60,8 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         stored = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise CurveTableError(f"{path} cannot be read as Parquet: {error}") from None
-    told = (stored.schema.metadata or {}).items()
-    meta = {key.decode(): value.decode("utf-8", "replace") for key, value in told}
+    stated = (stored.schema.metadata or {}).items()
+    meta = {key.decode(): value.decode("utf-8", "replace") for key, value in stated}
     frame: pd.DataFrame = stored.to_pandas()
     return frame, meta
 
@@ -85,15 +86,15 @@ def _votes(path: Path, trials: Sequence[int]) -> tuple[NDArray[np.float32], NDAr
 
 
 def drawn_table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What is printed: means, the interval below each; figures that no rule has are left out."""
+    """What is printed: means, the interval below each; columns that no rule has are left out."""
     shown = [name for name in SHOWN if any(row[name] is not None for row in rows)]
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("rule", min_width=max(len(row["rule"]) for row in rows), overflow="fold")
     for name in shown:
         table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
     for row in rows:
-        told = ", ".join(f"{name}={value}" for name, value in row["numbers"].items())
-        table.add_row(f"{row['rule']}\n[dim]{told}[/dim]", *(_cell(row, name) for name in shown))
+        numbers = ", ".join(f"{name}={value}" for name, value in row["numbers"].items())
+        table.add_row(f"{row['rule']}\n[dim]{numbers}[/dim]", *(_cell(row, name) for name in shown))
     return table
 
 
@@ -108,7 +109,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
 
 
 def _entries(options: argparse.Namespace) -> tuple[Entry, ...]:
-    numbers = {name: getattr(options, name) for name in ("finalists", "grace_period", "reduction_factor")}
+    numbers = {name: getattr(options, name) for name in NUMERIC_KNOBS}
     given = {name: value for name, value in numbers.items() if value is not None}
     return tuple(parse_entry(text, given) for text in options.rules or RULES)
 
@@ -125,7 +126,7 @@ def _run(options: argparse.Namespace) -> int:
         raise InputError(f"--startup {options.startup}: give seconds from 0 up")
     entries = _entries(options)
     for entry in entries:
-        make_race(entry.key, trials=options.subset or trials, folds=folds, max_t=max_t, **entry.numbers)
+        make_race(entry.key, RaceConfig(options.subset or trials, folds, max_t, **entry.numbers))
     terms = Terms(options.slots, options.failures, options.startup)
     contest = Contest(table, entries, terms, options.subset, options.seed)
     with Progress(console=Console(stderr=True), transient=True) as bar:
@@ -134,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
             contest, options.draws, options.workers, lambda done, _: bar.update(task, completed=done)
         )
     rows = [
-        summary(entry, [row[place] for row in results], options.seed) for place, entry in enumerate(entries)
+        summary(entry, [row[index] for row in results], options.seed) for index, entry in enumerate(entries)
     ]
     if options.json:
         print(to_json(rows))
@@ -175,11 +176,9 @@ def _add_rules(made: CommandParser) -> None:
     add("--rules", nargs="+", metavar="RULE",
         help="rules to compare, such as fold_asha or top_k:finalists=5,grace_period=4 "
         "(default: all)")  # fmt: skip
-    add("--finalists", type=int_at_least(1), metavar="N", help="trials that end complete (default: 3)")
-    add("--grace-period", type=int_at_least(1), metavar="N",
-        help="epochs before anything is decided (default: 1)")  # fmt: skip
-    add("--reduction-factor", type=int_at_least(2), metavar="N",
-        help="factor by which trials become fewer from rung to rung (default: 3)")  # fmt: skip
+    for name, knob in NUMERIC_KNOBS.items():
+        about = f"{knob.metadata['meaning']} (default: {knob.default})"
+        add(f"--{name.replace('_', '-')}", type=int_at_least(knob.metadata["least"]), metavar="N", help=about)
 
 
 def _add_draws(made: CommandParser) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 from orchestrator.core.errors import InputError
 from orchestrator.race import RULES
-
-KNOBS = ("grace_period", "reduction_factor", "finalists", "max_retries")
+from orchestrator.race.config import NUMERIC_KNOBS
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,11 @@ class Entry:
         return RULES[self.key].rpartition(".")[2]
 
     def __str__(self) -> str:
-        told = ", ".join(f"{name}={value}" for name, value in self.numbers.items())
-        return f"{self.rule}({told})" if told else self.rule
+        return f"{self.rule}({self.numbers_text})" if self.numbers else self.rule
+
+    @property
+    def numbers_text(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in self.numbers.items())
 
 
 def parse_entry(text: str, numbers: Mapping[str, Any]) -> Entry:
@@ -47,8 +49,10 @@ def parse_entry(text: str, numbers: Mapping[str, Any]) -> Entry:
 
 def _number(text: str, item: str) -> tuple[str, Any]:
     name, equals, value = item.partition("=")
-    if name not in KNOBS or not equals:
-        raise InputError(f"--rules {text}: {item!r} must read key=value with one of {', '.join(KNOBS)}")
+    if name not in NUMERIC_KNOBS or not equals:
+        raise InputError(
+            f"--rules {text}: {item!r} must read key=value with one of {', '.join(NUMERIC_KNOBS)}"
+        )
     try:
         return name, ast.literal_eval(value)
     except (ValueError, SyntaxError):

@@ -18,18 +18,15 @@ FAILURES = ("exception", "nan", "lost")
 
 @dataclass
 class Simulation:
-    """What a simulated race did. `time` (its makespan) and `idle` (summed over slots) in seconds.
-
-    full: trial -> folds at full length, whatever became of the trial.
-    """
+    """What a simulated race did."""
 
     events: list[RaceEvent] = field(default_factory=list)
     decisions: list[list[Decision]] = field(default_factory=list)  # as many as events
-    times: list[float] = field(default_factory=list)  # of the events
-    time: float = 0.0
-    idle: float = 0.0
-    taken: int = 0  # events
-    full: dict[int, set[int]] = field(default_factory=dict)
+    times: list[float] = field(default_factory=list)  # seconds from the start, of each event
+    time: float = 0.0  # seconds from the start to the end: the makespan
+    idle: float = 0.0  # seconds that slots had nothing to do, summed over slots
+    taken: int = 0  # events, recorded or not
+    full: dict[int, set[int]] = field(default_factory=dict)  # trial -> folds at full length, out or not
 
 
 def simulate(
@@ -85,7 +82,7 @@ class _Failures:
             self._coming[leg.trial, leg.fold] = (after, str(self._rng.choice(self._kinds)))
 
     def take(self, leg: Leg, done: int) -> str | None:
-        """How this leg fails after `done` epochs; None: it does not."""
+        """How this leg fails after `done` epochs, or None where it does not."""
         coming = self._coming.get((leg.trial, leg.fold))
         if coming is None or coming[0] != done:
             return None
@@ -147,7 +144,7 @@ class _World:
         heapq.heappush(self.slots, (end, order, leg, done))
 
     def _take(self, event: RaceEvent) -> list[Decision]:
-        decided = self._race.observe(event)
+        decided = self._race.apply(event)
         self.log.taken += 1
         if self._record:
             self.log.events.append(event)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.events import State
 from orchestrator.core.metrics import macro_f1
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate.rule_specs import Entry
 from orchestrator.race.simulate.simulator import simulate
 from orchestrator.race.simulate.table import CurveTable, CurveTableError
@@ -23,41 +23,38 @@ VOTERS = 3
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Of one draw. makespan: seconds; regrets: what exhaustive's choice scores more; ensemble: macro-F1 of
-    the soft vote of the best complete trials on test rows; busy: share of the makespan that slots worked.
-    """
+class Outcome:
+    """What came of one draw."""
 
-    fold_epochs: float
-    makespan: float
-    cv_regret: float
-    test_regret: float
-    same_pick: float
+    fold_epochs: float  # spent
+    makespan: float  # seconds
+    cv_regret: float  # what exhaustive's choice has more in CV score
+    test_regret: float  # the same on the test set
+    same_pick: float  # 1 where the choice is exhaustive's
     complete_trials: float
-    ensemble: float
-    busy: float
+    ensemble: float  # macro-F1 of the soft vote of the best complete trials, on test rows
+    busy: float  # share of the makespan that slots worked
 
 
-FIGURES = tuple(Figures.__dataclass_fields__)
+STATISTICS = tuple(Outcome.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How every rule is run. failure_rate: of legs, once each; startup: seconds each leg costs.
+    """How every rule is run."""
 
-    spread: the costliest trial's epoch over the cheapest's, drawn evenly on a logarithmic scale; 1: as it is.
-    """
+    slots: int  # fold runs at a time
+    failure_rate: float = 0.0  # share of the legs that fail, once each
+    startup: float = 0.0  # seconds each leg costs before its first epoch
+    spread: float = (
+        1.0  # the costliest trial's epoch over the cheapest's, drawn evenly on a logarithmic scale
+    )
 
-    slots: int
-    failure_rate: float = 0.0
-    startup: float = 0.0
-    spread: float = 1.0
 
-
-def race_once(entry: Entry, drawn: CurveTable, terms: Terms, seed: Sequence[int]) -> Figures:
+def race_once(entry: Entry, drawn: CurveTable, terms: Terms, seed: Sequence[int]) -> Outcome:
     """One rule on one draw. seed: of the failures alone."""
     trials, folds, max_t = drawn.scores.shape
-    race = make_race(entry.key, trials=trials, folds=folds, max_t=max_t, **entry.numbers)
+    race = make_race(entry.key, RaceConfig(trials, folds, max_t, **entry.numbers))
     rng = np.random.default_rng(seed)
     log = simulate(
         race, drawn.scores, terms.slots, rng, terms.failure_rate,
@@ -68,7 +65,7 @@ def race_once(entry: Entry, drawn: CurveTable, terms: Terms, seed: Sequence[int]
     chosen = choose({trial: log.full[trial] for trial in complete} or log.full, drawn)
     busy = 1 - log.idle / (terms.slots * log.time)
     nothing = float("nan")
-    return Figures(
+    return Outcome(
         fold_epochs=race.spent_fold_epochs,
         makespan=log.time,
         cv_regret=nothing if chosen is None else float(drawn.cv[best] - cv_of(chosen, log.full, drawn)),
@@ -88,7 +85,7 @@ def costs(trials: int, spread: float, seed: Sequence[int]) -> NDArray[np.float64
 
 
 def best_of(drawn: CurveTable) -> int:
-    """Exhaustive search's choice. Raises CurveTableError where no trial owns all folds."""
+    """Exhaustive search's choice. Raises CurveTableError where no trial has completed all folds."""
     if not np.isfinite(drawn.cv).any():
         raise CurveTableError(
             "a draw has no trial with a score for all folds and epochs, so many of the table's trials "
@@ -109,8 +106,8 @@ def seen(trial: int, full: Mapping[int, Collection[int]], drawn: CurveTable) -> 
 
 def cv_of(trial: int, full: Mapping[int, Collection[int]], drawn: CurveTable) -> float:
     """The mean of the best scores over all folds; over those at full length where others failed."""
-    whole = float(drawn.cv[trial])
-    return whole if np.isfinite(whole) else seen(trial, full, drawn)
+    over_all = float(drawn.cv[trial])
+    return over_all if np.isfinite(over_all) else seen(trial, full, drawn)
 
 
 def ensemble(drawn: CurveTable, complete: Sequence[int]) -> float:
@@ -123,14 +120,14 @@ def ensemble(drawn: CurveTable, complete: Sequence[int]) -> float:
     return macro_f1(drawn.labels, vote.argmax(axis=1), vote.shape[1])
 
 
-def summary(entry: Entry, draws: Sequence[Figures], seed: int) -> dict[str, Any]:
-    """Means over draws, each with the 95% percentile-bootstrap interval under `<figure>_interval`.
+def summary(entry: Entry, draws: Sequence[Outcome], seed: int) -> dict[str, Any]:
+    """Means over draws, each with the 95% percentile-bootstrap interval under `<name>_interval`.
 
-    `<figure>_draws`: how many draws have it. A regret needs a choice, so a rule that ends with nothing at
+    `<name>_draws`: how many draws have it. A regret needs a choice, so a rule that ends with nothing at
     full length has fewer. None where none has it, such as a test regret without a test set.
     """
     row: dict[str, Any] = {"rule": entry.rule, "numbers": dict(entry.numbers), "draws": len(draws)}
-    for name in FIGURES:
+    for name in STATISTICS:
         values = np.array([asdict(item)[name] for item in draws])
         values = values[np.isfinite(values)]
         row[name] = float(values.mean()) if len(values) else None

@@ -14,11 +14,10 @@ FOLD_SD, RUN_SD, EPOCH_SD = 0.018, 0.020, 0.010
 
 @dataclass(frozen=True)
 class Curves:
-    """scores (trials, folds, epochs): running maximum of what is measured. truth (trials,): the last epoch's
-    score without noise."""
+    """Drawn learning curves; higher scores are better."""
 
-    scores: NDArray[np.float64]
-    truth: NDArray[np.float64]
+    scores: NDArray[np.float64]  # (trials, folds, epochs): running maximum of what is measured
+    truth: NDArray[np.float64]  # (trials,): the last epoch's score without noise
 
 
 def draw_curves(trials: int, folds: int, epochs: int, rng: np.random.Generator, pace: float = 1.0) -> Curves:

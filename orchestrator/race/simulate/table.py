@@ -22,17 +22,13 @@ class CurveTableError(InputError):
 
 @dataclass(frozen=True)
 class CurveTable:
-    """scores, seconds: (trials, folds, epochs) of each epoch alone, higher is better; NaN: not reached.
+    """Learning curves of trials that all ran to the end. Higher scores are better."""
 
-    test: (trials,) scores on a test set, NaN where there is none. votes: (trials, rows, classes) the test
-    probabilities of each trial's soft vote, with labels (rows,); None: not in the table.
-    """
-
-    scores: Floats
-    seconds: Floats
-    test: Floats
-    votes: NDArray[np.float32] | None = None
-    labels: NDArray[np.int64] | None = None
+    scores: Floats  # (trials, folds, epochs) of each epoch alone; NaN where it was not reached
+    seconds: Floats  # (trials, folds, epochs) that epoch took
+    test: Floats  # (trials,) scores on a test set, NaN where there is none
+    votes: NDArray[np.float32] | None = None  # (trials, rows, classes) test probabilities of the soft vote
+    labels: NDArray[np.int64] | None = None  # (rows,) of the votes
 
     @property
     def cv(self) -> Floats:
@@ -67,7 +63,7 @@ def build_table(
         raise CurveTableError(
             f"{name}/epochs.parquet has no row; it needs one for each trial, fold and epoch"
         )
-    keys = [_whole(epochs, column, f"{name}/epochs.parquet") for column in ("trial", "fold", "epoch")]
+    keys = [_integers(epochs, column, f"{name}/epochs.parquet") for column in ("trial", "fold", "epoch")]
     if keys[2].min() < 1:
         raise CurveTableError(f"{name}/epochs.parquet: epoch {keys[2].min()} is below 1; count epochs from 1")
     if keys[2].max() > MOST_EPOCHS:
@@ -80,10 +76,10 @@ def build_table(
         raise CurveTableError(
             f"{name}/epochs.parquet: trial {trial} fold {fold} epoch {epoch} has more than one row; keep one"
         )
-    numbers, places = np.unique(keys[0], return_inverse=True)
+    numbers, rows = np.unique(keys[0], return_inverse=True)
     names, folds = np.unique(keys[1], return_inverse=True)
     shape = (len(numbers), len(names), int(keys[2].max()))
-    at = (places, folds, keys[2] - 1)
+    at = (rows, folds, keys[2] - 1)
     scores = _filled(shape, at, _floats(epochs, "score", f"{name}/epochs.parquet"))
     lasting = (
         _floats(epochs, "seconds", f"{name}/epochs.parquet") if "seconds" in epochs else np.ones(len(epochs))
@@ -114,36 +110,36 @@ def _tests(trials: pd.DataFrame | None, numbers: NDArray[np.int64], name: str) -
     if trials is None or "test_score" not in trials:  # a study's own table has none
         return np.full(len(numbers), np.nan)
     _require(trials, ("trial",), f"{name}/trials.parquet")
-    own = _whole(trials, "trial", f"{name}/trials.parquet")
+    own = _integers(trials, "trial", f"{name}/trials.parquet")
     if len(np.unique(own)) < len(own):
         raise CurveTableError(f"{name}/trials.parquet: a trial has more than one row; keep one of each")
     scores = dict(zip(own.tolist(), _floats(trials, "test_score", f"{name}/trials.parquet"), strict=True))
     return np.array([scores.get(int(number), np.nan) for number in numbers])
 
 
-def _require(frame: pd.DataFrame, columns: Sequence[str], place: str) -> None:
+def _require(frame: pd.DataFrame, columns: Sequence[str], source: str) -> None:
     missing = [column for column in columns if column not in frame]
     if missing:
         found = ", ".join(map(str, frame.columns))
-        raise CurveTableError(f"{place}: column {', '.join(missing)} is missing among {found}; add it")
+        raise CurveTableError(f"{source}: column {', '.join(missing)} is missing among {found}; add it")
 
 
-def _whole(frame: pd.DataFrame, column: str, place: str) -> NDArray[np.int64]:
-    values = _floats(frame, column, place)
+def _integers(frame: pd.DataFrame, column: str, source: str) -> NDArray[np.int64]:
+    values = _floats(frame, column, source)
     if not (np.isfinite(values) & (values == np.round(values)) & (np.abs(values) < 2**53)).all():
-        raise CurveTableError(f"{place}: column {column} must hold whole numbers below 2**53; correct it")
+        raise CurveTableError(f"{source}: column {column} must hold whole numbers below 2**53; correct it")
     return values.astype(np.int64)
 
 
-def _floats(frame: pd.DataFrame, column: str, place: str) -> Floats:
+def _floats(frame: pd.DataFrame, column: str, source: str) -> Floats:
     try:
         values: Floats = frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
-        raise CurveTableError(f"{place}: column {column} must hold numbers; correct it") from None
+        raise CurveTableError(f"{source}: column {column} must hold numbers; correct it") from None
     return values
 
 
 def _filled(shape: tuple[int, ...], at: tuple[Any, ...], values: Floats) -> Floats:
-    whole = np.full(shape, np.nan)
-    whole[at] = values
-    return whole
+    filled = np.full(shape, np.nan)
+    filled[at] = values
+    return filled

@@ -11,10 +11,10 @@ from typing import Protocol
 import numpy as np
 
 from orchestrator.race.simulate.rule_specs import Entry
-from orchestrator.race.simulate.summary import Figures, Terms, race_once
+from orchestrator.race.simulate.summary import Outcome, Terms, race_once
 from orchestrator.race.simulate.table import CurveTable
 
-PART = 4  # draws a process takes at a time
+DRAWS_A_TASK = 4  # a process takes so many at a time
 
 
 class Source(Protocol):
@@ -25,7 +25,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Contest:
-    """subset: how many of the trials a draw has; None: all. seed: of draws and failures."""
+    """subset: how many of the trials a draw has, or None for all; seed: of draws and failures."""
 
     curves: Source
     entries: tuple[Entry, ...]
@@ -33,7 +33,7 @@ class Contest:
     subset: int | None = None
     seed: int = 0
 
-    def draw(self, number: int) -> list[Figures]:
+    def draw(self, number: int) -> list[Outcome]:
         """Of each entry, on draw `number`; all race on the same."""
         drawn = self.curves.draw(self.subset, np.random.default_rng([self.seed, number]))
         return [race_once(entry, drawn, self.terms, [self.seed, number, 1]) for entry in self.entries]
@@ -46,16 +46,16 @@ def _begin(contest: Contest) -> None:
     _contest.append(contest)
 
 
-def _draws(numbers: Sequence[int]) -> list[list[Figures]]:
+def _draws(numbers: Sequence[int]) -> list[list[Outcome]]:
     return [_contest[0].draw(number) for number in numbers]
 
 
 def hold(
     contest: Contest, draws: int, workers: int, progress: Callable[[int, int], None]
-) -> list[list[Figures]]:
-    """Of each draw, the figures of each entry."""
-    parts = [range(start, min(start + PART, draws)) for start in range(0, draws, PART)]
-    results: list[list[Figures]] = []
+) -> list[list[Outcome]]:
+    """Of each draw, the outcome of each entry."""
+    parts = [range(start, min(start + DRAWS_A_TASK, draws)) for start in range(0, draws, DRAWS_A_TASK)]
+    results: list[list[Outcome]] = []
     if workers == 1 or len(parts) == 1:
         for number in range(draws):
             results.append(contest.draw(number))

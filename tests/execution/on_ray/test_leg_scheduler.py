@@ -16,7 +16,7 @@ from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray.leg_scheduler import SILENT_POLLS, LegScheduler, new_node_pool
 from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_slots
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import RandomSampler
 from orchestrator.space import SearchSpace, categorical, uniform
 from orchestrator.study.header import StudyHeader
@@ -66,7 +66,7 @@ def study(tmp_path: Path) -> Study:
 
 
 def scheduler_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:
-    race = make_race("exhaustive", trials=4, folds=2, max_t=4)
+    race = make_race("exhaustive", RaceConfig(trials=4, folds=2, max_t=4))
     labels, folds = np.zeros(24, np.int64), np.zeros(24, np.int16)
     dataset = Dataset("", ("x",) * 24, labels, folds, ("red", "blue"), "macro_f1", "max", "f", "")
     driver = Driver(race, study, RandomSampler(study.space, 0), dataset, Blind())

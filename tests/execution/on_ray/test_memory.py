@@ -11,7 +11,7 @@ from orchestrator.core.events import Action, EpochEnded, Leg, LegFailed, LegStar
 from orchestrator.core.trainable import Resources
 from orchestrator.data.manifest import load_manifest
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment
-from orchestrator.race import RULES, make_race
+from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.storage import DirectoryStore
 from orchestrator.study.history import History
 
@@ -47,13 +47,13 @@ def test_only_a_share_of_a_gpu_can_be_too_small(faces: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", RULES)
 def test_the_race_tries_it_again_and_the_journal_remembers(name: str) -> None:
-    race = make_race(name, trials=6, folds=3, max_t=4)
+    race = make_race(name, RaceConfig(trials=6, folds=3, max_t=4))
     leg = race.next()
     assert leg is not None
     start = LegStarted(leg.trial, leg.fold, leg.start, leg.end)
     failed = LegFailed(leg.trial, leg.fold, 0, "memory", "OutOfMemoryError: too much")
     for event in (Proposed(leg.trial, {}), start):
-        race.observe(event)
-    assert Action.RETRY in {decision.action for decision in race.observe(failed)}
+        race.apply(event)
+    assert Action.RETRY in {decision.action for decision in race.apply(failed)}
     assert History("max", [start, failed]).needs_exclusive_gpu(leg.key)
     assert not History("max", [start]).needs_exclusive_gpu(leg.key)

@@ -11,7 +11,7 @@ from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
 from orchestrator.core.events import Decided, LegStarted
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyView, state
-from orchestrator.race import make_race
+from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import make_sampler
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study
@@ -34,7 +34,7 @@ class Counted:
 def driven(folder: Path, size: Size) -> tuple[Driver, Counted, Study]:
     """A whole study of fold runs that nobody trains, with a view on it that nobody looks at."""
     study, dataset = make_study(folder, size)
-    race = make_race("fold_asha", trials=size.trials, folds=size.folds, max_t=size.epochs)
+    race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     view = StudyView(
         race, study_name="s", metric="macro_f1", mode="max", slots=size.slots, max_t=size.epochs, configs={},
         console=Console(quiet=True),
