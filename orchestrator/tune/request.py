@@ -102,7 +102,7 @@ class Interrupted(KeyboardInterrupt):
     def __init__(
         self, study: Path, budget_spent: bool = False, own_code: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(str(study))
+        super().__init__(f"study {study} was interrupted; everything finished is saved and it can be resumed")
         self.study, self.budget_spent = study, budget_spent
         self.space_file = None if own_code is None else str(own_code["space_file"])
 
