@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 HANGUPS = (signal.SIGTERM, signal.SIGHUP)
@@ -21,6 +23,20 @@ def ignore_interrupts() -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *HANGUPS):
             signal.signal(number, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def restored_signals() -> Iterator[None]:
+    """For programs that go on after a search was interrupted: Ctrl-C does afterwards what it did before."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread can change them
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, *HANGUPS)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -1,4 +1,4 @@
-"""The fold run around one generator of epochs: checks, scores, states and predictors of a trainable of one's own."""
+"""The fold run around a generator of epochs: checks, scores, states and predictors of one's own trainable."""
 
 from __future__ import annotations
 

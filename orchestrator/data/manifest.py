@@ -28,6 +28,7 @@ from orchestrator.core.text import shortened
 from orchestrator.data.image_roots import refuse_other_root
 from orchestrator.data.importers.contract import Imported, require
 from orchestrator.data.importers.detect import detect
+from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
@@ -87,8 +88,12 @@ class Manifest:
         return manifest
 
 
+DataSource = str | Path | pd.DataFrame | Manifest
+"""What rows are read from: a file or folder, a table in memory, or rows that were read before."""
+
+
 def load_manifest(
-    source: str | Path,
+    source: DataSource,
     *,
     path_column: str = "path",
     group_column: str | None = None,
@@ -97,19 +102,35 @@ def load_manifest(
 ) -> Manifest:
     """Reads what `source` is (`data.importers.IMPORTERS` lists the layouts) and checks every row.
 
-    data_root: where the images of a table lie, if not where it says; a folder of images is its own root, and
-    they have to lie there too.
+    A DataFrame has one row for each image and its path in the column `path_column`.
+
+    data_root: where the images of a table lie, if not where it says (beside its file; those of a DataFrame
+    below the current folder); a folder of images is its own root, and they have to lie there too.
     group_column: what groups the rows; None leaves it to the layout (the competition has id), to a column
     named group, or else makes each row a group of its own.
     Rows are sorted by path; the competition's evaluation part keeps its template's order.
     Raises ManifestError.
     """
-    source = Path(source)
-    rows = detect(source, path_column)
+    rows = _rows_of(source, path_column)
     if data_root is not None and not rows.frame.empty:
         refuse_other_root(data_root, [str(path) for path in rows.frame["path"]])
         rows = rows if rows.listed else replace(rows, root=data_root)
-    return _checked(rows, source, group_column, role_column)
+    return _checked(rows, source_name(source), group_column, role_column)
+
+
+def source_name(source: DataSource) -> Path:
+    """What messages and a study's header call it."""
+    if isinstance(source, Manifest):
+        return Path(source.name)
+    return THE_FRAME if isinstance(source, pd.DataFrame) else Path(source)
+
+
+def _rows_of(source: DataSource, path_column: str) -> Imported:
+    if isinstance(source, Manifest):
+        return Imported(source.frame, source.root, source.name, "group", True, notes=source.notes)
+    if isinstance(source, pd.DataFrame):
+        return frame_rows(source, path_column)
+    return detect(Path(source), path_column)
 
 
 def role_conflict(frame: pd.DataFrame) -> str | None:

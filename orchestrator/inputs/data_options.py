@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.data.manifest import DataSource
 
 # The metadata of an option's field: what `tune --resume` does with it.
 FIXED = {"on_resume": "fixed"}  # the study keeps it; another value is refused
@@ -17,8 +21,8 @@ OWN: Mapping[str, str] = {"on_resume": "own"}  # the code has a rule for it alon
 class DataOptions:
     """What `tune` and `check` are told about data."""
 
-    # a table, a folder; None: the demo faces
-    data: str | None = field(default=None, metadata=FIXED)
+    # a table, a folder, a DataFrame, a manifest; None: the demo faces
+    data: DataSource | None = field(default=None, metadata=FIXED)
     # the folder below which the images lie here; None: as the data says
     data_root: Path | None = field(default=None, metadata=REPEATED)
     # a table of corrected labels

@@ -13,7 +13,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ManifestError
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
 from orchestrator.data.label_fixes import FixReport, apply_fixes
-from orchestrator.data.manifest import Manifest, joined_folds, load_manifest
+from orchestrator.data.manifest import DataSource, Manifest, joined_folds, load_manifest, source_name
 from orchestrator.data.targets import given_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.inputs.data_options import DataOptions
@@ -38,12 +38,11 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
 
     Raises ManifestError.
     """
+    given: DataSource = draw_demo(options.runs) if options.data is None else options.data
+    source = source_name(given)
     if options.data is None:
-        source = draw_demo(options.runs)
         say(f"data: {DEMO}")
-    else:
-        source = Path(options.data)
-    full_manifest = load_manifest(source, group_column=space.group, data_root=options.data_root)
+    full_manifest = load_manifest(given, group_column=space.group, data_root=options.data_root)
     for note in full_manifest.notes:
         say(f"note: {note}")
     fixes = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -15,6 +16,17 @@ from orchestrator.progress.text import clean, duration
 
 QUIET_S = 1.0
 LINE_EVERY_S = 5.0
+_HIDDEN: ContextVar[bool] = ContextVar("hidden_bars", default=False)
+
+
+@contextmanager
+def hidden_bars() -> Iterator[None]:
+    """No bar is shown inside: for programs that asked for no progress."""
+    before = _HIDDEN.set(True)
+    try:
+        yield
+    finally:
+        _HIDDEN.reset(before)
 
 
 @contextmanager
@@ -23,6 +35,9 @@ def progress_bar(
 ) -> Iterator[Callback]:
     """Gives a callable (done, total). On stderr: a bar with the time left in a terminal, else a line every
     few seconds; nothing for a step of under about a second."""
+    if _HIDDEN.get():
+        yield lambda done, total: None
+        return
     bar = _Bar(clean(description), console or Console(stderr=True), clock)
     try:
         yield bar.update

@@ -42,7 +42,8 @@ class StudyView:
         self._race = race
         self._study = study
         self._activity = Activity(study.slots, study.configs)
-        self._console = console or Console(highlight=False)
+        # A notebook gets lines of text, as a log does: rich would make a block of HTML of each.
+        self._console = console or Console(highlight=False, force_jupyter=False)
         self._clock = clock
         self._timer = timer
         self._elapsed = elapsed

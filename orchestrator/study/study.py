@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -32,6 +32,9 @@ from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal
 from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
+
+if TYPE_CHECKING:
+    from orchestrator.study.comparing import Comparison
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,12 @@ class Study:
         """How its last driver ended: finished, interrupted or stopped; open: it has not, or was killed."""
         last = self.events[-1]
         return last.outcome if isinstance(last, Closed) else "open"
+
+    def compare(self, other: Study | Path | str) -> Comparison:
+        """Another study's best trial minus this one's, on the same rows; see `comparing.compare`."""
+        from orchestrator.study.comparing import compare  # it reads studies itself
+
+        return compare(self, other)
 
     def manifest(self) -> Manifest:
         return Manifest.read(self.files.manifest)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import platform
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,10 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     """Everything that can be wrong is found before the study's folder exists. Raises InputError."""
     if request.space is None:
         raise InputError("--space is missing; name a space file, for example --space search_spaces/age.py")
-    path = resolve_space(request.space)
-    full = load_space(path)
-    say(f"space: {_shown(path)}")
-    name = _name(request) or f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    given = _given_space(request.space)
+    full = given.space
+    say(f"space: {given.shown}")
+    name = _name(request) or f"{given.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     folder = request.runs / name
     if has_journal(folder):
         raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
@@ -57,7 +58,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
-    own = beside(path, full.trainable)
+    own = None if given.file is None else beside(given.file, full.trainable)
     backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_with_room_for_tries(space, request), request.tries)
@@ -71,8 +72,8 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     prepare(space, accepted, backend, dataset, store)
     header = StudyHeader(
         name=name,
-        space_name=path.stem,
-        space_file=str(path),
+        space_name=given.name,
+        space_file=None if given.file is None else str(given.file),
         own_code=None if own is None else own.to_json(),
         space=space.to_json(),
         # A later version's defaults must not change what this study's models are.
@@ -114,10 +115,26 @@ def _name(request: Request) -> str | None:
     return given.name
 
 
-def _shown(path: Path) -> Path:
-    """Relative to where the user stands, if it lies below."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+@dataclass(frozen=True)
+class _GivenSpace:
+    space: SearchSpace
+    name: str  # what its studies are called by default
+    file: Path | None  # None for an object of a program
+
+    @property
+    def shown(self) -> str:
+        """Its file, relative to where the user stands if it lies below."""
+        if self.file is None:
+            return f"given as an object, of the target {self.space.target.name}"
+        here = Path.cwd()
+        return str(self.file.relative_to(here) if self.file.is_relative_to(here) else self.file)
+
+
+def _given_space(given: SearchSpace | str) -> _GivenSpace:
+    if isinstance(given, SearchSpace):
+        return _GivenSpace(given, re.sub(r"[^\w-]+", "-", given.target.name).strip("-") or "space", None)
+    path = resolve_space(given)
+    return _GivenSpace(load_space(path), path.stem, path)
 
 
 def open_for(request: Request, own: OwnCode | None) -> contextlib.AbstractContextManager[Backend]:

@@ -12,6 +12,7 @@ from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import CompleteTrial, Study
+from orchestrator.tune.coercion import coerced
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Request(DataOptions):
     """What a user asked of a search, one field for every option of `tune`; None: the user did not say.
 
     A field's metadata tells what `--resume` does with it (see DataOptions), and the option's name where
-    that is not the field's.
+    that is not the field's. A program may give what it has, such as texts for paths, "2h" for a time and
+    numbers of numpy (`coercion.py`). Raises InputError for what is of no use.
     """
 
-    space: str | None = field(default=None, metadata=OWN)  # a path, or a name in search_spaces/
+    # an object, a path, or a name in search_spaces/
+    space: SearchSpace | str | None = field(default=None, metadata=OWN)
     study: str | None = field(default=None, metadata=OWN)
     scale: str | None = field(default=None, metadata=FIXED)
     trials: int | None = field(default=None, metadata=LIMIT)  # with resume: extend to this many
@@ -41,6 +44,10 @@ class Request(DataOptions):
     gpus_per_fold_run: str = field(default="auto", metadata=REPEATED)
     cpus_per_fold_run: int | None = field(default=None, metadata=REPEATED)
     wandb: str | None = field(default=None, metadata=REPEATED)
+
+    def __post_init__(self) -> None:
+        for name, value in coerced(vars(self)).items():
+            object.__setattr__(self, name, value)
 
     def fixed(self) -> list[str]:
         """The options that were given and that a study which exists cannot take."""
@@ -95,7 +102,7 @@ class Interrupted(KeyboardInterrupt):
     def __init__(
         self, study: Path, budget_spent: bool = False, own_code: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(str(study))
+        super().__init__(f"study {study} was interrupted; everything finished is saved and it can be resumed")
         self.study, self.budget_spent = study, budget_spent
         self.space_file = None if own_code is None else str(own_code["space_file"])
 

@@ -13,6 +13,7 @@ from orchestrator.inputs.dataset import make_dataset, size
 from orchestrator.race import VERSION
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
+from orchestrator.space import SearchSpace
 from orchestrator.space.loading import resolve_space
 from orchestrator.space.own_code import OwnCode, activate, beside, check_recorded
 from orchestrator.study.finding import find_study
@@ -37,9 +38,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     say(f"study: {folder} (space {study.header.space_name}, {size(space)})")
     if study.cut_bytes:
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
-    if request.space is not None:
-        _same_space(request, study)
-    own = _own_code(request, study, say)
+    own = _own_code(None if request.space is None else _same_space(request.space, study), study, say)
     backend = stack.enter_context(open_for(request, own))
     dataset = image_origin.of_study(
         make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
@@ -48,11 +47,11 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     return PreparedStudy(study, space, dataset, backend)
 
 
-def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
+def _own_code(space_file: Path | None, study: Study, say: Announce) -> OwnCode | None:
     """Of a space file that is named again: a study's own word for where its code lies is not taken."""
     found = None
-    if request.space is not None:
-        found = beside(resolve_space(request.space), study.space.trainable)
+    if space_file is not None:
+        found = beside(space_file, study.space.trainable)
         if found is not None:
             activate(found)
     if note := check_recorded(study.header.own_code, study.space.trainable, found):
@@ -68,13 +67,17 @@ def _refuse_changes(request: Request, folder: Path) -> None:
         )
 
 
-def _same_space(request: Request, study: Study) -> None:
-    path = resolve_space(request.space or "")
+def _same_space(given: SearchSpace | str, study: Study) -> Path:
+    """The file that is named again. Raises StudyError for another space."""
+    if isinstance(given, SearchSpace):
+        raise StudyError(f"study {study.path} has its own space; leave yours out, or begin another study")
+    path = resolve_space(given)
     if path.stem != study.header.space_name:
         raise StudyError(
             f"--space {path} is not the space of study {study.path} ({study.header.space_name}); "
             "leave --space out, or name the study of that space with --study"
         )
+    return path
 
 
 def _same_race(study: Study) -> None:

@@ -11,7 +11,7 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError
 from orchestrator.core.events import Closed, Decided, Opened
 from orchestrator.execution.driver import Driver
-from orchestrator.progress import StudyContext, StudyView
+from orchestrator.progress import EventListener, StudyContext, StudyView
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
@@ -31,9 +31,12 @@ from orchestrator.tune.resume import record_resume, reopen
 
 
 def run_search(
-    request: Request, say: Announce = print, clock: Callable[[], float] = time.monotonic
+    request: Request,
+    say: Announce = print,
+    clock: Callable[[], float] = time.monotonic,
+    listener: EventListener | None = None,
 ) -> Result:
-    """Runs or continues a study. clock: seconds, for the budget of time.
+    """Runs or continues a study. clock: seconds, for the budget of time; listener: in place of a picture.
 
     Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
     """
@@ -42,7 +45,7 @@ def run_search(
         ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
         try:
-            _search(ready, request, say, lambda: clock() - started)
+            _search(ready, request, say, lambda: clock() - started, listener)
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
@@ -54,7 +57,13 @@ def run_search(
     return Result(study.path, complete, clock() - started)
 
 
-def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Callable[[], float]) -> None:
+def _search(
+    ready: PreparedStudy,
+    request: Request,
+    say: Announce,
+    elapsed: Callable[[], float],
+    listener: EventListener | None,
+) -> None:
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
     race = _rebuild_race(study, space)
@@ -76,7 +85,8 @@ def _search(ready: PreparedStudy, request: Request, say: Announce, elapsed: Call
         finishing=is_spent(study),
         goes_on=goes_on,
     )
-    with _mirrored(study, request.wandb, say), StudyView(race, context, elapsed=elapsed) as view:
+    shown = listener or StudyView(race, context, elapsed=elapsed)
+    with _mirrored(study, request.wandb, say), shown as view:
         controller = controller_for(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
         )

@@ -57,6 +57,11 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
     Ends only what it started. Raises InputError when there is no Ray at `address`, and for a version of Ray
     without the private parts this project uses.
     """
+    if ray.is_initialized():
+        raise InputError(
+            "this process is connected to a Ray already, which a search would share; end that first with "
+            "ray.shutdown(), and name a cluster to join it"
+        )
     os.environ.update(DRIVER_ENVIRONMENT)
     here = {name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()}
     os.environ.update(here)

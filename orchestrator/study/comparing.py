@@ -1,0 +1,144 @@
+"""Two studies on the same rows: by how much one's best trial is better than the other's."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.errors import NoCompleteTrialError, StudyError
+from orchestrator.core.text import counted
+from orchestrator.evaluation.paired import PairedDifference, paired_difference
+from orchestrator.space.condition import condition_mask
+from orchestrator.study.study import Study
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`difference` is the second study's trial minus the first's, on rows that neither model trained on."""
+
+    first: Path
+    second: Path
+    trials: tuple[int, int]  # the trial of each study that was compared
+    difference: PairedDifference
+
+    @property
+    def verdict(self) -> str:
+        if not self.difference.is_decided:
+            return "undecided: the interval holds zero"
+        return f"{self._name(1 if self.difference.low > 0 else 0)} is better"
+
+    def __str__(self) -> str:
+        return f"{self._name(1)} minus {self._name(0)}: {self.difference}; {self.verdict}"
+
+    def _name(self, which: int) -> str:
+        return f"{(self.first, self.second)[which].name} trial {self.trials[which]}"
+
+    def _repr_html_(self) -> str:
+        found = self.difference
+        rows = [
+            (self._name(0), f"{found.first:.4f}"),
+            (self._name(1), f"{found.second:.4f}"),
+            ("difference", f"{found.difference:+.4f} ({found.low:+.4f} to {found.high:+.4f})"),
+        ]
+        cells = "".join(f"<tr><td>{html.escape(name)}</td><td>{value}</td></tr>" for name, value in rows)
+        words = f"{self.verdict}; {found.level:.0%} interval over {counted(found.n_groups, 'group')}"
+        return f"<table><tr><th></th><th>{found.metric}</th></tr>{cells}</table><p>{html.escape(words)}</p>"
+
+
+def compare(
+    first: Study | Path | str,
+    second: Study | Path | str,
+    *,
+    trials: tuple[int | None, int | None] = (None, None),
+    seed: int = 0,
+    repeats: int = 2000,
+) -> Comparison:
+    """The paired difference of two trials' out-of-fold predictions, over resampled groups.
+
+    trials: one complete trial of each study; None: its best by the mean over folds. Both choices were made on
+    these very rows, which the interval does not count in. Raises StudyError where the two validated other
+    rows, folds, groups, labels or classes, or are judged by another metric; NoCompleteTrialError.
+    """
+    studies = [item if isinstance(item, Study) else Study(item) for item in (first, second)]
+    numbers = [_trial(study, asked) for study, asked in zip(studies, trials, strict=True)]
+    one, other = (_scored_rows(study, number) for study, number in zip(studies, numbers, strict=True))
+    other = _in_order_of(one, other)
+    _refuse_unequal(one, other)
+    found = paired_difference(
+        one.labels, one.probabilities, other.probabilities, one.groups, one.metric,
+        np.random.default_rng(seed), repeats,
+    )  # fmt: skip
+    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found)
+
+
+@dataclass(frozen=True)
+class _ScoredRows:
+    """The rows a study is scored on and what one trial predicts of them; arrays are (n,) or (n, C)."""
+
+    study: Path
+    metric: str
+    classes: tuple[str, ...]
+    paths: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    folds: NDArray[np.int16]
+    labels: NDArray[np.int64]
+    probabilities: Probabilities
+
+
+def _trial(study: Study, asked: int | None) -> int:
+    complete = [trial.number for trial in study.complete_trials()]  # best first
+    if not complete:
+        raise NoCompleteTrialError(f"study {study.path} has no complete trial to compare; resume it first")
+    if asked is not None and asked not in complete:
+        known = ", ".join(map(str, sorted(complete)))
+        raise StudyError(f"study {study.path}: trial {asked} is not complete; complete are {known}")
+    return complete[0] if asked is None else asked
+
+
+def _scored_rows(study: Study, trial: int) -> _ScoredRows:
+    prediction = study.oof(trial)
+    frame = study.manifest().frame
+    within = condition_mask(study.space, frame)
+    kept = np.ones(len(prediction.rows), np.bool_) if within is None else within[prediction.rows]
+    rows = prediction.rows[kept]
+    return _ScoredRows(
+        study.path,
+        study.space.metric,
+        tuple(study.space.target.classes),
+        frame["path"].to_numpy(dtype=str)[rows],
+        frame["group"].to_numpy(dtype=str)[rows],
+        prediction.folds[kept],
+        prediction.labels[kept],
+        prediction.probabilities[kept],
+    )
+
+
+def _in_order_of(first: _ScoredRows, other: _ScoredRows) -> _ScoredRows:
+    """Rows with role extra may give the same images other numbers. Raises StudyError for other images."""
+    alone = np.setxor1d(first.paths, other.paths)
+    if len(alone):
+        raise StudyError(
+            f"studies {first.study} and {other.study} validated different rows ({len(alone)} are in one of "
+            f"them alone, such as {alone[0]}); a paired difference needs the same data in both"
+        )
+    order = np.argsort(other.paths)[np.argsort(np.argsort(first.paths))]
+    arrays = ("paths", "groups", "folds", "labels", "probabilities")
+    return replace(other, **{name: getattr(other, name)[order] for name in arrays})
+
+
+def _refuse_unequal(first: _ScoredRows, other: _ScoredRows) -> None:
+    """Raises StudyError for what makes two scores of the same rows another thing."""
+    for what, mine, theirs, way_out in (
+        ("metrics", first.metric, other.metric, "run both with one metric"),
+        ("classes", first.classes, other.classes, "compare studies of one target"),
+        ("labels", first.labels, other.labels, "run both with the same label fixes"),
+        ("groups", first.groups, other.groups, "run both with the same group column"),
+        ("folds", first.folds, other.folds, "run both with the same folds, seed and stratify"),
+    ):
+        if not np.array_equal(mine, theirs):
+            raise StudyError(f"studies {first.study} and {other.study} have different {what}; {way_out}")

@@ -1,0 +1,190 @@
+"""What a program may hand to a `Request`, turned into what a search works with, or refused in words."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.budget import Budget, parse_duration
+from orchestrator.core.errors import InputError
+from orchestrator.data.manifest import Manifest
+from orchestrator.space import SearchSpace
+
+Coerce = Callable[[str, Any], Any]
+"""(the field's name, a value that is not None) -> the value the field holds. Raises InputError."""
+
+_FOLD_EPOCHS = re.compile(r"(\d+) fold-epochs?")
+
+
+def coerced(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field with its value as a search reads it; None stays None. Raises InputError."""
+    return {
+        name: value if value is None or name not in COERCE else COERCE[name](name, value)
+        for name, value in fields.items()
+    }
+
+
+def as_budget(given: object) -> Budget:
+    """None, fold-epochs (500 or "500 fold-epochs"), a time ("2h"), or a Budget. Raises InputError."""
+    if given is None:
+        return Budget()
+    if isinstance(given, Budget):
+        limit, seconds = given.fold_epochs, given.seconds
+        return Budget(
+            None if limit is None else _whole(1)("budget: fold_epochs", limit),
+            None if seconds is None else _seconds("budget: seconds", seconds),
+        )
+    if isinstance(given, str):
+        epochs = _FOLD_EPOCHS.fullmatch(given.strip())
+        return (
+            Budget(_whole(1)("budget", int(epochs[1])))
+            if epochs
+            else Budget(seconds=parse_duration(given, "budget"))
+        )
+    if _is_whole(given):
+        return Budget(_whole(1)("budget", given))
+    raise _refusal("budget", given, "a number of fold-epochs, a time such as '2h', or a Budget of both")
+
+
+def as_path(name: str, value: Any) -> Path:
+    if isinstance(value, str | os.PathLike):
+        return Path(value).expanduser()
+    raise _refusal(name, value, "a path")
+
+
+# ---- the kinds of fields --------------------------------------------------------------------------
+
+
+def _refusal(name: str, value: object, rule: str) -> InputError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"a {type(value).__name__}"
+    return InputError(f"{name}={shown}: give {rule}")
+
+
+def _is_whole(value: object) -> bool:
+    """A truth value is none, though Python calls it an int."""
+    return isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _space(name: str, value: Any) -> SearchSpace | str:
+    if isinstance(value, SearchSpace):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    raise _refusal(name, value, "a SearchSpace, or the path of a space file")
+
+
+def _data(name: str, value: Any) -> Any:
+    if isinstance(value, pd.DataFrame | Manifest):
+        return value
+    if isinstance(value, str | os.PathLike):
+        return os.fspath(value)
+    raise _refusal(name, value, "the path of a table or folder, a DataFrame, or a manifest")
+
+
+def _absolute(name: str, value: Any) -> Path:
+    """A path that means the same on workers, which stand elsewhere."""
+    return as_path(name, value).absolute()
+
+
+def _paths(name: str, value: Any) -> tuple[Path, ...]:
+    given = [value] if isinstance(value, str | os.PathLike) else value
+    if not isinstance(given, Iterable):
+        raise _refusal(name, value, "paths of tables or folders")
+    return tuple(as_path(name, item) for item in given)
+
+
+def _text(rule: str) -> Coerce:
+    def coerce(name: str, value: Any) -> str:
+        if isinstance(value, str | os.PathLike):
+            return os.fspath(value)
+        raise _refusal(name, value, rule)
+
+    return coerce
+
+
+def _whole(least: int | None = None) -> Coerce:
+    """least None: the space judges the number itself."""
+
+    def coerce(name: str, value: Any) -> int:
+        if _is_whole(value) and (least is None or value >= least):
+            return int(value)
+        raise _refusal(name, value, "a whole number" + ("" if least is None else f" of at least {least}"))
+
+    return coerce
+
+
+def _seconds(name: str, value: Any) -> float:
+    if isinstance(value, str):
+        return parse_duration(value, name)
+    if _is_number(value) and math.isfinite(value) and value > 0:
+        return float(value)
+    raise _refusal(name, value, "a time such as '2h' or '1h30m', or a number of seconds above 0")
+
+
+def _gpus(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{kind}={share}" for kind, share in value.items())
+    if isinstance(value, str) or _is_number(value):
+        return str(value)
+    raise _refusal(name, value, "'auto', a number such as 0.5, or one for each type of GPU: {'A100': 0.25}")
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return dict(value)
+    raise _refusal(name, value, "values by parameter name, such as {'lr': 0.01}")
+
+
+def _mappings(name: str, value: Any) -> list[dict[str, Any]]:
+    given = [value] if isinstance(value, Mapping) else value
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise _refusal(name, value, "a list of configurations, such as [{'lr': 0.01}]")
+    return [_mapping(name, item) for item in given]
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise _refusal(name, value, "True or False")
+
+
+COERCE: dict[str, Coerce] = {
+    "space": _space,
+    "data": _data,
+    "data_root": _absolute,
+    "label_fixes": as_path,
+    "extra": _paths,
+    "runs": as_path,
+    "private": _flag,
+    "study": _text("a name"),
+    "scale": _text("'full', 'small' or 'smoke'"),
+    "trials": _whole(),
+    "max_epochs": _whole(),
+    "settings": _mapping,
+    "seed": _whole(0),
+    "rule": _text("the name of a rule, such as 'fold_asha'"),
+    "sampler": _text("'random', 'grid' or 'tpe'"),
+    "tries": _mappings,
+    "time_budget": _seconds,
+    "max_fold_epochs": _whole(1),
+    "storage": _text("a path or an address such as 's3://bucket/folder'"),
+    "resume": _flag,
+    "inline": _flag,
+    "address": _text("the address of a Ray cluster, such as 'auto'"),
+    "gpus_per_fold_run": _gpus,
+    "cpus_per_fold_run": _whole(1),
+    "wandb": _text("the name of a project"),
+}
