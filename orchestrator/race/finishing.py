@@ -28,7 +28,10 @@ class FinalistsOnly(RunningRace):
         return None
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
-        return self.complete_if_full(run.trial)
+        return self.complete_if_full(run)
+
+    def _extended(self, event: Extended) -> None:
+        raise ValueError("the budget is spent: the race takes no more trials")
 
     def tries(self, run: FoldRun, failure: str) -> int:
         """Nobody takes a finalist's place any more."""
@@ -55,8 +58,6 @@ class FinishingRace:
         """Raises ValueError for an event that cannot follow those before it."""
         if isinstance(event, BudgetSpent):
             return self._finish(event.reason)
-        if isinstance(event, Extended) and self._finalists is not None:
-            raise ValueError("the budget is spent: the race takes no more trials")
         return self._running.apply(event)
 
     def _finish(self, reason: str) -> list[Decision]:
@@ -74,7 +75,8 @@ class FinishingRace:
             if trial not in book.final:
                 why = f"{reason}; goes to the end of all folds"
                 decisions.append(Decision(Action.PROMOTE, trial, why))
-                decisions += rest.complete_if_full(trial)  # guesses were there first: no epoch will follow
+                # Guesses were there first: no epoch will follow.
+                decisions += rest.complete_if_full(book.runs.get(trial, 0))
         return decisions
 
     # ---- asked ----

@@ -30,6 +30,11 @@ class FoldRun:
     def running(self) -> bool:
         return self.leg is not None
 
+    @property
+    def inside_leg(self) -> bool:
+        """Whether epochs of the leg under way are still to come."""
+        return self.leg is not None and self.epochs < self.leg.end
+
 
 class FoldRuns:
     """All fold runs of a race, `folds` for each trial, and what they have spent."""

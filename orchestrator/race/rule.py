@@ -11,7 +11,7 @@
             return self._waiting.leg(lambda run: "every fold runs at full length")
 
         def on_epoch(self, run: FoldRun) -> list[Decision]:
-            return self.complete_if_full(run.trial)
+            return self.complete_if_full(run)
 
         @classmethod
         def planned(cls, cfg: RaceConfig) -> int:

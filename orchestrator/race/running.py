@@ -106,9 +106,11 @@ class RunningRace(ABC):
         self.close(trial, State.COMPLETE, reason)
         return [Decision(Action.COMPLETE, trial, reason)]
 
-    def complete_if_full(self, trial: int) -> list[Decision]:
-        full = trial not in self.book.final and self.runs.full(trial) == self.folds
-        return self.complete(trial) if full else []
+    def complete_if_full(self, run: FoldRun) -> list[Decision]:
+        """Its trial, once this fold run and all others of it are at full length."""
+        if run.epochs < self.max_t or run.trial in self.book.final:
+            return []
+        return self.complete(run.trial) if self.runs.full(run.trial) == self.folds else []
 
     def completed_text(self) -> str:
         return f"completed all {counted(self.folds, 'fold')} at {counted(self.max_t, 'epoch')}"
@@ -126,15 +128,18 @@ class RunningRace(ABC):
         elif isinstance(event, Resumed):
             self._resume()
         elif isinstance(event, Extended):
-            if event.trials <= self.runs.trials:
-                now = counted(self.runs.trials, "trial")
-                raise ValueError(f"the race has {now}: it cannot be extended to {event.trials}")
-            self.extend(event.trials)
+            self._extended(event)
         elif isinstance(event, Shortened):
             return self._shorten(event)
         elif not isinstance(event, Proposed):  # a race knows trials by their numbers only
             raise ValueError(f"a race cannot take the event {event!r}")
         return []
+
+    def _extended(self, event: Extended) -> None:
+        if event.trials <= self.runs.trials:
+            now = counted(self.runs.trials, "trial")
+            raise ValueError(f"the race has {now}: it cannot be extended to {event.trials}")
+        self.extend(event.trials)
 
     def _start(self, event: LegStarted) -> None:
         run = self.runs.start(event)

@@ -26,7 +26,7 @@ class BelowAHalfIsOut(Rule):
     def on_epoch(self, run: FoldRun) -> list[Decision]:
         if run.trial not in self.book.final and run.bests[0] < 0.5:
             return self.prune(run.trial, f"{run.bests[0]:.2f} is below 0.5")
-        return self.complete_if_full(run.trial)
+        return self.complete_if_full(run)
 
     @classmethod
     def planned(cls, cfg: RaceConfig) -> int:

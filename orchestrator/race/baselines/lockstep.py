@@ -41,8 +41,10 @@ class Lockstep(Rule):
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
         goal = self._goal(run)
+        if run.epochs < goal or run.trial in self.book.final:
+            return []
         row = self.runs.of(run.trial)
-        if run.trial in self.book.final or any(other.epochs < goal for other in row):
+        if any(other.epochs < goal for other in row):
             return []
         return self.complete(run.trial) if goal == self.max_t else self._judge(run.trial, row)
 

@@ -40,7 +40,7 @@ class PooledASHA(Rule):
         key = (run.trial, run.fold)
         if run.epochs >= self.max_t:
             self._ended[key] = f"all {counted(run.epochs, 'epoch')} done"
-            return self.complete_if_full(run.trial)
+            return self.complete_if_full(run)
         reason = self._cut(run)
         if reason is None:
             return []

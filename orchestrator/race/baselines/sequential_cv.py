@@ -26,7 +26,7 @@ class SequentialCV(Rule):
         return self._waiting.leg(self._reason)
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
-        return self.complete_if_full(run.trial)
+        return self.complete_if_full(run)
 
     @classmethod
     def planned(cls, cfg: RaceConfig) -> int:

@@ -45,11 +45,11 @@ class TopKAfterEpochs(Rule):
         return self._waiting.leg(self._reason)
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
-        if run.trial in self.book.final or run.epochs < self._goal(run):
+        if run.inside_leg or run.trial in self.book.final:
             return []
         group = self._group(run.trial)
         if run.trial in group.inside:
-            return self.complete_if_full(run.trial)
+            return self.complete_if_full(run)
         score = run.bests[-1]
         self.book.last_rung_score[run.trial] = (0, score)
         group.entries.add((-score, run.trial))
@@ -129,10 +129,8 @@ class TopKAfterEpochs(Rule):
         rank = group.entered - len(group.entries)
         group.inside.add(trial)
         decision = self.promote(trial, f"{self._standing(group, rank)}: goes to the end of all folds")
-        return [
-            decision,
-            *self.complete_if_full(trial),
-        ]  # one fold, and max_t was the grace period
+        # One fold, and max_t was the grace period: no epoch will follow.
+        return [decision, *self.complete_if_full(self.runs.get(trial, 0))]
 
     def _standing(self, group: Group, rank: int) -> str:
         epochs = f"{counted(self.cfg.grace_period, 'epoch')} of fold {self.fold_order[0]}"
