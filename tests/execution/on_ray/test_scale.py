@@ -10,7 +10,7 @@ from rich.console import Console
 from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
 from orchestrator.core.events import Decided, LegStarted
 from orchestrator.execution.driver import Driver
-from orchestrator.progress import StudyView, state
+from orchestrator.progress import StudyContext, StudyView, state
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import make_sampler
 from orchestrator.storage.contract import CheckpointStore
@@ -35,10 +35,8 @@ def driven(folder: Path, size: Size) -> tuple[Driver, Counted, Study]:
     """A whole study of fold runs that nobody trains, with a view on it that nobody looks at."""
     study, dataset = make_study(folder, size)
     race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
-    view = StudyView(
-        race, study_name="s", metric="macro_f1", mode="max", slots=size.slots, max_t=size.epochs, configs={},
-        console=Console(quiet=True),
-    )  # fmt: skip
+    context = StudyContext("s", "macro_f1", "max", size.epochs, size.slots)
+    view = StudyView(race, context, console=Console(quiet=True))
     driver = Driver(race, study, make_sampler("random", study.space, 0), dataset, view)
     store = driver.store = Counted(driver.store)
     files = Checkpoints(study.path / "checkpoints", dataset)
