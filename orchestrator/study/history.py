@@ -68,7 +68,7 @@ class History:
         return self._of(key).bests
 
     def best(self, key: FoldRunKey, until: int | None = None) -> Best | None:
-        """The best of the first `until` epochs (None: of all); None when there is none."""
+        """The best of the first `until` epochs, or of all; None where there are no epochs."""
         run = self._of(key)
         bests = run.bests[:until]
         if not bests:
