@@ -100,7 +100,7 @@ class ProgressFigures:
         return 1.0 if self.done else min(self.spent / max(self.planned, 1), 0.99)
 
     def eta_s(self, now: float) -> float | None:
-        """Seconds left at this session's speed; None: nothing to measure by, or the plan is spent."""
+        """Seconds left at this session's speed; None where nothing was measured or the plan is spent."""
         by_budget = math.inf if self.budget.seconds is None else self.budget.seconds - self.elapsed_s
         ends = self.planned  # fold-epochs
         if self.goes_on and 0 < by_budget < math.inf:
@@ -124,7 +124,7 @@ class Frame:
     """
 
     progress: ProgressFigures
-    slots: tuple[Slot | None, ...]  # None: idle
+    slots: tuple[Slot | None, ...]  # None stands for an idle slot
     last_statuses: tuple[TrialStatus, ...]  # what the race answered last, at most a few events ago
     configs: Mapping[int, Mapping[str, Any]]  # by trial
     decisions: tuple[DecisionLine, ...]  # the latest last

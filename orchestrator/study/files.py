@@ -21,7 +21,7 @@ from orchestrator.study import journal
 
 @dataclass(frozen=True)
 class StudyFiles:
-    """The names of every file in a study's folder."""
+    """Every file that a study itself writes."""
 
     folder: Path
 

@@ -12,9 +12,9 @@ _BEGIN = "run `python -m orchestrator.tune --space SPACE` first"
 
 
 def find_study(named: str | Path | None, runs: Path) -> Path:
-    """The folder of the study of that name in `runs`, or at that path; None: the one that started last.
+    """The folder of the study of that name in `runs`, or at that path; of the newest where none is named.
 
-    Raises StudyError.
+    Raises StudyError where there is none, or where the name stands for two.
     """
     if named is None:
         return _newest_study(runs)

@@ -17,7 +17,7 @@ class BudgetHeader:
     """What a study keeps of its budget: fold-epochs count over all its sessions, time does not."""
 
     fold_epochs: int | None = None
-    """The most it may spend, in all; None: no limit."""
+    """The most it may spend in all; None where there is no limit."""
     trials_given: bool = False
     """Whether the user named the number of trials, which a budget then never raises."""
     cohort: int | None = None
@@ -34,9 +34,9 @@ class StudyHeader:
     """As `SearchSpace.to_json` gave it, at the scale and with the trials that were asked for."""
     space_name: str = ""
     space_file: str | None = None
-    """None: the space was given as an object."""
+    """None where the space was given as an object."""
     own_code: Mapping[str, Any] | None = None
-    """space_file, module and digest of a trainable that lay beside its space file; None: an installed one."""
+    """space_file, module and digest of a trainable that lay beside its space file; else None."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Parameter -> default of the trainable that the study began with."""
     scale: str = "full"
@@ -52,12 +52,12 @@ class StudyHeader:
     demo: bool = False
     """Whether the data are the embedded drawn images."""
     storage: str | None = None
-    """Where checkpoints lie; None: in the study's own folder."""
+    """Where checkpoints lie; None stands for the study's own folder."""
     budget: BudgetHeader = BudgetHeader()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """source, root and fingerprint of the rows."""
     label_fixes: Mapping[str, Any] | None = None
-    """The file of corrections and its digest; None: there was none."""
+    """The file of corrections and its digest; None where there was none."""
     extra: Sequence[Mapping[str, Any]] = ()
     """As `manifest`, of every source of rows that are trained on and never validated."""
     fold_plan: str = ""

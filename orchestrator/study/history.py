@@ -17,52 +17,63 @@ class Best:
     score: float
 
 
+@dataclass(frozen=True)
+class _FoldRun:
+    epochs: list[EpochEnded]
+    bests: list[float]  # running best by epoch; larger is better whatever the mode
+
+
+_NOTHING = _FoldRun([], [])  # of a fold run that never began; not changed
+
+
 class History:
     """Epochs of every fold run, in the line of descent that its stored state continues."""
 
     def __init__(self, mode: str, events: Iterable[Event] = ()) -> None:
         self._sign = 1.0 if mode == "max" else -1.0
-        self._epochs: dict[FoldRunKey, list[EpochEnded]] = defaultdict(list)
-        self._bests: dict[FoldRunKey, list[float]] = defaultdict(
-            list
-        )  # running best by epoch, times the sign
+        # By trial and fold, as a pair: a FoldRunKey takes several times as long to hash.
+        self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(lambda: _FoldRun([], []))
         self._alone: set[FoldRunKey] = set()
         for event in events:
             self.observe(event)
 
     def observe(self, event: Event) -> None:
-        if isinstance(event, LegStarted):
+        if isinstance(event, EpochEnded):
+            run, score = self._runs[event.trial, event.fold], self._sign * event.score
+            run.epochs.append(event)
+            run.bests.append(score if not run.bests or score > run.bests[-1] else run.bests[-1])
+        elif isinstance(event, LegStarted):
             # A leg that starts earlier than what was reported (a retry) replaces those epochs.
-            del self._epochs[event.leg.key][event.start :]
-            del self._bests[event.leg.key][event.start :]
-        elif isinstance(event, EpochEnded):
-            key, score = FoldRunKey(event.trial, event.fold), self._sign * event.score
-            self._epochs[key].append(event)
-            self._bests[key].append(max([score, *self._bests[key][-1:]]))
+            run = self._runs[event.trial, event.fold]
+            del run.epochs[event.start :], run.bests[event.start :]
         elif isinstance(event, LegFailed) and event.failure == "memory":
             self._alone.add(FoldRunKey(event.trial, event.fold))
 
+    def _of(self, key: FoldRunKey) -> _FoldRun:
+        return self._runs.get((key.trial, key.fold), _NOTHING)
+
     def epochs(self, key: FoldRunKey) -> list[EpochEnded]:
-        return list(self._epochs.get(key, ()))
+        return list(self._of(key).epochs)
 
     def begun(self, key: FoldRunKey) -> bool:
         """Whether a leg of it ever started, so that something of it may be stored."""
-        return key in self._epochs
+        return (key.trial, key.fold) in self._runs
 
     def done(self, key: FoldRunKey) -> int:
         """Epochs done and stored."""
-        return len(self._epochs.get(key, ()))
+        return len(self._of(key).epochs)
 
     def running_bests(self, key: FoldRunKey) -> Sequence[float]:
         """The best score after each epoch done; larger is better whatever the mode."""
-        return self._bests.get(key, ())
+        return self._of(key).bests
 
     def best(self, key: FoldRunKey, until: int | None = None) -> Best | None:
-        """The best of the first `until` epochs (None: of all); None when there is none."""
-        bests = self._bests.get(key, [])[:until]
+        """The best of the first `until` epochs, or of all; None where there are no epochs."""
+        run = self._of(key)
+        bests = run.bests[:until]
         if not bests:
             return None
-        event = self._epochs[key][bests.index(bests[-1])]
+        event = run.epochs[bests.index(bests[-1])]
         return Best(event.epoch, event.score)
 
     def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
@@ -71,7 +82,7 @@ class History:
 
     def fold_runs(self) -> list[FoldRunKey]:
         """Those that have epochs."""
-        return sorted(key for key, epochs in self._epochs.items() if epochs)
+        return [FoldRunKey(*pair) for pair, run in sorted(self._runs.items()) if run.epochs]
 
     def complete(self, folds: int, max_t: int) -> list[int]:
         """Trials that own all folds at full length."""

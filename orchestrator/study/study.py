@@ -65,8 +65,7 @@ class Study:
         """Reads the journal without the lock, at any time. Raises StudyError."""
         self.path = Path(path)
         self.files = StudyFiles(self.path)
-        if not has_journal(self.path):
-            raise StudyError(f"{path} is no study: it has no journal; name the folder of one")
+        _refuse_without_journal(self.path)
         reader = JournalReader(self.files.journal)
         self.events: list[Event] = reader.new_events()
         self.started = reader.started  # unix seconds
@@ -114,8 +113,7 @@ class Study:
     def open(cls, path: Path) -> Study:
         """An existing study with its lock held; a torn last line of its journal is cut off."""
         files = StudyFiles(path)
-        if not has_journal(path):
-            return cls(path)  # which says that it is none
+        _refuse_without_journal(path)  # before a lock is left there
         lock = _take_lock(files)
         study = cls(path)
         study.cut_bytes = files.journal.stat().st_size - study._bytes_read
@@ -203,13 +201,16 @@ class Study:
 
     def oof(self, trial: int) -> Prediction:
         """The out-of-fold probabilities of a complete trial. Raises StudyError for another."""
-        if not self.files.oof(trial).is_file():
-            found = shortened([str(item.number) for item in self.complete_trials()], limit=8) or "none"
+        complete = [item.number for item in self.complete_trials()]
+        if trial not in complete:
             raise StudyError(
                 f"study {self.path}: trial {trial} has no out-of-fold predictions, as only complete trials "
-                f"have; complete: {found}"
+                f"have; complete: {shortened([str(number) for number in complete], limit=8) or 'none'}"
             )
-        return read_prediction(self.files.oof(trial))[0]
+        path = self.files.oof(trial)
+        if not path.is_file():  # its driver was killed just before it wrote them
+            raise StudyError(f"{path} is missing; `python -m orchestrator.tune --resume` writes it anew")
+        return read_prediction(path)[0]
 
     def _repr_html_(self) -> str:
         return study_html(self.summary())
@@ -260,6 +261,11 @@ def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
     return FoldBest(
         key.fold, best.epoch, best.score, weights_name(key, best.epoch), oof_name(key, best.epoch)
     )
+
+
+def _refuse_without_journal(path: Path) -> None:
+    if not has_journal(path):
+        raise StudyError(f"{path} is no study: it has no journal; name the folder of one")
 
 
 def _take_lock(files: StudyFiles) -> FileLock:

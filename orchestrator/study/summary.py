@@ -19,9 +19,9 @@ class StudySummary:
     state: str  # as Study.state
     trials: int  # that were proposed
     complete: int  # that have all folds
-    best: tuple[int, float] | None  # trial and its mean over folds; None: no trial is complete
+    best: tuple[int, float] | None  # trial and its mean over folds; None while no trial is complete
     folds: Sequence[float]  # the best trial's scores
-    estimate: str | None  # of an ensemble of it, with its interval; None: none was built
+    estimate: str | None  # of an ensemble of it, with its interval; None where none was built
 
 
 def study_html(summary: StudySummary) -> str:

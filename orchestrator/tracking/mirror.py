@@ -42,7 +42,7 @@ class Mirror:
 
     def pending(self) -> list[FoldRunKey]:
         """Fold runs with something to send or to close."""
-        return [key for key in self._journal.keys if self._behind(key)]
+        return [key for key in self._journal.keys if self._has_unsent(key)]
 
     def catch_up(self, after_each: Callable[[], None] = lambda: None) -> None:
         """Sends what is new; gives up for a while where the server cannot be reached."""
@@ -50,7 +50,7 @@ class Mirror:
             if self._clock() < self._wait_until:
                 return
             if self._send(key):
-                self._make_room()
+                self._close_idle_runs()
             after_each()
 
     def close(self) -> None:
@@ -58,11 +58,11 @@ class Mirror:
         with ThreadPoolExecutor(8) as pool:
             closed = list(pool.map(self._finish, list(self._open.items())))
         for key, error in closed:
-            self._settle_up(key, error)
+            self._note_sent(key, error)
 
     # ---- inside ----
 
-    def _behind(self, key: FoldRunKey) -> bool:
+    def _has_unsent(self, key: FoldRunKey) -> bool:
         state, last = self._journal.state(key).value, self._journal.history.done(key)
         if key in self._open:
             return last > self._logged[key] or self._journal.settled(key)
@@ -79,11 +79,11 @@ class Mirror:
                 run.log(self._values(event), step=event.epoch)
                 self._logged[key] = event.epoch
         except Exception as error:  # whatever W&B raises: the study has nothing to do with it
-            self._put_off(f"{key}: {type(error).__name__}: {error}")
+            self._postpone(f"{key}: {type(error).__name__}: {error}")
             return False
         self._pause_s = 0.0
         if self._journal.settled(key):
-            self._settle_up(*self._finish((key, run)))
+            self._note_sent(*self._finish((key, run)))
         return True
 
     def _init(self, key: FoldRunKey) -> Any:
@@ -119,21 +119,21 @@ class Mirror:
             summary["error"] = self._journal.errors[key]
         return summary
 
-    def _settle_up(self, key: FoldRunKey, error: str | None) -> None:
+    def _note_sent(self, key: FoldRunKey, error: str | None) -> None:
         del self._open[key]
         if error is not None:
-            self._put_off(error)
+            self._postpone(error)
             return
         self._position.note(key, Sent(self._logged[key], self._journal.state(key).value))
         self.sent_runs += 1
 
-    def _make_room(self) -> None:
+    def _close_idle_runs(self) -> None:
         while len(self._open) > OPEN_RUNS:
             idle = (key for key in self._open if self._journal.state(key) is not State.RUNNING)
             key = next(idle, next(iter(self._open)))
-            self._settle_up(*self._finish((key, self._open[key])))
+            self._note_sent(*self._finish((key, self._open[key])))
 
-    def _put_off(self, error: str) -> None:
+    def _postpone(self, error: str) -> None:
         self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         self._wait_until = self._clock() + self._pause_s
         self._say(f"cannot send {error}; next try in {self._pause_s:.0f} s")

@@ -28,8 +28,8 @@ def installed() -> bool:
 
 
 def project_asked_for(option: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The project to mirror to: --wandb PROJECT, or WANDB_PROJECT where WANDB_MODE asks for a mirror; None:
-    nobody asked for one."""
+    """The project to mirror to: --wandb PROJECT, or WANDB_PROJECT where WANDB_MODE asks for a mirror; None
+    where nobody asked for one."""
     if option is not None or environ.get("WANDB_MODE") not in ("online", "offline"):
         return option
     return environ.get("WANDB_PROJECT") or DEFAULT_PROJECT

@@ -33,9 +33,11 @@ class Tracker:
 
     @classmethod
     def start(cls, study_dir: Path, project: str, mode: str | None = None) -> Tracker:
-        """Starts mirroring a study that is open. mode: online, offline or disabled (None: WANDB_MODE, else
-        online). Costs the study one process start; never raises for W&B's sake. Raises InputError for a
-        mode that is none."""
+        """Starts mirroring a study that is open. mode: online, offline or disabled; by default what WANDB_MODE
+        says, else online.
+
+        Costs the study one process start; never raises for W&B's sake. Raises InputError for another mode.
+        """
         chosen, note = choose_mode(mode)
         notes = (note,) if note else ()
         if chosen == "disabled":
@@ -50,8 +52,8 @@ class Tracker:
         return cls(study_dir, project, chosen, notes, process)
 
     def stop(self, timeout_s: float = 10.0) -> str | None:
-        """Waits for the mirror to catch up, `timeout_s` seconds at most, then ends it. None: everything has
-        arrived; else a sentence that says how to send the rest."""
+        """Waits for the mirror to catch up, `timeout_s` seconds at most, then ends it. None where
+        everything has arrived, else a sentence that says how to send the rest."""
         if self._mode == "disabled":
             return None
         process, self._process = self._process, None

@@ -112,7 +112,7 @@ def replay(race: Race, study: Study) -> None:
 
 @contextlib.contextmanager
 def _mirrored(study: Study, project: str | None, say: Announce) -> Iterator[None]:
-    """Mirrors the study to a W&B project while it runs; None: to none."""
+    """Mirrors the study to a W&B project, where one is named, while it runs."""
     if not project:
         yield
         return

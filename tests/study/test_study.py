@@ -100,6 +100,20 @@ def test_a_trial_that_is_not_complete_has_no_predictions(complete: Path) -> None
         study.oof(99)
 
 
+def test_predictions_that_a_killed_driver_did_not_write_are_written_by_the_next(complete: Path) -> None:
+    best = Study(complete).complete_trials()[0].number
+    (complete / "oof" / f"t{best:04d}.parquet").unlink()
+    with pytest.raises(StudyError, match=rf"t{best:04d}\.parquet is missing; .*--resume"):
+        Study(complete).oof(best)
+
+
+def test_a_folder_without_a_journal_is_no_study_and_gets_no_lock(tmp_path: Path) -> None:
+    for opened in (Study, Study.open):
+        with pytest.raises(StudyError, match="is no study: it has no journal"):
+            opened(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_notebook_shows_state_best_folds_and_the_newest_interval(complete: Path) -> None:
     html = Study(complete)._repr_html_()
     best = Study(complete).complete_trials()[0]
