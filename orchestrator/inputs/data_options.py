@@ -19,11 +19,11 @@ OWN: Mapping[str, str] = {"on_resume": "own"}  # the code has a rule for it alon
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What `tune` and `check` are told about data."""
+    """What the user of `tune` and `check` says about data."""
 
-    # a table, a folder, a DataFrame, a manifest; None: the demo faces
+    # a table, a folder, a DataFrame, a manifest; None asks for the demo faces
     data: DataSource | None = field(default=None, metadata=FIXED)
-    # the folder below which the images lie here; None: as the data says
+    # the folder below which the images lie here; None leaves it to the data
     data_root: Path | None = field(default=None, metadata=REPEATED)
     # a table of corrected labels
     label_fixes: Path | None = field(default=None, metadata=FIXED)

@@ -38,13 +38,7 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
 
     Raises ManifestError.
     """
-    given: DataSource = draw_demo(options.runs) if options.data is None else options.data
-    source = source_name(given)
-    if options.data is None:
-        say(f"data: {DEMO}")
-    full_manifest = load_manifest(given, group_column=space.group, data_root=options.data_root)
-    for note in full_manifest.notes:
-        say(f"note: {note}")
+    source, full_manifest = _read_data(options, space, say)
     fixes = None
     if options.label_fixes is not None:
         full_manifest, fixes = apply_fixes(full_manifest, options.label_fixes, space.fold_column)
@@ -56,18 +50,27 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
     for other in options.extra:
         manifest, record = _joined(manifest, full_manifest, other, space, say)
         extras.append(record)
-    header: dict[str, Any] = {
-        "manifest": {
-            "source": str(source),
-            "root": str(manifest.root),
-            "fingerprint": manifest.fingerprint,
-        }
-    }
+    header: dict[str, Any] = {"manifest": _origin(source, manifest)}
     if fixes is not None:
         header["label_fixes"] = fixes.to_json()
     if extras:
         header["extra"] = extras
     return Rows(manifest, header, fixes)
+
+
+def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple[Path, Manifest]:
+    """What the data is called, and all its rows, those with role test included."""
+    given: DataSource = draw_demo(options.runs) if options.data is None else options.data
+    if options.data is None:
+        say(f"data: {DEMO}")
+    manifest = load_manifest(given, group_column=space.group, data_root=options.data_root)
+    for note in manifest.notes:
+        say(f"note: {note}")
+    return source_name(given), manifest
+
+
+def _origin(source: Path, manifest: Manifest) -> dict[str, Any]:
+    return {"source": str(source), "root": str(manifest.root), "fingerprint": manifest.fingerprint}
 
 
 def _joined(
@@ -82,13 +85,7 @@ def _joined(
     with progress_bar("looking for copies") as progress:
         refuse_copies(full_manifest, extra, progress)
     say(f"extra: {len(extra)} rows of {extra.name} join {_joined_parts(extra)} and no validation part")
-    record = {
-        "source": str(source),
-        "root": str(extra.root),
-        "fingerprint": extra.fingerprint,
-        "rows": len(extra),
-    }
-    return add_extra(manifest, extra), record
+    return add_extra(manifest, extra), {**_origin(source, extra), "rows": len(extra)}
 
 
 def _refuse_unlabelled(extra: Manifest, source: Path, space: SearchSpace) -> None:
