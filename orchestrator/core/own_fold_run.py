@@ -1,4 +1,4 @@
-"""The fold run around a generator of epochs: checks, scores, states and predictors of one's own trainable."""
+"""A fold run around one generator of epochs: what a trainable of one's own leaves to others."""
 
 from __future__ import annotations
 
