@@ -22,6 +22,9 @@ demo: setup      ## search on drawn faces, then an ensemble and its predictions
 test: setup      ## the tests, several workers side by side (WORKERS=n; `python -m pytest` runs them in one)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
+test-quick: setup  ## the tests that need neither Ray nor torch, in less than a minute
+	$(BIN)/python -m pytest --quick --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 lint: setup      ## ruff, its formatter and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -43,4 +46,4 @@ bench-scale: setup ## a thousand GPUs in the simulator, reports per second part 
 	$(BIN)/python -m benchmarks.driver_rate
 	$(BIN)/python -m benchmarks.storage
 
-.PHONY: help setup demo test lint check bench-race bench-legs bench-train bench-scale
+.PHONY: help setup demo test test-quick lint check bench-race bench-legs bench-train bench-scale

@@ -1,11 +1,14 @@
 """Small real things that tests share: a folder of images with people, a space over them, a shared Ray.
 
-And how several workers share the tests (`make test`): by file, the slowest files first.
+And how the tests are run: several workers share them by file, the slowest files first (`make test`), or
+`--quick` leaves out what needs a real Ray, torch or much time (`make test-quick`).
 """
 
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from tests.support.file_seconds import SECONDS, unlisted
 
 # Ray's workers are at 15: beside tests that compute they would get a thirtieth of a CPU.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+NOT_QUICK = ("cluster", "ray", "slow", "torch")
 
 SPACE = '''"""Which of two tints a picture has."""
 from orchestrator.space import Scale, SearchSpace, categorical, choice, loguniform
@@ -66,19 +71,51 @@ def ray_session() -> Iterator[None]:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Of `--numprocesses auto`: two for each core, because tests of a real Ray mostly wait.
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of `--numprocesses auto`: two for each core, because tests of a real Ray mostly wait; quick ones don't.
 
     A worker and the Ray that it starts take up to 3 GB; no number of workers beats the slowest file.
     """
+    if config.getoption("quick"):
+        return os.cpu_count() or 1
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(2 * (os.cpu_count() or 1), int(memory / 3e9), 8))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help=f"Leave out tests marked {', '.join(NOT_QUICK)}.")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Quick: a file whose tests are all left out is not imported either, for it may import torch."""
+    return True if config.getoption("quick") and all_need_torch_or_ray(collection_path) else None
+
+
+def all_need_torch_or_ray(path: Path) -> bool:
+    if path == Path(__file__).parent / "trainables":
+        return True
+    if path.suffix != ".py":
+        return False
+    marks = re.search(r"^pytestmark = (\[.*?\]|.*?)$", path.read_text(), re.MULTILINE | re.DOTALL)
+    return marks is not None and re.search(rf"mark\.({'|'.join(NOT_QUICK)})\b", marks[1]) is not None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers are given the files in this order. Without workers the order stays as collected."""
+    if config.getoption("quick"):
+        left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in NOT_QUICK)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: -SECONDS.get(item.nodeid.partition("::")[0], 0))
+
+
+@pytest.fixture(autouse=True)
+def imports_no_torch_when_quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = "torch" in sys.modules
+    yield
+    if request.config.getoption("quick") and not before:
+        assert "torch" not in sys.modules, "it imports torch: mark it pytest.mark.torch"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -14,6 +14,8 @@ from orchestrator.tune.__main__ import main
 SPACE = """
 from orchestrator.space import SearchSpace, categorical, choice
 
+pytestmark = pytest.mark.torch
+
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",
     target=categorical("{column}", {classes}),

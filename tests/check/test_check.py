@@ -47,6 +47,7 @@ def run(space: Path, faces: Path, *more: str) -> int:
     return main(["--space", str(space), "--data", str(faces), "--runs", str(space.parent / "runs"), *more])
 
 
+@pytest.mark.torch
 def test_a_check_says_what_varies_and_what_is_fixed(
     pictured: Path, faces: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

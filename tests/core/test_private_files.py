@@ -27,6 +27,8 @@ from orchestrator.tune import __main__ as tune
 from tests.support.drawn_images import classifier, write_dataset
 from trainables.images.image_store import build_store, open_store
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("orchestrator", "trainables", "search_spaces")
 UNPICKLERS = {

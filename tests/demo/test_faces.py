@@ -29,6 +29,8 @@ from orchestrator.demo.drawing.face import paint
 from orchestrator.demo.drawing.people import HAIR_STYLES, RACES, Ageing, Person, draw_people, draw_photo
 from orchestrator.demo.faces import demo_faces, make_demo_faces
 
+pytestmark = pytest.mark.slow
+
 AGE = age_bins([30, 60])
 GENDER = categorical("gender", ["male", "female"])
 MASK = categorical("mask", ["worn", "wrong", "none"])

@@ -334,6 +334,7 @@ def test_it_ends_with_1_where_something_blocks(tmp_path: Path) -> None:
     assert "1 blocks" in done.stdout.splitlines()[-1]
 
 
+@pytest.mark.torch
 def test_gpus_that_this_torch_cannot_use_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "nvidia-smi"
     listed = "case $* in *query*) echo NVIDIA X100, 81559, 570.86;; *) echo CUDA Version: 12.8;; esac"

@@ -57,6 +57,8 @@ MACHINE = """
 import os, pickle, sys
 from orchestrator.core.errors import InputError
 from orchestrator.inputs.node_images import check_images, resolve_on_node
+
+pytestmark = pytest.mark.slow
 dataset = resolve_on_node(pickle.load(sys.stdin.buffer))
 try:
     check_images(dataset)
@@ -452,7 +454,6 @@ def test_surveying_a_folder_that_lacks_an_image_names_it(dataset: Dataset) -> No
 # ---- demo faces -----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @needs_namespaces
 def test_demo_faces_are_drawn_by_a_machine_that_never_saw_them(tmp_path: Path) -> None:
     request = Request(runs=tmp_path / "runs")

@@ -10,6 +10,8 @@ from orchestrator.check import __main__ as check
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 
+pytestmark = pytest.mark.torch
+
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "retrospectives"
 RECIPES = sorted(path.stem for path in FOLDER.glob("recipe?.py"))
 ALL = sorted(path.stem for path in FOLDER.glob("recipe*.py"))

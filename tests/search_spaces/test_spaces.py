@@ -15,6 +15,8 @@ from orchestrator.space.loading import load_space
 from trainables.network.torchvision_ops import timm
 from trainables.parameters import PARAMETERS, completed
 
+pytestmark = pytest.mark.torch
+
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 FILES = sorted(
     path for path in FOLDER.rglob("*.py") if path.stem != "__init__" and path.parent.name != "shared"
