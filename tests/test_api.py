@@ -104,7 +104,7 @@ def test_a_frame_is_searched_with_a_space_that_is_an_object(faces: Path, tmp_pat
     frame = pd.read_csv(faces)
     study = search(faces, tmp_path, data=frame, data_root=faces.parent)
     assert study.path == tmp_path / "a" and len(study.complete_trials()) == 2
-    assert study.space == tint_space() and study.header["space_file"] is None
+    assert study.space == tint_space() and study.header.space_file is None
     check_consistent(study.path, folds=2, max_t=2)
 
 
@@ -116,7 +116,7 @@ def test_file_frame_and_manifest_give_the_same_study(faces: Path, tmp_path: Path
     ]
     assert found[0] == found[1] == found[2]
     from_file = search(faces, tmp_path, space=space_file, study="space-file", scale="smoke")
-    assert from_file.header["space_file"] == str(space_file)
+    assert from_file.header.space_file == str(space_file)
 
 
 def test_a_study_is_resumed_by_its_path_its_name_or_itself(faces: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_study_is_resumed_by_its_path_its_name_or_itself(faces: Path, tmp_path
 def test_a_budget_of_fold_epochs_holds(faces: Path, tmp_path: Path) -> None:
     study = search(faces, tmp_path, budget="12 fold-epochs")
     spent = sum(event["event"] == "epoch_ended" for event in journal(study.path))
-    assert 8 <= spent <= 12 and study.header["budget"]["fold_epochs"] == 12
+    assert 8 <= spent <= 12 and study.header.budget.fold_epochs == 12
 
 
 def test_every_event_is_handed_over_once_the_journal_has_it(faces: Path, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_private_files_are_for_their_owner_alone_and_the_program_goes_on_as_befo
 def test_a_space_that_lives_in_a_program_is_searched_on_ray(faces: Path, tmp_path: Path) -> None:
     here = search(faces, tmp_path, study="here", data=pd.read_csv(faces), data_root=faces.parent)
     study = search(faces, tmp_path, backend="ray", data=pd.read_csv(faces), data_root=faces.parent)
-    assert study.header["space_file"] is None
+    assert study.header.space_file is None
     check_consistent(study.path, folds=2, max_t=2)
     shared = {key: curve for key, curve in curves(here.path).items() if key in curves(study.path)}
     assert shared and all(

@@ -59,7 +59,7 @@ def paired_difference(
 ) -> PairedDifference:
     """labels (n,); first, second (n, C): probabilities of the same rows; groups (n,).
 
-    Raises EnsembleError for fewer than two groups or a metric that cannot be resampled.
+    Raises EnsembleError for fewer than two groups.
     """
     codes, count = group_codes(groups)
     weights = draw_bags(count, repeats, rng)

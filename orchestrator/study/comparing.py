@@ -25,12 +25,14 @@ class Comparison:
     second: Path
     trials: tuple[int, int]  # the trial of each study that was compared
     difference: PairedDifference
+    mode: str  # of the metric: "max" where more is better
 
     @property
     def verdict(self) -> str:
         if not self.difference.is_decided:
             return "undecided: the interval holds zero"
-        return f"{self._name(1 if self.difference.low > 0 else 0)} is better"
+        second = (self.difference.low > 0) == (self.mode == "max")
+        return f"{self._name(int(second))} is better"
 
     def __str__(self) -> str:
         return f"{self._name(1)} minus {self._name(0)}: {self.difference}; {self.verdict}"
@@ -73,7 +75,7 @@ def compare(
         one.labels, one.probabilities, other.probabilities, one.groups, one.metric,
         np.random.default_rng(seed), repeats,
     )  # fmt: skip
-    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found)
+    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found, studies[0].space.mode)
 
 
 @dataclass(frozen=True)
