@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections import Counter
+from collections import defaultdict
 
 from orchestrator.core.events import Decision, Leg
 from orchestrator.core.text import counted
@@ -26,7 +26,7 @@ class Lockstep(Rule):
         super().__init__(cfg)
         self._milestones = judged_epochs(cfg)
         self._goals = [*self._milestones, self.max_t]
-        self._levels: Counter[int] = Counter()  # trial -> milestones passed
+        self._levels: defaultdict[int, int] = defaultdict(int)  # trial -> milestones passed
         self.book.top_rung = len(self._milestones)
         self._waiting = WaitingQueue(self.book, self._goal)
 
