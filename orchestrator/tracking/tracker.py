@@ -33,9 +33,11 @@ class Tracker:
 
     @classmethod
     def start(cls, study_dir: Path, project: str, mode: str | None = None) -> Tracker:
-        """Starts mirroring a study that is open. mode: online, offline or disabled, by default
-        WANDB_MODE, else online. Costs the study one process start; never raises for W&B's sake. Raises InputError for a
-        mode that is none."""
+        """Starts mirroring a study that is open. mode: online, offline or disabled; by default what
+        WANDB_MODE says, else online.
+
+        Costs the study one process start; never raises for W&B's sake. Raises InputError for another mode.
+        """
         chosen, note = choose_mode(mode)
         notes = (note,) if note else ()
         if chosen == "disabled":
