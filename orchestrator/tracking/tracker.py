@@ -33,9 +33,8 @@ class Tracker:
 
     @classmethod
     def start(cls, study_dir: Path, project: str, mode: str | None = None) -> Tracker:
-        """Starts mirroring a study that is open.
-
-        mode: online, offline or disabled; by default what WANDB_MODE says, else online.
+        """Starts mirroring a study that is open. mode: online, offline or disabled; by default what
+        WANDB_MODE says, else online.
 
         Costs the study one process start; never raises for W&B's sake. Raises InputError for another mode.
         """
