@@ -109,7 +109,7 @@ def test_what_is_fixed_counts_only_where_it_exists() -> None:
 def test_more_tries_than_trials_and_the_same_one_twice_are_refused() -> None:
     tries = [{"dropout": 0.2}, {"dropout": 0.5}]
     assert len(checked_tries(make_space(trials=2), tries)) == 2
-    with pytest.raises(SearchSpaceError, match="--try is given 2 times and the study has 1 trials"):
+    with pytest.raises(SearchSpaceError, match="--try is given 2 times and the study has 1 trial;"):
         checked_tries(make_space(trials=1), tries)
     with pytest.raises(SearchSpaceError, match=r"--try dropout=0\.2: is given twice"):
         checked_tries(make_space(), [{"dropout": 0.2}] * 2)

@@ -40,10 +40,9 @@ class Lockstep(Rule):
         )
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
-        goal = self._goal(run)
-        if run.epochs < goal or run.trial in self.book.final:
+        if run.inside_leg or run.trial in self.book.final:
             return []
-        row = self.runs.of(run.trial)
+        goal, row = self._goal(run), self.runs.of(run.trial)
         if any(other.epochs < goal for other in row):
             return []
         return self.complete(run.trial) if goal == self.max_t else self._judge(run.trial, row)
