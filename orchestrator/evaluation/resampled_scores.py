@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
+from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import METRICS
 
 
@@ -26,6 +27,10 @@ class ResampledScores:
         count: int,
         metric: str,
     ) -> None:
+        if metric not in METRICS:
+            raise EnsembleError(
+                f"metric={metric!r} cannot be resampled; intervals exist for {', '.join(sorted(METRICS))}"
+            )
         self._classes = classes = probabilities.shape[1]
         # One number for each (group, true class, predicted class), counted in one pass.
         cells = (codes * classes + labels) * classes + probabilities.argmax(axis=1)
