@@ -20,7 +20,6 @@ SECONDS = {
     "tests/execution/on_ray/test_loss_by_memory.py": 30,
     "tests/inputs/test_node_images.py": 30,
     "tests/testing/test_own_trainable_pages.py": 30,
-    "tests/ensemble/test_ensemble.py": 20,
     "tests/demo/test_faces.py": 20,
     "tests/storage/test_storage.py": 20,
 }  # on an idle machine with two cores
