@@ -162,6 +162,11 @@ def load_trainable(name: str) -> type[Trainable]:
         found = getattr(importlib.import_module(module), attribute)
     except InputError:
         raise
+    except ModuleNotFoundError as error:
+        raise TrainableError(
+            f"trainable={name!r} cannot be imported: {error}; install it, start the command in the "
+            "folder where it lies, or name the space file beside it (--space)"
+        ) from error
     except Exception as error:  # whatever the module's own code raises on import
         raise TrainableError(
             f"trainable={name!r} cannot be imported: {type(error).__name__}: {error}; "

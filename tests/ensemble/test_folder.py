@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,22 @@ def test_weights_that_are_not_what_was_written_are_refused_before_they_are_used(
     weights.write_bytes(content)
     with pytest.raises(EnsembleError, match="not what was written"):
         Ensemble.load(folder).predict(images(data)[:1])
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda found: found[:, :2], r"its shape is \(3, 2\) where \(3, 6\) was due"),
+        (
+            lambda found: np.where(np.arange(3)[:, None] == 1, np.nan, found),
+            r"1 of 3 rows \(1: .*\) is not finite",
+        ),
+    ],
+)
+def test_a_wrong_prediction_says_what_is_wrong_and_not_both(
+    runs: Path, data: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[..., np.ndarray], words: str
+) -> None:
+    folder, original = build(runs), PixelPredictor.predict
+    monkeypatch.setattr(PixelPredictor, "predict", lambda *given, **named: change(original(*given, **named)))
+    with pytest.raises(EnsembleError, match=f"safetensors: the prediction is wrong: {words}"):
+        Ensemble.load(folder).predict(images(data)[:3])

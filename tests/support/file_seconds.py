@@ -14,10 +14,12 @@ SECONDS = {
     "tests/doctor/test_doctor_lab.py": 80,
     "tests/execution/on_ray/test_nodes.py": 50,
     "tests/execution/on_ray/test_head_store.py": 45,
+    "tests/execution/on_ray/test_own_trainable.py": 40,
     "tests/trainables/test_techniques.py": 40,
     "tests/search_spaces/test_recipes.py": 35,
     "tests/execution/on_ray/test_loss_by_memory.py": 30,
     "tests/inputs/test_node_images.py": 30,
+    "tests/testing/test_own_trainable_pages.py": 30,
     "tests/demo/test_faces.py": 20,
     "tests/storage/test_storage.py": 20,
 }  # on an idle machine with two cores
