@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import cv2
@@ -108,6 +108,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in left_out]
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: -SECONDS.get(item.nodeid.partition("::")[0], 0))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Quick: a file that imports torch is an error, in words."""
+    before = "torch" in sys.modules
+    report = yield
+    if collector.config.getoption("quick") and not before and "torch" in sys.modules:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} imports torch: give it `pytestmark = pytest.mark.torch`"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -181,6 +181,7 @@ def test_weights_that_are_no_numbers_are_refused(dataset: Dataset, value: object
         run.weights()
 
 
+@pytest.mark.torch
 def test_tensors_and_numbers_travel_as_arrays(dataset: Dataset) -> None:
     torch = pytest.importorskip("torch")
 

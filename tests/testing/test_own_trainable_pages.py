@@ -18,6 +18,8 @@ from orchestrator.study.study import Study
 from orchestrator.testing import check_trainable
 from orchestrator.tune import __main__ as tune
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "own_trainable"
 SHOWN = {
