@@ -24,7 +24,7 @@ def use_threads(resources: Resources) -> None:
     """torch computes on as many threads as CPUs are granted; OpenCV on the caller's thread alone."""
     if torch.get_num_threads() != resources.cpus:
         torch.set_num_threads(resources.cpus)
-    cv2.setNumThreads(0)
+    cv2.setNumThreads(0)  # loaders are threads already; OpenCV's own would only crowd them
 
 
 def loader_pool(resources: Resources, device: torch.device) -> ThreadPoolExecutor | None:
@@ -44,5 +44,5 @@ def autocast(device: torch.device, amp: bool) -> Any:
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(B, S, S, 3) uint8 array -> (B, 3, S, S) uint8 tensor; its memory is channels-last already."""
-    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return tensor if device.type == "cpu" else tensor.pin_memory()
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)  # a view: nothing is copied
+    return tensor if device.type == "cpu" else tensor.pin_memory()  # so that the copy to a GPU runs beside

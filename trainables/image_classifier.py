@@ -61,11 +61,11 @@ class ImageClassifier:
         decay = float(self._config["ema_decay"])
         self._average = Average(self._network, decay) if decay else None
         self._accumulate = int(self._config["accumulate"])
-        self._steps = -(-self._loader.steps // self._accumulate)
+        self._steps = -(-self._loader.steps // self._accumulate)  # of the optimizer, in an epoch
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
         self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
-        self._epoch = 0  # epochs done
+        self._epoch = 0  # epochs done, restored by load_state
         self._probabilities: NDArray[np.float32] | None = None
 
     # ---- one epoch ---------------------------------------------------------------------------------
@@ -96,6 +96,7 @@ class ImageClassifier:
             self._schedule.after_step(steps)
             if self._average is not None:
                 self._average.update(steps)
+            # A CPU has its loss at once; on a GPU each look waits for all that was queued.
             if self._device.type == "cpu" or len(losses) % CHECK_EVERY == 0:
                 self._check_finite(losses[-CHECK_EVERY:], step)
         self._check_finite(losses[-CHECK_EVERY:], len(losses) - 1)
@@ -107,7 +108,7 @@ class ImageClassifier:
             self._predict(self._loader.validation(repeat))
             for repeat in range(1 + int(self._config["validation_repeats"]))
         ]
-        self._probabilities = first.astype(np.float32)
+        self._probabilities = first.astype(np.float32)  # out of fold: of the rows as stored, never of repeats
         if not np.isfinite(first).all():
             raise NonFiniteError(
                 f"probabilities that are not finite after epoch {self._epoch}, fold {self._fold}; "
@@ -179,7 +180,7 @@ class ImageClassifier:
         self._network.load_state_dict(state["network"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
-        self._step.load_state_dict(state["scaler"])
+        self._step.load_state_dict(state["scaler"])  # empty from a device that needs none
         if self._average is not None:
             self._average.load_state_dict(state["average"])
         self._epoch = int(state["epoch"])

@@ -21,13 +21,12 @@ from trainables.images.mixing import mix_batch
 
 @dataclass(frozen=True)
 class Preview:
-    """paths, labels: of `rows` training rows; training: (rows, repeats, H, W, 3) uint8 RGB, each repeat
-    drawn anew; validation: (rows, H, W, 3), the same images as validation would show them."""
+    """Training rows as the network would see them, in training and in validation."""
 
-    paths: tuple[str, ...]
-    labels: NDArray[np.int64]
-    training: Images
-    validation: Images
+    paths: tuple[str, ...]  # (rows,), relative to the dataset's root
+    labels: NDArray[np.int64]  # (rows,) classes
+    training: Images  # (rows, repeats, H, W, 3) uint8 RGB, each repeat drawn anew
+    validation: Images  # (rows, H, W, 3) uint8 RGB
 
 
 def preview(

@@ -12,8 +12,13 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-# What a draw is for; the number keeps the streams of one position apart.
-WEIGHTS, ROW_ORDER, AUGMENT, NETWORK, REPEAT = range(5)
+# What a draw is for. The number keeps the streams of one position apart; it is part of every seed, so another
+# number would change what a study that is continued draws.
+WEIGHTS = 0  # the untrained network
+ROW_ORDER = 1  # which rows an epoch visits, in which order
+AUGMENT = 2  # how the images of one batch are changed
+NETWORK = 3  # dropout and stochastic depth of one epoch
+REPEAT = 4  # how validation repeats are changed
 
 
 def stream(seed: int, purpose: int, *position: int) -> np.random.Generator:

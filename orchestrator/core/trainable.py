@@ -25,22 +25,22 @@ NO_MODULE = "<space file>"
 
 @dataclass(frozen=True)
 class Resources:
-    """What one fold run may use. gpus is a fraction; 0 means CPU."""
+    """What one fold run may use."""
 
-    cpus: int = 1
-    gpus: float = 0.0
+    cpus: int = 1  # cores, for computing and for reading images together
+    gpus: float = 0.0  # a fraction below 1 shares a GPU with other fold runs; 0 leaves the CPU alone
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter a trainable accepts. `choices` None: any value of `types`."""
+    """One parameter a trainable accepts."""
 
-    default: Any
+    default: Any  # its value in a configuration that does not name it
     types: tuple[str, ...] = ("float",)  # of: "bool", "int", "float", "str", "none"
-    choices: tuple[Any, ...] | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    doc: str = ""
+    choices: tuple[Any, ...] | None = None  # the values allowed; None allows any of `types`
+    minimum: float | None = None  # the smallest number allowed; None sets no limit
+    maximum: float | None = None  # the largest number allowed; None sets no limit
+    doc: str = ""  # what it does, in a few words
     former: str = ""  # its name in an earlier version, under which it is still accepted
 
 

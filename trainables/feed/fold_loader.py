@@ -41,10 +41,11 @@ def one_row_per_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
 
 
 class FoldLoader:
-    """What a fold run sees. `labels` (n,) are the training labels, which other bin edges may have moved.
+    """What a fold run sees: batches of its training rows, epoch by epoch, and of its validation rows."""
 
-    counts: (C,) rows of each class that an epoch visits on average; length: rows of every epoch.
-    """
+    counts: NDArray[np.int64]  # (C,) rows of each class that an epoch visits on average
+    length: int  # rows of every epoch, whatever is drawn
+    steps: int  # batches of every epoch
 
     def __init__(
         self,
@@ -63,13 +64,15 @@ class FoldLoader:
         self._check_rows()
         self._images = open_store(dataset, config["image_size"], config["preprocess"])
         self._augment = Augmenter(config["augment"], config["augment_rare"])
-        self._repeat = Augmenter(REPEATED)
+        self._repeat = Augmenter(REPEATED)  # the same for every trial, or their scores would not compare
+        # Other bin edges may have moved them; validation is judged by the dataset's own.
         self._labels = training_labels(dataset, config["train_edges"])
         own = self._labels[self._train_rows]
         self._is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
         self._groups, self._per = self._column("group"), self._per_values()
         sampling = (config["sampler"], own, self._classes, self._groups, self._per)
         self.counts, self.length = expected_counts(*sampling), epoch_length(*sampling)
+        # A small data set has one batch: an epoch without any would train nothing.
         self._batch_size = min(int(config["batch_size"]), self.length)
         self.steps = self.length // self._batch_size
 

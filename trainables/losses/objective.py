@@ -91,8 +91,8 @@ class Branch:
 class Objective:
     """Built by `build_objective`. No state: the same outputs give the same loss at any time."""
 
-    branches: tuple[Branch, ...]
-    smoothing: float = 0.0
+    branches: tuple[Branch, ...]  # one without `branches`, else one for each factor of the label
+    smoothing: float = 0.0  # share of a target spread evenly over the classes of its branch
     missing_counts_for: str = ""  # the parameter that a loss needs class counts for, when there were none
 
     @property

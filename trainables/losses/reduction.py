@@ -32,7 +32,7 @@ def weighted_mean(
     """
     if weights is not None:
         rows, smooth = rows * weights, smooth * weights
-    if tasks is not None:
+    if tasks is not None:  # CORN: a row counts once for each binary question it is asked
         rows = rows * tasks
     # a batch of nothing but weightless classes costs nothing, where 0 / 0 would be NaN
     return (smooth * terms).sum() / rows.sum().clamp_min(torch.finfo(terms.dtype).tiny)
