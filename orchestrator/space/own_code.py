@@ -22,6 +22,9 @@ from orchestrator.core.errors import SearchSpaceError, StudyError
 
 RECORDS = ("journal.jsonl", "ensemble.json")  # a folder with one of them is a study's or an ensemble's
 
+PROJECT = ("orchestrator", "trainables", "search_spaces")
+"""What every server has installed: a space file in a checkout's root does not make it anybody's own."""
+
 
 @dataclass(frozen=True)
 class OwnCode:
@@ -131,7 +134,9 @@ _ACTIVE: dict[str, str] = {}
 
 
 def _entry(folder: Path, module: str) -> Path | None:
-    """The package's folder or the file of a module that lies there."""
+    """The package's folder or the file of a module that lies there and does not come with the project."""
+    if module in PROJECT:
+        return None
     if (folder / module / "__init__.py").is_file():
         return folder / module
     file = folder / f"{module}.py"

@@ -181,3 +181,18 @@ def test_a_domain_declares_a_parameter(domain: object, parameter: Parameter) -> 
     assert (found.choices, found.minimum, found.maximum) == (
         parameter.choices, parameter.minimum, parameter.maximum,
     )  # fmt: skip
+
+
+def test_what_comes_with_the_project_is_nobodys_own_even_beside_it(tmp_path: Path) -> None:
+    """A space file in a checkout's root: the servers have the project already."""
+    for name in ("orchestrator", "trainables"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    path = write(tmp_path)
+    (tmp_path / "own_helper.py").write_text("import orchestrator, trainables\nSHARE = 0.25\n")
+    assert beside(path, "trainables.image_classifier:ImageClassifier") is None
+    own = beside(path, "own_model:sgd")
+    assert own is not None and [Path(entry).name for entry in own.entries] == [
+        "own_helper.py",
+        "own_model.py",
+    ]
