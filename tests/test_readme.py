@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from orchestrator.check import __main__ as check
@@ -22,12 +23,41 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMANDS = sorted(set(re.findall(r"python -m (orchestrator\.[\w.]+[^\n`;]*)", README)))
 
 
+def blocks() -> list[str]:
+    """The Python that it shows: a space file, then a program."""
+    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
 def test_the_space_it_shows_can_be_searched(tmp_path: Path) -> None:
-    [block] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     path = tmp_path / "mine.py"
-    path.write_text(block)
+    path.write_text(blocks()[0])
     space = load_space(path)
     assert space.at_scale("small").folds == 3
+
+
+def test_the_program_it_shows_runs_in_small(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stands there, but for the model, the classes and the size of the search."""
+    frame = pd.read_csv(faces).rename(columns={"tint": "label"})
+    frame["path"] = [str(faces.parent / path) for path in frame["path"]]
+    changes = {
+        "trainables.image_classifier:ImageClassifier": "tests.pixel_trainable:PixelTrainable",
+        '["healthy", "rust"]': '["red", "blue"]',
+        ', "backbone": "resnet18", "pretrained": False': "",
+        "max_t=18": "max_t=2",
+        "trials=16": "trials=2",
+        "folds=5": "folds=2",
+        'budget="2h"': 'budget="2h", trials=2, backend="inline", progress=None',
+    }
+    code = blocks()[1]
+    for old, new in changes.items():
+        assert old in code
+        code = code.replace(old, new)
+    monkeypatch.chdir(tmp_path)
+    names = {"frame": frame, "paths": frame["path"].tolist()[:5]}
+    exec(code + "\nshown = ensemble.predict(paths)\n", names)  # noqa: S102  the README's own code
+    assert names["shown"].shape == (5, 2)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

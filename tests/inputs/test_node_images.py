@@ -47,6 +47,7 @@ from orchestrator.tune.command import _resume
 from orchestrator.tune.request import Request
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 SPACE = SearchSpace(
     trainable="tests.pixel_trainable:PixelTrainable",
     target=categorical("tint", ["red", "blue"]),
@@ -58,7 +59,6 @@ import os, pickle, sys
 from orchestrator.core.errors import InputError
 from orchestrator.inputs.node_images import check_images, resolve_on_node
 
-pytestmark = pytest.mark.slow
 dataset = resolve_on_node(pickle.load(sys.stdin.buffer))
 try:
     check_images(dataset)
