@@ -14,6 +14,9 @@ from orchestrator.core.trainable import Parameter, load_trainable
 from orchestrator.space import SearchSpace, categorical, choice, loguniform, quniform, randint, uniform
 from orchestrator.space.loading import load_space
 from orchestrator.space.own_code import OwnCode, beside, check_recorded
+from orchestrator.tune.__main__ import parser
+from orchestrator.tune.command import _resume
+from orchestrator.tune.request import Interrupted
 
 MODEL = """
 from orchestrator.core.own_trainable import trainable
@@ -196,3 +199,12 @@ def test_what_comes_with_the_project_is_nobodys_own_even_beside_it(tmp_path: Pat
         "own_helper.py",
         "own_model.py",
     ]
+
+
+def test_the_command_to_continue_names_the_space_file_again(tmp_path: Path) -> None:
+    own = beside(write(tmp_path), "own_model:sgd")
+    assert own is not None
+    given = parser().parse_args(["--space", own.space_file, "--inline"])
+    said = _resume(Interrupted(Path("runs/a"), own_code=own.to_json()), given)
+    assert said == f"python -m orchestrator.tune --resume --study a --space {own.space_file} --inline"
+    assert "--space" not in _resume(Interrupted(Path("runs/a")), given)
