@@ -34,9 +34,9 @@ class Nodes:
     def __init__(self, head_cpus: int = 0) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": head_cpus, "include_dashboard": False}
-        )
+        # Without the autoscaler and the reader of logs: each costs seconds of a CPU, and nobody asks them.
+        head = {"num_cpus": head_cpus, "include_dashboard": False, "include_log_monitor": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args={**head, "no_monitor": True})
         self.address: str = self._cluster.address
 
     def add(self, cpus: int = 2) -> Any:
