@@ -64,7 +64,7 @@ def space_file(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """One Ray for all tests that need one; two CPUs whatever the machine has."""
-    cluster = pytest.importorskip("orchestrator.execution.on_ray.backend.cluster")
+    cluster = pytest.importorskip("orchestrator.execution.on_ray.cluster")
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     with cluster.connect(None, cpus=2):
         yield

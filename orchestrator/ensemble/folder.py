@@ -80,7 +80,7 @@ class Component:
         return Term(self.target, self.given, self.study)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ensemble:
     """Components, each voting on its own target; `chain_rule.combine` makes one answer of several.
 
@@ -93,6 +93,10 @@ class Ensemble:
     vote: str  # over the members of a component: a key of VOTES
     tta: str | None  # test-time augmentation of predictions; None leaves each member its own
     record: Mapping[str, Any]  # the whole of ensemble.json, estimates and fingerprints included
+
+    def __repr__(self) -> str:
+        """The whole record would fill pages; it is in `record`."""
+        return f"Ensemble({str(self.path)!r})"
 
     @classmethod
     def load(cls, path: Path | str) -> Ensemble:

@@ -37,6 +37,8 @@ class Comparison:
     def __str__(self) -> str:
         return f"{self._name(1)} minus {self._name(0)}: {self.difference}; {self.verdict}"
 
+    __repr__ = __str__
+
     def _name(self, which: int) -> str:
         return f"{(self.first, self.second)[which].name} trial {self.trials[which]}"
 

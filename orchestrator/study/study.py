@@ -212,6 +212,9 @@ class Study:
             raise StudyError(f"{path} is missing; `python -m orchestrator.tune --resume` writes it anew")
         return read_prediction(path)[0]
 
+    def __repr__(self) -> str:
+        return f"Study({str(self.path)!r})"
+
     def _repr_html_(self) -> str:
         return study_html(self.summary())
 

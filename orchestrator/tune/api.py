@@ -98,6 +98,7 @@ def resume(
     backend: Backend = "ray",
     progress: Progress = "bar",
     runs: AnyPath = "runs",
+    space: AnyPath | None = None,
     data_root: AnyPath | None = None,
     wandb: str | None = None,
     private: bool = False,
@@ -105,13 +106,14 @@ def resume(
 ) -> Study:
     """Continues a study where it stopped, or extends it to `trials`; returns it.
 
-    study: its folder, or its name in `runs`. The other arguments are those of `search`, for this call;
-    everything else about a study is fixed. Raises what `search` raises.
+    study: its folder, or its name in `runs`. space: its space file, named again where the trainable lies
+    beside it. The other arguments are those of `search`, for this call; everything else about a study is
+    fixed. Raises what `search` raises.
     """
     with _words_of_python():
         folder = study.path if isinstance(study, Study) else find_study(study, as_path("runs", runs))
     asked: dict[str, Any] = {
-        "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials,
+        "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials, "space": space,
         "data_root": data_root, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
@@ -133,7 +135,8 @@ def _run(asked: Mapping[str, Any], progress: Progress, say: Announce | None) -> 
         try:
             result = run_search(request, lambda text: tell(_in_python(text)), listener=listener)
         except Interrupted as stop:
-            stop.add_note(f"continue with orchestrator.resume({str(stop.study)!r})")
+            again = "" if stop.space_file is None else f", space={stop.space_file!r}"
+            stop.add_note(f"continue with orchestrator.resume({str(stop.study)!r}{again})")
             raise
     return Study(result.study)
 

@@ -26,7 +26,7 @@ from orchestrator.core.events import (
     Shortened,
     State,
 )
-from orchestrator.progress import StudyView, leaderboard_table, progress_bar
+from orchestrator.progress import StudyView, hidden_bars, leaderboard_table, progress_bar
 from orchestrator.progress.draw import picture, progress_text
 from orchestrator.progress.lines import leaderboard_lines
 from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures, StudyContext
@@ -509,6 +509,13 @@ def test_outside_a_terminal_a_long_step_prints_a_line_every_five_seconds_with_th
         "decoding [x]: 11/20 (55%), 9 s left",
         "decoding [x]: 11/20 (55%), took 11 s",
     ]
+
+
+def test_a_program_can_hide_the_bars_and_gets_them_back() -> None:
+    times = [0.0, 2.0, 9.0, 18.0]
+    with hidden_bars():
+        assert step(Console(file=io.StringIO()), times, 3) == ""
+    assert "3/3" in step(Console(file=io.StringIO()), times, 3)
 
 
 def test_in_a_terminal_a_long_step_is_a_bar() -> None:

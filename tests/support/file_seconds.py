@@ -15,6 +15,7 @@ SECONDS = {
     "tests/execution/on_ray/test_nodes.py": 50,
     "tests/execution/on_ray/test_head_store.py": 45,
     "tests/execution/on_ray/test_own_trainable.py": 40,
+    "tests/test_notebook.py": 40,
     "tests/trainables/test_techniques.py": 40,
     "tests/search_spaces/test_recipes.py": 35,
     "tests/execution/on_ray/test_loss_by_memory.py": 30,
