@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from orchestrator.core.errors import InputError
 from orchestrator.storage.contract import CheckpointStore
@@ -50,4 +50,6 @@ def join(location: str, name: str) -> str:
     if "://" not in location:
         return str(Path(location) / name)
     parts = urlsplit(location)
-    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}"))
+    query = f"?{parts.query}" if parts.query else ""
+    # urlunsplit would drop the // of a scheme that it does not know where no host follows.
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/{name}{query}"

@@ -24,14 +24,6 @@ Coerce = Callable[[str, Any], Any]
 _FOLD_EPOCHS = re.compile(r"(\d+) fold-epochs?")
 
 
-def coerced(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Every field with its value as a search reads it; None stays None. Raises InputError."""
-    return {
-        name: value if value is None or name not in COERCE else COERCE[name](name, value)
-        for name, value in fields.items()
-    }
-
-
 def as_budget(given: object) -> Budget:
     """None, fold-epochs (500 or "500 fold-epochs"), a time ("2h"), or a Budget. Raises InputError."""
     if given is None:
@@ -39,18 +31,18 @@ def as_budget(given: object) -> Budget:
     if isinstance(given, Budget):
         limit, seconds = given.fold_epochs, given.seconds
         return Budget(
-            None if limit is None else _whole(1)("budget: fold_epochs", limit),
-            None if seconds is None else _seconds("budget: seconds", seconds),
+            None if limit is None else as_whole_number(1)("budget: fold_epochs", limit),
+            None if seconds is None else as_seconds("budget: seconds", seconds),
         )
     if isinstance(given, str):
         epochs = _FOLD_EPOCHS.fullmatch(given.strip())
         return (
-            Budget(_whole(1)("budget", int(epochs[1])))
+            Budget(as_whole_number(1)("budget", int(epochs[1])))
             if epochs
             else Budget(seconds=parse_duration(given, "budget"))
         )
     if _is_whole(given):
-        return Budget(_whole(1)("budget", given))
+        return Budget(as_whole_number(1)("budget", given))
     raise _refusal("budget", given, "a number of fold-epochs, a time such as '2h', or a Budget of both")
 
 
@@ -78,7 +70,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def _space(name: str, value: Any) -> SearchSpace | str:
+def as_space(name: str, value: Any) -> SearchSpace | str:
     if isinstance(value, SearchSpace):
         return value
     if isinstance(value, str | os.PathLike):
@@ -106,7 +98,7 @@ def _paths(name: str, value: Any) -> tuple[Path, ...]:
     return tuple(as_path(name, item) for item in given)
 
 
-def _text(rule: str) -> Coerce:
+def as_text(rule: str) -> Coerce:
     def coerce(name: str, value: Any) -> str:
         if isinstance(value, str | os.PathLike):
             return os.fspath(value)
@@ -115,7 +107,7 @@ def _text(rule: str) -> Coerce:
     return coerce
 
 
-def _whole(least: int | None = None) -> Coerce:
+def as_whole_number(least: int | None = None) -> Coerce:
     """least None: the space judges the number itself."""
 
     def coerce(name: str, value: Any) -> int:
@@ -126,7 +118,7 @@ def _whole(least: int | None = None) -> Coerce:
     return coerce
 
 
-def _seconds(name: str, value: Any) -> float:
+def as_seconds(name: str, value: Any) -> float:
     if isinstance(value, str):
         return parse_duration(value, name)
     if _is_number(value) and math.isfinite(value) and value > 0:
@@ -134,7 +126,7 @@ def _seconds(name: str, value: Any) -> float:
     raise _refusal(name, value, "a time such as '2h' or '1h30m', or a number of seconds above 0")
 
 
-def _gpus(name: str, value: Any) -> str:
+def as_gpus(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{kind}={share}" for kind, share in value.items())
     if isinstance(value, str) or _is_number(value):
@@ -142,49 +134,31 @@ def _gpus(name: str, value: Any) -> str:
     raise _refusal(name, value, "'auto', a number such as 0.5, or one for each type of GPU: {'A100': 0.25}")
 
 
-def _mapping(name: str, value: Any) -> dict[str, Any]:
+def as_mapping(name: str, value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return dict(value)
     raise _refusal(name, value, "values by parameter name, such as {'lr': 0.01}")
 
 
-def _mappings(name: str, value: Any) -> list[dict[str, Any]]:
+def as_mappings(name: str, value: Any) -> list[dict[str, Any]]:
     given = [value] if isinstance(value, Mapping) else value
     if isinstance(given, str) or not isinstance(given, Sequence):
         raise _refusal(name, value, "a list of configurations, such as [{'lr': 0.01}]")
-    return [_mapping(name, item) for item in given]
+    return [as_mapping(name, item) for item in given]
 
 
-def _flag(name: str, value: Any) -> bool:
+def as_flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     raise _refusal(name, value, "True or False")
 
 
-COERCE: dict[str, Coerce] = {
-    "space": _space,
+OF_DATA: dict[str, Coerce] = {
     "data": _data,
     "data_root": _absolute,
     "label_fixes": as_path,
     "extra": _paths,
     "runs": as_path,
-    "private": _flag,
-    "study": _text("a name"),
-    "scale": _text("'full', 'small' or 'smoke'"),
-    "trials": _whole(),
-    "max_epochs": _whole(),
-    "settings": _mapping,
-    "seed": _whole(0),
-    "rule": _text("the name of a rule, such as 'fold_asha'"),
-    "sampler": _text("'random', 'grid' or 'tpe'"),
-    "tries": _mappings,
-    "time_budget": _seconds,
-    "max_fold_epochs": _whole(1),
-    "storage": _text("a path or an address such as 's3://bucket/folder'"),
-    "resume": _flag,
-    "inline": _flag,
-    "address": _text("the address of a Ray cluster, such as 'auto'"),
-    "gpus_per_fold_run": _gpus,
-    "cpus_per_fold_run": _whole(1),
-    "wandb": _text("the name of a project"),
+    "private": as_flag,
 }
+"""Of the fields of DataOptions, a room that knows nothing of searches; `Request` names those of its own."""

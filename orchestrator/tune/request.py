@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,42 +12,70 @@ from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import CompleteTrial, Study
-from orchestrator.tune.coercion import coerced
+from orchestrator.tune.coercion import (
+    OF_DATA,
+    Coerce,
+    as_flag,
+    as_gpus,
+    as_mapping,
+    as_mappings,
+    as_seconds,
+    as_space,
+    as_text,
+    as_whole_number,
+)
+
+
+def _option(
+    on_resume: Mapping[str, str],
+    coerce: Coerce,
+    option: str | None = None,
+    *,
+    default: Any = None,
+    factory: Callable[[], Any] | None = None,
+) -> Any:
+    """A field of `Request`. option: its name on the command line, where that is not the field's."""
+    about = {**on_resume, "coerce": coerce, **({"option": option} if option else {})}
+    return (
+        field(default_factory=factory, metadata=about) if factory else field(default=default, metadata=about)
+    )
 
 
 @dataclass(frozen=True)
 class Request(DataOptions):
     """What a user asked of a search, one field for every option of `tune`; None: the user did not say.
 
-    A field's metadata tells what `--resume` does with it (see DataOptions), and the option's name where
-    that is not the field's. A program may give what it has, such as texts for paths, "2h" for a time and
-    numbers of numpy (`coercion.py`). Raises InputError for what is of no use.
+    A field says what `--resume` does with it (see DataOptions) and what makes its value of what a program
+    has, such as a text for a path, "2h" for a time or a number of numpy (`coercion.py`). Raises InputError
+    for what is of no use.
     """
 
     # an object, a path, or a name in search_spaces/
-    space: SearchSpace | str | None = field(default=None, metadata=OWN)
-    study: str | None = field(default=None, metadata=OWN)
-    scale: str | None = field(default=None, metadata=FIXED)
-    trials: int | None = field(default=None, metadata=LIMIT)  # with resume: extend to this many
-    max_epochs: int | None = field(default=None, metadata=FIXED)
-    settings: Mapping[str, Any] = field(default_factory=dict, metadata={**FIXED, "option": "--set"})
-    seed: int | None = field(default=None, metadata=FIXED)
-    rule: str | None = field(default=None, metadata=FIXED)
-    sampler: str | None = field(default=None, metadata=FIXED)
-    tries: Sequence[Mapping[str, Any]] = field(default=(), metadata={**FIXED, "option": "--try"})
-    time_budget: float | None = field(default=None, metadata=LIMIT)  # seconds, of this command
-    max_fold_epochs: int | None = field(default=None, metadata=LIMIT)  # of the whole study
-    storage: str | None = field(default=None, metadata=OWN)
-    resume: bool = field(default=False, metadata=OWN)
-    inline: bool = field(default=False, metadata=REPEATED)
-    address: str | None = field(default=None, metadata=REPEATED)
-    gpus_per_fold_run: str = field(default="auto", metadata=REPEATED)
-    cpus_per_fold_run: int | None = field(default=None, metadata=REPEATED)
-    wandb: str | None = field(default=None, metadata=REPEATED)
+    space: SearchSpace | str | None = _option(OWN, as_space)  # noqa: RUF009  it is a field
+    study: str | None = _option(OWN, as_text("a name"))
+    scale: str | None = _option(FIXED, as_text("'full', 'small' or 'smoke'"))
+    trials: int | None = _option(LIMIT, as_whole_number())  # with resume: extend to this many
+    max_epochs: int | None = _option(FIXED, as_whole_number())
+    settings: Mapping[str, Any] = _option(FIXED, as_mapping, "--set", factory=dict)
+    seed: int | None = _option(FIXED, as_whole_number(0))
+    rule: str | None = _option(FIXED, as_text("the name of a rule, such as 'fold_asha'"))
+    sampler: str | None = _option(FIXED, as_text("'random', 'grid' or 'tpe'"))
+    tries: Sequence[Mapping[str, Any]] = _option(FIXED, as_mappings, "--try", default=())
+    time_budget: float | None = _option(LIMIT, as_seconds)  # seconds, of this command
+    max_fold_epochs: int | None = _option(LIMIT, as_whole_number(1))  # of the whole study
+    storage: str | None = _option(OWN, as_text("a path or an address such as 's3://bucket/folder'"))
+    resume: bool = _option(OWN, as_flag, default=False)
+    inline: bool = _option(REPEATED, as_flag, default=False)
+    address: str | None = _option(REPEATED, as_text("the address of a Ray cluster, such as 'auto'"))
+    gpus_per_fold_run: str = _option(REPEATED, as_gpus, default="auto")
+    cpus_per_fold_run: int | None = _option(REPEATED, as_whole_number(1))
+    wandb: str | None = _option(REPEATED, as_text("the name of a project"))
 
     def __post_init__(self) -> None:
-        for name, value in coerced(vars(self)).items():
-            object.__setattr__(self, name, value)
+        for name, coerce in COERCE.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, coerce(name, value))
 
     def fixed(self) -> list[str]:
         """The options that were given and that a study which exists cannot take."""
@@ -56,6 +84,13 @@ class Request(DataOptions):
             for item in fields(self)
             if item.metadata["on_resume"] == "fixed" and _is_given(getattr(self, item.name))
         ]
+
+
+COERCE: dict[str, Coerce] = {
+    **OF_DATA,
+    **{item.name: item.metadata["coerce"] for item in fields(Request) if "coerce" in item.metadata},
+}
+"""Field -> what makes its value of what was given."""
 
 
 def option_of(item: Field[Any]) -> str:

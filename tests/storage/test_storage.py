@@ -78,6 +78,7 @@ def test_a_place_is_a_path_or_a_uri_and_a_study_lies_below_it(tmp_path: Path, mo
     assert normalised(f"file://{tmp_path}/a%20b") == f"{tmp_path}/a b"
     assert join("/mnt/x", "age") == "/mnt/x/age"
     assert join("s3://b/p/?region=r", "age") == "s3://b/p/age?region=r"
+    assert join("sqlite:///b/p", "age") == "sqlite:///b/p/age", "of any scheme, with a host or without"
     assert open_store("/mnt/x") == DirectoryStore(Path("/mnt/x"), mounted=True)
     assert open_store("s3://b/p") == UriStore("s3://b/p")
 

@@ -16,7 +16,8 @@ from orchestrator.execution.on_ray.slots import parse_resource_request
 from orchestrator.space import SearchSpace, categorical, loguniform
 from orchestrator.study.study import Study
 from orchestrator.tune import Request, run_search
-from orchestrator.tune.coercion import COERCE, as_budget
+from orchestrator.tune.coercion import as_budget
+from orchestrator.tune.request import COERCE
 
 
 def tint_space(**changes: Any) -> SearchSpace:
