@@ -11,10 +11,10 @@ import pytest
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 
+pytestmark = pytest.mark.torch
+
 SPACE = """
 from orchestrator.space import SearchSpace, categorical, choice
-
-pytestmark = pytest.mark.torch
 
 space = SearchSpace(
     trainable="trainables.image_classifier:ImageClassifier",

@@ -17,6 +17,8 @@ from orchestrator.core.errors import TrainableError
 from orchestrator.space import SearchSpace, categorical, choice, uniform
 from tests.pixel_trainable import PixelTrainable
 
+pytestmark = pytest.mark.torch
+
 SPACE = """
 from orchestrator.space import Scale, SearchSpace, categorical, choice, loguniform
 
@@ -47,7 +49,6 @@ def run(space: Path, faces: Path, *more: str) -> int:
     return main(["--space", str(space), "--data", str(faces), "--runs", str(space.parent / "runs"), *more])
 
 
-@pytest.mark.torch
 def test_a_check_says_what_varies_and_what_is_fixed(
     pictured: Path, faces: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
