@@ -1,4 +1,4 @@
-"""A space and its data, looked at before a run. `python -m orchestrator.check` is its command."""
+"""A space and its data, looked at before a run: refusals, and a sheet of augmented images."""
 
 from __future__ import annotations
 
