@@ -1,1 +1,1 @@
-"""Words every room shares: errors, events, the trainable contract, metrics, files that appear whole."""
+"""What every room shares: errors, events, the trainable contract, metrics, files that appear whole."""

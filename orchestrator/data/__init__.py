@@ -1,1 +1,1 @@
-"""What a user brought: rows, targets, folds, label fixes, extra rows, where images lie."""
+"""The table of rows and what belongs to it: importers, targets, folds, label fixes, image roots."""

@@ -1,1 +1,1 @@
-"""From what the user named to rows, folds and a Dataset, on any machine."""
+"""From a command's options to rows, folds and Dataset of a study, and its images on any machine."""

@@ -1,4 +1,4 @@
-"""The rules: events in, decisions out. No Ray, no torch, no files."""
+"""The rules: events in, decisions out. No Ray, no torch; only `simulate`, a command, reads files."""
 
 from __future__ import annotations
 

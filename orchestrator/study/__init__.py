@@ -1,4 +1,4 @@
-"""A search on disk: journal, predictions, exports."""
+"""A search on disk: its journal and what reads it back, predictions, exports, comparison."""
 
 from __future__ import annotations
 
