@@ -125,6 +125,7 @@ class PixelTrainable:
         return {
             "macro_f1": metrics.score("macro_f1", labels, probabilities),
             "accuracy": metrics.score("accuracy", labels, probabilities),
+            self._dataset.metric: metrics.score(self._dataset.metric, labels, probabilities),
             "loss_val": float(-np.log(chosen + 1e-9).mean()),
         }
 
