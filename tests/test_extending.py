@@ -137,6 +137,7 @@ def test_two_files_are_enough_and_a_third_where_something_reads_what_was_declare
 # ---- the additions at work ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_loss_trains_a_study_alone_and_in_a_mixture(house: Path, folder: Path) -> None:
     study = tune(house, SMALL_NETWORK, folder, "--rule", "exhaustive", "--sampler", "grid")
     assert {config["loss"] for config in configs(study).values()} == {"poly1", "0.5*poly1 + focal"}

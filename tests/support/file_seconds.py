@@ -23,6 +23,7 @@ SECONDS = {
     "tests/testing/test_own_trainable_pages.py": 30,
     "tests/demo/test_faces.py": 20,
     "tests/storage/test_storage.py": 20,
+    "tests/test_extending.py": 20,
 }  # on an idle machine with two cores
 WORTH_LISTING = 20  # seconds from which a file belongs into the table
 

@@ -52,18 +52,18 @@ def test_a_loss_brings_its_parameters_to_the_table_and_gets_their_values() -> No
 @pytest.mark.parametrize(
     "loss, fault",
     [
-        (Loss("poly1", "softmax"), "exactly one of terms and of_batch"),
-        (Loss("poly1", "softmax", terms=terms, of_batch=terms), "exactly one of terms and of_batch"),
-        (Loss("poly1", "sigmoid", terms=terms), "kind='sigmoid' must be one of softmax, cumulative"),
+        (Loss("novel", "softmax"), "exactly one of terms and of_batch"),
+        (Loss("novel", "softmax", terms=terms, of_batch=terms), "exactly one of terms and of_batch"),
+        (Loss("novel", "sigmoid", terms=terms), "kind='sigmoid' must be one of softmax, cumulative"),
         (Loss("Poly", "softmax", terms=terms), "its name must be lower-case"),
         (Loss("focal", "softmax", terms=terms), "one of that name already"),
         (Loss("cut", "cumulative", ordered=True, terms=terms), "probabilities are for a cumulative loss"),
         (Loss("cut", "cumulative", terms=terms, probabilities=terms), "set ordered=True"),
-        (Loss("poly1", "softmax", terms=terms, probabilities=terms), "probabilities are for a cumulative"),
-        (Loss("poly1", "softmax", terms=terms, coral_layer=True), "coral_layer is for a cumulative loss"),
-        (Loss("poly1", "softmax", of_batch=terms, tasks=terms), "tasks divide a mean over rows"),
+        (Loss("novel", "softmax", terms=terms, probabilities=terms), "probabilities are for a cumulative"),
+        (Loss("novel", "softmax", terms=terms, coral_layer=True), "coral_layer is for a cumulative loss"),
+        (Loss("novel", "softmax", of_batch=terms, tasks=terms), "tasks divide a mean over rows"),
         (
-            Loss("poly1", "softmax", terms=terms, parameters={"focal_gamma": Parameter(1.0)}),
+            Loss("novel", "softmax", terms=terms, parameters={"focal_gamma": Parameter(1.0)}),
             "its parameter focal_gamma is focal's already",
         ),
     ],
@@ -74,8 +74,8 @@ def test_a_loss_that_is_not_wired_is_refused_when_the_table_is_built(loss: Loss,
 
 
 def test_a_parameter_that_means_something_already_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    clash = Loss("poly1", "softmax", terms=terms, parameters={"lr": Parameter(1.0)})
-    monkeypatch.setitem(LOSSES, "poly1", clash)
+    clash = Loss("novel", "softmax", terms=terms, parameters={"lr": Parameter(1.0)})
+    monkeypatch.setitem(LOSSES, "novel", clash)
     with pytest.raises(TypeError, match="its parameter lr is in trainables/parameters"):
         _with_losses({"lr": Parameter(0.1)})
 
