@@ -59,4 +59,4 @@ def _servers(file: Any, arguments: argparse.Namespace, here: NodeFacts, data: Da
 def _images(arguments: argparse.Namespace, data: Data) -> dict[str, Any] | None:
     """What every server is asked to look for."""
     roots = dict.fromkeys(str(root) for root in (arguments.data_root, data.root) if root is not None)
-    return {"places": list(roots), "paths": list(data.paths)} if roots else None
+    return {"candidate_roots": list(roots), "paths": list(data.paths)} if roots else None

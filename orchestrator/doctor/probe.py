@@ -51,9 +51,14 @@ HEAD_LOGS = ("monitor.err", "monitor.out", "monitor.log", "gcs_server.err")
 def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, Any]]) -> None:
     """Looks at this server and prints what it found.
 
-    asked: project and temp_dir as in cluster.yaml, trainable, port of the head's Ray, head (its address; None
-    on the head itself), workers (their addresses), data (None, or places: candidate roots, and paths).
-    before_setup: called where the project does not run.
+    asked has
+        project, temp_dir: as in cluster.yaml
+        trainable: the package whose source is digested
+        port: of the head's Ray
+        head: its address; None on the head itself
+        workers: their addresses
+        data: candidate_roots and paths of the images; None where no images are looked for
+    before_setup is called where the project does not run.
     """
     print(mark + json.dumps({"begun": time.time()}), flush=True)
     os.environ.setdefault("USER", user_name(os.getuid()))
@@ -197,7 +202,7 @@ def images(asked: dict[str, Any] | None) -> dict[str, Any] | None:
     """How many of the manifest's images are under their root here; one listing per folder."""
     if asked is None:
         return None
-    root = image_root(asked["places"], asked["paths"])
+    root = image_root(asked["candidate_roots"], asked["paths"])
     present: dict[Path, set[str]] = {}
     missing = []
     for path in asked["paths"]:

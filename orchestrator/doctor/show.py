@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -38,8 +38,3 @@ def clean(text: str) -> str:
     """Without control characters other than line ends: what a server says must not move the cursor."""
     lines = text.replace("\r", "\n").split("\n")
     return "\n".join("".join(char if char.isprintable() else " " for char in line).rstrip() for line in lines)
-
-
-def show_all(sections: Iterable[Section], console: Console) -> None:
-    for section in sections:
-        show(section, console)

@@ -255,14 +255,14 @@ class Driver:
             ) from None
 
     def _complete(self, trial: int) -> None:
-        parts = {}
+        by_fold = {}
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
             best = self._history.best(key)
             assert best is not None  # a complete trial has all folds
-            parts[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch)))
+            by_fold[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch)))
             keep_only_best(self.store, key, best.epoch)
-        prediction = assemble(parts, self._dataset.labels, self._dataset.folds)
+        prediction = assemble(by_fold, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.files.oof(trial), prediction, self._dataset.paths, self._dataset.classes)
 
 

@@ -1,6 +1,6 @@
 """What one node has: versions, the project's source, memory, disk, GPUs. Runs on any node; changes nothing.
 
-    python -m orchestrator.node_facts --trainable trainables
+    python -m orchestrator.machine.node_facts --trainable trainables
 
 prints one line of JSON, so that it can be asked for over SSH. Nothing heavy is imported: versions are those
 of the installed distributions, GPUs are what nvidia-smi says.

@@ -45,7 +45,7 @@ SHAPE = (
     *((1 / 18, 0.0, 0.0), (1 / 6, 0.0, 0.36), (5 / 18, 0.0, 0.45)),
     *((7 / 18, 0.4, 0.62), (1 / 2, 1.0, 0.95), (1.0, 1.0, 1.0)),
 )
-LEAST, MOST = 0.75, 1.35
+LEAST_MULTIPLE, MOST_MULTIPLE = 0.75, 1.35
 """A quota between the second and the last moves between these multiples of itself: see docs/decisions.md,
 The race ("The ladder follows the study")."""
 
@@ -89,8 +89,8 @@ def _widened(rungs: Sequence[Rung], finalists: int) -> list[Rung]:
     made = list(rungs)
     for number in range(2, len(rungs) - 1):
         quota = rungs[number].quota
-        least = max(math.ceil(LEAST * quota), finalists)
-        most = min(int(MOST * quota), rungs[number - 1].most)
+        least = max(math.ceil(LEAST_MULTIPLE * quota), finalists)
+        most = min(int(MOST_MULTIPLE * quota), rungs[number - 1].most)
         made[number] = replace(rungs[number], least=least, most=max(most, least))
     return made
 

@@ -37,7 +37,8 @@ def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalis
 
 
 def movement(cohorts: Sequence[Cohort], rung: int) -> float | None:
-    """Standard deviation of what scores gained from the rung below to this one; None: of fewer than three."""
+    """Standard deviation of what scores gained from the rung below to this one; None where fewer than
+    three trials have both."""
     gains = [
         -negative - cohort.scores[trial, rung - 1]
         for cohort in cohorts

@@ -53,7 +53,7 @@ class Rule(RunningRace):
         """The plan in one line."""
 
     def planned_for(self, trials: int) -> int:
-        """Fold-epochs of the whole race if it had the first `trials` trials alone."""
+        """Fold-epochs of the race from its start to its end if it had the first `trials` trials alone."""
         return self.planned(replace(self.cfg, trials=trials)) if trials > 0 else 0
 
     @property

@@ -7,12 +7,12 @@ from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.sampling.contract import Sampler
-from orchestrator.sampling.random_and_grid import GridSampler, RandomSampler, TriedFirst
+from orchestrator.sampling.random_and_grid import ConfigsToTryFirst, GridSampler, RandomSampler
 from orchestrator.space import SearchSpace
 
 SAMPLERS = ("random", "grid", "tpe")
 
-__all__ = ["SAMPLERS", "GridSampler", "RandomSampler", "Sampler", "TriedFirst", "make_sampler"]
+__all__ = ["SAMPLERS", "ConfigsToTryFirst", "GridSampler", "RandomSampler", "Sampler", "make_sampler"]
 
 
 def make_sampler(
@@ -28,7 +28,7 @@ def make_sampler(
         raise SearchSpaceError(f"--sampler {name}: use random, grid or tpe")
     drawn = RandomSampler(space, seed)
     if name == "random":
-        return TriedFirst(drawn, drawn, tries)
+        return ConfigsToTryFirst(drawn, drawn, tries)
     from orchestrator.sampling.tpe import TPESampler  # Optuna takes a second to import
 
-    return TriedFirst(TPESampler(space, seed), drawn, tries)
+    return ConfigsToTryFirst(TPESampler(space, seed), drawn, tries)

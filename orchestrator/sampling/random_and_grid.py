@@ -60,7 +60,7 @@ class GridSampler:
         """Nothing is learned."""
 
 
-class TriedFirst:
+class ConfigsToTryFirst:
     """The first trials have the values of `tries`, what they leave open is drawn; then `sampler` goes on."""
 
     def __init__(

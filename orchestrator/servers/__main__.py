@@ -84,10 +84,10 @@ DESCRIBED = {
 def add_command(commands: Any, name: str) -> CommandParser:
     """The parser of a sub-command, with its line, explanation and examples."""
     line, more, examples = DESCRIBED[name]
-    whole = [f"python -m orchestrator.servers {example}" for example in examples]
-    epilog = "\n".join(["examples:", *(f"  {example}" for example in whole)])
+    typed = [f"python -m orchestrator.servers {example}" for example in examples]
+    epilog = "\n".join(["examples:", *(f"  {example}" for example in typed)])
     made: CommandParser = commands.add_parser(name, help=line, description=f"{line} {more}", epilog=epilog)
-    made.examples = whole
+    made.examples = typed
     return made
 
 

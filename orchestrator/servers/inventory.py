@@ -21,7 +21,7 @@ class Servers:
     head: str  # as cluster.yaml writes it: address or name
     workers: tuple[str, ...]  # the same
     user: str  # of SSH
-    key: str | None  # of SSH; None: as ssh chooses
+    key: str | None  # of SSH; ssh chooses if None
     mounts: tuple[str, ...]  # paths on the head that the workers get under the same name
     excluded: tuple[str, ...]  # patterns of what is not copied
     setup: tuple[str, ...]  # commands that install, in order

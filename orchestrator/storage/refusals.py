@@ -23,8 +23,8 @@ NO_ANSWER = ("NETWORK_CONNECTION", "curlCode", "REQUEST_TIMEOUT", "SERVICE_UNAVA
 def refused(uri: str, what: str, name: str, error: Exception) -> StorageError:
     """what: write, read, list or delete; error: as pyarrow raised it."""
     text = " ".join(str(error).split())
-    whole = f"cannot {what} {name or 'anything'} in {uri}"
-    return StorageError(f"{whole}: {_reason(uri, text)}, then run it again (--resume continues a study)")
+    failed = f"cannot {what} {name or 'anything'} in {uri}"
+    return StorageError(f"{failed}: {_reason(uri, text)}, then run it again (--resume continues a study)")
 
 
 def _reason(uri: str, text: str) -> str:

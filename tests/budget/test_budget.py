@@ -101,7 +101,9 @@ class World:
         self.proposed: set[int] = set()
         most = None if grows else trials
         self.bounds = Bounds(own.finalists, own.folds, own.max_t, slots, trials, trials, most)
-        self.keeper = BudgetController(race, again(race), budget, self.bounds, self.plan, lambda: self.now)
+        self.controller = BudgetController(
+            race, again(race), budget, self.bounds, self.plan, lambda: self.now
+        )
 
     def plan(self, trials: int) -> int:
         return again(self.race, trials).planned_fold_epochs
@@ -118,11 +120,11 @@ class World:
         return self
 
     def heed(self) -> None:
-        while (order := self.keeper.now(self.running)) is not None:
-            self.observe(order)
+        while (action := self.controller.now(self.running)) is not None:
+            self.observe(action)
 
     def observe(self, event: RaceEvent) -> list[Decision]:
-        sooner = self.keeper.before(event, self.running)
+        sooner = self.controller.before(event, self.running)
         if sooner is not None:
             self.observe(sooner)
         self.events.append(event)
@@ -210,8 +212,8 @@ def test_the_finalists_are_complete_within_any_limit_that_is_enough_for_them(see
 
 def test_the_three_ways_out_are_all_taken() -> None:
     worlds = [drawn_world("fold_asha", seed, 0.0).run() for seed in range(150)]
-    told = {kind: sum(bool(world.events_of(kind)) for world in worlds) for kind in (Shortened, BudgetSpent)}
-    assert all(count >= 2 for count in told.values())
+    counts = {kind: sum(bool(world.events_of(kind)) for world in worlds) for kind in (Shortened, BudgetSpent)}
+    assert all(count >= 2 for count in counts.values())
 
 
 @pytest.mark.parametrize("name", sorted(RULES))

@@ -48,16 +48,16 @@ def test_what_is_asked_for_and_tested_is_fine_whatever_the_build() -> None:
 
 
 @pytest.mark.parametrize(
-    "python, installed, said",
+    "python, installed, expected",
     [
         ("3.10.4", GOOD, "3.10.4, asked for: >=3.11"),
         ("3.11.7", {**GOOD, "torch": "2.5.1"}, "torch 2.5.1, asked for: >=2.6"),
         ("3.11.7", {"torch": "2.13.0"}, "ray is not installed"),
     ],
 )
-def test_what_is_outside_the_ranges_blocks(python: str, installed: Mapping[str, str], said: str) -> None:
+def test_what_is_outside_the_ranges_blocks(python: str, installed: Mapping[str, str], expected: str) -> None:
     [found] = only(check_software(python, installed, ASKED), Level.BLOCKS)
-    assert said in found.found
+    assert expected in found.found
     assert found.way_out
 
 
@@ -120,7 +120,7 @@ def test_no_gpu_is_a_note() -> None:
 
 
 @pytest.mark.parametrize(
-    "torch, level, said",
+    "torch, level, expected",
     [
         ({"cuda": "12.9", "free": [0.9], "error": ""}, Level.OK, "uses 1"),
         ({"cuda": "12.9", "free": [0.2], "error": ""}, Level.WARNING, "20%"),
@@ -131,11 +131,11 @@ def test_no_gpu_is_a_note() -> None:
     ],
 )
 def test_gpus_that_torch_cannot_use_block_and_the_way_out_fits(
-    torch: dict[str, Any], level: Level, said: str
+    torch: dict[str, Any], level: Level, expected: str
 ) -> None:
     found = check_gpus(HEAD, torch)
     assert found.level is level
-    assert said in found.found + found.way_out
+    assert expected in found.found + found.way_out
 
 
 def test_a_driver_that_does_not_answer_blocks() -> None:
@@ -176,7 +176,7 @@ def test_no_ray_is_said_too() -> None:
     assert [finding.level for finding in check_rays([], None)] == [Level.OK]
 
 
-# ---- places -----------------------------------------------------------------------------------------
+# ---- paths ------------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ KEY = {"WANDB_API_KEY": "x" * 40}
 
 
 @pytest.mark.parametrize(
-    "environ, installed, problem, level, said",
+    "environ, installed, problem, level, expected",
     [
         ({}, False, "", Level.OK, "not installed"),
         ({"WANDB_MODE": "online"}, False, "", Level.WARNING, "not installed"),
@@ -256,11 +256,11 @@ KEY = {"WANDB_API_KEY": "x" * 40}
     ],
 )
 def test_wandb_never_blocks(
-    environ: dict[str, str], installed: bool, problem: str, level: Level, said: str
+    environ: dict[str, str], installed: bool, problem: str, level: Level, expected: str
 ) -> None:
     found = check_wandb(environ, lambda: installed, lambda url: problem)
     assert found.level is level
-    assert said in found.found
+    assert expected in found.found
 
 
 def test_the_server_is_really_tried(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,18 +348,18 @@ def test_gpus_that_this_torch_cannot_use_block(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, expected",
     [
         (["--address", "here"], "HOST:PORT"),
         (["--cluster", "none.yaml"], "none.yaml cannot be read"),
         (["--storage", ""], "--storage is empty"),
     ],
 )
-def test_it_ends_with_2_and_one_line_for_wrong_input(words: list[str], said: str, tmp_path: Path) -> None:
+def test_it_ends_with_2_and_one_line_for_wrong_input(words: list[str], expected: str, tmp_path: Path) -> None:
     done = doctor(*words, folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
-    assert said in done.stderr
+    assert expected in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -127,7 +127,7 @@ def test_another_ray_first_on_the_path_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "data, level, said",
+    "data, level, expected",
     [
         ({"root": "/d", "there": True, "missing": 0, "first": [], "of": 60}, Level.OK, "all 60"),
         ({"root": "/d", "there": True, "missing": 0, "first": [], "of": 0}, Level.OK, "/d is there"),
@@ -135,10 +135,10 @@ def test_another_ray_first_on_the_path_is_named() -> None:
         ({"root": "/d", "there": False, "missing": 0, "first": [], "of": 0}, Level.BLOCKS, "no folder"),
     ],
 )
-def test_images_on_a_server(data: dict[str, Any], level: Level, said: str) -> None:
+def test_images_on_a_server(data: dict[str, Any], level: Level, expected: str) -> None:
     [found] = [finding for finding in on_worker(data=data) if finding.topic == "data"]
     assert found.level is level
-    assert said in found.found
+    assert expected in found.found
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def test_a_worker_that_is_called_by_name_is_known_by_its_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed, level, said",
+    "changed, level, expected",
     [
         ({"python": "3.12.1"}, Level.BLOCKS, "3.12.1"),
         ({"python": "3.11.9"}, Level.BLOCKS, "Ray lets no such node join"),
@@ -309,11 +309,11 @@ def test_a_worker_that_is_called_by_name_is_known_by_its_address() -> None:
         ),
     ],
 )
-def test_a_worker_that_differs_from_the_head(changed: dict[str, Any], level: Level, said: str) -> None:
+def test_a_worker_that_differs_from_the_head(changed: dict[str, Any], level: Level, expected: str) -> None:
     findings = together(running(node("10.0.0.1"), node("10.0.0.2")), answer(replace(WORKER, **changed)))
     [found] = [finding for finding in findings if finding.level is not Level.OK]
     assert found.level is level
-    assert said in found.found
+    assert expected in found.found
     assert "10.0.0.2" in found.found
     assert found.way_out
 
@@ -440,7 +440,7 @@ def test_the_projects_own_cluster_file_names_what_doctor_looks_for(capfd: pytest
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, expected",
     [
         ("a: [", "no YAML"),
         ("- a", "no cluster file"),
@@ -451,8 +451,10 @@ def test_the_projects_own_cluster_file_names_what_doctor_looks_for(capfd: pytest
         (YAML + "min_workers: x\n", "`ray up` would refuse it"),
     ],
 )
-def test_a_cluster_file_that_ray_up_would_refuse_is_one_line(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said) as caught:
+def test_a_cluster_file_that_ray_up_would_refuse_is_one_line(
+    text: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=expected) as caught:
         read_cluster_file(written(tmp_path, text))
     assert "\n" not in str(caught.value)
     assert "cluster.yaml" in str(caught.value)

@@ -26,7 +26,7 @@ def found(topic: str, **changed: Any) -> Finding:
 
 
 @pytest.mark.parametrize(
-    "pythons, level, said",
+    "pythons, level, expected",
     [
         ({"python3": NEW}, Level.OK, "3.12.3 with venv"),
         ({"python3": BARE}, Level.BLOCKS, "sudo apt-get install python3.12-venv"),
@@ -37,10 +37,10 @@ def found(topic: str, **changed: Any) -> Finding:
         ({"python3": {"version": "new"}, "x": 3}, Level.BLOCKS, "install Python 3.11"),
     ],
 )
-def test_a_python_that_the_set_up_can_use(pythons: dict[str, Any], level: Level, said: str) -> None:
+def test_a_python_that_the_set_up_can_use(pythons: dict[str, Any], level: Level, expected: str) -> None:
     finding = found("python", pythons=pythons)
     assert finding.level is level
-    assert said in finding.found + finding.way_out
+    assert expected in finding.found + finding.way_out
 
 
 @pytest.mark.parametrize("free, level", [(20, Level.OK), (5, Level.WARNING), (1, Level.BLOCKS)])

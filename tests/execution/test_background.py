@@ -141,14 +141,14 @@ def worker_on(store: Store, clock: Clock) -> FoldRunWorker:
     return FoldRunWorker(dataset, f"{__name__}:Counting", store, clock=clock)
 
 
-def order(fold: int = 0, start: int = 0, end: int = 4) -> LegAssignment:
+def assignment(fold: int = 0, start: int = 0, end: int = 4) -> LegAssignment:
     return LegAssignment(Leg(0, fold, start, end), {}, 4, 0, None)
 
 
 def test_where_writing_is_slow_the_next_epoch_trains_meanwhile(clock: Clock) -> None:
     store = Store(clock, seconds=1.0, gate=Counting.in_second)
     worker = worker_on(store, clock)
-    worker.start(order())
+    worker.start(assignment())
     outcomes = [worker.step() for _ in range(4)]
     assert [item.epoch for item in outcomes if isinstance(item, EpochEnded)] == [1, 2, 3, 4]
     assert Counting.begun == [1, 2, 3, 4]
@@ -158,18 +158,18 @@ def test_where_writing_is_slow_the_next_epoch_trains_meanwhile(clock: Clock) -> 
 def test_what_an_outcome_tells_of_is_stored_and_the_resume_state_last(clock: Clock, write_s: float) -> None:
     store = Store(clock, seconds=write_s)
     worker = worker_on(store, clock)
-    worker.start(order())
+    worker.start(assignment())
     for epoch in range(1, 5):
         outcome = worker.step()
         assert isinstance(outcome, EpochEnded) and outcome.epoch == epoch
-        assert store.order[-1] == resume_name(order().leg.key, epoch)
+        assert store.order[-1] == resume_name(assignment().leg.key, epoch)
         assert store.get(store.order[-1]) == str(epoch).encode()
         assert not any(f"e{epoch + 1:04d}" in name for name in store.files)
 
 
 def test_where_writing_is_fast_no_epoch_begins_before_the_race_has_answered(clock: Clock) -> None:
     worker = worker_on(Store(clock, seconds=0.1), clock)
-    worker.start(order())
+    worker.start(assignment())
     for epoch in range(1, 5):
         worker.step()
         assert Counting.begun[-1] == epoch
@@ -177,7 +177,7 @@ def test_where_writing_is_fast_no_epoch_begins_before_the_race_has_answered(cloc
 
 def test_nothing_is_trained_beyond_the_leg(clock: Clock) -> None:
     worker = worker_on(Store(clock, seconds=5.0), clock)
-    worker.start(order(end=3))
+    worker.start(assignment(end=3))
     for _ in range(3):
         worker.step()
     assert Counting.begun == [1, 2, 3]
@@ -186,7 +186,7 @@ def test_nothing_is_trained_beyond_the_leg(clock: Clock) -> None:
 def test_the_first_epoch_of_a_fold_run_is_never_gone_beyond_unasked(clock: Clock) -> None:
     worker = worker_on(Store(clock, seconds=5.0), clock)
     for fold in (0, 1):
-        worker.start(order(fold))
+        worker.start(assignment(fold))
         worker.step()
         assert Counting.begun[-1] == 1
 
@@ -194,7 +194,7 @@ def test_the_first_epoch_of_a_fold_run_is_never_gone_beyond_unasked(clock: Clock
 def test_an_epoch_that_fails_ahead_fails_after_the_one_before_was_reported(clock: Clock) -> None:
     Counting.fails_at = 3
     worker = worker_on(Store(clock, seconds=1.0), clock)
-    worker.start(order())
+    worker.start(assignment())
     first, second, third = (worker.step() for _ in range(3))
     assert isinstance(first, EpochEnded) and isinstance(second, EpochEnded)
     assert Counting.begun == [1, 2, 3]
@@ -205,10 +205,10 @@ def test_an_epoch_that_fails_ahead_fails_after_the_one_before_was_reported(clock
 def test_an_epoch_trained_ahead_leaves_nothing_once_its_fold_run_was_stopped(clock: Clock) -> None:
     store = Store(clock, seconds=1.0)
     worker = worker_on(store, clock)
-    worker.start(order())
+    worker.start(assignment())
     worker.step(), worker.step()
     assert Counting.begun[-1] == 3  # ahead
-    worker.start(order(fold=1))
+    worker.start(assignment(fold=1))
     outcome = worker.step()
     assert isinstance(outcome, EpochEnded) and (outcome.fold, outcome.epoch) == (1, 1)
     assert max(int(name[-7:-3]) for name in store.names("t0000-f0/resume")) == 2
@@ -216,11 +216,11 @@ def test_an_epoch_trained_ahead_leaves_nothing_once_its_fold_run_was_stopped(clo
 
 def test_a_stopped_fold_run_that_comes_back_goes_on_from_what_was_reported(clock: Clock) -> None:
     worker = worker_on(Store(clock, seconds=1.0), clock)
-    worker.start(order())
+    worker.start(assignment())
     worker.step(), worker.step()
-    worker.start(order(fold=1))
+    worker.start(assignment(fold=1))
     worker.step()
-    worker.start(order(start=2))
+    worker.start(assignment(start=2))
     outcome = worker.step()
     assert isinstance(outcome, EpochEnded) and (outcome.epoch, outcome.score) == (3, 3.0)
 
@@ -228,7 +228,7 @@ def test_a_stopped_fold_run_that_comes_back_goes_on_from_what_was_reported(clock
 def test_a_store_that_refuses_stops_the_study_and_not_the_fold_run(clock: Clock) -> None:
     store = Store(clock, seconds=1.0)
     worker = worker_on(store, clock)
-    worker.start(order())
+    worker.start(assignment())
     worker.step()
     store.full = True
     outcome = worker.step()
@@ -239,7 +239,7 @@ def test_a_store_that_refuses_stops_the_study_and_not_the_fold_run(clock: Clock)
 def test_seconds_are_of_one_epoch_where_two_overlap(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Writer, "is_slow_beside", lambda self, training_s: True)
     worker = worker_on(Store(clock), clock)
-    worker.start(order())
+    worker.start(assignment())
     outcomes = [worker.step() for _ in range(4)]
     assert Counting.begun == [1, 2, 3, 4] and clock.now == 40.0
     assert [item.seconds for item in outcomes if isinstance(item, EpochEnded)] == [10.0] * 4
@@ -263,12 +263,12 @@ def names_of(store: Store, kind: str) -> set[int]:
 
 def test_a_worker_that_was_given_up_takes_nothing_from_the_one_that_replaced_it(clock: Clock) -> None:
     store = Store(clock)
-    slow, quick = worker_on(store, clock), worker_on(store, clock)
-    slow.start(order(end=2))
+    slow, fast = worker_on(store, clock), worker_on(store, clock)
+    slow.start(assignment(end=2))
     slow.step()
-    quick.start(replace(order(start=1, end=4), best=Best(1, 0.1)))
+    fast.start(replace(assignment(start=1, end=4), best=Best(1, 0.1)))
     for _ in range(3):
-        quick.step()
+        fast.step()
     there = set(store.files)
     slow.step()
     assert there <= set(store.files)
@@ -277,11 +277,11 @@ def test_a_worker_that_was_given_up_takes_nothing_from_the_one_that_replaced_it(
 def test_what_nobody_noted_goes_when_a_fold_run_is_built_again(clock: Clock) -> None:
     store = Store(clock)
     worker_that_died = worker_on(store, clock)
-    worker_that_died.start(order(end=3))
+    worker_that_died.start(assignment(end=3))
     for _ in range(3):
         worker_that_died.step()
     again = worker_on(store, clock)
-    again.start(replace(order(start=2, end=3), best=Best(1, 0.1)))
+    again.start(replace(assignment(start=2, end=3), best=Best(1, 0.1)))
     store.full = True
     assert isinstance(again.step(), StorageFailed)
     assert names_of(store, "resume") == {2}

@@ -69,8 +69,8 @@ EVEN = np.full((5, 2), 0.5)
 def test_rows_that_do_not_sum_to_1_are_counted_and_named(rows: list[int], words: str) -> None:
     found = EVEN.copy()
     found[rows] = 1.5
-    said = sum_fault(found, list("abcde"))
-    assert said.startswith(words) and bool(said) == bool(rows)
+    fault = sum_fault(found, list("abcde"))
+    assert fault.startswith(words) and bool(fault) == bool(rows)
 
 
 def test_nothing_is_said_of_probabilities() -> None:

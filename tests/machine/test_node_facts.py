@@ -52,7 +52,7 @@ def test_a_node_without_gpus_and_with_torch_built_for_the_cpu_is_taken() -> None
 
 
 @pytest.mark.parametrize(
-    "other, said",
+    "other, expected",
     [
         (replace(WORKER, python="3.12.1"), ["3.12.1", "3.11.7", "install Python 3.11"]),
         (versions(ray="2.59.0"), ["ray 2.59.0", "2.60.0", "ray up"]),
@@ -73,12 +73,12 @@ def test_a_node_without_gpus_and_with_torch_built_for_the_cpu_is_taken() -> None
     ],
 )
 def test_another_version_or_source_is_one_reason_with_both_values_and_the_way_out(
-    other: NodeFacts, said: list[str]
+    other: NodeFacts, expected: list[str]
 ) -> None:
     [reason] = reasons_against(HEAD, other)
     assert "worker" in reason
     assert "head" in reason
-    for part in said:
+    for part in expected:
         assert part in reason
 
 

@@ -86,17 +86,17 @@ def test_a_trial_is_pruned_where_rays_scheduler_stops_its_mean_curve(
     )
     ray = Ray(max_t, factor, mode)
     drawn = Drawn(race, factor)
-    told: dict[int, int] = {}
+    reported: dict[int, int] = {}
     ends: dict[int, int] = {}
     for (trial, _), _, _, decisions in drawn:
         curves = [drawn.scores.get((trial, fold), []) for fold in range(3)]
-        number = told.get(trial, 0)
+        number = reported.get(trial, 0)
         expected = False
         while number < min(map(len, curves)) and not expected:
             number += 1
             mean = sum(curve[number - 1] for curve in curves) / 3
             expected = ray.stops(trial, number, mean)
-        told[trial] = number
+        reported[trial] = number
         assert ended(decisions) == expected
         if expected:
             ends[trial] = number

@@ -38,9 +38,9 @@ def test_the_best_go_on_when_the_last_is_in_and_the_others_are_out() -> None:
     last = start_next(race)
     assert race.next() is None  # the published form waits
     decisions = run_leg(race, last, 0.5)
-    told = [(item.action, item.trial, item.reason) for item in decisions[:4]]
+    first = [(item.action, item.trial, item.reason) for item in decisions[:4]]
     words = "of 4 after 2 epochs of fold 0, best 2 kept: "
-    assert told == [
+    assert first == [
         (Action.PROMOTE, 1, f"rank 1 {words}goes to the end of all folds"),
         (Action.PROMOTE, 3, f"rank 2 {words}goes to the end of all folds"),
         (Action.PRUNE, 2, f"rank 3 {words}out"),

@@ -61,12 +61,12 @@ def test_first_epochs_and_what_follows_from_each(scores: list[float], decisions:
 
 def test_the_example_of_the_manual() -> None:
     """Beside the docstring of FoldASHA: who is decided about when each first epoch has ended."""
-    race, told = small(), []
+    race, answers = small(), []
     while not race.done:
         leg = start_next(race)
         decisions = run_leg(race, leg, 0.9 - 0.1 * leg.trial)
-        told += [(leg.trial, str(item.action), item.trial) for item in decisions if item.fold is None]
-    assert told == [
+        answers += [(leg.trial, str(item.action), item.trial) for item in decisions if item.fold is None]
+    assert answers == [
         (2, "PRUNE", 2),
         (3, "PRUNE", 3),
         (4, "PROMOTE", 0),

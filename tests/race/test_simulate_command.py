@@ -84,7 +84,7 @@ def test_without_a_test_set_there_is_no_test_regret(folder: Path, capsys: pytest
         (["{folder}", "--failures", "2"], "--failures 2.0: give a share from 0 to 1"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(
+def test_what_is_wrong_is_said_in_one_line(
     arguments: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([item.format(folder=folder) for item in arguments]) == 2
@@ -123,7 +123,7 @@ def test_votes_that_are_none_are_refused(folder: Path, capsys: pytest.CaptureFix
     assert "it needs the columns trial and thousandths" in capsys.readouterr().err
 
 
-def test_a_draw_without_a_whole_trial_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_draw_without_a_complete_trial_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     epochs = pd.read_parquet(folder / "epochs.parquet")
     epochs[(epochs["trial"] == 0) | (epochs["epoch"] < 4)].to_parquet(folder / "epochs.parquet")
     assert main([str(folder), "--subset", "2", "--draws", "9", "--rules", "FoldASHA", "--workers", "1"]) == 2
@@ -162,5 +162,5 @@ def test_a_trial_that_fails_in_the_table_fails_in_the_race() -> None:
     whole = DrawnCurves(8, 3, 6).draw(None, np.random.default_rng(1))
     scores = whole.scores.copy()
     scores[int(np.argmax(whole.cv)), 1, 3:] = np.nan
-    figures = race_once(Entry("exhaustive"), CurveTable(scores, whole.seconds, whole.test), Terms(2), [0])
-    assert figures.complete_trials == 7 and figures.cv_regret == 0
+    outcome = race_once(Entry("exhaustive"), CurveTable(scores, whole.seconds, whole.test), Terms(2), [0])
+    assert outcome.complete_trials == 7 and outcome.cv_regret == 0

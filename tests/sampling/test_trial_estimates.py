@@ -1,4 +1,4 @@
-"""What a learning sampler is told: means over all folds at full length, never over the folds at hand."""
+"""What a learning sampler learns from: means over all folds at full length, never over the folds at hand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from orchestrator.sampling.trial_estimates import TrialEstimates, fold_means, ga
 GAP = np.nan
 
 
-def told(runs: dict[tuple[int, int], list[float]], mode: str = "max", folds: int = 3) -> TrialEstimates:
+def estimates_of(
+    runs: dict[tuple[int, int], list[float]], mode: str = "max", folds: int = 3
+) -> TrialEstimates:
     """runs: (trial, fold) -> score by epoch."""
     made = TrialEstimates(mode, folds)
     for (trial, fold), scores in runs.items():
@@ -60,21 +62,23 @@ def test_shorter_trials_are_lifted_by_what_the_longer_ones_gained() -> None:
 
 
 def test_a_trial_stopped_early_may_look_better_than_one_that_ended() -> None:
-    made = told({(0, 0): [0.2, 0.4, 0.5], (1, 0): [0.4]}, folds=1)
+    made = estimates_of({(0, 0): [0.2, 0.4, 0.5], (1, 0): [0.4]}, folds=1)
     assert made.values() == pytest.approx({0: 0.5, 1: 0.4 + 0.2 + 0.1})
 
 
 def test_it_is_the_running_best_that_counts() -> None:
-    assert told({(0, 0): [0.6, 0.2], (1, 0): [0.3, 0.5]}, folds=1).values() == pytest.approx({0: 0.6, 1: 0.5})
+    assert estimates_of({(0, 0): [0.6, 0.2], (1, 0): [0.3, 0.5]}, folds=1).values() == pytest.approx(
+        {0: 0.6, 1: 0.5}
+    )
 
 
 def test_where_less_is_better_values_are_turned_round() -> None:
     runs = {(0, 0): [0.9, 0.5], (1, 0): [0.8, 0.95]}
-    assert told(runs, mode="min", folds=1).values() == pytest.approx({0: -0.5, 1: -0.8})
+    assert estimates_of(runs, mode="min", folds=1).values() == pytest.approx({0: -0.5, 1: -0.8})
 
 
 def test_a_retried_leg_replaces_its_epochs() -> None:
-    made = told({(0, 0): [0.9, 0.95], (1, 0): [0.3, 0.4]}, folds=1)
+    made = estimates_of({(0, 0): [0.9, 0.95], (1, 0): [0.3, 0.4]}, folds=1)
     made.add(LegFailed(0, 0, 2, "lost", "gone"))
     assert made.values()[0] == pytest.approx(0.95)  # the machine's fault: what it scored stands
     made.add(LegStarted(0, 0, 0, 2))
@@ -85,8 +89,8 @@ def test_a_retried_leg_replaces_its_epochs() -> None:
 
 
 @pytest.mark.parametrize("failure", ["nan", "exception", "killed"])
-def test_a_failed_trial_is_told_as_the_worst_seen(failure: str) -> None:
-    made = told({(0, 0): [0.9], (1, 0): [0.3], (2, 0): [0.5]}, folds=1)
+def test_a_failed_trial_counts_as_the_worst_seen(failure: str) -> None:
+    made = estimates_of({(0, 0): [0.9], (1, 0): [0.3], (2, 0): [0.5]}, folds=1)
     made.add(LegFailed(0, 0, 1, failure, "why"))
     made.add(LegFailed(3, 0, 0, failure, "why"))
     assert made.values() == pytest.approx({0: 0.3, 1: 0.3, 2: 0.5, 3: 0.3})
@@ -95,12 +99,12 @@ def test_a_failed_trial_is_told_as_the_worst_seen(failure: str) -> None:
 
 
 def test_a_score_that_is_not_finite_is_a_failure() -> None:
-    made = told({(0, 0): [0.5], (1, 0): [0.4, float("nan")]}, folds=1)
+    made = estimates_of({(0, 0): [0.5], (1, 0): [0.4, float("nan")]}, folds=1)
     assert made.values() == pytest.approx({0: 0.5, 1: 0.5})
 
 
-def test_nothing_is_told_before_anything_is_known() -> None:
-    made = told({})
+def test_nothing_is_estimated_before_anything_is_known() -> None:
+    made = estimates_of({})
     assert made.values() == {}
     made.add(LegFailed(0, 0, 0, "exception", "why"))
     made.add(LegStarted(1, 0, 0, 2))

@@ -96,9 +96,9 @@ def test_a_head_whose_port_is_taken_is_refused_before_ray_is_started(
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["head", "--port", str(port)]) == 2
-    said = capsys.readouterr().err
-    assert f"port {port} of this server: Address already in use" in said
-    assert way_out in said
+    error = capsys.readouterr().err
+    assert f"port {port} of this server: Address already in use" in error
+    assert way_out in error
     assert main(["head", "--port", str(port)]) == 0
 
 

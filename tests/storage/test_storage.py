@@ -34,7 +34,7 @@ from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 from tests.support.helpers import curves
-from tests.support.storage_places import make_bucket, s3_server
+from tests.support.storage_locations import make_bucket, s3_server
 from tests.support.store_contract import CONTRACT
 
 NUMBERS = itertools.count()

@@ -26,8 +26,8 @@ class ClusterFile:
     path: Path
     head: str  # address
     workers: tuple[str, ...]  # addresses
-    user: str | None  # of SSH on the servers; None: as ssh chooses
-    key: Path | None  # of SSH, on this machine; None: as ssh chooses
+    user: str | None  # of SSH on the servers; ssh chooses if None
+    key: Path | None  # of SSH, on this machine; ssh chooses if None
     proxy_command: str | None  # of SSH
     project: str  # its folder on the servers, with ~ and $USER not yet replaced
     port: int  # of the head's Ray

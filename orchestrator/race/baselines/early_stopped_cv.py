@@ -74,7 +74,7 @@ class Aggressive(EarlyStoppedCV):
 
     @classmethod
     def planned(cls, cfg: RaceConfig) -> int:
-        """If one fold told all: the i-th trial is the best so far with chance 1/i, else stops after it."""
+        """If one fold decided all: the i-th trial is the best so far with chance 1/i, else stops after it."""
         return round(records_and_rest(cfg.trials, cfg.folds, 1) * cfg.max_t)
 
     def describe(self) -> str:

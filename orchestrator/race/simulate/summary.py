@@ -46,9 +46,7 @@ class Terms:
     slots: int  # fold runs at a time
     failure_rate: float = 0.0  # share of the legs that fail, once each
     startup: float = 0.0  # seconds each leg costs before its first epoch
-    spread: float = (
-        1.0  # the costliest trial's epoch over the cheapest's, drawn evenly on a logarithmic scale
-    )
+    spread: float = 1.0  # costliest trial's epoch over the cheapest's, drawn evenly on a logarithmic scale
 
 
 def race_once(entry: Entry, drawn: CurveTable, terms: Terms, seed: Sequence[int]) -> Outcome:
@@ -95,7 +93,7 @@ def best_of(drawn: CurveTable) -> int:
 
 
 def choose(full: Mapping[int, Collection[int]], drawn: CurveTable) -> int | None:
-    """The trial with the most folds at full length, the best mean of those among equals; None: none."""
+    """The trial with the most folds at full length, of equals the best mean; None where none has any."""
     return max(full, key=lambda trial: (len(full[trial]), seen(trial, full, drawn), -trial), default=None)
 
 

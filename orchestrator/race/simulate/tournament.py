@@ -14,7 +14,7 @@ from orchestrator.race.simulate.rule_specs import Entry
 from orchestrator.race.simulate.summary import Outcome, Terms, race_once
 from orchestrator.race.simulate.table import CurveTable
 
-DRAWS_A_TASK = 4  # a process takes so many at a time
+DRAWS_PER_CHUNK = 4  # few enough that all processes end at about the same time
 
 
 class Source(Protocol):
@@ -25,13 +25,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Contest:
-    """subset: how many of the trials a draw has, or None for all; seed: of draws and failures."""
+    """Which rules race, on what, how."""
 
     curves: Source
     entries: tuple[Entry, ...]
     terms: Terms
-    subset: int | None = None
-    seed: int = 0
+    subset: int | None = None  # how many of the trials a draw has; all if None
+    seed: int = 0  # of draws and failures
 
     def draw(self, number: int) -> list[Outcome]:
         """Of each entry, on draw `number`; all race on the same."""
@@ -54,18 +54,18 @@ def hold(
     contest: Contest, draws: int, workers: int, progress: Callable[[int, int], None]
 ) -> list[list[Outcome]]:
     """Of each draw, the outcome of each entry."""
-    parts = [range(start, min(start + DRAWS_A_TASK, draws)) for start in range(0, draws, DRAWS_A_TASK)]
+    chunks = [range(start, min(start + DRAWS_PER_CHUNK, draws)) for start in range(0, draws, DRAWS_PER_CHUNK)]
     results: list[list[Outcome]] = []
-    if workers == 1 or len(parts) == 1:
+    if workers == 1 or len(chunks) == 1:
         for number in range(draws):
             results.append(contest.draw(number))
             progress(number + 1, draws)
         return results
     spawn = get_context("spawn")
     with ProcessPoolExecutor(
-        min(workers, len(parts)), mp_context=spawn, initializer=_begin, initargs=(contest,)
+        min(workers, len(chunks)), mp_context=spawn, initializer=_begin, initargs=(contest,)
     ) as pool:
-        for part in pool.map(_draws, parts):
-            results += part
+        for outcomes in pool.map(_draws, chunks):
+            results += outcomes
             progress(len(results), draws)
     return results

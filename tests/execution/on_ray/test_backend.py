@@ -66,10 +66,10 @@ def test_slots_follow_the_nodes_that_come_and_go_while_a_race_runs(
     monitor = SimpleNamespace(poll=lambda: ([late], {"a", "late"}))
     monkeypatch.setattr(on_ray, "NodeMonitor", lambda *arguments: monitor)
     monkeypatch.setattr(on_ray, "run_on_tune", lambda driver, setup, scheduler: scheduler.poll_nodes())
-    heard: list[int] = []
-    driver: Any = SimpleNamespace(use_slots=heard.append)
+    numbers: list[int] = []
+    driver: Any = SimpleNamespace(use_slots=numbers.append)
     with open_backend(inline=False, address=None, request=ResourceRequest()) as backend:
         prepare(backend, dataset, tmp_path)
         backend.run(driver)
         assert backend.slots == 4 + 2
-    assert heard == [8 + 2, 4 + 2]
+    assert numbers == [8 + 2, 4 + 2]

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.study.study import Study
 from tests.support.helpers import check_consistent, events
 from tests.support.nodes import nodes, tune
-from tests.support.storage_places import make_bucket, s3_server
+from tests.support.storage_locations import make_bucket, s3_server
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -21,10 +21,10 @@ def test_a_study_on_two_nodes_keeps_its_checkpoints_on_an_s3_server(
     study, log = tmp_path / "a", tmp_path / "log"
     arguments = ["--space", str(space_file), "--data", str(faces), "--runs", str(tmp_path), "--study", "a"]
     with s3_server() as url, nodes() as ray:
-        place = make_bucket(url, "kept")
+        location = make_bucket(url, "kept")
         for _ in range(2):
             ray.add(cpus=1)
-        with tune(*arguments, "--address", ray.address, "--storage", place, log=log) as process:
+        with tune(*arguments, "--address", ray.address, "--storage", location, log=log) as process:
             assert process.wait(timeout=240) == 0, log.read_text()
         check_consistent(study, folds=3, max_t=4)
         assert not events(study, "leg_failed")

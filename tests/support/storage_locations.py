@@ -1,4 +1,4 @@
-"""Real places for checkpoints: an S3 server on the loopback and a bucket on it."""
+"""Real locations for checkpoints: an S3 server on the loopback and a bucket on it."""
 
 from __future__ import annotations
 
