@@ -25,7 +25,7 @@ from rich.progress import Progress
 from benchmarks.race_page import draw_plot, race_page
 from orchestrator.cli.arguments import int_at_least
 from orchestrator.race import RULES
-from orchestrator.race.simulate.__main__ import read_table
+from orchestrator.race.simulate.command import read_table
 from orchestrator.race.simulate.rule_specs import Entry
 from orchestrator.race.simulate.summary import Terms, summary
 from orchestrator.race.simulate.synthetic import DrawnCurves

@@ -29,7 +29,8 @@ NEVER = {
     "budget": {"cv2", "rich", "ray", "torch", "os", "pathlib"},
 }
 MODELS = {"torch", "timm", "albumentations", "trainables", "search_spaces"}
-COMMAND_LINES = {ROOT / "orchestrator" / "race" / "simulate" / "__main__.py"}
+SIMULATE = ROOT / "orchestrator" / "race" / "simulate"
+COMMAND_LINES = {SIMULATE / "__main__.py", SIMULATE / "command.py"}
 FORMER_NAMES = {ROOT / "orchestrator" / "node_facts.py"}  # asked for by doctors of version 0.1
 
 

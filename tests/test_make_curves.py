@@ -14,7 +14,7 @@ from orchestrator.core.errors import ManifestError, StudyError
 from orchestrator.core.events import FoldRunKey
 from orchestrator.demo.faces import make_demo_faces
 from orchestrator.race.simulate.__main__ import main as simulate
-from orchestrator.race.simulate.__main__ import read_table
+from orchestrator.race.simulate.command import read_table
 
 SPACE = """
 from orchestrator.space import SearchSpace, choice

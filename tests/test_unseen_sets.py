@@ -93,7 +93,7 @@ def test_a_table_of_any_images_is_searched(
         "a",
     ]
     assert main([*arguments, "--inline"]) == 0
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     [best] = study.complete_trials()
     assert len(best.bests) == 2
     frame, folds = study.manifest().frame, study.fold_plan().folds

@@ -58,7 +58,7 @@ class Dataset:
     cache_dir: str  # where a machine may keep that store
     factors: tuple[Factor, ...] = ()  # the parts of a label, the first most significant
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (n,) each, float64 with NaN, or text
-    within: NDArray[np.bool_] | None = None  # (n,) rows to learn from and score; None is all
+    condition_mask: NDArray[np.bool_] | None = None  # (n,) rows to learn from and score; None is all
     origin: ImageLocator | None = None  # None where root and cache_dir hold on every machine
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
@@ -68,9 +68,9 @@ class Dataset:
     def training_rows(self, fold: int) -> NDArray[np.int64]:
         """Row numbers, ascending: those of other folds, and the extra rows of every fold or of this one."""
         joins = (self.folds != fold) & ((self.folds >= -1) | (self.folds == -2 - fold))
-        return np.flatnonzero(joins if self.within is None else joins & self.within)
+        return np.flatnonzero(joins if self.condition_mask is None else joins & self.condition_mask)
 
     def scored(self, fold: int) -> NDArray[np.bool_]:
         """(rows,): which of `validation_rows(fold)` the score is of."""
         rows = self.validation_rows(fold)
-        return np.ones(len(rows), np.bool_) if self.within is None else self.within[rows]
+        return np.ones(len(rows), np.bool_) if self.condition_mask is None else self.condition_mask[rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -38,7 +38,7 @@ class Epoch:
     metrics: Mapping[str, float] = field(default_factory=dict)  # more to be noted, such as the training loss
 
 
-class OwnTrainable:
+class OwnTrainable(ABC):
     """Keeps `core.trainable.Trainable` around one generator of epochs. See BaseTrainable and `trainable`."""
 
     declared: ClassVar[Mapping[str, Any]] = {}
@@ -71,7 +71,7 @@ class OwnTrainable:
             f"@{self._name}.predictor and Epoch(..., weights=...), in a class save, load and predict)"
         )
 
-    def load(self, weights: Arrays) -> None:
+    def load(self, weights: Arrays) -> None:  # noqa: B027 - what saves nothing needs none
         """Takes what an Epoch gave as its weights."""
 
     # ---- what a worker asks ------------------------------------------------------------------------

@@ -43,6 +43,10 @@ class BaseTrainable(OwnTrainable):
     def train_epoch(self, data: FoldData, epoch: int) -> Mapping[str, float] | None:
         """Trains epoch number `epoch` (from 0); metrics to be noted, if any."""
 
+    @abstractmethod
+    def predict(self, rows: Rows) -> Any:
+        """Probabilities (len(rows), C): of the validation rows, and after `load` of new images."""
+
     def save(self) -> Mapping[str, Any]:
         """Arrays that `load` makes the model from."""
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -172,6 +173,13 @@ def load_trainable(name: str) -> type[Trainable]:
             f"trainable={name!r} cannot be imported: {type(error).__name__}: {error}; "
             "correct the space's `trainable` or install what it needs"
         ) from error
+    refuse_incomplete(found, name)
+    trainable: type[Trainable] = found
+    return trainable
+
+
+def refuse_incomplete(found: Any, name: str) -> None:
+    """Raises TrainableError where something called `name` lacks a part of the contract."""
     missing = [
         item for item in ("parameters", "prepare", "run_epoch", "load_predictor") if not hasattr(found, item)
     ]
@@ -179,9 +187,11 @@ def load_trainable(name: str) -> type[Trainable]:
         raise TrainableError(
             f"trainable={name!r} is a plain function; write @trainable(...) above it, with its parameters"
         )
+    contract = "orchestrator.core.trainable.Trainable"
+    if not missing and isinstance(found, ABCMeta):
+        # Left alone, a class whose train_epoch is misspelt would be searched without ever training.
+        missing = sorted(found.__abstractmethods__)
+        asks = next((base for base in found.__mro__ if missing and missing[0] in vars(base)), found)
+        contract = f"{asks.__module__}.{asks.__qualname__}"
     if missing:
-        raise TrainableError(
-            f"trainable={name!r} lacks {', '.join(missing)}; see orchestrator.core.trainable.Trainable"
-        )
-    trainable: type[Trainable] = found
-    return trainable
+        raise TrainableError(f"trainable={name!r} lacks {', '.join(missing)}; see {contract}")

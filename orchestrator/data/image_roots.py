@@ -51,10 +51,10 @@ def folder_identity(folder: Path) -> str:
 
 def _probed(paths: Sequence[str]) -> list[int]:
     """Rows, in order; of those below the root, unless all lie beside it."""
-    rows = [row for row, path in enumerate(paths) if not _is_beside(path)] or list(range(len(paths)))
+    rows = [row for row, path in enumerate(paths) if not is_beside(path)] or list(range(len(paths)))
     return sorted({rows[0], rows[len(rows) // 2], rows[-1]})
 
 
-def _is_beside(path: str) -> bool:
+def is_beside(path: str) -> bool:
     """Rows of other sources may lie beside the root."""
     return path.startswith("../")

@@ -32,7 +32,7 @@ class StudyCandidates:
     trials: tuple[CompleteTrial, ...]  # best first
     predictions: tuple[Prediction, ...]  # of each trial, out-of-fold, of the same rows
     top: int
-    within: NDArray[np.bool_] | None = None  # (n,), the rows it learns from and is scored on; None is all
+    condition_mask: NDArray[np.bool_] | None = None  # (n,), rows it learns from and is scored on; None: all
 
     @property
     def name(self) -> str:
@@ -48,7 +48,8 @@ class StudyCandidates:
 
     @property
     def rows_scored(self) -> int:
-        return len(self.predictions[0].rows) if self.within is None else int(self.within.sum())
+        mask = self.condition_mask
+        return len(self.predictions[0].rows) if mask is None else int(mask.sum())
 
     def config(self, trial: CompleteTrial) -> dict[str, Any]:
         """With the defaults of the version that trained it."""
@@ -104,7 +105,7 @@ def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
     """
-    studies = [Study.read(path) for path in paths]
+    studies = [Study(path) for path in paths]
     target, ordered = _in_order(studies)
     own = [_StudyRows(study.path, study.manifest(), study.fold_plan()) for study in ordered]
     for other in own[1:]:
@@ -114,7 +115,7 @@ def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
         _study_candidates(study, rows, shared, top) for study, rows in zip(ordered, own, strict=True)
     )
     if len(candidates) == 1:
-        candidates = (_only_within(candidates[0]),)
+        candidates = (_only_scored(candidates[0]),)
     manifest, rows = own[0].manifest, candidates[0].predictions[0].rows
     labels = target.encode(manifest.frame.iloc[rows])
     return EnsembleInputs(candidates, target, manifest, own[0].plan, rows, labels)
@@ -208,22 +209,22 @@ def _study_candidates(
         replace(_prediction(trial, store, labels, own.plan, study.path), rows=shared) for trial in trials
     )
     wanted = space.finalists if top is None else top
-    within = condition_mask(space, own.manifest.frame)
-    if within is not None:
-        within = within[own.train]
-    return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), within)
+    mask = condition_mask(space, own.manifest.frame)
+    if mask is not None:
+        mask = mask[own.train]
+    return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), mask)
 
 
-def _only_within(candidates: StudyCandidates) -> StudyCandidates:
+def _only_scored(candidates: StudyCandidates) -> StudyCandidates:
     """With the rows alone that it is scored on: by itself it has nothing to say of the others."""
-    kept = candidates.within
+    kept = candidates.condition_mask
     if kept is None:
         return candidates
     predictions = tuple(
         Prediction(item.rows[kept], item.probabilities[kept], item.labels[kept], item.folds[kept])
         for item in candidates.predictions
     )
-    return replace(candidates, predictions=predictions, within=None)
+    return replace(candidates, predictions=predictions, condition_mask=None)
 
 
 def _prediction(

@@ -97,7 +97,9 @@ def voted_rows(inputs: EnsembleInputs, combined: Probabilities, vote: str) -> Vo
 def _candidates(study: StudyCandidates) -> Candidates:
     first, space = study.predictions[0], study.space
     members = [item.probabilities for item in study.predictions]
-    return Candidates(members, first.labels, first.folds, study.top, space.metric, space.mode, study.within)
+    return Candidates(
+        members, first.labels, first.folds, study.top, space.metric, space.mode, study.condition_mask
+    )
 
 
 def _views(inputs: EnsembleInputs) -> str:
@@ -107,7 +109,7 @@ def _views(inputs: EnsembleInputs) -> str:
 
 def _study_scores(study: StudyCandidates, voted: Probabilities) -> StudyScores:
     labels, folds = study.predictions[0].labels, study.predictions[0].folds
-    own = np.ones(len(labels), np.bool_) if study.within is None else study.within
+    own = np.ones(len(labels), np.bool_) if study.condition_mask is None else study.condition_mask
 
     def scored(probabilities: Probabilities) -> FoldScores:
         return fold_scores(labels[own], probabilities[own], folds[own], study.space.metric)

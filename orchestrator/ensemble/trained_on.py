@@ -33,8 +33,8 @@ def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
     """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
     frame = manifest.frame
     labelled = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
-    within = condition_mask(space, frame)
-    kept = labelled if within is None else labelled & within
+    mask = condition_mask(space, frame)
+    kept = labelled if mask is None else labelled & mask
     rows = Manifest(frame[kept], manifest.root, manifest.name)
     return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": location_digests(rows)})
 

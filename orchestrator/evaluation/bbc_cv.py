@@ -112,9 +112,9 @@ def _mean_over_folds(
 ) -> Floats:
     """(repeats,): over the folds of which a bag holds anything, as the study ranks its trials."""
     total, held = np.zeros(len(weights)), np.zeros(len(weights))
-    within = np.ones(len(study.folds), np.bool_) if study.within is None else study.within
-    for fold in np.unique(study.folds[within]):
-        rows = within & (study.folds == fold)
+    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
+    for fold in np.unique(study.folds[mask]):
+        rows = mask & (study.folds == fold)
         here, local = np.unique(codes[rows], return_inverse=True)
         bags = weights[:, here]
         resampled = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)

@@ -25,7 +25,7 @@ class Candidates:
     top: int
     metric: str  # they are ranked by its mean over folds
     mode: str  # "max" or "min": which of its values are better
-    within: NDArray[np.bool_] | None = None  # (n,), the rows they are ranked on; None stands for all
+    condition_mask: NDArray[np.bool_] | None = None  # (n,), the rows they are ranked on; None stands for all
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
 
     Raises ManifestError, and FoldPlanError for a fold without a row to score.
     """
-    within = condition_mask(space, manifest.frame)
-    check_condition(space, within, plan.folds)
+    mask = condition_mask(space, manifest.frame)
+    check_condition(space, mask, plan.folds)
     return Dataset(
         root=str(manifest.root),
         paths=tuple(manifest.frame["path"]),
@@ -37,7 +37,7 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         cache_dir=str((runs / ".cache" / "images").resolve()),
         factors=factors_of(space.target),
         columns=columns_of(manifest.frame),
-        within=within,
+        condition_mask=mask,
     )
 
 

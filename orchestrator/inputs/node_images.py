@@ -26,9 +26,9 @@ from orchestrator.core.text import shortened
 from orchestrator.data.image_record import Differences, compare
 from orchestrator.data.image_roots import (
     DATA_ROOT,
-    _is_beside,
     folder_identity,
     has_images,
+    is_beside,
 )
 from orchestrator.demo.faces import demo_faces, demo_folder
 
@@ -156,7 +156,7 @@ def _why(dataset: Dataset) -> str:
 
 def _outside(dataset: Dataset, found: Differences) -> str:
     """Where that is, is not obvious to who reads a path with dots."""
-    rows = [row for row in (*found.missing, *found.changed) if _is_beside(dataset.paths[row])]
+    rows = [row for row in (*found.missing, *found.changed) if is_beside(dataset.paths[row])]
     if not rows:
         return ""
     sought = os.path.realpath(Path(dataset.root) / dataset.paths[rows[0]])
@@ -186,9 +186,9 @@ def _copies(dataset: Dataset, files: ImageFiles, found: Differences) -> str:
     # The driver's root may be a link there: what its dots lead to is for that machine to say.
     moves = [
         (f"{files.root}/{folder}", os.path.realpath(Path(dataset.root) / folder))
-        for folder in _folders_beside(path for path in paths if _is_beside(path))
+        for folder in _folders_beside(path for path in paths if is_beside(path))
     ]
-    if not all(map(_is_beside, paths)):
+    if not all(map(is_beside, paths)):
         moves.insert(0, (files.root, dataset.root))
     return shortened([f"rsync -a {files.host}:{there}/ {here}/" for there, here in moves])
 

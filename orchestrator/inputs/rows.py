@@ -107,7 +107,7 @@ def _joined_parts(extra: Manifest) -> str:
 def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
     """How many images of how many groups, how many of each class; an image in several folds counts once."""
     own = (manifest.frame["role"] == "train").to_numpy()
-    scored = own if dataset.within is None else own & dataset.within
+    scored = own if dataset.condition_mask is None else own & dataset.condition_mask
     counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
     per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
     groups = manifest.frame["group"][own].nunique()

@@ -16,15 +16,15 @@ def condition_mask(space: SearchSpace, frame: pd.DataFrame) -> NDArray[np.bool_]
     if space.given is None:
         return None
     target, name = space.given
-    within: NDArray[np.bool_] = target.encode(frame) == target.classes.index(name)
-    return within
+    mask: NDArray[np.bool_] = target.encode(frame) == target.classes.index(name)
+    return mask
 
 
-def check_condition(space: SearchSpace, within: NDArray[np.bool_] | None, folds: NDArray[np.int16]) -> None:
-    """Every fold must have rows to score. within (n,), folds (n,). Raises FoldPlanError."""
-    if space.given is None or within is None:
+def check_condition(space: SearchSpace, mask: NDArray[np.bool_] | None, folds: NDArray[np.int16]) -> None:
+    """Every fold must have rows to score. mask (n,), folds (n,). Raises FoldPlanError."""
+    if space.given is None or mask is None:
         return
-    empty = [int(fold) for fold in np.unique(folds[folds >= 0]) if not (within & (folds == fold)).any()]
+    empty = [int(fold) for fold in np.unique(folds[folds >= 0]) if not (mask & (folds == fold)).any()]
     if empty:
         raise FoldPlanError(
             f"given {given_text(space.given)}: no row of fold {empty[0]} has it, so it could not be scored; "

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from orchestrator.study.study import Study
 
 __all__ = ["Study"]
-
-
-def __getattr__(name: str) -> Any:
-    """Study when it is asked for: who needs the history alone loads neither pandas nor pyarrow."""
-    if name == "Study":
-        from orchestrator.study.study import Study
-
-        return Study
-    raise AttributeError(name)
+__getattr__ = lazy_exports(__name__, {"Study": "study"})  # who needs the history alone loads no pandas

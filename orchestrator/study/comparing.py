@@ -107,8 +107,8 @@ def _trial(study: Study, asked: int | None) -> int:
 def _scored_rows(study: Study, trial: int) -> _ScoredRows:
     prediction = study.oof(trial)
     frame = study.manifest().frame
-    within = condition_mask(study.space, frame)
-    kept = np.ones(len(prediction.rows), np.bool_) if within is None else within[prediction.rows]
+    mask = condition_mask(study.space, frame)
+    kept = np.ones(len(prediction.rows), np.bool_) if mask is None else mask[prediction.rows]
     rows = prediction.rows[kept]
     return _ScoredRows(
         study.path,

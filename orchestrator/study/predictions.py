@@ -24,7 +24,6 @@ from orchestrator.core.errors import StudyError
 from orchestrator.data.table_files import write_table
 
 Rows = NDArray[np.int64]
-COLUMNS = ("row", "path", "label", "fold")
 _SUM_TOLERANCE = 1e-2  # half precision on a GPU leaves sums this far from 1
 
 

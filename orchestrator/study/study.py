@@ -121,11 +121,6 @@ class Study:
             os.truncate(files.journal, study._bytes_read)
         return study._held(lock, JournalWriter(files.journal))
 
-    @classmethod
-    def read(cls, path: Path) -> Study:
-        """The same as `Study(path)`."""
-        return cls(path)
-
     def _held(self, lock: FileLock, writer: JournalWriter) -> Study:
         self._lock, self._writer = lock, writer
         return self

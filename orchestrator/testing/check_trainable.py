@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError, TrainableError
 from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
-from orchestrator.core.trainable import Config, Resources, Trainable, load_trainable
+from orchestrator.core.trainable import Config, Resources, Trainable, load_trainable, refuse_incomplete
 from orchestrator.testing.toy import toy_dataset
 
 CLOSE = 1e-5
@@ -38,6 +38,7 @@ def check_trainable(
     another result with the same seed, a state that does not continue, validation rows that reach training.
     """
     found = load_trainable(trainable) if isinstance(trainable, str) else trainable
+    refuse_incomplete(found, found.__name__)
     with tempfile.TemporaryDirectory() as folder:
         rows = dataset or toy_dataset(Path(folder) / "images")
         check = _Check(found, dict(config or {}), rows, epochs, seed, Path(folder))

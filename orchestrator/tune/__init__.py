@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from orchestrator.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
     from orchestrator.tune.request import Interrupted, Request, Result
     from orchestrator.tune.run import run_search
 
 __all__ = ["Interrupted", "Request", "Result", "run_search"]
-
-
-def __getattr__(name: str) -> Any:
-    """Imported when it is asked for: the command's `--help` needs none of it."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "run" if name == "run_search" else "request"
-    return getattr(importlib.import_module(f"orchestrator.tune.{module}"), name)
+__getattr__ = lazy_exports(
+    __name__, {"Interrupted": "request", "Request": "request", "Result": "request", "run_search": "run"}
+)

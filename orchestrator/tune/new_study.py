@@ -34,7 +34,7 @@ from orchestrator.study.header import StudyHeader
 from orchestrator.study.journal import has_journal
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import header_of, requested_budget
-from orchestrator.tune.checkpoint_place import location_of, new_store
+from orchestrator.tune.checkpoint_location import location_of, new_store
 from orchestrator.tune.plan import fit_to_budget
 from orchestrator.tune.request import PreparedStudy, Request
 

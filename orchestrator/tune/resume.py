@@ -19,7 +19,7 @@ from orchestrator.space.own_code import OwnCode, activate, beside, check_recorde
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
-from orchestrator.tune.checkpoint_place import check_store_answers, refuse_another_location
+from orchestrator.tune.checkpoint_location import check_store_answers, refuse_another_location
 from orchestrator.tune.new_study import check, open_for, prepare
 from orchestrator.tune.request import PreparedStudy, Request
 

@@ -30,7 +30,9 @@ QUICK = (
     "tune",
     "ensemble",
     "pseudo_labels",
+    "tracking",
     "servers",
+    "race.simulate",
 )  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)
 

@@ -320,7 +320,7 @@ def test_a_study_with_extra_rows_has_the_folds_of_one_without_and_other_models(
     assert main([*shared, "--study", "a"]) == 0
     assert main([*shared, "--study", "b", "--extra", str(theirs)]) == 0
     assert "extra: 18 rows of rows join every training part" in capsys.readouterr().out
-    a, b = Study.read(tmp_path / "runs" / "a"), Study.read(tmp_path / "runs" / "b")
+    a, b = Study(tmp_path / "runs" / "a"), Study(tmp_path / "runs" / "b")
     assert b.fold_plan().folds.tolist() == [*a.fold_plan().folds.tolist(), *[-1] * 18]
     assert a.configs == b.configs
     weights = [weights_of_trial_0(study) for study in (a, b)]

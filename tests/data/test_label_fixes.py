@@ -188,7 +188,7 @@ def test_a_study_keeps_the_fixed_rows_and_the_fixes_and_resumes_without_the_file
     assert main([*more, *runs, "--label-fixes", str(fixes)]) == 0
     assert "label fixes: 4 rows in 2 groups; tint 4" in capsys.readouterr().out
     folder, text = tmp_path / "runs" / "a", fixes.read_bytes()
-    frame = Study.read(folder).manifest().frame
+    frame = Study(folder).manifest().frame
     assert frame.set_index("path").loc[["p00-0.png", "p00-1.png", "p02-0.png"], "tint"].tolist() == [
         "blue",
         "red",

@@ -32,7 +32,7 @@ def test_one_call_builds_what_the_command_builds(runs: Path) -> None:
 
 
 def test_studies_of_one_joint_label_are_given_as_text_or_objects_in_any_order(runs: Path) -> None:
-    called = build_ensemble([str(runs / "shade"), Study.read(runs / "tint")])
+    called = build_ensemble([str(runs / "shade"), Study(runs / "tint")])
     assert called.path.parent == runs and called.path.name.startswith("ensemble-shade-tint-")
     assert record(called.path) == record(build_joint(runs))
 

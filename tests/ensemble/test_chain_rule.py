@@ -234,7 +234,7 @@ def build(runs: Path, *studies: str) -> Path:
 
 def by_fold_models(study: Path, paths: Sequence[str], classes: int) -> np.ndarray:
     """The members' mean of their fold models' mean, by hand from the study's checkpoints."""
-    read = Study.read(study)
+    read = Study(study)
     store = read.store()
     answers = [
         [
@@ -291,7 +291,7 @@ def test_members_are_scored_on_the_rows_where_their_condition_holds(runs: Path) 
             stored = {best.fold: best.score for best in trial.bests}
             assert scored.members[trial.number].scores == pytest.approx(stored)
     red = parts.studies[1]
-    assert red.within is not None and red.rows_scored == 36
+    assert red.condition_mask is not None and red.rows_scored == 36
     everywhere = [
         fold_scores(item.labels, item.probabilities, item.folds, "macro_f1") for _, item in red.members
     ]
@@ -310,8 +310,8 @@ def test_a_studys_trials_are_chosen_on_its_own_rows(runs: Path, monkeypatch: pyt
     score_parts(parts, "soft", np.random.default_rng(0), repeats=20)
     tint, red, blue = seen
     is_red = TINT.encode(parts.manifest.frame) == 0
-    assert tint.within is None and red.within is not None and blue.within is not None
-    assert np.array_equal(red.within, is_red) and np.array_equal(blue.within, ~is_red)
+    assert tint.condition_mask is None and red.condition_mask is not None and blue.condition_mask is not None
+    assert np.array_equal(red.condition_mask, is_red) and np.array_equal(blue.condition_mask, ~is_red)
 
 
 def test_without_a_joint_the_conditional_target_is_predicted_over_all_rows(
@@ -374,7 +374,7 @@ def test_a_folder_carries_the_folds_of_all_train_rows_and_the_images_it_was_told
     runs: Path, data: Path
 ) -> None:
     folder = build(runs, "shade-red")
-    plan, frame = Study.read(runs / "shade-red").fold_plan(), load_manifest(data).frame
+    plan, frame = Study(runs / "shade-red").fold_plan(), load_manifest(data).frame
     record = json.loads((folder / "ensemble.json").read_text())
     assert record["train_digest"] == train_digest(frame["path"], plan.folds)
     told = pd.read_parquet(folder / "trained_on.parquet")

@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_made_is_refused_before_any_work(
 def test_a_missing_checkpoint_leaves_no_half_written_folder(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    study = Study.read(runs / "both")
+    study = Study(runs / "both")
     study.store().delete(study.complete_trials()[1].bests[2].weights)
     assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "out")]) == 2
     assert "missing" in capsys.readouterr().err

@@ -23,7 +23,7 @@ from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, draw, make_f
 
 
 def test_members_are_all_fold_models_of_the_best_complete_trials(runs: Path) -> None:
-    complete = Study.read(runs / "both").complete_trials()
+    complete = Study(runs / "both").complete_trials()
     assert len(complete) == 3
     (part,) = Ensemble.load(build(runs)).components
     assert [member.trial for member in part.members] == [trial.number for trial in complete[:2]]
@@ -60,7 +60,7 @@ def test_a_joint_that_lacks_a_part_says_which(
 
     three = joint(TINT, SHADE, categorical("group", ["a", "b"]))
     monkeypatch.setattr(ensemble_studies, "BOTH", three)
-    monkeypatch.setattr(ensemble_studies, "build_fold_plan", lambda *_: Study.read(runs / "tint").fold_plan())
+    monkeypatch.setattr(ensemble_studies, "build_fold_plan", lambda *_: Study(runs / "tint").fold_plan())
     for name, target in (("tint3", TINT), ("shade3", SHADE)):
         make_study(runs / name, data, Plan(target=target, joint=True, lrs=(0.5,)))
     with pytest.raises(EnsembleError, match="lacks a study of group"):
@@ -100,7 +100,7 @@ def test_studies_that_differ_in_rows_of_other_sources_alone_are_combined_row_by_
     more = with_more(data, tmp_path / "more", first)
     make_study(runs / "shade+", more, Plan(target=SHADE, joint=True, lrs=(0.1,), epochs=1))
     plain, parts = gather([runs / "shade", runs / "tint"], None), gather([runs / "shade+", runs / "tint"], 1)
-    study = Study.read(runs / "shade+")
+    study = Study(runs / "shade+")
     plan, frame = study.fold_plan(), study.manifest().frame
     assert (plan.folds < 0).sum() == 2
     assert parts.rows.tolist() == plain.rows.tolist() and parts.labels.tolist() == plain.labels.tolist()

@@ -23,7 +23,7 @@ def test_a_row_is_predicted_only_by_models_that_trained_on_none_of_its_person(ru
     folder = build(runs)
     oof, _ = read_prediction(folder / "oof.parquet")
     frame, ensemble = load_manifest(data).frame, Ensemble.load(folder)
-    plan = Study.read(runs / "both").fold_plan()
+    plan = Study(runs / "both").fold_plan()
     assert oof.rows.tolist() == list(range(len(frame)))
     for fold in range(3):
         held_out = plan.folds == fold
@@ -65,7 +65,7 @@ def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> Non
 
 
 def test_a_row_in_the_wrong_fold_stops_the_ensemble(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study = Study.read(runs / "both")
+    study = Study(runs / "both")
     first, second = study.complete_trials()[0].bests[:2]
     store = study.store()
     store.put(first.oof, store.get(second.oof))

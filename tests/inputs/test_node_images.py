@@ -510,7 +510,7 @@ def test_a_search_notes_its_images_and_refuses_to_go_on_with_other_ones(
     runs = tmp_path / "runs"
     asked = ("--space", space_file, "--data", table, "--study", "a", "--scale", "smoke")
     assert tune(runs, *asked) == 0
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     files = read_files(study.files.images, 60)
     assert files is not None and files.root == str(table.parent) and len(files.digests) == 60
     image = table.parent / "p07-0.png"
@@ -536,7 +536,7 @@ def test_a_study_goes_on_where_its_images_lie_elsewhere(
     assert "60 of 60 images are missing" in told and "--resume --data-root DIR" in told
     there = tmp_path / "moved"
     assert tune(runs, "--resume", "--study", "a", "--trials", "4", "--data-root", there) == 0
-    assert len({event.trial for event in Study.read(runs / "a").events if isinstance(event, Proposed)}) == 4
+    assert len({event.trial for event in Study(runs / "a").events if isinstance(event, Proposed)}) == 4
 
 
 def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
@@ -546,7 +546,7 @@ def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
     asked = ("--space", space_file, "--data", table, "--study", "a", "--smoke")
     assert tune(runs, *asked, *wrong) == 2 and not (runs / "a").exists()
     assert tune(runs, *asked) == 0
-    journal = Study.read(runs / "a").files.journal.read_bytes()
+    journal = Study(runs / "a").files.journal.read_bytes()
     assert ensemble(["--study", str(runs / "a")]) == 0
     capsys.readouterr()
     commands: list[Callable[[], int]] = [
@@ -560,7 +560,7 @@ def test_a_mistyped_folder_is_refused_by_every_command_that_takes_one(
     for command in commands:
         assert command() == 2
         assert f"--data-root {tmp_path}/mistyped is no folder here" in capsys.readouterr().err
-    assert Study.read(runs / "a").files.journal.read_bytes() == journal
+    assert Study(runs / "a").files.journal.read_bytes() == journal
 
 
 def test_a_study_exists_only_with_the_record_of_its_images(
@@ -578,7 +578,7 @@ def test_a_study_exists_only_with_the_record_of_its_images(
     assert not has_journal(runs / "a")
     monkeypatch.setattr(study_module, "write_files", write)
     assert tune(runs, *asked) == 0
-    assert read_files(Study.read(runs / "a").files.images, 60) is not None
+    assert read_files(Study(runs / "a").files.images, 60) is not None
 
 
 def test_a_table_is_searched_and_predicted_with_its_images_elsewhere(

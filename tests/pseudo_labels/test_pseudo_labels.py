@@ -260,7 +260,7 @@ def test_labels_join_a_study_with_the_same_folds_and_no_other(
     assert "fold 2: 7 of 7 images; red" in capsys.readouterr().out
     assert study_of(data, runs, "--study", "b", "--extra", str(out)) == 0
     assert "extra: 21 rows of pseudo-" in capsys.readouterr().out
-    study = Study.read(runs / "b")
+    study = Study(runs / "b")
     dataset = make_dataset(study.space, study.manifest(), study.fold_plan(), runs)
     frame = study.manifest().frame
     for fold in range(3):

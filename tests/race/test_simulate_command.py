@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.race import RULES
-from orchestrator.race.simulate.__main__ import main, read_table
+from orchestrator.race.simulate.__main__ import main
+from orchestrator.race.simulate.command import read_table
 from orchestrator.race.simulate.rule_specs import Entry
 from orchestrator.race.simulate.summary import Terms, costs, race_once
 from orchestrator.race.simulate.synthetic import DrawnCurves, draw_curves

@@ -32,7 +32,7 @@ def test_there_are_five() -> None:
 def test_a_recipe_runs_at_smoke_scale(name: str, runs: Path) -> None:
     space = FOLDER / f"{name}.py"
     assert main(["--space", str(space), "--runs", str(runs), "--study", name, "--smoke", "--inline"]) == 0
-    [best] = Study.read(runs / name).complete_trials()
+    [best] = Study(runs / name).complete_trials()
     assert 0 < best.score < 1
 
 

@@ -391,11 +391,11 @@ def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble
         stop_after(9, patched)
         with pytest.raises(StoppedError):
             tune(space_file, faces, runs, "--study", "a", "--storage", location)
-    held = Study.read(runs / "a").store().names()
+    held = Study(runs / "a").store().names()
     assert any("resume-" in name for name in held)
     assert resume(runs, "--storage", location) == 0
     assert curves(runs / "a") == curves(tmp_path / "own" / "a")  # nothing was trained anew differently
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     kept = {
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
@@ -410,11 +410,11 @@ def test_a_place_is_fixed_and_never_used_twice(
     space_file: Path, faces: Path, tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune(space_file, faces, tmp_path / "runs", "--study", "a", "--storage", bucket, "--scale", "smoke")
-    before = Study.read(tmp_path / "runs" / "a").store().names()
+    before = Study(tmp_path / "runs" / "a").store().names()
     assert tune(space_file, faces, tmp_path / "other", "--study", "a", "--storage", bucket) == 2
     assert "nothing is ever overwritten" in capsys.readouterr().err
     assert not (tmp_path / "other" / "a").exists()
-    assert Study.read(tmp_path / "runs" / "a").store().names() == before
+    assert Study(tmp_path / "runs" / "a").store().names() == before
     assert resume(tmp_path / "runs", "--storage", str(tmp_path / "mnt")) == 2
     assert "keeps its checkpoints in s3://" in capsys.readouterr().err
 

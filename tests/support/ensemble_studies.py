@@ -89,7 +89,7 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
     dataset = Dataset(
         str(manifest.root), tuple(manifest.frame["path"]), space.target.encode(manifest.frame), folds.folds,
         space.target.classes, space.metric, space.mode, manifest.fingerprint, str(path),
-        within=condition_mask(space, manifest.frame),
+        condition_mask=condition_mask(space, manifest.frame),
     )  # fmt: skip
     worker = FoldRunWorker(dataset, plan.trainable, study.store(), Resources())
     for trial, lr in enumerate(plan.lrs):

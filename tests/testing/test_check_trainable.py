@@ -11,7 +11,7 @@ import pytest
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.fold_data import FoldData, Rows
 from orchestrator.core.own_trainable import BaseTrainable, Epoch, trainable
-from orchestrator.core.trainable import Parameter
+from orchestrator.core.trainable import Parameter, load_trainable
 from orchestrator.testing import ToyTrainable, check_trainable
 from orchestrator.testing.toy import read_pixels
 from tests.pixel_trainable import PixelTrainable
@@ -52,6 +52,22 @@ def from_means(weights: Mapping[str, np.ndarray], rows: Rows, config: dict[str, 
 )
 def test_a_sound_trainable_leaves_nothing_to_say(whole: Any) -> None:
     assert check_trainable(whole) == []
+
+
+def test_a_class_whose_method_is_misspelt_is_refused_wherever_it_is_loaded() -> None:
+    refusal = "Misspelt'? lacks predict, train_epoch; see orchestrator.core.own_trainable.BaseTrainable"
+    with pytest.raises(TrainableError, match=refusal):
+        check_trainable(Misspelt)
+    with pytest.raises(TrainableError, match=refusal):
+        load_trainable(f"{__name__}:Misspelt")
+
+
+class Misspelt(BaseTrainable):
+    def begin(self, data: FoldData) -> None:
+        pass
+
+    def train_epochs(self, data: FoldData, epoch: int) -> None:
+        pass
 
 
 def test_what_is_left_out_is_noted_and_no_fault() -> None:

@@ -71,7 +71,7 @@ def test_a_page_shows_a_study_that_becomes_an_ensemble(page: str, tmp_path: Path
     space, runs = write_page(page, tmp_path), tmp_path / "runs"
     search = ["--space", str(space), "--data", str(drawn / "train"), "--runs", str(runs), "--study", "a"]
     assert tune.main([*search, "--inline"]) == 0
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     assert study.header.own_code is not None and study.header.own_code["space_file"] == str(space)
     assert len(study.complete_trials()) == 2
     assert ensemble.main(["--study", str(runs / "a"), "--out", str(tmp_path / "e")]) == 0

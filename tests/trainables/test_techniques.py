@@ -185,7 +185,7 @@ def test_rows_outside_are_predicted_but_neither_trained_on_nor_scored(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     hats = dataset.columns["look"] == "hat"
-    inside = replace(dataset, within=~hats)
+    inside = replace(dataset, condition_mask=~hats)
     trained = classifier(inside)
     metrics, probabilities = run(trained, 1)[-1]
     rows = dataset.validation_rows(0)

@@ -78,7 +78,7 @@ def test_a_study_stays_within_its_limit_and_completes_its_finalists(
     space_file: Path, faces: Path, runs: Path, limit: int
 ) -> None:
     assert tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", str(limit)) == 0
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     assert spent(runs / "a") <= limit
     assert len(study.complete_trials()) == 2
     assert only_the_best_are_kept(study)
@@ -122,7 +122,7 @@ def test_a_study_with_a_limit_is_continued_bit_for_bit_without_naming_it_again(
     monkeypatch.undo()
     assert resume(runs, "cut") == 0
     assert curves(runs / "cut") == curves(runs / "whole")
-    assert Study.read(runs / "cut").complete_trials() == Study.read(runs / "whole").complete_trials()
+    assert Study(runs / "cut").complete_trials() == Study(runs / "whole").complete_trials()
 
 
 def test_the_limit_is_of_all_sessions_together(
@@ -143,16 +143,16 @@ def test_trials_given_at_the_start_hold_until_others_are_given(
     tune(space_file, faces, runs, "--study", "a", "--trials", "5")
     limit = ("--max-fold-epochs", "150")
     assert resume(runs, "a", *limit) == 0
-    assert len(Study.read(runs / "a").configs) == 5
+    assert len(Study(runs / "a").configs) == 5
     assert resume(runs, "a", "--trials", "8", *limit) == 0
-    assert len(Study.read(runs / "a").configs) == 8
+    assert len(Study(runs / "a").configs) == 8
 
 
 def test_a_study_cut_by_its_limit_grows_by_as_many_trials_as_its_space_asks_for(
     space_file: Path, faces: Path, runs: Path
 ) -> None:
     tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "25")
-    assert len(Study.read(runs / "a").configs) < 4
+    assert len(Study(runs / "a").configs) < 4
     assert resume(runs, "a", "--max-fold-epochs", "120") == 0
     first = events(runs / "a", "extended")[0]["trials"]
     assert first >= 9
@@ -190,7 +190,7 @@ def test_the_printed_command_goes_on_with_the_trials_that_were_given(
     command = pasted(capsys)
     monkeypatch.undo()
     assert main(command) == 0
-    assert len(Study.read(runs / "a").configs) == 3
+    assert len(Study(runs / "a").configs) == 3
 
 
 def test_the_printed_command_of_a_resumed_study_keeps_its_trials(
@@ -206,7 +206,7 @@ def test_the_printed_command_of_a_resumed_study_keeps_its_trials(
     command = pasted(capsys)
     monkeypatch.undo()
     assert main(command) == 0
-    assert len(Study.read(runs / "a").configs) == 11
+    assert len(Study(runs / "a").configs) == 11
 
 
 def test_a_study_that_its_limit_only_shortened_takes_more_trials(
@@ -218,9 +218,9 @@ def test_a_study_that_its_limit_only_shortened_takes_more_trials(
     monkeypatch.undo()
     assert resume(runs, "a", "--trials", "10", "--max-fold-epochs", "30") == 0
     assert events(runs / "a", "shortened") and not events(runs / "a", "budget_spent")
-    before = len(Study.read(runs / "a").configs)
+    before = len(Study(runs / "a").configs)
     assert resume(runs, "a", "--trials", "12", "--max-fold-epochs", "90") == 0
-    assert len(Study.read(runs / "a").configs) == before + 2
+    assert len(Study(runs / "a").configs) == before + 2
     assert spent(runs / "a") <= 90
 
 
@@ -229,7 +229,7 @@ def test_a_limit_may_afford_more_tries_than_the_space_has_trials(
 ) -> None:
     tries = [word for part in range(12) for word in ("--try", f"lr={0.1 + part / 100}")]
     assert tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "90", *tries) == 0
-    assert len(Study.read(runs / "a").configs) >= 12
+    assert len(Study(runs / "a").configs) >= 12
     assert tune(space_file, faces, runs, *tries) == 2
     assert "given 12 times and the study has 9 trials" in capsys.readouterr().err
 
@@ -251,21 +251,21 @@ def test_a_limit_given_late_ends_legs_under_way_and_keeps_nothing_of_them(
     monkeypatch.undo()
     assert resume(runs, "a", "--max-fold-epochs", "31", "--trials", "9") == 0
     assert spent(runs / "a") == 31
-    assert only_the_best_are_kept(Study.read(runs / "a"))
+    assert only_the_best_are_kept(Study(runs / "a"))
     kinds = [event["event"] for event in journal(runs / "a") if event["event"] != "decided"]
     assert ("budget_spent", "epoch_ended") in pairwise(kinds)  # it came before the epoch it could not afford
 
 
 def test_trials_given_are_never_exceeded(space_file: Path, faces: Path, runs: Path) -> None:
     tune(space_file, faces, runs, "--study", "a", "--trials", "5", "--max-fold-epochs", "100")
-    assert len(Study.read(runs / "a").configs) == 5
+    assert len(Study(runs / "a").configs) == 5
 
 
 def test_without_a_number_of_trials_there_are_as_many_as_the_limit_affords(
     space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tune(space_file, faces, runs, "--study", "a", "--max-fold-epochs", "80")
-    assert len(Study.read(runs / "a").configs) > 9
+    assert len(Study(runs / "a").configs) > 9
     assert 70 <= spent(runs / "a") <= 80
     assert "instead of 9: what --max-fold-epochs is enough for" in capsys.readouterr().out
 
@@ -278,7 +278,7 @@ def timed(space: Path, data: Path, runs: Path, monkeypatch: pytest.MonkeyPatch, 
         space=str(space), data=str(data), study="a", runs=runs, inline=True, time_budget=seconds, trials=9
     )
     run_search(request, say=lambda text: None, clock=Clock(monkeypatch))
-    return Study.read(runs / "a")
+    return Study(runs / "a")
 
 
 def test_a_study_ends_in_time_and_replays_to_the_same_state(
@@ -328,7 +328,7 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     command = pasted(capsys)
     monkeypatch.undo()
     assert main(command) == 0
-    assert len(Study.read(runs / "a").complete_trials()) == 2
+    assert len(Study(runs / "a").complete_trials()) == 2
 
 
 @pytest.mark.parametrize("text", ["2x", "-1h"])

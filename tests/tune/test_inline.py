@@ -34,7 +34,7 @@ def runs(tmp_path: Path) -> Path:
 def test_a_study_ends_with_finalists_that_own_all_folds(space_file: Path, faces: Path, runs: Path) -> None:
     assert tune(space_file, faces, runs, "--study", "a") == 0
     folder = runs / "a"
-    study = Study.read(folder)
+    study = Study(folder)
     complete = study.complete_trials()
     assert len(complete) == 2
     assert [trial.score for trial in complete] == sorted((trial.score for trial in complete), reverse=True)
@@ -47,7 +47,7 @@ def test_out_of_fold_rows_cover_the_manifest_once_and_score_as_the_journal_says(
     space_file: Path, faces: Path, runs: Path
 ) -> None:
     tune(space_file, faces, runs, "--study", "a")
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     plan = study.fold_plan()
     for trial in study.complete_trials():
         prediction, classes = read_prediction(study.files.oof(trial.number))
@@ -62,7 +62,7 @@ def test_out_of_fold_rows_cover_the_manifest_once_and_score_as_the_journal_says(
 
 def test_only_the_best_checkpoints_of_complete_trials_stay(space_file: Path, faces: Path, runs: Path) -> None:
     tune(space_file, faces, runs, "--study", "a")
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     kept = {
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
@@ -104,7 +104,7 @@ def test_a_driver_that_dies_anywhere_is_continued_bit_for_bit(
     assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
     assert curves(runs / "cut") == curves(runs / "whole")
     check_consistent(runs / "cut", folds=3, max_t=4)
-    whole, cut = Study.read(runs / "whole"), Study.read(runs / "cut")
+    whole, cut = Study(runs / "whole"), Study(runs / "cut")
     assert cut.complete_trials() == whole.complete_trials()
     for trial in whole.complete_trials():
         expected, _ = read_prediction(whole.files.oof(trial.number))
@@ -135,7 +135,7 @@ def test_a_resume_state_that_is_gone_costs_its_epochs_and_no_trial(
         path.unlink()
     assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
     assert any("missing from the store" in event["error"] for event in events(runs / "cut", "leg_failed"))
-    assert Study.read(runs / "cut").complete_trials() == Study.read(runs / "whole").complete_trials()
+    assert Study(runs / "cut").complete_trials() == Study(runs / "whole").complete_trials()
     assert curves(runs / "cut") == curves(runs / "whole")
 
 
@@ -145,8 +145,8 @@ def test_a_finished_study_can_be_extended(space_file: Path, faces: Path, runs: P
     assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--trials", "15"]) == 0
     after = journal(runs / "a")
     assert after[: len(before)] == before
-    assert len(Study.read(runs / "a").configs) == 15
-    assert len(Study.read(runs / "a").complete_trials()) > 2
+    assert len(Study(runs / "a").configs) == 15
+    assert len(Study(runs / "a").complete_trials()) > 2
     check_consistent(runs / "a", folds=3, max_t=4)
 
 
@@ -154,9 +154,9 @@ def test_resuming_a_finished_study_changes_nothing_but_the_journals_end(
     space_file: Path, faces: Path, runs: Path
 ) -> None:
     tune(space_file, faces, runs, "--study", "a")
-    before = Study.read(runs / "a").complete_trials()
+    before = Study(runs / "a").complete_trials()
     assert main(["--resume", "--runs", str(runs), "--inline"]) == 0
-    assert Study.read(runs / "a").complete_trials() == before
+    assert Study(runs / "a").complete_trials() == before
 
 
 def test_a_study_of_another_version_of_the_race_is_not_continued(
@@ -172,7 +172,7 @@ def test_a_study_of_another_version_of_the_race_is_not_continued(
     capsys.readouterr()
     assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline"]) == 2
     assert "begun by an earlier version of the race (version 1" in capsys.readouterr().err
-    assert path.read_text() == before and len(Study.read(runs / "a").complete_trials()) == 2
+    assert path.read_text() == before and len(Study(runs / "a").complete_trials()) == 2
 
 
 @pytest.mark.parametrize(("setting", "kind"), [("raise_at=2", "exception"), ("nan_at=2", "nan")])
@@ -191,7 +191,7 @@ def test_a_trial_that_fails_does_not_stop_the_others(tmp_path: Path, faces: Path
     space = tmp_path / "some_fail.py"
     space.write_text(text.replace("2.0)}", '2.0), "raise_at": choice([-1, 1, 2, 3])}'))
     assert tune(space, faces, runs, "--study", "a") == 0
-    study = Study.read(runs / "a")
+    study = Study(runs / "a")
     assert events(runs / "a", "leg_failed")
     assert all(trial.config["raise_at"] == -1 for trial in study.complete_trials())
 

@@ -37,4 +37,4 @@ def test_a_proposal_that_cannot_be_noted_ends_the_study_and_resume_goes_on(
     assert known == {0, 1} and {event["trial"] for event in events(study, "leg_started")} <= known
     run_search(Request(runs=tmp_path, study="a", resume=True), say=lambda text: None)
     check_consistent(study, folds=3, max_t=4)
-    assert len(Study.read(study).complete_trials()) >= 2
+    assert len(Study(study).complete_trials()) >= 2

@@ -125,7 +125,7 @@ def test_a_space_that_is_an_object_is_searched_and_its_header_names_no_file(
     space = tint_space()
     request = Request(space=space, data=str(faces), runs=tmp_path, study="a", inline=True)
     result = run_search(request, say=lines.append)
-    study = Study.read(result.study)
+    study = Study(result.study)
     assert study.header.space_file is None and study.header.space_name == "tint"
     assert study.space == space
     assert "space: given as an object, of the target tint" in lines
@@ -145,10 +145,10 @@ def test_a_frame_is_named_in_the_header_and_its_study_is_resumed_without_it(
         space=tint_space(), data=frame, data_root=faces.parent, runs=tmp_path, study="a", inline=True
     )
     run_search(asked, say=lambda text: None)
-    assert Study.read(tmp_path / "a").header.manifest["source"] == "the DataFrame"
+    assert Study(tmp_path / "a").header.manifest["source"] == "the DataFrame"
     more = Request(resume=True, runs=tmp_path, study="a", trials=5, inline=True)
     assert len(run_search(more, say=lambda text: None).complete) >= 2
-    assert len(Study.read(tmp_path / "a").configs) == 5
+    assert len(Study(tmp_path / "a").configs) == 5
 
 
 def test_a_resumed_study_takes_no_other_space(faces: Path, tmp_path: Path) -> None:

@@ -57,4 +57,4 @@ def test_a_process_that_rays_memory_monitor_ends(
     [lost] = failed(study, "killed")
     assert lost["epoch"] == 1 and "memory" in lost["error"]
     assert not failed(study, "exception")
-    assert len(Study.read(study).complete_trials()) >= 2
+    assert len(Study(study).complete_trials()) >= 2

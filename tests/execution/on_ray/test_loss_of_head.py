@@ -30,5 +30,5 @@ def test_the_head_is_killed_with_everything_and_another_cluster_resumes(
     with nodes(head_cpus=2) as ray, tune(*resume, "--address", ray.address, log=log) as process:
         assert process.wait(timeout=240) == 0, log.read_text()
     assert not events(study, "leg_failed")
-    assert len(Study.read(study).complete_trials()) >= 3
+    assert len(Study(study).complete_trials()) >= 3
     check_nothing_was_lost(study, slow_space, faces, tmp_path)

@@ -28,5 +28,5 @@ def test_nodes_that_are_killed_and_nodes_that_join_late(
                 node = ray.add()
             assert process.wait(timeout=240) == 0, log.read_text()
     assert len(failed(study, "lost")) >= TIMES and not failed(study, "killed")
-    assert len(Study.read(study).complete_trials()) >= 3
+    assert len(Study(study).complete_trials()) >= 3
     check_nothing_was_lost(study, slow_space, faces, tmp_path)

@@ -35,5 +35,5 @@ def test_worker_processes_that_the_system_kills(slow_space: Path, faces: Path, t
                 wait_for_more(lambda: failed(study, "killed"), 1, process, log)
             assert process.wait(timeout=240) == 0, log.read_text()
     assert len(failed(study, "killed")) == TIMES and not failed(study, "lost")
-    assert len(Study.read(study).complete_trials()) >= 3
+    assert len(Study(study).complete_trials()) >= 3
     check_nothing_was_lost(study, slow_space, faces, tmp_path)

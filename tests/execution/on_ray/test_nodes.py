@@ -30,7 +30,7 @@ def test_a_study_on_two_nodes_keeps_its_checkpoints_on_an_s3_server(
         assert not events(study, "leg_failed")
         client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
         kept = {item["Key"] for item in client.list_objects_v2(Bucket="kept")["Contents"]}
-        complete = Study.read(study).complete_trials()
+        complete = Study(study).complete_trials()
         weights = {f"a/{best.weights}" for trial in complete for best in trial.bests}
         assert len(weights) == 3 * len(complete) >= 6 and weights <= kept
         assert not (study / "checkpoints").exists()
@@ -52,4 +52,4 @@ def test_processes_are_kept_for_the_legs_to_come_on_every_node(
             assert process.wait(timeout=240) == 0, log.read_text()
     built = pids.read_text().split()
     assert len(built) > 15 and len(set(built)) == 3
-    assert len(Study.read(study).complete_trials()) >= 2
+    assert len(Study(study).complete_trials()) >= 2

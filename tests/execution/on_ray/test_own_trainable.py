@@ -94,11 +94,11 @@ def test_a_study_on_a_joined_ray_trains_what_it_trains_here_and_is_continued(
     assert done.returncode == 0, done.stderr
     assert "note: beside_model has changed since the study began" in done.stdout
     check_consistent(tmp_path / "ray", folds=3, max_t=3)
-    assert len(Study.read(tmp_path / "ray").configs) == 5
+    assert len(Study(tmp_path / "ray").configs) == 5
 
 
 def test_a_ray_of_our_own_finds_it_too(space: Path, faces: Path, tmp_path: Path) -> None:
     done = tune("--space", space, "--data", faces, "--runs", tmp_path, "--study", "own")
     assert done.returncode == 0, done.stderr
     assert not events(tmp_path / "own", "leg_failed")
-    assert Study.read(tmp_path / "own").complete_trials()
+    assert Study(tmp_path / "own").complete_trials()

@@ -51,7 +51,7 @@ def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
     inline = run(command(space_file, faces, tmp_path, "--study", "inline", "--inline"))
     assert inline.returncode == 0, inline.stderr
     check_consistent(tmp_path / "ray", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "ray").complete_trials()) >= 2
+    assert len(Study(tmp_path / "ray").complete_trials()) >= 2
     one, other = curves(tmp_path / "ray"), curves(tmp_path / "inline")
     shared = [(key, epoch) for key in one for epoch in one[key] if epoch in other.get(key, {})]
     assert len(shared) > 20
@@ -67,7 +67,7 @@ def test_a_fold_run_whose_process_dies_is_retried_from_its_last_epoch(
     [lost] = events(tmp_path / "a", "leg_failed")
     assert lost["failure"] == "killed" and lost["epoch"] == 1
     check_consistent(tmp_path / "a", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
+    assert len(Study(tmp_path / "a").complete_trials()) >= 2
 
 
 def test_code_that_raises_leaves_its_traceback_and_the_study_goes_on(
@@ -168,7 +168,7 @@ def test_a_driver_killed_at_random_moments_loses_nothing(
     assert run(arguments).returncode == 0
     check_consistent(study, folds=3, max_t=4)
     assert curves(study) == curves(tmp_path / "whole")
-    assert Study.read(study).complete_trials() == Study.read(tmp_path / "whole").complete_trials()
+    assert Study(study).complete_trials() == Study(tmp_path / "whole").complete_trials()
 
 
 def journal_so_far(study: Path) -> list[dict[str, object]]:
@@ -195,7 +195,7 @@ def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     )
     assert resumed.returncode == 0, resumed.stderr
     check_consistent(tmp_path / "a", folds=3, max_t=4)
-    assert len(Study.read(tmp_path / "a").complete_trials()) >= 2
+    assert len(Study(tmp_path / "a").complete_trials()) >= 2
 
 
 def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
@@ -239,5 +239,5 @@ def test_a_fold_run_too_large_for_its_share_of_a_gpu_is_retried_once_with_a_whol
     assert failures and {event["failure"] for event in failures} == {"memory"}
     assert {(event["fold"], event["epoch"]) for event in failures} == {(0, 1)}
     assert len({event["trial"] for event in failures}) == len(failures)  # once each
-    assert len(Study.read(tmp_path / "a").complete_trials()) >= 1
+    assert len(Study(tmp_path / "a").complete_trials()) >= 1
     check_consistent(tmp_path / "a", folds=2, max_t=2)
