@@ -138,6 +138,7 @@ def test_two_files_are_enough_and_a_third_where_something_reads_what_was_declare
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_the_loss_trains_a_study_alone_and_in_a_mixture(house: Path, folder: Path) -> None:
     study = tune(house, SMALL_NETWORK, folder, "--rule", "exhaustive", "--sampler", "grid")
     assert {config["loss"] for config in configs(study).values()} == {"poly1", "0.5*poly1 + focal"}
@@ -158,6 +159,7 @@ torch.testing.assert_close(loss, (2.0 * (1 - p) - p.log()).mean())
 """
 
 
+@pytest.mark.torch
 def test_the_loss_is_what_its_source_says(house: Path) -> None:
     python(house, "-c", LOSS_BY_HAND)
 
