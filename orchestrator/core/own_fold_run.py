@@ -185,7 +185,7 @@ class OwnTrainable(ABC):
         return {name: as_parameter(name, value) for name, value in cls.declared.items()}
 
     @classmethod
-    def prepare(
+    def prepare(  # noqa: B027  most have nothing to prepare
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
     ) -> None:
         """Once per node before anything runs; nothing to do unless a class overrides it."""
