@@ -102,7 +102,7 @@ def apply(diff: str, copy: Path, *options: str) -> None:
     environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)}
     command = ["git", "apply", *options, "-"]
     done = subprocess.run(command, cwd=copy, env=environ, input=diff, capture_output=True, text=True)
-    assert done.returncode == 0, f"docs/extending.md, this no longer applies:\n{diff}\n{done.stderr}"
+    assert done.returncode == 0, f"docs/extending.md: bring this diff up to date\n{done.stderr}"
 
 
 def sources(diff: str) -> list[str]:
