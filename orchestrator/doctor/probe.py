@@ -82,21 +82,28 @@ def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, 
         "port": reach(asked["head"] or own_host(rays, str(temp_dir)), asked["port"]),
     }
     if python is not None and answer["project_there"]:
-        answer["facts"] = facts = json_output(
-            [python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S
-        )
-        if facts.get("gpus"):  # the import of torch takes seconds; without a GPU there is nothing to ask it
-            answer["torch"] = json_output([python, "-c", TORCH], project, TORCH_S)
-        address = cluster_address(rays, str(temp_dir))
-        if asked["head"] is None and address:
-            command = [python, "-m", LIST_NODES, address]
-            environment = ray_environment(rays, str(temp_dir))
-            answer["joined"] = json_output(command, project, LIST_NODES_S, environment)
-            answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
+        answer.update(project_answers(python, project, asked, rays, str(temp_dir)))
     if "error" in answer.get("facts", {"error": "not installed"}):
         answer["before_setup"] = before_setup()
     answer["ended"] = time.time()
     print(mark + json.dumps(answer), flush=True)
+
+
+def project_answers(
+    python: str, project: Path, asked: dict[str, Any], rays: list[dict[str, Any]], temp_dir: str
+) -> dict[str, Any]:
+    """What the project's own Python says: facts, torch, and on the head who has joined."""
+    facts = json_output([python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S)
+    answer = {"facts": facts}
+    if facts.get("gpus"):  # the import of torch takes seconds; without a GPU there is nothing to ask it
+        answer["torch"] = json_output([python, "-c", TORCH], project, TORCH_S)
+    address = cluster_address(rays, temp_dir)
+    if asked["head"] is None and address:
+        command = [python, "-m", LIST_NODES, address]
+        environment = ray_environment(rays, temp_dir)
+        answer["joined"] = json_output(command, project, LIST_NODES_S, environment)
+        answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
+    return answer
 
 
 def expanded(path: str) -> str:
