@@ -26,7 +26,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Section:
-    """The findings of one place."""
+    """The findings on one machine, or on what several have in common."""
 
     title: str
     findings: tuple[Finding, ...]

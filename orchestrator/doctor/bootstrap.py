@@ -15,7 +15,7 @@ import importlib.util, json, sys
 venv = importlib.util.find_spec("ensurepip") is not None
 print(json.dumps({"version": sys.version.split()[0], "venv": venv}))
 """
-ASK_S = 20
+ASK_S = 20  # seconds for each program
 
 
 def before_setup() -> dict[str, Any]:
@@ -46,6 +46,7 @@ def _python(name: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+# Not machine/nvidia_smi.py: what is sent to a bare server can import nothing of the project.
 def _gpus() -> tuple[dict[str, int], str | None]:
     if shutil.which("nvidia-smi") is None:
         return {}, None
@@ -60,7 +61,7 @@ def _gpus() -> tuple[dict[str, int], str | None]:
 def _output(command: list[str]) -> str:
     done = subprocess.run(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,  # ours is this program itself, as ssh sends it
         capture_output=True,
         text=True,
         timeout=ASK_S,

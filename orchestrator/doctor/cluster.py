@@ -12,11 +12,12 @@ from orchestrator.doctor.ssh import Reply
 from orchestrator.execution.on_ray.cluster_file import ClusterFile
 from orchestrator.machine.node_facts import PACKAGES, SAME, NodeFacts, minor, reasons_against
 
+# In a log of hundreds of lines these may say why.
 TELLING = re.compile(
     "error|fail|not found|denied|refused|timed out|mismatch|unauthenticated|no such|traceback|exception",
     re.IGNORECASE,
 )
-LOG_LINES = 6
+LOG_LINES = 6  # of a log that are shown: more would push the other findings off the screen
 RAYLET_LOGS, MONITOR_LOGS = ("raylet.err", "raylet.out"), ("monitor.err", "monitor.out", "monitor.log")
 
 
@@ -28,10 +29,10 @@ def _versions(replies: Mapping[str, Reply], file: ClusterFile, here: NodeFacts) 
     """Compares workers with the head, which drives, and the head with this machine, whose project it has."""
     head = facts_of(replies[file.head])
     if head is None:
-        return []
+        return []  # its own section says why
     findings = []
     for package, digest in here.sources.items():
-        if head.sources.get(package) != digest:
+        if head.sources.get(package) != digest:  # a warning: what runs is the head's project, not this one
             found = f"the head has other source files of {package} than this machine"
             findings.append(warning("source", found, _copied_again(package, file)))
     others = {address: facts_of(replies[address]) for address in file.workers}
@@ -68,7 +69,7 @@ def _beside(head: NodeFacts, other: NodeFacts, address: str) -> list[Finding]:
                 "start commands and where you run tune",
             )
         )
-    others = [name for name in PACKAGES if name not in SAME]
+    others = [name for name in PACKAGES if name not in SAME]  # those in SAME are among the reasons above
     differ = [
         f"{name} {other.versions.get(name)} (head: {head.versions.get(name)})"
         for name in others
@@ -86,7 +87,7 @@ def _beside(head: NodeFacts, other: NodeFacts, address: str) -> list[Finding]:
 def _membership(replies: Mapping[str, Reply], file: ClusterFile) -> list[Finding]:
     head = replies[file.head].answer
     if head is None:
-        return []
+        return []  # only the head knows who has joined
     if not own_rays(head, "gcs_server"):
         found = f"no Ray runs in {head.get('temp_dir')} on the head"
         return [warning("cluster", found, f"`ray up {file.path}`"), *_why_no_head(head)]
@@ -145,7 +146,9 @@ def why_not(
         "its raylet runs but is not in the cluster" if own_rays(answer, "raylet") else "no raylet runs there"
     )
     parts = [f"{running}"]
-    parts += [f"its {name} ends: {text}" for name, text in own[:1]]
+    parts += [
+        f"its {name} ends: {text}" for name, text in own[:1]
+    ]  # the other logs repeat the first or say less
     parts += [f"the head's {name}: {text}" for name, text in monitor[:1]]
     if len(parts) == 1:
         parts.append(f"no log in {answer.get('temp_dir')}/session_latest/logs says why")

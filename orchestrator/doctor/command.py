@@ -19,6 +19,7 @@ from orchestrator.progress import progress_bar
 
 def run(arguments: argparse.Namespace) -> int:
     """1 if something blocks, else 0. Raises InputError."""
+    # Into a file or a pipe: rich's 80 columns would break most lines.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     file = None
     if arguments.cluster is not None:

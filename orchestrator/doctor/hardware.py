@@ -12,7 +12,7 @@ GIB = 2**30
 OBJECT_STORE = 0.3  # of the memory: what Ray's object store takes from /dev/shm
 MEMORY_LOW = 2.0
 TEMP_LOW = 5.0
-RUNS_LOW, RUNS_FULL = 10.0, 0.5
+RUNS_LOW, RUNS_FULL = 10.0, 0.5  # a warning below the first; below the second no study can be kept
 GPU_FREE_LOW = 0.5  # of a GPU's memory
 
 

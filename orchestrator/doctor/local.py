@@ -27,6 +27,7 @@ def check_this_machine(
 ) -> list[Finding]:
     """own_temp_dir: of the cluster file's Ray. Raises InputError for options that mean nothing."""
     asked = wanted(PROJECT)
+    # In a process of its own: a driver that hangs would hold up this one for ever.
     torch = json_output([sys.executable, "-c", TORCH], Path.cwd(), TORCH_S) if facts.gpus else None
     findings = check_software(facts.python, installed(sorted({*asked.ranges, *FRAMEWORKS})), asked)
     findings += check_hardware(facts, torch)
@@ -67,7 +68,7 @@ def check_clock() -> Finding:
             [program, "show", "--property=NTPSynchronized", "--value"],
             capture_output=True,
             text=True,
-            timeout=5,
+            timeout=5,  # seconds; systemd may be there and not answer, as in a container
         )
     except (OSError, subprocess.SubprocessError):
         return ok("clock", "whether it is set by NTP cannot be seen here")

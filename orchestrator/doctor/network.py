@@ -12,6 +12,7 @@ SHORT = 300  # characters of another program's words
 
 
 def not_reached(reply: Reply, file: ClusterFile) -> Finding:
+    # None: there is no ssh here to start; -9: we ended it when its time was over.
     if reply.exit_code not in (SSH_FAILED, None, -9):
         return _no_probe(reply)
     key = str(file.key) if file.key else "your default keys"
@@ -30,7 +31,7 @@ def _key_option(file: ClusterFile) -> str:
 
 
 def _ways_out(key: str, target: str, address: str, file: ClusterFile) -> list[tuple[str, str]]:
-    return [
+    return [  # the first that fits: after a key that others can read, ssh says "Permission denied" too
         ("UNPROTECTED|bad permissions", f"`chmod 600 {key}`: ssh uses no key that others can read"),
         ("Identity file .* not accessible", f"there is no {key} here: correct auth in {file.path}"),
         (
@@ -59,7 +60,7 @@ def _ways_out(key: str, target: str, address: str, file: ClusterFile) -> list[tu
 def _no_probe(reply: Reply) -> Finding:
     """ssh came through, the login shell or its python3 did not."""
     output = " ".join(reply.error.split())[-SHORT:]
-    if reply.exit_code == 127:
+    if reply.exit_code == 127:  # a shell's code for a command that it does not find
         return blocks(
             "login shell",
             f"no python3 on its PATH: {output}",

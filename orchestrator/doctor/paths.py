@@ -62,7 +62,7 @@ def check_runs(runs: Path) -> Finding:
     folder = existing(runs.absolute())
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-", suffix=".part") as file:
-            file.write(b"0" * 4096)
+            file.write(b"0" * 4096)  # a full disk may still take a name
             file.flush()
     except OSError as error:
         return blocks(

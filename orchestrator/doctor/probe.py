@@ -36,14 +36,15 @@ except Exception as error:
 print(json.dumps(answer))
 """
 """Run by a Python that has torch: whether CUDA works on every GPU, and the share of memory that is free."""
-TORCH_S = 120
+TORCH_S = 120  # seconds; torch on a cold disk takes a minute
 # A server may still run version 0.1: the old names are answered by every version (0.1 has no others).
 FACTS = "orchestrator.node_facts"
 LIST_NODES = "orchestrator.execution.joined"
 FACTS_S = 60
 LIST_NODES_S = 60
-CONNECT_S = 3
-TAIL_LINES, TAIL_BYTES, LINE = 200, 2**17, 500
+CONNECT_S = 3  # seconds until a port that says nothing counts as closed
+TAIL_LINES, TAIL_BYTES = 200, 2**17  # kept and read of the end of a log
+LINE = 500  # characters of it that are kept: a traceback on one line may have thousands
 NODE_LOGS = ("raylet.err", "raylet.out")
 HEAD_LOGS = ("monitor.err", "monitor.out", "monitor.log", "gcs_server.err")
 
@@ -61,6 +62,7 @@ def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, 
     before_setup is called where the project does not run.
     """
     print(mark + json.dumps({"begun": time.time()}), flush=True)
+    # Not every sshd sets it, and the paths of cluster.yaml are made of it.
     os.environ.setdefault("USER", user_name(os.getuid()))
     project = Path(expanded(asked["project"]))
     temp_dir = Path(expanded(asked["temp_dir"]))
@@ -80,21 +82,28 @@ def main(mark: str, asked: dict[str, Any], before_setup: Callable[[], dict[str, 
         "port": reach(asked["head"] or own_host(rays, str(temp_dir)), asked["port"]),
     }
     if python is not None and answer["project_there"]:
-        answer["facts"] = facts = json_output(
-            [python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S
-        )
-        if facts.get("gpus"):
-            answer["torch"] = json_output([python, "-c", TORCH], project, TORCH_S)
-        address = cluster_address(rays, str(temp_dir))
-        if asked["head"] is None and address:
-            command = [python, "-m", LIST_NODES, address]
-            environment = ray_environment(rays, str(temp_dir))
-            answer["joined"] = json_output(command, project, LIST_NODES_S, environment)
-            answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
+        answer.update(project_answers(python, project, asked, rays, str(temp_dir)))
     if "error" in answer.get("facts", {"error": "not installed"}):
         answer["before_setup"] = before_setup()
     answer["ended"] = time.time()
     print(mark + json.dumps(answer), flush=True)
+
+
+def project_answers(
+    python: str, project: Path, asked: dict[str, Any], rays: list[dict[str, Any]], temp_dir: str
+) -> dict[str, Any]:
+    """What the project's own Python says: facts, torch, and on the head who has joined."""
+    facts = json_output([python, "-m", FACTS, "--trainable", asked["trainable"]], project, FACTS_S)
+    answer = {"facts": facts}
+    if facts.get("gpus"):  # the import of torch takes seconds; without a GPU there is nothing to ask it
+        answer["torch"] = json_output([python, "-c", TORCH], project, TORCH_S)
+    address = cluster_address(rays, temp_dir)
+    if asked["head"] is None and address:
+        command = [python, "-m", LIST_NODES, address]
+        environment = ray_environment(rays, temp_dir)
+        answer["joined"] = json_output(command, project, LIST_NODES_S, environment)
+        answer["known_as"] = {name: address_of(name) for name in asked["workers"]}
+    return answer
 
 
 def expanded(path: str) -> str:
@@ -127,12 +136,13 @@ def json_output(
             command,
             cwd=str(folder),
             env={**os.environ, **(more or {})},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,  # ours is this program itself, as ssh sends it
             capture_output=True,
             text=True,
             errors="replace",
             timeout=timeout,
         )
+        # The last line: what the program imports may have printed something before it.
         answer = json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else None
         if isinstance(answer, dict):
             return answer

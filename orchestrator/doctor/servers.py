@@ -13,7 +13,7 @@ from orchestrator.doctor.ssh import Reply
 from orchestrator.execution.on_ray.cluster_file import ClusterFile
 from orchestrator.machine.node_facts import NodeFacts
 
-SKEW_ODD_S, SKEW_BLOCKS_S = 1.0, 60.0
+SKEW_ODD_S, SKEW_BLOCKS_S = 1.0, 60.0  # seconds beyond which a clock is a warning, and blocks
 
 
 def check_server(reply: Reply, file: ClusterFile) -> list[Finding]:
@@ -131,7 +131,7 @@ def _ray_on_path(answer: Mapping[str, Any], file: ClusterFile) -> Finding:
 
 
 def _hardware(answer: Mapping[str, Any]) -> list[Finding]:
-    facts = facts_of(Reply("", answer))
+    facts = facts_of(Reply("", answer))  # the address plays no part
     torch = answer.get("torch")
     return check_hardware(facts, torch if isinstance(torch, Mapping) else None) if facts else []
 
@@ -165,7 +165,7 @@ def _port(answer: Mapping[str, Any], address: str, file: ClusterFile) -> list[Fi
     target = f"{file.head}:{file.port}"
     if status == "open":
         return [ok("port", f"reaches the head's {target}")]
-    if status == "refused":
+    if status == "refused":  # the way there is open; that no Ray runs on the head is said in its section
         return [ok("port", f"{target} answers that nothing listens there")]
     way_out = f"open port {file.port} and Ray's others between them; is {file.head} what the workers call it?"
     return [blocks("port", f"does not reach the head's {target}: {status[:SHORT]}", way_out)]

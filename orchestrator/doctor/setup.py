@@ -35,7 +35,7 @@ def _python(pythons: Mapping[str, Any]) -> Finding:
     )
     if "python3" in fit:
         return ok("python", f"{known['python3'].get('version')} with venv")
-    if fit:
+    if fit:  # python3 itself will not do, but another one there would
         way_out = f"`PYTHON={fit[0]}` before install.sh in setup_commands, if it is not there yet"
         return warning("python", seen, way_out)
     new = [str(found.get("version")) for found in known.values() if _is_new(found)]

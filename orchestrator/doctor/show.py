@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.core.finding import Finding, Level, Section
 
 MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.BLOCKS: "✗"}
+# For a terminal whose encoding lacks these.
 PLAIN = {Level.OK: "+", Level.WARNING: "!", Level.BLOCKS: "x"}
 STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.BLOCKS: "bold red"}
 
@@ -23,8 +24,8 @@ def show(section: Section, console: Console) -> None:
 def _grid(findings: Sequence[Finding], unicode: bool) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=3, justify="right")
-    grid.add_column(width=11)
-    grid.add_column(overflow="fold")
+    grid.add_column(width=11)  # of the longest topic
+    grid.add_column(overflow="fold")  # not cut: paths and commands are copied from here
     for finding in findings:
         mark = (MARKS if unicode else PLAIN)[finding.level]
         text = Text(clean(finding.found))

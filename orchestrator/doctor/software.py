@@ -40,6 +40,7 @@ def wanted(project: Path) -> Wanted:
         metadata = importlib.metadata.metadata(DISTRIBUTION)
         python, lines = metadata["Requires-Python"], metadata.get_all("Requires-Dist") or []
     asked = [Requirement(line) for line in lines]
+    # What belongs to an extra, such as wandb, may be missing.
     ranges = {item.name.lower(): str(item.specifier) for item in asked if "extra" not in str(item.marker)}
     return Wanted(python, ranges, parse_pins(pins.read_text()) if pins.is_file() else {})
 
@@ -69,6 +70,7 @@ def _in_range(installed: Mapping[str, str], asked: Wanted) -> Finding:
         version = installed.get(name)
         if version is None:
             wrong.append(f"{name} is not installed")
+        # A nightly build of torch is in the range too.
         elif not SpecifierSet(specifier).contains(version, prereleases=True):
             wrong.append(f"{name} {version}, asked for: {specifier}")
     if wrong:

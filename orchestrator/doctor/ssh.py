@@ -70,6 +70,7 @@ def ask_all(
 
     def by_head(address: str) -> Reply:
         other = ask(file, address, trainable, data, by_head=True)
+        # Where that fails too, the nearer failure is the one to act on.
         return other if other.exit_code != SSH_FAILED else replies[address]
 
     return replies | _ask_each(farther, by_head, lambda done: progress(count + done, count + len(farther)))
@@ -88,6 +89,7 @@ def _ask_each(
 
 
 def _another_way(reply: Reply, head: Reply, file: ClusterFile) -> bool:
+    # A key that its sshd refuses would be refused by way of the head as well.
     network = reply.answer is None and reply.exit_code == SSH_FAILED and "denied" not in reply.error
     return network and head.answer is not None and not file.proxy_command
 
@@ -158,7 +160,7 @@ def converse(
             killer.cancel()
         errors.seek(0)
         output = errors.read().decode(errors="replace").strip()
-    if len(marked) < 2:
+    if len(marked) < 2:  # its clock came and the answer did not, or neither
         if code == -9:
             output = f"no answer within {timeout_s:.0f} s; {output}"
         return Reply(address, error=output or f"exit code {code}, without a word", exit_code=code)
@@ -170,7 +172,7 @@ def _marked(process: subprocess.Popen[bytes], mark: str) -> list[tuple[float, Ma
     """(this machine's clock when it was received, the JSON object in it) of every marked line."""
     found: list[tuple[float, Mapping[str, Any]]] = []
     assert process.stdout is not None
-    while line := process.stdout.readline(LINE):
+    while line := process.stdout.readline(LINE):  # what a server sends is not trusted to end
         text = line.decode(errors="replace")
         if mark in text:
             received = time.time()

@@ -11,7 +11,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.finding import Finding, ok, warning
 from orchestrator.tracking.settings import choose_mode, installed, project_asked_for, server
 
-CONNECT_S = 3.0
+CONNECT_S = 3.0  # nobody should wait longer for what blocks nothing
 
 
 def check_wandb(
@@ -30,7 +30,7 @@ def check_wandb(
         mode, note = choose_mode(None, environ)
     except InputError as error:
         return warning("wandb", str(error), "`unset WANDB_MODE`")
-    if note is not None:
+    if note is not None:  # there is no key: `choose_mode` fell back to offline
         found = f"not logged in to {server(environ)}: --wandb would write offline"
         return warning("wandb", found, "`wandb login`") if asked else ok("wandb", found)
     if mode != "online":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.race.baselines import Exhaustive, PooledASHA
 from orchestrator.race.config import RaceConfig, config_from
 from orchestrator.race.finishing import FinishingRace
 from orchestrator.race.fold_asha import FoldASHA
@@ -33,10 +32,8 @@ VERSION = 3
 __all__ = [
     "RULES",
     "VERSION",
-    "Exhaustive",
     "FinishingRace",
     "FoldASHA",
-    "PooledASHA",
     "RaceConfig",
     "Rule",
     "config_from",

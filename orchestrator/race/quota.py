@@ -25,12 +25,14 @@ def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalis
         return step.least
     moved = movement([*earlier, cohort], rung - 1)
     quota = min(step.quota, len(below)) if earlier else step.quota
+    # The second rung has only one epoch's word, and the last one takes the finalists, no more or fewer.
     if moved is not None and 1 < rung < cohort.top:
         quota = _at_least(cohort, rung - 1, -below[0][0] - TIE * moved)
     best = _best(earlier, rung - 1, finalists)
-    if len(best) < finalists:
+    if len(best) < finalists:  # the earlier cohorts leave room among the finalists
         quota = max(quota, min(finalists - len(best), len(below)) if earlier else 0)
     elif rung == cohort.top or moved is not None:
+        # As good as the last of the finalists so far, or near enough while ranks still cross.
         slack = 0.0 if rung == cohort.top else TIE * (moved or 0.0)
         quota = min(quota, _at_least(cohort, rung - 1, -best[-1][0] - slack))
     return min(max(quota, step.least), step.most)

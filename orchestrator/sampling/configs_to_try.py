@@ -20,7 +20,7 @@ _CLOSES = {"[": "]", "{": "}", "(": ")"}
 def parse_try(text: str) -> Tried:
     """One `--try`: key=value pairs between commas, or a JSON object. Raises SearchSpaceError."""
     if text.lstrip().startswith("{"):
-        try:
+        try:  # of two equal keys json.loads would keep the last without a word
             return _stated(text, json.loads(text, object_pairs_hook=lambda pairs: _once(text, pairs)))
         except ValueError as error:
             raise SearchSpaceError(
@@ -56,12 +56,12 @@ def _stated(text: str, tried: Tried) -> Tried:
 
 def _pieces(text: str) -> list[str]:
     """Split at the commas outside of quotes and brackets."""
-    pieces, start, waiting = [], 0, ""
+    pieces, start, waiting = [], 0, ""  # waiting: what closes what is open, the innermost last
     for index, letter in enumerate(text):
         if waiting.endswith(letter):
             waiting = waiting[:-1]
         elif waiting.endswith('"'):
-            continue
+            continue  # brackets inside quotes are letters
         elif letter == '"':
             waiting += letter
         elif letter in _CLOSES:
@@ -121,7 +121,7 @@ def _unknown(name: str, domains: Mapping[str, Domain]) -> str:
 def _check_active(space: SearchSpace, tried: Tried) -> None:
     """What a parameter depends on must be said too, where it is not fixed and active itself."""
     known: Tried = {}
-    for name in ordered(space.domains):
+    for name in ordered(space.domains):  # what others depend on comes first
         domain = space.domains[name]
         active, finite = domain.is_active(known), domain.finite()
         if name in tried and not active:
@@ -133,7 +133,7 @@ def _check_active(space: SearchSpace, tried: Tried) -> None:
         if name in tried:
             known[name] = tried[name]
         elif active and finite is not None and len(finite) == 1:
-            known[name] = finite[0]
+            known[name] = finite[0]  # a constant need not be said
 
 
 def _as_option(tried: Mapping[str, Any]) -> str:

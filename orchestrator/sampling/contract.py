@@ -8,6 +8,8 @@ from orchestrator.core.events import Event
 
 
 class Sampler(Protocol):
+    """Which configuration each trial gets."""
+
     @property
     def limit(self) -> int | None:
         """How many different trials there can be, or None where there is no end."""

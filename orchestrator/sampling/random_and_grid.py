@@ -46,7 +46,7 @@ class GridSampler:
     """
 
     def __init__(self, space: SearchSpace, tries: Sequence[Mapping[str, Any]] = ()) -> None:
-        rest = _grid(space)
+        rest = _grid(space)  # what one entry of `tries` has taken is not there for the next
         self._configs = [rest.pop(_first_with(tried, rest)) for tried in tries] + rest
 
     @property
@@ -99,6 +99,7 @@ def _grid(space: SearchSpace) -> list[dict[str, Any]]:
         for name, value in zip(names, combination, strict=True):
             if domains[name].is_active(config):
                 config[name] = value
+        # Text as the key: a value may be a list.
         unique.setdefault(repr(sorted(config.items())), config)
     return list(unique.values())
 

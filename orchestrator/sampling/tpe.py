@@ -68,14 +68,16 @@ class TPESampler:
         return config
 
     def _study(self, number: int, values: Mapping[int, float]) -> optuna.Study:
+        # The trial's number too: a new sampler with the study's seed alone would draw the same every time.
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # it prints a line for every study otherwise
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # `group` since 2021
             sampler = optuna.samplers.TPESampler(
                 n_startup_trials=STARTUP, seed=seed, multivariate=True, group=True, constant_liar=True
             )
         study = optuna.create_study(direction="maximize", sampler=sampler)
+        # By number: the same trials give the same proposal, in whatever order their events came.
         study.add_trials([self._trial(trial, values.get(trial)) for trial in sorted(self._params)])
         return study
 
@@ -125,6 +127,7 @@ def to_inner(domain: Domain, value: Any) -> Any:
     finite = domain.finite()
     if finite is None:
         return value
+    # As text: to Python True equals 1, and 1 equals 1.0.
     return [json.dumps(own) for own in finite].index(json.dumps(value))
 
 

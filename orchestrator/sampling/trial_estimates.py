@@ -24,14 +24,15 @@ class TrialEstimates:
     def __init__(self, mode: str, folds: int) -> None:
         self._folds = folds
         self._history = History(mode)
-        self._failed: set[int] = set()
+        self._failed: set[int] = set()  # trials that failed by their own fault and were not run again
 
     def add(self, event: Event) -> None:
         if isinstance(event, LegStarted):
             self._history.observe(event)
-            self._failed.discard(event.trial)
+            self._failed.discard(event.trial)  # a retry: it may go better
         elif isinstance(event, EpochEnded) and math.isfinite(event.score):
             self._history.observe(event)
+        # "lost" and "memory" say something of a server, nothing of the configuration.
         elif isinstance(event, EpochEnded) or (
             isinstance(event, LegFailed) and event.failure in ("nan", "exception", "killed")
         ):
@@ -59,10 +60,10 @@ def gains(runs: Iterable[Sequence[float]]) -> Floats:
     kept = [np.asarray(run) for run in runs if len(run)]
     longest = max(map(len, kept))
     total, count = np.zeros(longest - 1), np.zeros(longest - 1)
-    for run in kept:
+    for run in kept:  # paired: who ran both epochs says what the second one brought
         total[: len(run) - 1] += np.diff(run)
         count[: len(run) - 1] += 1
-    means: Floats = total / count
+    means: Floats = total / count  # never by 0: the longest run has every step
     return means
 
 
@@ -76,7 +77,7 @@ def lifted(trials: Sequence[Sequence[Sequence[float]]]) -> Floats:
     for row, folds in enumerate(trials):
         longest = max(map(len, folds))
         for fold, run in enumerate(folds):
-            if len(run) == longest:
+            if len(run) == longest:  # a shorter one would need a lift of its own: the fit fills it in
                 scores[row, fold] = run[-1] + still_to_gain[longest - 1]
     return scores
 

@@ -132,6 +132,7 @@ def make_token() -> None:
     path = Path(TOKEN).expanduser()
     path.parent.mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
+        # Whole from its first moment: a start command may read it at any time.
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestrator.servers.inventory import Servers, address_of, head_address
 from orchestrator.servers.remote import RemoteError, copy, on
 
-TOKEN = "~/.fold-orchestrator/token"
+TOKEN = "~/.fold-orchestrator/token"  # also in execution/on_ray/auth_token.py, which costs the import of Ray
 # A raylet whose head was replaced ends itself within a minute, and only then can a new one be started.
 JOIN_S = 100.0
 
@@ -73,7 +73,7 @@ def await_members(
             say(f"{worker}: in")
         if not missing or time.monotonic() > deadline:
             break
-        time.sleep(2)
+        time.sleep(2)  # each round asks every missing worker over SSH
         for worker in missing:
             try:
                 start(servers, worker)

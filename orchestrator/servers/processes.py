@@ -74,7 +74,7 @@ def end(grace_s: float = 3.0) -> int:
     asked = time.monotonic()
     left = set(found)
     while left := {number for number in left | set(ours()) if parent_of(Path(f"/proc/{number}")) is not None}:
-        if time.monotonic() > asked + grace_s:
+        if time.monotonic() > asked + grace_s:  # gcs_server takes more than 15 s to end by itself
             send_signal(sorted(left), signal.SIGKILL)
         time.sleep(0.1)
     return len(found)

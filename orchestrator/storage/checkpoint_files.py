@@ -19,6 +19,7 @@ from orchestrator.storage.contract import CheckpointStore
 _NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
 
 
+# Epochs with four digits: listed names are in the order of epochs.
 def resume_name(key: FoldRunKey, epoch: int) -> str:
     return f"{key}/resume-e{epoch:04d}.pt"
 

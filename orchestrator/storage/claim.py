@@ -28,7 +28,7 @@ def take_ownership(store: CheckpointStore, study: Path) -> None:
             names.append(name)
     owner = store.get(CLAIM).decode(errors="replace") if CLAIM in names else ""
     if owner == mine and names == [CLAIM]:
-        return
+        return  # of this very study, by a command that was killed before the journal began
     if names:
         whose = f"the study {owner.strip()}" if owner else f"{len(names)} files that no study claims"
         raise StudyError(

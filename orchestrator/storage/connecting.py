@@ -8,9 +8,11 @@ from typing import Any
 
 from pyarrow import fs
 
+# Seconds, and tries of a request: a store that is away for ten seconds or so does not end a study.
 PATIENT = {"connect_timeout": 5, "request_timeout": 20, "max_attempts": 6}
+# To ask whether a location can be used at all: somebody waits for the answer.
 QUICK = {"connect_timeout": 3, "request_timeout": 3, "max_attempts": 2}
-GS_RETRY_S = {True: 60, False: 10}
+GS_RETRY_S = {True: 60, False: 10}  # patient or not -> seconds of trying again
 
 
 def connect(uri: str, scheme: str, bucket: str, options: Mapping[str, str], patient: bool) -> Any:

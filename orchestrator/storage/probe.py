@@ -13,7 +13,7 @@ PROBE = "probe-"
 
 def probe(store: CheckpointStore) -> None:
     """Leaves nothing. Raises StorageError naming the location."""
-    name = f"{PROBE}{uuid.uuid4().hex}"
+    name = f"{PROBE}{uuid.uuid4().hex}"  # of its own: many servers ask at once
     store.names(f"{name}/")  # where nobody answers, a question fails sooner than a write
     store.put(name, name.encode())
     try:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from orchestrator.core.errors import StorageError
 
+# Parts of the names that AWS gives its errors: all that pyarrow hands on of them is text.
 NO_KEYS = (
     "ACCESS_DENIED",
     "INVALID_ACCESS_KEY_ID",

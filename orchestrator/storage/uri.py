@@ -54,6 +54,7 @@ class UriStore(CheckpointStore):
                 return
             path = f"{root}/{name}"
             part = f"{path}.{uuid.uuid4().hex}{PART}"
+            # An object store needs no folders, a file system does.
             files.create_dir(path.rpartition("/")[0], recursive=True)
             try:
                 _write(files, part, data)
@@ -112,6 +113,7 @@ class UriStore(CheckpointStore):
     def _paths(self, folder: str) -> list[str]:
         """The paths of all files below a folder, half-written ones too."""
         files, root = self._open()
+        # Where nothing was stored yet there is no folder either: an empty list, no error.
         below = fs.FileSelector(f"{root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
         return [info.path for info in files.get_file_info(below) if info.type == fs.FileType.File]
 

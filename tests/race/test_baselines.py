@@ -5,7 +5,8 @@ import pytest
 
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.events import Action, LegFailed, Resumed, State
-from orchestrator.race import Exhaustive, PooledASHA, RaceConfig, make_race
+from orchestrator.race import RaceConfig, make_race
+from orchestrator.race.baselines import Exhaustive, PooledASHA
 from orchestrator.race.baselines.stock_asha import percentile
 from tests.support.scenes import epoch, race_of, run_all, run_leg, start_next, states
 

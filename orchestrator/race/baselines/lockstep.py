@@ -65,6 +65,7 @@ class Lockstep(Rule):
         level = self._levels[trial]
         mean = self.runs.mean(trial, self.fold_order, self._goals[level])
         self.book.last_rung_score[trial] = (level, mean)
+        # Judged by the latest scores, as Ray does; what is shown is the running best, as everywhere.
         reason = self._worse(trial, level, math.fsum(run.latest for run in row) / self.folds)
         if reason is not None:
             return self.prune(trial, reason)

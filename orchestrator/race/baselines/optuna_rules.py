@@ -69,7 +69,7 @@ class OptunaWilcoxon(EarlyStoppedCV):
         if not 0 < p_threshold <= 1:
             raise SearchSpaceError(f"p_threshold={p_threshold} must be above 0 and at most 1")
         self._p_threshold = p_threshold
-        with warnings.catch_warnings():
+        with warnings.catch_warnings():  # Optuna calls this pruner experimental
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             self._optuna = PrunerStudy(WilcoxonPruner(p_threshold=p_threshold))
 
@@ -158,6 +158,7 @@ class OptunaHyperband(OptunaLockstep):
     def planned(cls, cfg: RaceConfig) -> int:
         """The mean over brackets, weighted by their shares of trials, 1/reduction_factor kept."""
         factor = cfg.reduction_factor
+        # Optuna's own number of brackets and share of each.
         count = math.floor(math.log(cfg.max_t / cfg.grace_period, factor)) + 1
         shares = [math.ceil(count * float(factor) ** left / (left + 1)) for left in reversed(range(count))]
         steps, fold_runs = judged_epochs(cfg), cfg.trials * cfg.folds

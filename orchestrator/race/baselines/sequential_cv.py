@@ -20,7 +20,7 @@ class SequentialCV(Rule):
     def __init__(self, cfg: RaceConfig) -> None:
         super().__init__(cfg)
         self._waiting = WaitingQueue(self.book, self._goal)
-        self.book.on_change = self._update_trial
+        self.book.on_change = self._update_trial  # in place of the queue's: one fold's end lets another wait
 
     def next(self) -> Leg | None:
         return self._waiting.leg(self._reason)

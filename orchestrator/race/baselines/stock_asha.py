@@ -18,6 +18,7 @@ from orchestrator.race.config import RaceConfig
 def milestones(cfg: RaceConfig) -> list[int]:
     """Epochs at which a score is compared, ascending: grace_period * reduction_factor^j up to max_t."""
     grace_period, factor = cfg.grace_period, cfg.reduction_factor
+    # Ray's own arithmetic, with its rounding: another milestone would be another rule.
     count = int(math.log(cfg.max_t / grace_period) / math.log(factor) + 1)
     return [grace_period * factor**level for level in range(count)]
 

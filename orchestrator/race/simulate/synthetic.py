@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from orchestrator.race.simulate.table import CurveTable
 
+# Standard deviations of a score: of a fold for all trials alike, of one fold run, of one epoch.
 FOLD_SD, RUN_SD, EPOCH_SD = 0.018, 0.020, 0.010
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Floats
 from orchestrator.core.errors import InputError
 
-MOST_EPOCHS = 100_000
+MOST_EPOCHS = 100_000  # a mistaken column (a time stamp, say) would ask for terabytes
 
 
 class CurveTableError(InputError):
@@ -58,43 +58,49 @@ def build_table(
 
     Raises CurveTableError naming the file and the way out.
     """
-    _require(epochs, ("trial", "fold", "epoch", "score"), f"{name}/epochs.parquet")
-    if epochs.empty:
-        raise CurveTableError(
-            f"{name}/epochs.parquet has no row; it needs one for each trial, fold and epoch"
-        )
-    keys = [_integers(epochs, column, f"{name}/epochs.parquet") for column in ("trial", "fold", "epoch")]
-    if keys[2].min() < 1:
-        raise CurveTableError(f"{name}/epochs.parquet: epoch {keys[2].min()} is below 1; count epochs from 1")
-    if keys[2].max() > MOST_EPOCHS:
-        raise CurveTableError(
-            f"{name}/epochs.parquet: epoch {keys[2].max()} is above {MOST_EPOCHS}; count epochs from 1"
-        )
-    twice = pd.DataFrame(dict(enumerate(keys))).duplicated().to_numpy()
-    if twice.any():
-        trial, fold, epoch = (int(key[twice][0]) for key in keys)
-        raise CurveTableError(
-            f"{name}/epochs.parquet: trial {trial} fold {fold} epoch {epoch} has more than one row; keep one"
-        )
+    source = f"{name}/epochs.parquet"
+    keys = _keys(epochs, source)
     numbers, rows = np.unique(keys[0], return_inverse=True)
     names, folds = np.unique(keys[1], return_inverse=True)
     shape = (len(numbers), len(names), int(keys[2].max()))
     at = (rows, folds, keys[2] - 1)
-    scores = _filled(shape, at, _floats(epochs, "score", f"{name}/epochs.parquet"))
-    lasting = (
-        _floats(epochs, "seconds", f"{name}/epochs.parquet") if "seconds" in epochs else np.ones(len(epochs))
-    )
-    if not (np.isfinite(lasting) & (lasting > 0)).all():
-        raise CurveTableError(f"{name}/epochs.parquet: seconds must be numbers above 0; correct that column")
-    seconds = _filled(shape, at, lasting)
+    scores = _filled(shape, at, _floats(epochs, "score", source))
+    seconds = _filled(shape, at, _seconds(epochs, source))
     scores[np.logical_or.accumulate(~np.isfinite(scores), axis=2)] = np.nan  # nothing follows a failure
     seconds = np.where(np.isnan(seconds), np.nanmean(seconds, axis=(1, 2), keepdims=True), seconds)
     if not np.isfinite(scores[:, :, -1]).all(axis=1).any():
         raise CurveTableError(
-            f"{name}/epochs.parquet: no trial has a score for all {shape[1]} folds and {shape[2]} epochs"
+            f"{source}: no trial has a score for all {shape[1]} folds and {shape[2]} epochs"
         )
     sign = -1.0 if mode == "min" else 1.0
     return CurveTable(sign * scores, seconds, sign * _tests(trials, numbers, name))
+
+
+def _keys(epochs: pd.DataFrame, source: str) -> list[NDArray[np.int64]]:
+    """Trial, fold and epoch of each row; no two rows have the same. Raises CurveTableError."""
+    _require(epochs, ("trial", "fold", "epoch", "score"), source)
+    if epochs.empty:
+        raise CurveTableError(f"{source} has no row; it needs one for each trial, fold and epoch")
+    keys = [_integers(epochs, column, source) for column in ("trial", "fold", "epoch")]
+    if keys[2].min() < 1:
+        raise CurveTableError(f"{source}: epoch {keys[2].min()} is below 1; count epochs from 1")
+    if keys[2].max() > MOST_EPOCHS:
+        raise CurveTableError(f"{source}: epoch {keys[2].max()} is above {MOST_EPOCHS}; count epochs from 1")
+    twice = pd.DataFrame(dict(enumerate(keys))).duplicated().to_numpy()
+    if twice.any():
+        trial, fold, epoch = (int(key[twice][0]) for key in keys)
+        raise CurveTableError(
+            f"{source}: trial {trial} fold {fold} epoch {epoch} has more than one row; keep one"
+        )
+    return keys
+
+
+def _seconds(epochs: pd.DataFrame, source: str) -> Floats:
+    """What each row's epoch took; 1 where the table has no such column. Raises CurveTableError."""
+    seconds = _floats(epochs, "seconds", source) if "seconds" in epochs else np.ones(len(epochs))
+    if not (np.isfinite(seconds) & (seconds > 0)).all():
+        raise CurveTableError(f"{source}: seconds must be numbers above 0; correct that column")
+    return seconds
 
 
 def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np.int64]) -> CurveTable:

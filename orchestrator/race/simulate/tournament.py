@@ -61,6 +61,7 @@ def hold(
             results.append(contest.draw(number))
             progress(number + 1, draws)
         return results
+    # Not forked: a fork would take along whatever threads and locks this process has.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(
         min(workers, len(chunks)), mp_context=spawn, initializer=_begin, initargs=(contest,)
