@@ -184,8 +184,8 @@ class OwnTrainable(ABC):
     def parameters(cls) -> Mapping[str, Parameter]:
         return {name: as_parameter(name, value) for name, value in cls.declared.items()}
 
-    @classmethod
-    def prepare(  # noqa: B027  most have nothing to prepare
+    @classmethod  # noqa: B027  most have nothing to prepare
+    def prepare(
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
     ) -> None:
         """Once per node before anything runs; nothing to do unless a class overrides it."""
