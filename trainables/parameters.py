@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.core import declared
 from orchestrator.core.choices import TTA
-from orchestrator.core.errors import TrainableError
-from orchestrator.core.trainable import Config, Parameter, with_current_names
+from orchestrator.core.trainable import Config, Parameter
 from trainables.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -149,11 +149,4 @@ PARAMETERS: Mapping[str, Parameter] = _with_losses(_OWN)
 
 def completed(config: Config) -> dict[str, Any]:
     """The configuration with defaults for what it does not name. Raises TrainableError for unknown names."""
-    config = with_current_names(config, PARAMETERS)
-    unknown = sorted(set(config) - set(PARAMETERS))
-    if unknown:
-        raise TrainableError(
-            f"parameter {unknown[0]!r} is not known to ImageClassifier; "
-            f"it accepts: {', '.join(sorted(PARAMETERS))}"
-        )
-    return {name: config.get(name, parameter.default) for name, parameter in PARAMETERS.items()}
+    return declared.completed(config, PARAMETERS, "ImageClassifier")

@@ -43,10 +43,11 @@ def check_networks(values: Values, dataset: Dataset) -> None:
     backbones = values_of(values, "backbone")
     for name in backbones:
         check_backbone(name)
+    # What takes the smallest image takes the others; the largest decay names the most layers.
     smallest = min(values_of(values, "image_size"), key=lambda given: min(size_of(given)))
     base = {**DEFAULTS, "image_size": smallest, "layer_decay": max(values_of(values, "layer_decay"))}
     objective = build_objective(base, *factor_shapes(dataset), None)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # building draws weights; a worker's own draws must not shift
         for source in values_of(values, "pretrained"):
             _check_source(source, backbones, base, objective)
 

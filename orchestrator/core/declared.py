@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.text import suggestion
-from orchestrator.core.trainable import Config, Parameter
+from orchestrator.core.trainable import Config, Parameter, with_current_names
 
 _TYPES = {bool: ("bool",), int: ("int",), float: ("float",), str: ("str",)}
 
@@ -31,7 +31,11 @@ def as_parameter(name: str, value: Any) -> Parameter:
 
 
 def completed(config: Config, accepted: Mapping[str, Parameter], owner: str) -> dict[str, Any]:
-    """The configuration with defaults for what it does not name. Raises TrainableError for unknown names."""
+    """The configuration under the names of now, with defaults for what it does not name.
+
+    Raises TrainableError for unknown names.
+    """
+    config = with_current_names(config, accepted)
     unknown = sorted(set(config) - set(accepted))
     if unknown:
         hint = suggestion(unknown[0], accepted) or f"; it accepts: {', '.join(sorted(accepted)) or 'none'}"

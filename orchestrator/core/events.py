@@ -54,7 +54,7 @@ class Action(StrEnum):
     STOP = "STOP"  # this fold run ends and gives its slot away; its trial is out, failed or complete
     PROMOTE = "PROMOTE"  # a trial is certain to be inside a rung's quota
     PRUNE = "PRUNE"  # a trial is out of the race; its running fold runs stop at their next report
-    COMPLETE = "COMPLETE"  # a trial owns all folds at full length
+    COMPLETE = "COMPLETE"  # a trial has all folds at full length
     FAIL = "FAIL"  # a trial is out because a fold run failed
     RETRY = "RETRY"  # a failed fold run will be run again from its last stored epoch
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from orchestrator.core.text import counted
+
 
 class Level(StrEnum):
     OK = "ok"
@@ -53,11 +55,7 @@ def summary(sections: Iterable[Section]) -> str:
     sections = tuple(sections)
     total = sum(len(section.findings) for section in sections)
     stopping, odd = count(sections, Level.BLOCKS), count(sections, Level.WARNING)
-    looked = f"{total} check{'' if total == 1 else 's'}"
+    looked = counted(total, "check")
     if stopping:
-        return f"{looked}: {stopping} {'blocks' if stopping == 1 else 'block'}, {_warnings(odd)}"
-    return f"{looked}: nothing blocks, {_warnings(odd)}"
-
-
-def _warnings(number: int) -> str:
-    return f"{number} warning{'' if number == 1 else 's'}"
+        return f"{looked}: {stopping} {'blocks' if stopping == 1 else 'block'}, {counted(odd, 'warning')}"
+    return f"{looked}: nothing blocks, {counted(odd, 'warning')}"

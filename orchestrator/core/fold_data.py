@@ -17,7 +17,10 @@ from orchestrator.core.trainable import Resources
 
 @dataclass(frozen=True)
 class Rows:
-    """Images to predict, with what the manifest says of them except their label."""
+    """Images to predict, with what the manifest says of them except their label.
+
+    A folder's name, or a column that repeats the label in other words, may still give it away.
+    """
 
     paths: tuple[str, ...]  # image files, (n,), absolute
     columns: Mapping[str, NDArray[Any]]  # (n,) each: numbers as float64 (NaN: missing), all else as text

@@ -20,7 +20,7 @@ from orchestrator.core.fold_data import FoldData, Rows, fold_data
 from orchestrator.core.metrics import accuracy, macro_f1, score
 from orchestrator.core.own_predictor import OwnPredictor
 from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
-from orchestrator.core.trainable import Config, Parameter, Resources
+from orchestrator.core.trainable import Config, Parameter, Resources, with_current_names
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,9 @@ class OwnTrainable(ABC):
     ) -> OwnPredictor:
         model = cls.__new__(cls)
         # An ensemble's configuration also has defaults of the version that trained it.
-        known = {name: value for name, value in config.items() if name in cls.parameters()}
+        accepted = cls.parameters()
+        current = with_current_names(config, accepted)
+        known = {name: value for name, value in current.items() if name in accepted}
         model._configure(known, classes)
         model.load(unpack(weights, f"{cls.__name__}: its weights"))
         return OwnPredictor(cls.__name__, classes, model.predict)

@@ -12,7 +12,7 @@ from orchestrator.core.array_files import to_numpy
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.fold_data import Rows
-from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
+from orchestrator.core.probabilities import any_fault
 
 BATCH = 512  # images at once: a writer's predict may read them all into memory
 
@@ -47,8 +47,6 @@ class OwnPredictor:
 
     def _checked(self, rows: Rows) -> NDArray[np.float32]:
         found = to_numpy(self._predict(rows))
-        fault = shape_fault(found, len(rows), self._classes)
-        fault = fault or value_fault(found, rows.paths) or sum_fault(found, rows.paths)
-        if fault:
+        if fault := any_fault(found, rows.paths, self._classes):
             raise TrainableError(f"{self._name}: what its predictor gave is wrong: {fault}")
         return found.astype(np.float32)

@@ -44,6 +44,12 @@ def sum_fault(found: NDArray[np.floating], names: Sequence[str] = ()) -> str:
     )
 
 
+def any_fault(found: NDArray[Any], names: Sequence[str], classes: int) -> str:
+    """The first of the three; "" where found are probabilities of the rows that `names` names."""
+    # In this order: each says something sensible only of what the one before lets through.
+    return shape_fault(found, len(names), classes) or value_fault(found, names) or sum_fault(found, names)
+
+
 def _which(bad: NDArray[Any], names: Sequence[str], verb: str = "") -> str:
     """3 of 60 rows (2, 5, 9) are"""
     rows = np.flatnonzero(bad).tolist()

@@ -84,6 +84,7 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     A column that one of them lacks is missing in its rows. Raises ManifestError for a group in both.
     """
     refuse_shared_groups(manifest, extra)
+    # Links are followed on both sides: `..` out of a linked folder leads elsewhere than it reads.
     prefix = Path(os.path.relpath(os.path.realpath(extra.root), os.path.realpath(manifest.root))).as_posix()
     moved = extra.frame.assign(
         path=[posixpath.normpath(posixpath.join(prefix, path)) for path in extra.frame["path"]], role="extra"
@@ -148,7 +149,7 @@ def refuse_copies(manifest: Manifest, extra: Manifest, progress: Progress | None
 def _refuse_equal(
     manifest: Manifest, extra: Manifest, suspects: list[tuple[str, list[str]]], report: Progress
 ) -> None:
-    digests: dict[str, bytes] = {}
+    digests: dict[str, bytes] = {}  # only of files of equal size: reading all would take minutes
     pairs = []
     for done, (path, same) in enumerate(suspects):
         report(done, len(suspects))

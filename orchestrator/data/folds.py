@@ -31,17 +31,14 @@ _VERSION = 1  # of the rule that makes folds; another rule must not answer for t
 
 @dataclass(frozen=True, eq=False)
 class FoldPlan:
-    """folds (n,): the fold in which each manifest row is validated, -1 for role extra, -2 for role test.
+    """Made by `build_fold_plan`, or read from where one was frozen."""
 
-    fingerprint: of the manifest's rows, k and the folds; equal plans have equal ones, however made.
-    """
-
-    folds: NDArray[np.int16]
-    k: int
+    folds: NDArray[np.int16]  # (n,) the fold that validates each row; -1 for role extra, -2 for role test
+    k: int  # number of folds
     seed: int
-    fingerprint: str
-    manifest_fingerprint: str = ""
-    inputs: str = ""
+    fingerprint: str  # of the manifest's rows, k and the folds; equal plans have equal ones, however made
+    manifest_fingerprint: str = ""  # of the rows alone
+    inputs: str = ""  # digest of what the folds were made from; names the frozen file
 
     def write(self, path: Path) -> None:
         """As Parquet with the column fold, whole or not at all. Raises StorageError."""
@@ -135,6 +132,7 @@ def load_or_build(
 
 def _content(manifest_fingerprint: str, k: int, folds: NDArray[np.int16]) -> str:
     digest = hashlib.sha256(f"{manifest_fingerprint} {k} ".encode())
+    # Bytes in a stated order: machines must agree on it.
     digest.update(np.ascontiguousarray(folds, dtype="<i2").tobytes())
     return digest.hexdigest()
 
@@ -170,13 +168,14 @@ def _made_folds(train: pd.DataFrame, k: int, seed: int, strata: Sequence[Target]
     labels = [target.encode(train) for target in strata]
     for target, values in zip(strata, labels, strict=True):
         _refuse_rare_classes(target, values, groups, k)
+    # Each target alone, so that rare classes are spread, and all together, so that their combinations are.
     single = [_counts(groups, values) for values in [np.zeros(len(train), np.int64), *labels]]
     combined = (
         [_counts(groups, mixed_radix(labels, [len(target.classes) for target in strata]))]
         if len(strata) > 1
         else []
     )
-    required = sum(part.shape[1] for part in single)
+    required = sum(part.shape[1] for part in single)  # a rare combination may be missing from a fold
     rng = np.random.default_rng([seed, k])
     fold_of_group = spread_groups(np.hstack(single + combined), required, k, rng)
     if fold_of_group is None:
@@ -220,6 +219,7 @@ def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
             f"({cells.count(None)} train rows in all); give each train row its fold"
         )
     texts = {str(cell) for cell in cells}
+    # Folds named 1 to 10 keep their order: as texts, 10 would come before 2.
     are_numbers = all(text.removeprefix("-").isdecimal() for text in texts)
     names = sorted(texts, key=lambda text: (int(text), text)) if are_numbers else sorted(texts)
     if len(names) != k:

@@ -30,7 +30,7 @@ def spread_groups(
         for _ in range(_SWEEPS):
             if not _improve(counts, weights, folds, held, rng):
                 break
-        if (held[:, :required] == 0).any():
+        if (held[:, :required] == 0).any():  # a fold without a class could not be scored on it
             continue
         cost = float((weights * (held - totals / k) ** 2).sum())
         if best is None or cost < best[0] - 1e-9:  # rounding must not decide, lest folds differ by machine

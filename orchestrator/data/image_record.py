@@ -76,6 +76,7 @@ def compare(
     if known is None:
         return Differences(tuple(np.flatnonzero(missing).tolist()), ())
     changed = ~missing & (sizes != known.sizes)
+    # Only files that are there with the right size are read: the others are wrong already.
     rows = [row for row in sorted(known.digests) if not (missing[row] or changed[row])]
     found = _digests(root, [paths[row] for row in rows], progress)
     changed[[row for row, digest in zip(rows, found, strict=True) if digest != known.digests[row]]] = True

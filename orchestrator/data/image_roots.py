@@ -52,6 +52,7 @@ def folder_identity(folder: Path) -> str:
 def _probed(paths: Sequence[str]) -> list[int]:
     """Rows, in order; of those below the root, unless all lie beside it."""
     rows = [row for row, path in enumerate(paths) if not is_beside(path)] or list(range(len(paths)))
+    # The first, the middle, the last: a set that was copied in part lacks its end.
     return sorted({rows[0], rows[len(rows) // 2], rows[-1]})
 
 

@@ -41,10 +41,10 @@ class Fix:
 
     line: int  # at which it ends, from 1
     target: str  # a path, or group:ID
-    column: str
-    old: str | None
-    new: Scalar
-    reason: str
+    column: str  # of the manifest
+    old: str | None  # what the cell must hold; None: it must be missing
+    new: Scalar  # what it will hold
+    reason: str  # for whoever reads the study later
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ def _changes(
                 f"{_GROUP}ID for all rows of a group"
             )
         for row in rows_of[fix.target]:
+            # Of two fixes of one cell (of a group, and of one of its rows) neither is known to be meant.
             earlier = changes[fix.column].setdefault(row, fix)
             if earlier is not fix:
                 raise ManifestError(

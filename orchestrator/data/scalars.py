@@ -41,7 +41,7 @@ def _number(value: float) -> Scalar:
 
 
 def to_scalars(values: Iterable[object]) -> list[Scalar]:
-    """`plain` of each; an empty text counts as missing."""
+    """`to_scalar` of each; an empty text counts as missing."""
     return [None if cell == "" else cell for cell in map(to_scalar, values)]
 
 

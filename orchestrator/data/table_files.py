@@ -18,16 +18,18 @@ from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
+# No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV with a header line, UTF-8; columns as `tidy` makes them. Raises ManifestError.
+    """A CSV with a header line, UTF-8; columns as `normalise_columns` makes them. Raises ManifestError.
 
     Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
     """
     try:
+        # csv and not pandas, which would make NA of texts; utf-8-sig because spreadsheets begin with a mark.
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if row]
     except (UnicodeDecodeError, csv.Error) as error:
@@ -66,8 +68,10 @@ def _parse(text: str) -> Scalar:
 
 
 def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table, columns as `tidy` makes them, and the file's own metadata. Raises ManifestError, which ends
-    with the way out."""
+    """The table, columns as `normalise_columns` makes them, and the file's own metadata.
+
+    Raises ManifestError, which ends with the way out.
+    """
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -78,7 +82,7 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
-    """A tidy table, with `metadata` as JSON under the key "orchestrator". Raises StorageError."""
+    """A table, with `metadata` as JSON under the key "orchestrator". Raises StorageError."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     write_table(path, table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))}))
 
@@ -132,7 +136,7 @@ def _number(cell: Scalar) -> int | float | None:
     if isinstance(cell, bool) or cell is None:
         return None
     if isinstance(cell, int | float):
-        return cell if abs(cell) < 2**53 else None
+        return cell if abs(cell) < 2**53 else None  # beyond it float64 makes two ids one
     if _WHOLE.fullmatch(cell):
         return int(cell)
     return float(cell) if _DECIMAL.fullmatch(cell) and repr(float(cell)) == cell else None

@@ -44,6 +44,7 @@ def combine(target: Target, terms: Sequence[Term], votes: Sequence[Probabilities
         return votes[0]
     if _is_product(target, terms):
         return _product(target, terms, votes).astype(np.float32)
+    # In float64: float32 products over some classes would leave sums that are visibly not 1.
     condition, *given_it = (np.asarray(vote, np.float64) for vote in votes)
     marginal: Probabilities = np.einsum("nc,cnt->nt", condition, np.stack(given_it)).astype(np.float32)
     return marginal

@@ -40,14 +40,14 @@ Columns = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class FoldModel:
-    """The best epoch of one fold run. weights: path in the folder; size in bytes."""
+    """The best epoch of one fold run."""
 
-    fold: int
-    epoch: int
-    score: float
-    weights: str
-    size: int
-    sha256: str
+    fold: int  # that it did not train on
+    epoch: int  # epochs done, from 1
+    score: float  # the metric on its validation rows
+    weights: str  # path in the folder
+    size: int  # bytes
+    sha256: str  # hex
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Ensemble:
             raise EnsembleError(
                 f"{path / RECORD} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
             ) from error
-        for model in ensemble.models():
+        for model in ensemble.models():  # by size; contents are checked when a model is loaded
             _check_file(path, model)
         return ensemble
 
@@ -227,7 +227,7 @@ class _Run:
 
     def member(self, component: Component, member: Member) -> Probabilities:
         """Mean over the fold models, one after another."""
-        total = np.zeros((len(self._paths), len(component.target.classes)))
+        total = np.zeros((len(self._paths), len(component.target.classes)))  # float64: a sum of many
         for model in member.models:
             total += self._model(component, member, model)
             self._models_done += 1

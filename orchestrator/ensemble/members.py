@@ -208,6 +208,7 @@ def _study_candidates(
     predictions = tuple(
         replace(_prediction(trial, store, labels, own.plan, study.path), rows=shared) for trial in trials
     )
+    # As many as a race completes: after a rule that completes every trial the ensemble is no larger.
     wanted = space.finalists if top is None else top
     mask = condition_mask(space, own.manifest.frame)
     if mask is not None:

@@ -32,6 +32,7 @@ _DIGEST = 16  # hex digits: 64 bits tell a million images apart
 def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
     """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
     frame = manifest.frame
+    # A label that only models gave is no reason to doubt a prediction of that image.
     labelled = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
     mask = condition_mask(space, frame)
     kept = labelled if mask is None else labelled & mask

@@ -47,6 +47,7 @@ def check_out(out: Path) -> None:
     try:
         refuse_existing(out)
         nearest = next(parent for parent in out.parents if parent.exists())
+        # Asking for permissions says little on network drives; making a folder says it.
         probe = _draft(nearest / out.name)
         probe.mkdir()
         probe.rmdir()
@@ -75,7 +76,7 @@ def write_ensemble(
     tta: views of an image in predictions; None leaves each member its own.
     """
     refuse_existing(out)
-    draft = _draft(out)
+    draft = _draft(out)  # beside it, so that the rename stays on one disk
     try:
         draft.mkdir(parents=True)
         _write(draft, inputs, scores, vote, tta, progress)

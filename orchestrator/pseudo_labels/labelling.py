@@ -60,7 +60,7 @@ def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list
 
 
 def _middles(target: Binned) -> list[float]:
-    edges = [0.0, *target.edges]
+    edges = [0.0, *target.edges]  # values of a binned target are at least 0
     middles = [(low + high) / 2 for low, high in pairwise(edges)]
     return [*middles, edges[-1] + (edges[-1] - edges[-2]) / 2]
 
@@ -84,6 +84,7 @@ def label_manifest(
     tables, best = [], 0.0
     for fold, probabilities in enumerate(_fold_predictions(ensemble, k, manifest, tta, progress)):
         best = max(best, float(probabilities.max(initial=0.0)))
+        # What is certain to one fold's models may not be to another's: it joins that fold alone.
         kept = np.flatnonzero(probabilities.max(axis=1) >= threshold)
         tables.append(_rows(ensemble.target, manifest.frame.iloc[kept], fold, probabilities[kept]))
     frame = pd.concat(tables, ignore_index=True).assign(**{FOLD_PLAN_DIGEST: digest})
@@ -104,7 +105,7 @@ def _fold_predictions(
 ) -> Iterator[NDArray[np.float32]]:
     """(n, C) from the models of fold 0, of fold 1, ...; progress counts images times models of all folds."""
     paths, columns = image_paths(manifest), columns_of(manifest.frame)
-    for fold in range(k):
+    for fold in range(k):  # one at a time: all k probabilities of all images need not fit in memory
 
         def report(done: int, total: int, fold: int = fold) -> None:
             if progress is not None:
@@ -123,6 +124,7 @@ def _rows(target: Target, frame: pd.DataFrame, fold: int, probabilities: NDArray
         **{name: pd.Series(cells, index=frame.index, dtype=object)
            for name, cells in representatives(target, labels).items()},
     )  # fmt: skip
+    # Two parts of a joint target that read one column would overwrite each other's cells.
     if not np.array_equal(target.encode(made), labels):
         raise EnsembleError(
             f"target {target.name!r} reads one column twice ({', '.join(target.columns)}), so that no "

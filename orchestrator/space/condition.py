@@ -24,6 +24,7 @@ def check_condition(space: SearchSpace, mask: NDArray[np.bool_] | None, folds: N
     """Every fold must have rows to score. mask (n,), folds (n,). Raises FoldPlanError."""
     if space.given is None or mask is None:
         return
+    # The race compares trials fold by fold: one without a score would hold up all of them.
     empty = [int(fold) for fold in np.unique(folds[folds >= 0]) if not (mask & (folds == fold)).any()]
     if empty:
         raise FoldPlanError(

@@ -39,7 +39,7 @@ def load_space(path: Path) -> SearchSpace:
     Raises SearchSpaceError naming file and line.
     """
     try:
-        with importable_beside(path):
+        with importable_beside(path):  # not for good: only a space whose trainable lies there needs that
             found = runpy.run_path(str(path), run_name=_run_name(path)).get("space")
     except SyntaxError as error:
         raise SearchSpaceError(

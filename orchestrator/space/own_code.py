@@ -52,20 +52,24 @@ def beside(space_file: Path, trainable: str) -> OwnCode | None:
     module = trainable.partition(":")[0].partition(".")[0]
     if _entry(path.parent, module) is None:
         return None
-    for folder in path.parents:
-        if any((folder / name).exists() for name in RECORDS):
-            raise SearchSpaceError(
-                f"{path}: its trainable {trainable} lies below {folder}, which a study or an ensemble wrote; "
-                "code from there is not run: copy the space and its module to a folder of their own"
-            )
+    if (folder := _written_by_a_study(path)) is not None:
+        raise _refusal(path, f"its trainable {trainable}", folder)
     entries = _closure(path.parent, module)
     return OwnCode(str(path), module, _digest(path.parent, entries), tuple(map(str, entries)))
 
 
 @contextlib.contextmanager
 def importable_beside(space_file: Path) -> Iterator[None]:
-    """While a space file runs it may import what lies beside it; the folder comes last and hides nothing."""
-    folder = str(space_file.resolve().parent)
+    """While a space file runs it may import what lies beside it; the folder comes last and hides nothing.
+
+    Below a study or an ensemble nothing can be imported. Raises SearchSpaceError where the file tries to.
+    """
+    path = space_file.resolve()
+    if (written := _written_by_a_study(path)) is not None:
+        with _nothing_imported_beside(path, written):
+            yield
+        return
+    folder = str(path.parent)
     _forget_namesakes(folder)
     sys.path.append(folder)
     try:
@@ -74,6 +78,31 @@ def importable_beside(space_file: Path) -> Iterator[None]:
         sys.path.reverse()  # so that the last of several equal entries goes, which is this one
         sys.path.remove(folder)
         sys.path.reverse()
+
+
+@contextlib.contextmanager
+def _nothing_imported_beside(space_file: Path, written: Path) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if _entry(space_file.parent, module) is None:
+            raise
+        raise _refusal(space_file, f"module {module} beside it", written) from error
+
+
+def _written_by_a_study(space_file: Path) -> Path | None:
+    """The nearest folder above that a study or an ensemble wrote; None: there is none."""
+    return next(
+        (folder for folder in space_file.parents if any((folder / name).exists() for name in RECORDS)), None
+    )
+
+
+def _refusal(space_file: Path, what: str, written: Path) -> SearchSpaceError:
+    return SearchSpaceError(
+        f"{space_file}: {what} lies below {written}, which a study or an ensemble wrote; "
+        "code from there is not run: copy the space and its module to a folder of their own"
+    )
 
 
 def activate(code: OwnCode) -> None:

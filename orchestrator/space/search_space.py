@@ -67,12 +67,12 @@ class SearchSpace:
     params: Mapping[str, Any]  # name -> a value, or a domain of values
     metric: str = "macro_f1"  # a key of core.metrics.METRICS
     mode: str = ""  # "max" or "min"; left out, it is the metric's own
-    folds: int = 5
-    trials: int = 64
-    max_t: int = 18
-    grace_period: int = 1
-    reduction_factor: int = 3
-    finalists: int = 3
+    folds: int = 5  # of every trial that completes
+    trials: int = 64  # configurations
+    max_t: int = 18  # epochs of a fold run at full length
+    grace_period: int = 1  # epochs before anything is decided
+    reduction_factor: int = 3  # about one trial in so many goes on from a rung
+    finalists: int = 3  # trials that complete all folds
     ladder: Sequence[LadderRung] | None = None  # None makes the default one
     group: str | None = None  # a column of the manifest; None leaves it to the importer
     stratify: Sequence[Target] = ()  # targets that folds are balanced over; by default the target
@@ -260,7 +260,7 @@ def _check_conditions(params: Mapping[str, Domain]) -> None:
 
 def ordered(params: Mapping[str, Domain]) -> list[str]:
     """Parameter names, each after those it depends on; otherwise as declared. Raises on a cycle."""
-    placed: list[str] = []
+    placed: list[str] = []  # sampling takes this order: a condition needs the value it asks for
     waiting = list(params)
     while waiting:
         ready = [name for name in waiting if set(params[name].conditions) <= set(placed)]

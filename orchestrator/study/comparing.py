@@ -130,6 +130,7 @@ def _in_order_of(first: _ScoredRows, other: _ScoredRows) -> _ScoredRows:
             f"studies {first.study} and {other.study} validated different rows ({len(alone)} are in one of "
             f"them alone, such as {alone[0]}); a paired difference needs the same data in both"
         )
+    # Ranks of the first's paths, looked up in the other's sorted ones: no Python loop over the rows.
     order = np.argsort(other.paths)[np.argsort(np.argsort(first.paths))]
     arrays = ("paths", "groups", "folds", "labels", "probabilities")
     return replace(other, **{name: getattr(other, name)[order] for name in arrays})

@@ -85,7 +85,7 @@ class History:
         return [FoldRunKey(*pair) for pair, run in sorted(self._runs.items()) if run.epochs]
 
     def complete(self, folds: int, max_t: int) -> list[int]:
-        """Trials that own all folds at full length."""
+        """Trials that have all folds at full length."""
         full = [key for key in self.fold_runs() if self.done(key) >= max_t]
         counts: dict[int, int] = defaultdict(int)
         for key in full:

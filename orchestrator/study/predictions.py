@@ -113,7 +113,7 @@ def assemble(
             f"{len(missing)} rows have no prediction; the first is row {missing[0]} "
             f"of fold {folds[missing[0]]}"
         )
-    order = np.argsort(rows, kind="stable")
+    order = np.argsort(rows, kind="stable")  # parts come fold by fold; studies compare row by row
     probabilities = np.concatenate([part[1] for part in parts.values()])
     rows = rows[order]
     return Prediction(rows, probabilities[order], labels[rows].astype(np.int64), folds[rows].astype(np.int16))

@@ -39,23 +39,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoldBest:
-    """The checkpoint kept of one fold run; weights and oof are names in the study's store."""
+    """The checkpoint kept of one fold run."""
 
     fold: int
-    epoch: int
-    score: float
-    weights: str
-    oof: str
+    epoch: int  # epochs done, from 1
+    score: float  # the metric after that epoch
+    weights: str  # name in the study's store
+    oof: str  # the same, of its out-of-fold probabilities
 
 
 @dataclass(frozen=True)
 class CompleteTrial:
-    """A trial that owns all folds; score: mean over folds of the best epoch's metric."""
+    """A trial that has all folds at full length."""
 
-    number: int
-    score: float
+    number: int  # from 0
+    score: float  # mean over folds of the best epoch's metric
     config: dict[str, Any]
-    bests: tuple[FoldBest, ...]
+    bests: tuple[FoldBest, ...]  # one for each fold, in their order
 
 
 class Study:
@@ -165,7 +165,7 @@ class Study:
         return {event.trial: event.config for event in self.events if isinstance(event, Proposed)}
 
     def complete_trials(self) -> list[CompleteTrial]:
-        """Trials that own all folds, best first."""
+        """Trials that have all folds at full length, best first."""
         space, configs = self.space, self.configs
         history = History(space.mode, self.events)
         found = []

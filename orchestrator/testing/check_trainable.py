@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError, TrainableError
-from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
+from orchestrator.core.probabilities import any_fault
 from orchestrator.core.trainable import Config, Resources, Trainable, load_trainable, refuse_incomplete
 from orchestrator.testing.toy import toy_dataset
 
@@ -77,7 +77,7 @@ class _Check:
         """One that makes the others meaningless stands alone."""
         if fault := self._parameters_fault():
             return [fault]
-        self._cls.prepare(self._dataset, self._values())
+        self._cls.prepare(self._dataset, self._values())  # a cluster's nodes do so before the first epoch
         try:
             first = self._run(self._dataset)
         except _WrongError as wrong:
@@ -140,9 +140,7 @@ class _Check:
             )
         found = np.asarray(run.probabilities())
         paths = [self._dataset.paths[row] for row in self._rows]
-        fault = shape_fault(found, len(self._rows), len(self._dataset.classes))
-        fault = fault or value_fault(found, paths) or sum_fault(found, paths)
-        if fault:
+        if fault := any_fault(found, paths, len(self._dataset.classes)):
             raise _WrongError(f"probabilities() after epoch {epoch}: {fault}")
         return found.astype(np.float32)
 
@@ -202,10 +200,12 @@ class _Check:
         source = self._dataset.paths[int(self._dataset.training_rows(0)[0])]
         root, paths = Path(self._dataset.root), list(self._dataset.paths)
         copy = self._folder / "poisoned"
+        # Half of the rows stay: what the others' images did to their predictions is what leaked.
         poisoned = set(self._rows[~kept].tolist())
         for row, path in enumerate(paths):
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             (copy / path).write_bytes((root / (source if row in poisoned else path)).read_bytes())
+        # Another identity: an image store that knows the first one would give back the old images.
         cache, name = str(self._folder / "cache"), f"{self._dataset.fingerprint}, poisoned"
         return replace(self._dataset, root=str(copy), cache_dir=cache, fingerprint=name), kept
 
@@ -221,10 +221,7 @@ class _Check:
                 return str(error)
             self.notes.append(str(error))
             return ""
-        fault = (
-            shape_fault(found, len(paths), classes) or value_fault(found, paths) or sum_fault(found, paths)
-        )
-        if fault:
+        if fault := any_fault(found, paths, classes):
             return f"its predictor: {fault}"
         if not np.allclose(found, first.epochs[-1], atol=CLOSE):
             row = int(np.abs(found - first.epochs[-1]).max(axis=1).argmax())
@@ -233,6 +230,7 @@ class _Check:
                 f"for {self._dataset.paths[self._rows[row]]}, where validation had "
                 f"{first.epochs[-1][row].round(4).tolist()}; weights must hold all that prediction needs"
             )
+        # Batch statistics at prediction would make an ensemble's answer depend on what else is asked.
         few = np.asarray(predictor.predict(paths[:2], columns={k: v[:2] for k, v in columns.items()}))
         if not np.allclose(few, found[:2], atol=CLOSE):
             return "its predictor answers otherwise for the same images among fewer; each row stands alone"
@@ -252,6 +250,7 @@ def _first_difference(one: _Run, other: _Run) -> int | None:
 def _with_other_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     """The validation rows all of the last class, in the label's columns too, so that class counts change."""
     labels = dataset.labels.copy()
+    # Shuffled labels would keep the class counts, and class weights computed from all rows would go unseen.
     last = int(np.flatnonzero(labels == labels.max())[0])
     labels[rows] = labels[last]
     columns = dict(dataset.columns)

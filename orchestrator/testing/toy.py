@@ -27,6 +27,7 @@ def toy_dataset(folder: Path, rows: int = 54, folds: int = 3, seed: int = 0) -> 
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
+    # Rows come in pairs, the groups; three groups in a row are the three classes.
     labels = np.arange(rows, dtype=np.int64) // 2 % len(COLOURS)
     paths = tuple(f"row{row:04d}.png" for row in range(rows))
     for path, label in zip(paths, labels, strict=True):

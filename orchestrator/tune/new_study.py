@@ -58,6 +58,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
+    # Workers of a cluster are sent the module when they start, so it is settled before the backend is.
     own = None if given.file is None else beside(given.file, full.trainable)
     backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)

@@ -125,6 +125,21 @@ def test_code_below_a_study_or_an_ensemble_is_not_run(tmp_path: Path, record: st
     assert "own_model" not in sys.modules
 
 
+@pytest.mark.parametrize("more", ["from own_model import sgd", "import own_model.nets", "import own_helper"])
+def test_nor_is_it_when_the_space_there_imports_it(tmp_path: Path, more: str) -> None:
+    (tmp_path / "journal.jsonl").write_text("{}")
+    path = write(tmp_path / "code", trainable="sgd", more=more)
+    with pytest.raises(SearchSpaceError, match="which a study or an ensemble wrote; code from there is not"):
+        load_space(path)
+    assert not {"own_model", "own_helper"} & sys.modules.keys()
+
+
+def test_a_space_below_a_study_may_name_what_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text("{}")
+    path = write(tmp_path, trainable='"tests.pixel_trainable:PixelTrainable"')
+    assert load_space(path).trainable == "tests.pixel_trainable:PixelTrainable"
+
+
 def test_a_module_that_another_hides_is_refused(tmp_path: Path) -> None:
     (tmp_path / "shelve.py").write_text(MODEL.format(helper="own_helper", name="sgd"))
     with pytest.raises(

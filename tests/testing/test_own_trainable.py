@@ -169,6 +169,22 @@ def test_an_unknown_parameter_is_refused_with_a_suggestion(dataset: Dataset) -> 
         made(ToyTrainable, dataset, lrr=0.1)
 
 
+def test_a_former_name_of_a_parameter_still_counts(dataset: Dataset) -> None:
+    @trainable(alpha=Parameter(0.1, former="strength"))
+    def renamed(data: FoldData, config: dict[str, Any]) -> Iterator[np.ndarray]:
+        yield even(data.validation)
+
+    @renamed.predictor
+    def predict(weights: Mapping[str, np.ndarray], rows: Rows, config: dict[str, Any]) -> np.ndarray:
+        assert config == {"alpha": 0.5}
+        return even(rows)
+
+    run = made(renamed, dataset, strength=0.5)
+    assert run.config == {"alpha": 0.5}
+    run.run_epoch()
+    renamed.load_predictor(run.weights(), {"strength": 0.5, "of_an_older_version": 1}, 3).predict(["a.png"])
+
+
 @pytest.mark.parametrize("value", ["a text", object(), [1, "2"]])
 def test_weights_that_are_no_numbers_are_refused(dataset: Dataset, value: object) -> None:
     @trainable()

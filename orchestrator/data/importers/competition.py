@@ -33,7 +33,7 @@ def _names_folders(table: Path) -> bool:
     """Its `path` names folders of photos, not photos."""
     frame = read_csv(table)
     if "path" in frame and any(Path(str(path)).suffix.lower() in SUFFIXES for path in frame["path"]):
-        return False
+        return False  # an ordinary table that happens to be called train.csv
     return set(COMPETITION) <= set(frame.columns) or (table.parent / "images").is_dir()
 
 
