@@ -72,8 +72,8 @@ def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple
                 proposed.add(event.trial)
                 study.append(Proposed(event.trial, sampler.propose(event.trial)))
             decisions = [item for item in race.apply(event) if item.action is not Action.CONTINUE or item.leg]
-            told = [Decided(item.action.value, item.trial, item.reason, item.fold) for item in decisions]
-            study.append(event, *told)
+            decided = [Decided(item.action.value, item.trial, item.reason, item.fold) for item in decisions]
+            study.append(event, *decided)
             reports += isinstance(event, EpochEnded)
             if reports == JOURNAL_REPORTS:
                 break
@@ -86,25 +86,25 @@ def journal_rate(folder: Path, size: Size, log: Simulation, sync: bool) -> tuple
 # ---- proposals ----
 
 
-def proposal_ms(told: int) -> float:
+def proposal_ms(observed: int) -> float:
     """Milliseconds of a TPE proposal that knows so many trials."""
     with tempfile.TemporaryDirectory() as name:
         study, _ = make_study(Path(name), Size(64, 5, 18, 8))
         study.close()
         sampler, drawn = make_sampler("tpe", study.space, 0), make_sampler("random", study.space, 0)
-        scores = np.random.default_rng(0).random(told)
-        for trial in range(told):
+        scores = np.random.default_rng(0).random(observed)
+        for trial in range(observed):
             leg = LegStarted(trial, 0, 0, 1)
             for event in (Proposed(trial, drawn.propose(trial)), leg):
                 sampler.observe(event)
             sampler.observe(EpochEnded(trial, 0, 1, float(scores[trial])))
         started = time.perf_counter()
         for number in range(3):
-            sampler.propose(told + number)
+            sampler.propose(observed + number)
         return 1e3 * (time.perf_counter() - started) / 3
 
 
-# ---- told ----
+# ---- printed ----
 
 
 @contextlib.contextmanager
@@ -113,25 +113,25 @@ def scratch(where: Path | None = None) -> Iterator[Path]:
         yield Path(name)
 
 
-def tell_race(sizes: Sequence[Size]) -> None:
+def print_race(sizes: Sequence[Size]) -> None:
     print("race alone")
     for size in sizes:
         rate = race_rate(size, simulated(size))
         print(f"  {size}: {rate:7.0f} reports/s", flush=True)
 
 
-def tell_journal(size: Size) -> None:
+def print_journal(size: Size) -> None:
     print(f"race and journal, {size}")
     log = simulated(size)
-    places = [("this disk", None, True), ("no fsync", None, False)]
-    places += [("tmpfs", MEMORY, True)] if MEMORY.is_dir() else []
-    for title, where, sync in places:
+    disks = [("this disk", None, True), ("no fsync", None, False)]
+    disks += [("tmpfs", MEMORY, True)] if MEMORY.is_dir() else []
+    for title, where, sync in disks:
         with scratch(where) as folder:
             rate, size_bytes = journal_rate(folder, size, log, sync)
         print(f"  {title:10} {rate:7.0f} reports/s, {size_bytes:5.0f} bytes a report", flush=True)
 
 
-def tell_driver(sizes: Sequence[Size]) -> None:
+def print_driver(sizes: Sequence[Size]) -> None:
     print("the whole driver, microseconds a report")
     for size in sizes:
         for terminal in (False, True):
@@ -149,10 +149,10 @@ def tell_driver(sizes: Sequence[Size]) -> None:
             print(f"    {parts}", flush=True)
 
 
-def tell_sampler() -> None:
+def print_sampler() -> None:
     print("TPE, milliseconds a proposal")
-    for told in (100, 300, 1000, 3000):
-        print(f"  {told:5} trials told: {proposal_ms(told):6.1f}", flush=True)
+    for observed in (100, 300, 1000, 3000):
+        print(f"  {observed:5} trials observed: {proposal_ms(observed):6.1f}", flush=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -163,13 +163,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{machine}, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}")
     sizes = [Size(200, 5, 18, 64), Size(2000, 5, 18, 1000), Size(10_000, 5, 18, 1000)]
     if "race" in options.parts:
-        tell_race(sizes)
+        print_race(sizes)
     if "journal" in options.parts:
-        tell_journal(sizes[1])
+        print_journal(sizes[1])
     if "driver" in options.parts:
-        tell_driver(sizes)
+        print_driver(sizes)
     if "sampler" in options.parts:
-        tell_sampler()
+        print_sampler()
     if "tune" in options.parts:
         from benchmarks import tune_rate  # ray takes a second to import
 

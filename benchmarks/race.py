@@ -111,9 +111,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         options.json.write_text(json.dumps(rows, indent=1))
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     minutes = (time.monotonic() - started) / 60
-    told = f"{options.draws} draws a world, {machine}, Python {platform.python_version()}, {minutes:.0f} min"
+    setting = (
+        f"{options.draws} draws a world, {machine}, Python {platform.python_version()}, {minutes:.0f} min"
+    )
     if options.draws >= 200:
-        PAGE.write_text(race_page(PAGE.read_text(), rows, told))
+        PAGE.write_text(race_page(PAGE.read_text(), rows, setting))
         draw_plot(rows, PAGE.parent / "race.svg")
         print(PAGE)
 
@@ -122,11 +124,11 @@ def show(rows: Sequence[Mapping[str, Any]], world: str) -> None:
     for row in rows:
         if row["world"] == world:
             test = row["test_regret"]
-            told = "-" if test is None else f"{test:.4f}"
+            test_text = "-" if test is None else f"{test:.4f}"
             extra = f" failures {row['failures']}" * bool(row["failures"]) + " uneven" * (row["spread"] > 1)
             print(
                 f"{world:26}{row['slots']:3} {row['title']:48}{row['fold_epochs']:8.0f}{row['makespan']:9.0f}"
-                f"{row['cv_regret']:9.4f}{told:>9}{row['same_pick']:6.2f}{row['complete_trials']:7.2f}"
+                f"{row['cv_regret']:9.4f}{test_text:>9}{row['same_pick']:6.2f}{row['complete_trials']:7.2f}"
                 f"{row['busy']:6.2f}{extra}",
                 flush=True,
             )

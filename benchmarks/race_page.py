@@ -12,11 +12,11 @@ COLOURS = ("C0", "C1", "C2", "C4", "C5", "C6", "C7", "C8", "C9", "k", "navy")
 BEGIN, END = "<!-- figures: written by make bench-race -->", "<!-- end of figures -->"
 
 
-def race_page(page: str, rows: Rows, told: str) -> str:
-    """The page with its figures replaced."""
+def race_page(page: str, rows: Rows, setting: str) -> str:
+    """The page with its figures replaced. setting: the draws and the machine, in words."""
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    parts = [f"{told}.", *(_world(rows, name) for name in dict.fromkeys(row["world"] for row in rows))]
+    parts = [f"{setting}.", *(_world(rows, name) for name in dict.fromkeys(row["world"] for row in rows))]
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 

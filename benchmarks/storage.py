@@ -3,7 +3,7 @@
     python -m benchmarks.storage                  # about twelve minutes, most of it fold runs
     python -m benchmarks.storage --rounds 1 --legs 0      # throughput alone
 
-A worker on a second Ray node of this machine puts and gets a file of 100 MB in each place, one place after
+A worker on a second Ray node of this machine puts and gets a file of 100 MB in each store, one store after
 the other in every round; then it runs fold runs whose resume state has that size and whose epochs take some
 ten seconds of one core. The S3 server is moto's, in a process of its own on the loopback; the head-node store
 goes from one node's object store to the other's over the loopback. All of it happens on this machine: the

@@ -32,7 +32,7 @@ from orchestrator.race.contract import Race
 
 Running = Collection[FoldRunKey]
 BudgetAction = Shortened | BudgetSpent | Extended
-"""What a race is told so that it keeps within its budget."""
+"""Events by which a race is kept within its budget."""
 
 
 class BudgetController:
