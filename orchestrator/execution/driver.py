@@ -220,7 +220,7 @@ class Driver:
         decisions = self.race.apply(event)
         worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
         self.study.append(event, *map(_decided, worth_noting))
-        self._history.observe(event)
+        self._history.add(event)
         self._sampler.observe(event)
         self._view.on_event(event, decisions, time.time())
         return decisions

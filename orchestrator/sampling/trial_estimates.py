@@ -28,10 +28,10 @@ class TrialEstimates:
 
     def add(self, event: Event) -> None:
         if isinstance(event, LegStarted):
-            self._history.observe(event)
+            self._history.add(event)
             self._failed.discard(event.trial)  # a retry: it may go better
         elif isinstance(event, EpochEnded) and math.isfinite(event.score):
-            self._history.observe(event)
+            self._history.add(event)
         # "lost" and "memory" say something of a server, nothing of the configuration.
         elif isinstance(event, EpochEnded) or (
             isinstance(event, LegFailed) and event.failure in ("nan", "exception", "killed")

@@ -35,9 +35,9 @@ class History:
         self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(lambda: _FoldRun([], []))
         self._alone: set[FoldRunKey] = set()
         for event in events:
-            self.observe(event)
+            self.add(event)
 
-    def observe(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, EpochEnded):
             run, score = self._runs[event.trial, event.fold], self._sign * event.score
             run.epochs.append(event)

@@ -26,7 +26,7 @@ FINAL = {
 
 
 class TrialStates:
-    """As of the last event observed."""
+    """As of the last event added."""
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.epochs_spent: Counter[int] = Counter()  # fold-epochs by trial, those run again included
@@ -35,9 +35,9 @@ class TrialStates:
         self._reasons: dict[int, str] = {}
         self._running: set[FoldRunKey] = set()
         for event in events:
-            self.observe(event)
+            self.add(event)
 
-    def observe(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, LegStarted):
             self._begun.add(event.trial)
             self._running.add(event.leg.key)

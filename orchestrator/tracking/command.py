@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:  # one mirror at a time; the one of a driver that was killed may still be sending
         reader, state = JournalReader(StudyFiles(study).journal), JournalState()
         for event in reader.new_events():
-            state.observe(event)
+            state.add(event)
         position = Position(study, project, server() if mode == "online" else "offline")
         mirror = Mirror(state, WandbRuns(study, reader.started, project, mode), position, _say)
         _say(f"mirroring {study} to project {project} ({mode})")
@@ -70,7 +70,7 @@ def _follow(
     last = False
     while True:
         for event in reader.new_events():
-            state.observe(event)
+            state.add(event)
         mirror.catch_up()
         if last:
             return

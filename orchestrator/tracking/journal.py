@@ -21,9 +21,9 @@ class JournalState:
         self._states = TrialStates()
         self._keys: dict[FoldRunKey, None] = {}  # in the order they began
 
-    def observe(self, event: Event) -> None:
-        self._states.observe(event)
-        self.history.observe(event)
+    def add(self, event: Event) -> None:
+        self._states.add(event)
+        self.history.add(event)
         if isinstance(event, Opened):
             self.header = StudyHeader.from_json(event.header)
             self.history = History(self.header.mode)

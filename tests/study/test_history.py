@@ -31,6 +31,6 @@ def test_a_trial_is_complete_when_all_its_folds_are_at_full_length() -> None:
     for fold in range(3):
         assert history.complete(folds=3, max_t=2) == []
         for epoch in (1, 2):
-            history.observe(EpochEnded(4, fold, epoch, 0.5))
+            history.add(EpochEnded(4, fold, epoch, 0.5))
     assert history.complete(folds=3, max_t=2) == [4]
     assert history.complete(folds=3, max_t=3) == []

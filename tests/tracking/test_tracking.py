@@ -63,7 +63,7 @@ def write(study: Path, *events: Event) -> Path:
 def state_of(*events: Event) -> JournalState:
     runs = JournalState()
     for event in events:
-        runs.observe(event)
+        runs.add(event)
     return runs
 
 
@@ -222,7 +222,7 @@ def test_a_parked_fold_run_keeps_its_run_open_and_a_settled_one_is_closed_with_i
     mirror = mirror_of(runs, tmp_path)
     mirror.catch_up()
     for event in (*leg(3, 1, 0.3, first=3), Decided("PRUNE", 3, "rank 9")):
-        runs.observe(event)
+        runs.add(event)
     mirror.catch_up()
     (run,) = wandb.runs
     assert run.steps == [1, 2, 3]
@@ -245,7 +245,7 @@ def test_a_later_mirror_sends_only_what_is_new(wandb: FakeWandb, tmp_path: Path)
     first.catch_up()
     first.close()
     for event in leg(3, 1, 0.3, first=3):
-        runs.observe(event)
+        runs.add(event)
     later = mirror_of(runs, tmp_path)
     later.catch_up()
     later.close()
