@@ -64,13 +64,13 @@ def drive(folder: Path, size: Size, sync: bool, terminal: bool = False) -> dict[
     clock, marks = Clock(), [time.perf_counter()]
     with Path(os.devnull).open("w") as out, make_view(race, study, size, terminal, out) as view:
         driver = Driver(race, study, sampler, dataset, view)
-        for method, part in (("observe", "race"), ("next", "race")):
+        for method, part in (("apply", "race"), ("next", "race")):
             clock.hang(race, method, part)
         clock.hang(study, "append", "journal")
         clock.hang(sampler, "observe", "sampler")
         clock.hang(sampler, "propose", "sampler")
         clock.hang(view, "on_event", "view")
-        clock.hang(driver._history, "observe", "history")
+        clock.hang(driver._history, "add", "history")
         clock.hang(driver, "_act", "checkpoints")
         files = Checkpoints(study.path / "checkpoints", dataset)
         clock.hang(files, "store", "files")  # a worker's work

@@ -47,7 +47,7 @@ def reports_of(events: Sequence[RaceEvent]) -> int:
 
 
 def race_rate(size: Size, log: Simulation) -> float:
-    """Reports a second through `observe`, leg starts included."""
+    """Reports a second through `apply`, leg starts included."""
     race = make_race("fold_asha", RaceConfig(trials=size.trials, folds=size.folds, max_t=size.epochs))
     started = time.perf_counter()
     for event in log.events:

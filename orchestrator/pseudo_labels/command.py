@@ -58,7 +58,7 @@ def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
     if (arguments.ensemble is None) == (arguments.study is None):
-        raise InputError("give --ensemble DIR or --study STUDY, one of them")
+        raise InputError("give --ensemble DIR or --study DIR, one of them")
     if not 0 < arguments.threshold <= 1:
         raise InputError(f"--threshold {arguments.threshold:g}: give a probability above 0 and at most 1")
     if arguments.out.suffix.lower() != ".parquet" or arguments.out.exists():
