@@ -35,7 +35,7 @@ from orchestrator.data.manifest import (
     role_conflict,
 )
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
-from orchestrator.data.table_files import normalise_columns
+from orchestrator.data.table_files import normalise_column_types
 
 _TEXTS = ("path", "group", "role")
 _DIGEST = 16  # hex digits; the digest is repeated in every row
@@ -92,7 +92,7 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     columns = dict.fromkeys([*manifest.frame.columns, *moved.columns])
     cells = {str(name): _cells(manifest.frame, name) + _cells(moved, name) for name in columns}
     texts = {name: [to_text(cell) for cell in cells[name]] for name in _TEXTS}
-    frame = normalise_columns(cells).assign(
+    frame = normalise_column_types(cells).assign(
         **{name: pd.Series(values, dtype=object) for name, values in texts.items()}
     )
     conflict = role_conflict(frame)

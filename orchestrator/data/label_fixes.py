@@ -27,7 +27,7 @@ from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.data.importers.contract import require
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
-from orchestrator.data.table_files import normalise_columns, read_csv
+from orchestrator.data.table_files import normalise_column_types, read_csv
 
 HEADER = ("path", "column", "old", "new", "reason")
 NOT_LABELS = ("path", "group", "role", ONLY_FOLD, FOLD_PLAN_DIGEST)
@@ -198,7 +198,7 @@ def _fixed(frame: pd.DataFrame, column: str, of_row: dict[int, Fix], file: Path)
                 f"the old {_shown(fix.old)}; correct the line, or take it out if the data are fixed already"
             )
         cells[row] = fix.new
-    return normalise_columns({column: cells})[column].to_numpy()
+    return normalise_column_types({column: cells})[column].to_numpy()
 
 
 def _same(cell: Scalar, old: str | None) -> bool:

@@ -24,7 +24,7 @@ _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV with a header line, UTF-8; columns as `normalise_columns` makes them. Raises ManifestError.
+    """A CSV with a header line, UTF-8; columns as `normalise_column_types` makes them. Raises ManifestError.
 
     Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
     """
@@ -42,7 +42,7 @@ def read_csv(path: Path) -> pd.DataFrame:
     _refuse_other_separators(path, header)
     _refuse_ragged(path, header, rows)
     columns = {name: [_parse(row[at]) for row in rows[1:]] for at, name in enumerate(header)}
-    return normalise_columns(columns)
+    return normalise_column_types(columns)
 
 
 def _refuse_other_separators(path: Path, header: Sequence[str]) -> None:
@@ -68,7 +68,7 @@ def _parse(text: str) -> Scalar:
 
 
 def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table, columns as `normalise_columns` makes them, and the file's own metadata.
+    """The table, columns as `normalise_column_types` makes them, and the file's own metadata.
 
     Raises ManifestError, which ends with the way out.
     """
@@ -78,7 +78,9 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return normalise_columns({name: table.column(name).to_pylist() for name in table.column_names}), metadata
+    return normalise_column_types(
+        {name: table.column(name).to_pylist() for name in table.column_names}
+    ), metadata
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
@@ -104,7 +106,7 @@ def written_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
     return record
 
 
-def normalise_columns(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
+def normalise_column_types(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
     """A frame whose columns are int64, float64, bool or text, whatever they were before. Idempotent.
 
     A column of texts becomes numeric if each is a number as Python writes it; with "007" or "1.10" in it,

@@ -61,7 +61,7 @@ def formula(target: Target, terms: Sequence[Term]) -> str:
     return f"P({target.name}) = sum over {terms[0].target.name} of {factors}"
 
 
-def unanswered_condition(target: Target, terms: Sequence[Term]) -> str | None:
+def uncovered_images(target: Target, terms: Sequence[Term]) -> str | None:
     """A sentence on what a single term under a condition leaves open; None where there is no such gap."""
     if len(terms) > 1 or (given := terms[0].given) is None:
         return None

@@ -17,7 +17,7 @@ from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.scalars import columns_of
 from orchestrator.demo.faces import demo_faces
 from orchestrator.ensemble.building import default_out
-from orchestrator.ensemble.chain_rule import formula, unanswered_condition
+from orchestrator.ensemble.chain_rule import formula, uncovered_images
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.printing import print_scores
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     ensemble = Ensemble.load(folder)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
-    lone = unanswered_condition(ensemble.target, [component.term for component in ensemble.components])
+    lone = uncovered_images(ensemble.target, [component.term for component in ensemble.components])
     if lone is not None:
         _say(console, f"note: {lone}")
     if manifest is not None:

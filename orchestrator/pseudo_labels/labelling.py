@@ -18,9 +18,9 @@ from orchestrator.core.errors import EnsembleError
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
 from orchestrator.data.scalars import Scalar, columns_of
-from orchestrator.data.table_files import normalise_columns
+from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, Target
-from orchestrator.ensemble.chain_rule import unanswered_condition
+from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble, Member
 from orchestrator.ensemble.submission import histogram, image_paths
 
@@ -77,7 +77,7 @@ def label_manifest(
     Columns only_fold, fold_plan_digest, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
-    lone = unanswered_condition(ensemble.target, [component.term for component in ensemble.components])
+    lone = uncovered_images(ensemble.target, [component.term for component in ensemble.components])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")
     k, digest = _folds_of(ensemble)
@@ -95,7 +95,9 @@ def label_manifest(
         )
     # A path or a group that looks like a number stays text.
     texts = {name: frame[name] for name in ("path", "group", "role")}
-    tidied = normalise_columns({str(name): frame[name].tolist() for name in frame.columns}).assign(**texts)
+    tidied = normalise_column_types({str(name): frame[name].tolist() for name in frame.columns}).assign(
+        **texts
+    )
     note = f"labels of {ensemble.path.name} with a confidence of at least {threshold:g}"
     return Manifest(tidied, manifest.root.absolute(), f"pseudo-{manifest.name}", (note,))
 

@@ -20,7 +20,7 @@ from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target, age_bins, categorical, joint
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
-from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, unanswered_condition
+from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, uncovered_images
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.evaluation import bbc_cv as bbc_cv_module
@@ -367,7 +367,7 @@ def test_one_alone_says_of_whom_it_says_nothing(
     assert note in said and said.index(note) < said.index("next: ")
     assert main(["--ensemble", str(folder), "--predict", str(data)]) == 0
     assert note in capsys.readouterr().out
-    assert unanswered_condition(AGE, [Term(AGE)]) is None and unanswered_condition(LABEL, CASCADE) is None
+    assert uncovered_images(AGE, [Term(AGE)]) is None and uncovered_images(LABEL, CASCADE) is None
 
 
 def test_a_folder_carries_the_folds_of_all_train_rows_and_the_images_it_was_told_the_label_of(

@@ -173,8 +173,8 @@ def test_the_token_is_shown_unless_another_was_chosen(
     (tmp_path / ".fold-orchestrator").mkdir()
     (tmp_path / ".fold-orchestrator" / "token").write_text("0" * 64)
     ask = (
-        "import os, ray; from orchestrator.execution.on_ray.auth_token import use_auth_token;"
-        "use_auth_token();"
+        "import os, ray; from orchestrator.execution.on_ray.auth_token import use_ray_token;"
+        "use_ray_token();"
         "from ray._raylet import AuthenticationMode as Mode, get_authentication_mode as mode;"
         "print(mode() == Mode.TOKEN, os.environ.get('RAY_AUTH_TOKEN_PATH'))"
     )

@@ -13,7 +13,7 @@ from orchestrator.data.importers.contract import (
     folders_in,
     images_in,
 )
-from orchestrator.data.table_files import normalise_columns
+from orchestrator.data.table_files import normalise_column_types
 
 LAYOUT = "a folder per class"
 
@@ -41,7 +41,7 @@ def read(source: Path, path_column: str) -> Imported:
             f"{source / next(iter(classes))}, or list all in a CSV with the columns path, label and role"
         )
     labels = [label for label, paths in classes.items() for _ in paths]
-    frame = normalise_columns(
+    frame = normalise_column_types(
         {"path": [path for paths in classes.values() for path in paths], "label": labels}
     )
     return Imported(frame, source, dataset_name(source), listed=True)

@@ -17,7 +17,7 @@ from orchestrator.data.importers.contract import (
     require,
     table_of,
 )
-from orchestrator.data.table_files import normalise_columns, read_csv
+from orchestrator.data.table_files import normalise_column_types, read_csv
 
 LAYOUT = "train.csv with images/"
 PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
@@ -72,7 +72,7 @@ def _competition_rows(folder: Path) -> Imported:
         for person, files in zip(people.to_dict("records"), photos, strict=True)
         for stem, file in files.items()
     ]
-    frame = normalise_columns({str(name): [row[name] for row in rows] for name in rows[0]})
+    frame = normalise_column_types({str(name): [row[name] for row in rows] for name in rows[0]})
     notes = (f"{len(unknown)} files that are none of the seven photos are left out: {shortened(unknown)}",)
     return Imported(frame, folder, dataset_name(folder), "id", listed=True, notes=notes if unknown else ())
 

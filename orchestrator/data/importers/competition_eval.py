@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.data.importers.contract import Imported, dataset_name, require, table_of
-from orchestrator.data.table_files import normalise_columns, read_csv
+from orchestrator.data.table_files import normalise_column_types, read_csv
 
 LAYOUT = "info.csv with images/"
 
@@ -23,7 +23,7 @@ def read(source: Path, path_column: str) -> Imported:
     folder, table = file.parent, read_csv(file)
     require(table, ("ImageID",), folder / "info.csv")
     names = [str(name) for name in table["ImageID"]]
-    frame = normalise_columns(
+    frame = normalise_column_types(
         {"path": [f"images/{name}" for name in names], "ImageID": names, "role": ["test"] * len(names)}
     )
     return Imported(frame, folder, dataset_name(folder), "ImageID", keep_order=True)

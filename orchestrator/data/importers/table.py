@@ -10,7 +10,7 @@ import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.data.importers.contract import Imported, require, table_of
-from orchestrator.data.table_files import normalise_columns, read_csv, read_parquet, written_record
+from orchestrator.data.table_files import normalise_column_types, read_csv, read_parquet, written_record
 
 THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
@@ -53,7 +53,7 @@ def frame_rows(frame: pd.DataFrame, path_column: str) -> Imported:
     if twice:
         raise ManifestError(f"{THE_FRAME}: column {twice[0]!r} appears more than once; rename one of them")
     cells = {name: frame.iloc[:, at].tolist() for at, name in enumerate(names)}
-    return _rows(normalise_columns(cells), THE_FRAME, Path.cwd(), path_column)
+    return _rows(normalise_column_types(cells), THE_FRAME, Path.cwd(), path_column)
 
 
 def _rows(frame: pd.DataFrame, source: Path, folder: Path, path_column: str) -> Imported:

@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers.contract import Imported, dataset_name, images_in
-from orchestrator.data.table_files import normalise_columns
+from orchestrator.data.table_files import normalise_column_types
 
 LAYOUT = "UTKFace names"
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_([0-4])_.+")
@@ -50,7 +50,7 @@ def _utkface_rows(folder: Path, names: Sequence[str]) -> Imported:
             f"{shortened(malformed)}; rename or remove them"
         )
     cells = [match.groups() for match in matches if match is not None]
-    frame = normalise_columns(
+    frame = normalise_column_types(
         {
             "path": list(names),
             "age": [int(age) for age, *_ in cells],

@@ -11,7 +11,7 @@ TOKEN = Path("~/.fold-orchestrator/token")  # made on the head by `ray up cluste
 CHOSEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
-def use_auth_token() -> None:
+def use_ray_token() -> None:
     """Before connecting to a Ray that runs: shows it our token, if there is one and nothing else was chosen.
 
     A Ray that asks for none does not mind. With an address Ray itself looks for no token.

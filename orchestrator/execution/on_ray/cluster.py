@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.trainable import Parameter, load_trainable
-from orchestrator.execution.on_ray.auth_token import TOKEN, use_auth_token
+from orchestrator.execution.on_ray.auth_token import TOKEN, use_ray_token
 from orchestrator.execution.on_ray.compat import (
     address_of_running_ray,
     check_ray,
@@ -80,7 +80,7 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
         set_cluster_mode(address is not None and not _is_loopback_only(address))
         listens = True
         if address is not None:
-            use_auth_token()
+            use_ray_token()
         ray.init(**options)
     except (ConnectionError, ValueError, OSError) as error:
         set_cluster_mode(before)
