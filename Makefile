@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
+# Workers that compute beside each other: threads that wait give their core away, memory that was freed is kept.
+BESIDE := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 \
+          MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296
 .DEFAULT_GOAL := help
 
 help:            ## what there is
@@ -20,10 +23,10 @@ demo: setup      ## search on drawn faces, then an ensemble and its predictions
 	$(BIN)/python -m orchestrator.ensemble --predict demo
 
 test: setup      ## the tests, several workers side by side (WORKERS=n; `python -m pytest` runs them in one)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BESIDE) $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-quick: setup  ## the tests that need neither Ray nor torch, in less than a minute
-	$(BIN)/python -m pytest --quick --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
+	$(BESIDE) $(BIN)/python -m pytest --quick --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: setup      ## ruff, its formatter and mypy
 	$(BIN)/ruff check .

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from orchestrator.evaluation.estimate import Estimate
     from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, randint, uniform
     from orchestrator.study import Study
-    from orchestrator.study.comparing import compare
+    from orchestrator.study.study import compare
     from orchestrator.tune.api import Ray, resume, search
 
     __version__: str
@@ -44,7 +44,7 @@ _HOMES = {
     "build_ensemble": "orchestrator.ensemble",
     "categorical": "orchestrator.data.targets",
     "choice": "orchestrator.space",
-    "compare": "orchestrator.study.comparing",
+    "compare": "orchestrator.study.study",
     "joint": "orchestrator.data.targets",
     "load_manifest": "orchestrator.data.manifest",
     "loguniform": "orchestrator.space",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +14,11 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import NoCompleteTrialError, StudyError
 from orchestrator.core.text import counted
+from orchestrator.data.manifest import Manifest
 from orchestrator.evaluation.paired import PairedDifference, paired_difference
+from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
-from orchestrator.study.study import Study
+from orchestrator.study.predictions import Prediction
 
 
 @dataclass(frozen=True)
@@ -54,30 +58,43 @@ class Comparison:
         return f"<table><tr><th></th><th>{found.metric}</th></tr>{cells}</table><p>{html.escape(words)}</p>"
 
 
-def compare(
-    first: Study | Path | str,
-    second: Study | Path | str,
-    *,
-    trials: tuple[int | None, int | None] = (None, None),
-    seed: int = 0,
-    repeats: int = 2000,
-) -> Comparison:
-    """The paired difference of two trials' out-of-fold predictions, over resampled groups.
+class _CompleteTrial(Protocol):
+    @property
+    def number(self) -> int: ...
 
-    trials: one complete trial of each study; None: its best by the mean over folds. Both choices were made on
-    these very rows, which the interval does not count in. Raises StudyError where the two validated other
-    rows, folds, groups, labels or classes, or are judged by another metric; NoCompleteTrialError.
-    """
-    studies = [item if isinstance(item, Study) else Study(item) for item in (first, second)]
+
+class Comparable(Protocol):
+    """What is needed of a study; `Study` itself stands on this file."""
+
+    path: Path
+
+    @property
+    def space(self) -> SearchSpace: ...
+
+    def complete_trials(self) -> Sequence[_CompleteTrial]: ...
+
+    def manifest(self) -> Manifest: ...
+
+    def oof(self, trial: int) -> Prediction: ...
+
+
+def compare_studies(
+    first: Comparable,
+    second: Comparable,
+    trials: tuple[int | None, int | None],
+    rng: np.random.Generator,
+    repeats: int,
+) -> Comparison:
+    """See `study.compare`."""
+    studies = (first, second)
     numbers = [_trial(study, asked) for study, asked in zip(studies, trials, strict=True)]
     one, other = (_scored_rows(study, number) for study, number in zip(studies, numbers, strict=True))
     other = _in_order_of(one, other)
     _refuse_unequal(one, other)
     found = paired_difference(
-        one.labels, one.probabilities, other.probabilities, one.groups, one.metric,
-        np.random.default_rng(seed), repeats,
-    )  # fmt: skip
-    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found, studies[0].space.mode)
+        one.labels, one.probabilities, other.probabilities, one.groups, one.metric, rng, repeats
+    )
+    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found, first.space.mode)
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ class _ScoredRows:
     probabilities: Probabilities
 
 
-def _trial(study: Study, asked: int | None) -> int:
+def _trial(study: Comparable, asked: int | None) -> int:
     complete = [trial.number for trial in study.complete_trials()]  # best first
     if not complete:
         raise NoCompleteTrialError(f"study {study.path} has no complete trial to compare; resume it first")
@@ -104,7 +121,7 @@ def _trial(study: Study, asked: int | None) -> int:
     return complete[0] if asked is None else asked
 
 
-def _scored_rows(study: Study, trial: int) -> _ScoredRows:
+def _scored_rows(study: Comparable, trial: int) -> _ScoredRows:
     prediction = study.oof(trial)
     frame = study.manifest().frame
     mask = condition_mask(study.space, frame)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
@@ -25,6 +26,7 @@ from orchestrator.space import SearchSpace
 from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.comparing import Comparison, compare_studies
 from orchestrator.study.exports import epochs_table, statuses_of, trials_table
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
@@ -32,9 +34,6 @@ from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal
 from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
-
-if TYPE_CHECKING:
-    from orchestrator.study.comparing import Comparison
 
 
 @dataclass(frozen=True)
@@ -235,9 +234,7 @@ class Study:
         return last.outcome if isinstance(last, Closed) else "open"
 
     def compare(self, other: Study | Path | str) -> Comparison:
-        """Another study's best trial minus this one's, on the same rows; see `comparing.compare`."""
-        from orchestrator.study.comparing import compare  # it reads studies itself
-
+        """Another study's best trial minus this one's, on the same rows; see the function `compare`."""
         return compare(self, other)
 
     def manifest(self) -> Manifest:
@@ -285,3 +282,21 @@ def _header_of(journal: Path, events: Sequence[Event]) -> StudyHeader:
         return StudyHeader.from_json(events[0].header)
     except StudyError as error:
         raise StudyError(f"{journal}: {error}") from error
+
+
+def compare(
+    first: Study | Path | str,
+    second: Study | Path | str,
+    *,
+    trials: tuple[int | None, int | None] = (None, None),
+    seed: int = 0,
+    repeats: int = 2000,
+) -> Comparison:
+    """The paired difference of two trials' out-of-fold predictions, over resampled groups.
+
+    trials: one complete trial of each study; None: its best by the mean over folds. Both choices were made on
+    these very rows, which the interval does not count in. Raises StudyError where the two validated other
+    rows, folds, groups, labels or classes, or are judged by another metric; NoCompleteTrialError.
+    """
+    one, other = (item if isinstance(item, Study) else Study(item) for item in (first, second))
+    return compare_studies(one, other, trials, np.random.default_rng(seed), repeats)

@@ -21,7 +21,7 @@ from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.execution.on_ray.slots import parse_resource_request
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import size, values_of
-from orchestrator.inputs.study_data import gather_data
+from orchestrator.inputs.study_data import StudyData, gather_data
 from orchestrator.progress import progress_bar
 from orchestrator.race import RULES, VERSION
 from orchestrator.sampling import make_sampler
@@ -49,10 +49,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     given = _given_space(request.space)
     full = given.space
     say(f"space: {given.shown}")
-    name = _name(request) or f"{given.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = request.runs / name
-    if has_journal(folder):
-        raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
+    name, folder = _free_name(request, given)
     seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
     if rule not in RULES:
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
@@ -71,28 +68,17 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     data = gather_data(request, space, seed, say)  # after the checks that cost nothing
     dataset = image_origin.of_new_study(data.dataset, request)
     prepare(space, accepted, backend, dataset, store)
-    header = StudyHeader(
+    header = replace(
+        _header(given, own, space, seed, rule, data),
         name=name,
-        space_name=given.name,
-        space_file=None if given.file is None else str(given.file),
-        own_code=None if own is None else own.to_json(),
-        space=space.to_json(),
         # A later version's defaults must not change what this study's models are.
         defaults={name: item.default for name, item in accepted.items()},
         scale=scale,
-        seed=seed,
-        rule=rule,
-        rule_version=VERSION,
         sampler=sampler_name,
         tries=tries,
-        fold_order=np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
         demo=request.data is None,
         storage=location,
         budget=header_of(request, cohort),
-        **data.rows.header,
-        fold_plan=data.plan.fingerprint,
-        classes=list(space.target.classes),
-        versions={"python": platform.python_version()},
     )
     images = None if dataset.origin is None else dataset.origin.files
     study = Study.create(folder, header, data.rows.manifest, data.plan, images)
@@ -100,6 +86,36 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     if data.rows.fixes is not None:
         data.rows.fixes.write(folder)
     return PreparedStudy(study, space, dataset, backend)
+
+
+def _free_name(request: Request, given: _GivenSpace) -> tuple[str, Path]:
+    """The study's name and its folder, where none lies yet. Raises StudyError, InputError."""
+    name = _name(request) or f"{given.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = request.runs / name
+    if has_journal(folder):
+        raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
+    return name, folder
+
+
+def _header(
+    given: _GivenSpace, own: OwnCode | None, space: SearchSpace, seed: int, rule: str, data: StudyData
+) -> StudyHeader:
+    """What follows from the space, the seed and the rows; the caller adds what was asked for."""
+    return StudyHeader(
+        name="",
+        space_name=given.name,
+        space_file=None if given.file is None else str(given.file),
+        own_code=None if own is None else own.to_json(),
+        space=space.to_json(),
+        seed=seed,
+        rule=rule,
+        rule_version=VERSION,
+        fold_order=np.random.default_rng([seed, space.folds]).permutation(space.folds).tolist(),
+        **data.rows.header,
+        fold_plan=data.plan.fingerprint,
+        classes=list(space.target.classes),
+        versions={"python": platform.python_version()},
+    )
 
 
 def _name(request: Request) -> str | None:
