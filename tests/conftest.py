@@ -63,7 +63,7 @@ def space_file(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def ray_session() -> Iterator[None]:
-    """One Ray for a file's tests, ended with them: others begin without; two CPUs whatever the machine has."""
+    """One Ray for a file's tests, ended with them, so that others begin without; two CPUs on any machine."""
     cluster = pytest.importorskip("orchestrator.execution.on_ray.cluster")
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     with cluster.connect(None, cpus=2):
