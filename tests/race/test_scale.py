@@ -9,6 +9,8 @@ from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.simulator import Simulation
 from orchestrator.race.simulate.synthetic import draw_curves
 
+pytestmark = pytest.mark.slow
+
 TRIALS, FOLDS, EPOCHS, SLOTS = 2_000, 5, 18, 1_000
 
 
