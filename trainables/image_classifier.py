@@ -22,7 +22,7 @@ from torch import Tensor
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError
-from orchestrator.core.metrics import accuracy, macro_f1, score
+from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
 from trainables.data_check import check_data
@@ -39,7 +39,6 @@ from trainables.parameters import PARAMETERS, completed
 from trainables.preview import Preview, preview
 
 CHECK_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
-LEAST_PROBABILITY = 1e-12  # in loss_val: one row must not make it infinite
 
 
 class ImageClassifier:
@@ -116,15 +115,11 @@ class ImageClassifier:
             )
         scored = self._dataset.scored(self._fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
-        true_class_probability = first[scored][np.arange(len(labels)), labels]
         judged = np.concatenate([self._probabilities[scored], *(other[scored] for other in others)])
-        labels, classes = np.tile(labels, 1 + len(others)), len(self._dataset.classes)
-        metric, predicted = self._dataset.metric, judged.argmax(axis=1)
+        judged_labels = np.tile(labels, 1 + len(others))
         return {
-            "loss_val": float(-np.log(np.maximum(true_class_probability, LEAST_PROBABILITY)).mean()),
-            "macro_f1": macro_f1(labels, predicted, classes),
-            "accuracy": accuracy(labels, predicted, classes),
-            metric: score(metric, labels, judged),
+            "loss_val": log_loss(labels, first[scored]),
+            **epoch_scores(self._dataset.metric, judged_labels, judged),
         }
 
     @torch.no_grad()

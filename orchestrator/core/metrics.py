@@ -13,6 +13,7 @@ from orchestrator.core.arrays import Floats, Labels
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.text import suggestion
 
+LEAST_PROBABILITY = 1e-12  # in the log loss: one row must not make it infinite
 Counts = NDArray[Any]
 """Confusion matrices, (..., C, C): row the true class, column the predicted one; whole numbers."""
 
@@ -93,3 +94,14 @@ def score(metric: str, labels: Labels, probabilities: NDArray[np.floating]) -> f
     """`metric` of the most probable classes. labels (n,), probabilities (n, C)."""
     counts = confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
     return float(METRICS[metric].of_counts(counts))
+
+
+def log_loss(labels: Labels, probabilities: NDArray[np.floating]) -> float:
+    """Mean -log of the true class's probability, in float64. labels (n,), probabilities (n, C)."""
+    true_class_probability = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    return float(-np.log(np.maximum(true_class_probability, LEAST_PROBABILITY)).mean())
+
+
+def epoch_scores(metric: str, labels: Labels, probabilities: NDArray[np.floating]) -> dict[str, float]:
+    """What every trainable notes of an epoch: macro_f1, accuracy and the study's own metric."""
+    return {name: score(name, labels, probabilities) for name in ("macro_f1", "accuracy", metric)}

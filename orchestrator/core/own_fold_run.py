@@ -17,14 +17,13 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.declared import as_parameter, completed
 from orchestrator.core.errors import NonFiniteError, TrainableError
 from orchestrator.core.fold_data import FoldData, Rows, fold_data
-from orchestrator.core.metrics import accuracy, macro_f1, score
+from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.own_predictor import OwnPredictor
 from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
 from orchestrator.core.trainable import Config, Parameter, Resources, with_current_names
 
 log = logging.getLogger(__name__)
 
-LEAST_PROBABILITY = 1e-12  # in loss_val: one row must not make it infinite
 _EPOCHS, _STATE = "epochs", "state/"  # names inside `state()`
 
 
@@ -121,13 +120,9 @@ class OwnTrainable(ABC):
         scored = self._dataset.scored(self._fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
         judged = probabilities[scored]
-        true_class = judged[np.arange(len(labels)), labels].astype(np.float64)
-        predicted = judged.argmax(axis=1)
         return {
-            "loss_val": float(-np.log(np.maximum(true_class, LEAST_PROBABILITY)).mean()),
-            "macro_f1": macro_f1(labels, predicted, self.classes),
-            "accuracy": accuracy(labels, predicted, self.classes),
-            self._dataset.metric: score(self._dataset.metric, labels, judged),
+            "loss_val": log_loss(labels, judged),
+            **epoch_scores(self._dataset.metric, labels, judged),
         }
 
     @property
