@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,15 @@ class Init:
         self._process.stdin.close()  # type: ignore[union-attr]
         self._process.wait(timeout=30)
         self._process.stdout.close()  # type: ignore[union-attr]
+        self._wait_for_the_last()
+
+    def _wait_for_the_last(self) -> None:
+        """Not every kernel has buried them all when the init's parent is told (a large one takes a while)."""
+        deadline = time.monotonic() + 120
+        while left := processes_in({self.namespace}):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"processes {left} outlived the init of their namespace by two minutes")
+            time.sleep(0.05)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
