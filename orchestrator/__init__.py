@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.budget import Budget
     from orchestrator.core.own_trainable import trainable
     from orchestrator.data.manifest import Manifest, load_manifest
-    from orchestrator.data.targets import age_bins, categorical, joint
+    from orchestrator.data.targets import age_bins, binary, categorical, joint, multi_label, one_hot
     from orchestrator.ensemble import Ensemble, build_ensemble
     from orchestrator.evaluation.estimate import Estimate
     from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, randint, uniform
@@ -41,6 +41,7 @@ _HOMES = {
     "SearchSpace": "orchestrator.space",
     "Study": "orchestrator.study",
     "age_bins": "orchestrator.data.targets",
+    "binary": "orchestrator.data.targets",
     "build_ensemble": "orchestrator.ensemble",
     "categorical": "orchestrator.data.targets",
     "choice": "orchestrator.space",
@@ -48,6 +49,8 @@ _HOMES = {
     "joint": "orchestrator.data.targets",
     "load_manifest": "orchestrator.data.manifest",
     "loguniform": "orchestrator.space",
+    "multi_label": "orchestrator.data.targets",
+    "one_hot": "orchestrator.data.targets",
     "quniform": "orchestrator.space",
     "randint": "orchestrator.space",
     "resume": "orchestrator.tune.api",
@@ -67,6 +70,7 @@ __all__ = [
     "Study",
     "__version__",
     "age_bins",
+    "binary",
     "build_ensemble",
     "categorical",
     "choice",
@@ -74,6 +78,8 @@ __all__ = [
     "joint",
     "load_manifest",
     "loguniform",
+    "multi_label",
+    "one_hot",
     "quniform",
     "randint",
     "resume",

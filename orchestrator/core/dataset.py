@@ -9,17 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.core.task import Task
+
 
 @dataclass(frozen=True)
 class Factor:
-    """One part of what is predicted, read from one column of the manifest."""
+    """One part of what is predicted, read from one column of the manifest, or from several."""
 
     name: str
     classes: tuple[str, ...]
-    column: str
-    edges: tuple[float, ...] | None = (
-        None  # class c holds edges[c - 1] <= value < edges[c]; None is unordered
-    )
+    column: str  # the first of `columns`
+    edges: tuple[float, ...] | None = None  # class c holds edges[c - 1] <= value < edges[c]; None: no bins
+    ordered: bool = False  # whether the classes stand in an order; edges make it so
+    columns: tuple[str, ...] = ()  # every column it is read from; left out, it is `column` alone
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ordered", self.ordered or self.edges is not None)
+        object.__setattr__(self, "columns", self.columns or (self.column,))
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Dataset:
 
     root: str  # the folder of the images
     paths: tuple[str, ...]  # (n,) relative to root
-    labels: NDArray[np.int64]  # (n,) in [0, len(classes)): the factors' class numbers in mixed radix
+    labels: NDArray[np.int64]  # (n,) in [0, C): the factors' class numbers in mixed radix; or (n, L) of 0, 1
     folds: NDArray[np.int16]  # (n,) the fold that validates a row; -1: extra; -2 - f: extra, for fold f alone
     classes: tuple[str, ...]
     metric: str  # a key of core.metrics.METRICS
@@ -60,6 +66,12 @@ class Dataset:
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # (n,) each, float64 with NaN, or text
     condition_mask: NDArray[np.bool_] | None = None  # (n,) rows to learn from and score; None is all
     origin: ImageLocator | None = None  # None where root and cache_dir hold on every machine
+
+    @property
+    def task(self) -> Task:
+        """A label of several factors has no order."""
+        ordered = len(self.factors) == 1 and self.factors[0].ordered
+        return Task(self.classes, self.labels.ndim == 2, ordered)
 
     def validation_rows(self, fold: int) -> NDArray[np.int64]:
         """Row numbers, ascending."""

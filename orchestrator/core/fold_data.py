@@ -76,7 +76,7 @@ def fold_data(dataset: Dataset, fold: int, max_epochs: int, seed: int, resources
 
 
 def _rows(dataset: Dataset, numbers: NDArray[np.int64]) -> Rows:
-    answers = {factor.column for factor in dataset.factors}
+    answers = {name for factor in dataset.factors for name in factor.columns}
     return Rows(
         tuple(str(Path(dataset.root) / dataset.paths[number]) for number in numbers),
         {name: column[numbers] for name, column in dataset.columns.items() if name not in answers},

@@ -19,7 +19,7 @@ from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
 from orchestrator.data.scalars import Scalar, columns_of
 from orchestrator.data.table_files import normalise_column_types
-from orchestrator.data.targets import Binned, Joint, Target
+from orchestrator.data.targets import Binned, Joint, OneHot, Target
 from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble, Member
 from orchestrator.ensemble.submission import histogram, image_paths
@@ -55,8 +55,10 @@ def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list
         digits = np.unravel_index(labels, target.sizes)
         found = [representatives(part, digit) for part, digit in zip(target.parts, digits, strict=True)]
         return {column: cells for part in found for column, cells in part.items()}
+    if isinstance(target, OneHot):
+        return {name: (labels == number).astype(int).tolist() for number, name in enumerate(target.classes)}
     values: Sequence[Scalar] = _middles(target) if isinstance(target, Binned) else target.classes
-    return {target.column: [values[label] for label in labels]}
+    return {target.columns[0]: [values[label] for label in labels]}
 
 
 def _middles(target: Binned) -> list[float]:

@@ -24,11 +24,10 @@ from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.metrics import check_metric
 from orchestrator.core.trainable import Parameter, dotted_name
 from orchestrator.data.targets import (
-    Binned,
-    Categorical,
     Given,
     Joint,
     Target,
+    categorical,
     given_from_json,
     given_to_json,
     target_from_json,
@@ -63,7 +62,7 @@ class SearchSpace:
     """See the module's docstring. Raises SearchSpaceError for what cannot be searched."""
 
     trainable: str  # "module:Class"; the class itself may be given and is stored as that
-    target: Target  # what is predicted
+    target: Target  # what is predicted; the name of a column may be given and is stored as categorical(name)
     params: Mapping[str, Any]  # name -> a value, or a domain of values
     metric: str = "macro_f1"  # a key of core.metrics.METRICS
     mode: str = ""  # "max" or "min"; left out, it is the metric's own
@@ -83,6 +82,7 @@ class SearchSpace:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trainable", dotted_name(self.trainable))
+        object.__setattr__(self, "target", _as_target("target", self.target))
         _check_targets(self)
         object.__setattr__(self, "params", {name: as_domain(value) for name, value in self.params.items()})
         object.__setattr__(self, "stratify", tuple(self.stratify) or (self.target,))
@@ -156,26 +156,26 @@ class SearchSpace:
 
 
 def _check_targets(space: SearchSpace) -> None:
-    _check_target("target", space.target)
-    if isinstance(space.stratify, str | Binned | Categorical | Joint):
+    if isinstance(space.stratify, str | Target):
         raise SearchSpaceError(
             f"stratify={space.stratify!r} must be a list of targets, such as [age_bins([30, 60])]"
         )
-    for item in space.stratify:
-        _check_target("stratify", item)
+    object.__setattr__(space, "stratify", tuple(_as_target("stratify", item) for item in space.stratify))
     if space.joint is not None and not isinstance(space.joint, Joint):
         raise SearchSpaceError(
             f"joint={space.joint!r} is no joint target; write joint(...) with the targets of all its studies"
         )
 
 
-def _check_target(name: str, value: object) -> None:
+def _as_target(name: str, value: object) -> Target:
+    """The name of a column stands for its categories."""
     if isinstance(value, str):
+        return categorical(value)
+    if not isinstance(value, Target):
         raise SearchSpaceError(
-            f"{name}={value!r} is no target; write categorical({value!r}, [...]) with its classes"
+            f"{name}={value!r} is no target; give the name of a column, or one such as categorical(...)"
         )
-    if not isinstance(value, Binned | Categorical | Joint):
-        raise SearchSpaceError(f"{name}={value!r} is no target; give one, such as categorical(...)")
+    return value
 
 
 def _checked_given(space: SearchSpace) -> Given:
@@ -183,7 +183,7 @@ def _checked_given(space: SearchSpace) -> Given:
     if not isinstance(given, tuple | list) or len(given) != 2:
         raise SearchSpaceError(f"given={given!r} must be a target and one of its classes: (GENDER, 'female')")
     target, name = given[0], str(given[1])
-    if not isinstance(target, Binned | Categorical | Joint):
+    if not isinstance(target, Target):
         raise SearchSpaceError(f"given={given!r} must begin with a target, such as categorical(...)")
     if name not in target.classes:
         raise SearchSpaceError(

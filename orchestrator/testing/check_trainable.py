@@ -254,7 +254,8 @@ def _with_other_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
     last = int(np.flatnonzero(labels == labels.max())[0])
     labels[rows] = labels[last]
     columns = dict(dataset.columns)
-    for name in {factor.column for factor in dataset.factors} & columns.keys():
+    answers = {name for factor in dataset.factors for name in factor.columns}
+    for name in answers & columns.keys():
         columns[name] = columns[name].copy()
         columns[name][rows] = columns[name][last]
     return replace(dataset, labels=labels, columns=columns)

@@ -83,10 +83,10 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
         ({"trainable": "nonsense"}, "module:Class"),
         ({"metric": "f2"}, "f2"),
         ({"metric": "accuracy", "mode": "min"}, "metric='accuracy', mode='min': .* leave mode out"),
-        ({"target": "ethnicity"}, r"target='ethnicity' .*write categorical\('ethnicity', \[\.\.\.\]\)"),
+        ({"target": 3}, "target=3 is no target; give the name of a column"),
         ({"target": None}, "target=None .*such as categorical"),
         ({"stratify": "gender"}, "stratify='gender' .*targets"),
-        ({"stratify": ("gender", AGE)}, r"stratify.*'gender' .*write categorical\('gender', \[\.\.\.\]\)"),
+        ({"stratify": (3, AGE)}, "stratify=3 is no target"),
         ({"joint": "label"}, r"joint='label' .*joint\("),
         ({"joint": GENDER}, r"joint=.*joint\("),
         ({"scales": {"tiny": Scale()}}, "tiny"),
@@ -104,6 +104,13 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
 def test_a_space_that_cannot_be_searched_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SearchSpaceError, match=words):
         make_space(**changes)
+
+
+def test_the_name_of_a_column_is_a_target_whose_classes_are_read_later() -> None:
+    space = make_space(target="species", stratify=["site"], joint=None, scales={})
+    assert space.target == categorical("species") and space.target.is_open
+    assert space.stratify == (categorical("site"),)
+    assert SearchSpace.from_json(json.loads(json.dumps(space.to_json()))) == space
 
 
 def test_the_mode_follows_from_the_metric_and_is_written() -> None:

@@ -1,0 +1,211 @@
+"""A column whose values are the classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.core.arrays import Labels
+from orchestrator.core.errors import ManifestError, SearchSpaceError
+from orchestrator.core.task import Task
+from orchestrator.core.text import shortened
+from orchestrator.data.targets.cells import (
+    cells_of,
+    check_missing,
+    in_order,
+    is_number,
+    number_of,
+    refuse_missing,
+    refuse_open,
+    refuse_values,
+    spelled,
+    train_rows,
+    value_key,
+)
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A column whose values are the classes; 1, 1.0 and "1" are one class, and so are True and 1.
+
+    Open (no classes) until `resolve` reads them from the data.
+    """
+
+    name: str
+    column: str
+    classes: tuple[str, ...] = ()
+    ordered: bool = False
+    missing: str = "error"
+    positive: str | None = None  # of two classes, the one that is looked for: it is the second
+    merged: tuple[tuple[str, str], ...] = ()  # (value, the class it counts as), of rare classes
+    spelling: tuple[str, ...] = field(
+        default=(), compare=False
+    )  # as the table wrote them, where that differs
+
+    multi_label = False
+
+    def __post_init__(self) -> None:
+        check_missing(self.name, self.missing, has_negative=self.positive is not None)
+        keys = [value_key(label) for label in self.classes]
+        if not self.is_open and (len(keys) < 2 or len(set(keys)) != len(keys) or None in keys):
+            raise SearchSpaceError(
+                f"target {self.name!r}: classes={list(self.classes)} must be two or more, each once"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        return not self.classes
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return self.spelling or self.classes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    @property
+    def task(self) -> Task:
+        return Task(self.classes, ordered=self.ordered)
+
+    def resolve(self, frame: pd.DataFrame) -> Categorical:
+        """With its classes, of the rows with role train: numbers rise as numbers, anything else as text.
+
+        Raises ManifestError for fewer than two, for classes whose order nobody said, and, of a binary target,
+        for more than two.
+        """
+        cells = cells_of(frame, self.column, self.name)
+        if not self.is_open:
+            return self._with_spelling(spelled(frame[self.column], [value_key(c) or c for c in self.classes]))
+        own = [cell for cell, is_train in zip(cells, train_rows(frame), strict=True) if is_train]
+        keys = in_order({key for key in map(value_key, own) if key is not None})
+        if self.positive is not None:
+            keys = self._negative_and_positive(keys)
+        self._check_found(keys)
+        return replace(self, classes=spelled(frame[self.column], keys))
+
+    def _with_spelling(self, found: tuple[str, ...]) -> Categorical:
+        return self if found == self.classes else replace(self, spelling=found)
+
+    def _negative_and_positive(self, keys: list[str]) -> list[str]:
+        at = number_of(value_key(self.positive), {key: number for number, key in enumerate(keys)})
+        if at < 0:
+            raise ManifestError(
+                f"target {self.name!r}: column {self.column!r} has no value {self.positive!r}, the positive "
+                f"class; it has {shortened(keys) or 'none'}"
+            )
+        others = [key for key in keys if key != keys[at]]
+        if len(others) > 1:
+            raise ManifestError(
+                f"target {self.name!r}: besides {self.positive!r} column {self.column!r} has {len(others)} "
+                f"values ({shortened(others)}), and a binary target has one; use categorical({self.column!r})"
+            )
+        if not others and self.missing == "negative":
+            others = [f"not {keys[at]}"]
+        return [*others, keys[at]]
+
+    def _check_found(self, keys: list[str]) -> None:
+        if len(keys) < 2:
+            raise ManifestError(
+                f"target {self.name!r}: column {self.column!r} has {len(keys)} values in the training rows"
+                f"{f' ({keys[0]})' if keys else ''}; a class needs another to be told from"
+            )
+        if self.ordered and not all(map(is_number, keys)):
+            raise ManifestError(
+                f"target {self.name!r}: ordered=True, but the order of {shortened(keys)} is not known; write "
+                f"the classes in their order: categorical({self.column!r}, [...], ordered=True)"
+            )
+
+    def encode(self, frame: pd.DataFrame) -> Labels:
+        """Class numbers (n,). Raises ManifestError naming the first value that is no class."""
+        if self.is_open:
+            refuse_open(self.name)
+        cells = cells_of(frame, self.column, self.name)
+        numbers = self._numbers()
+        labels = np.array([number_of(value_key(cell), numbers) for cell in cells], dtype=np.int64)
+        missing = np.array([cell is None for cell in cells], np.bool_)
+        if self.missing == "negative":
+            labels[missing] = 0
+        else:
+            refuse_missing(frame, self.column, missing)
+        refuse_values(frame, self.column, cells, labels < 0, f"must be one of {_listed(self.classes)}")
+        return labels
+
+    def _numbers(self) -> dict[str, int]:
+        """`value_key` -> class number, of merged values too."""
+        own = {value_key(label) or "": number for number, label in enumerate(self.classes)}
+        return {**{value_key(value) or "": self.classes.index(name) for value, name in self.merged}, **own}
+
+    def to_json(self) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "kind": "categorical",
+            "name": self.name,
+            "column": self.column,
+            "classes": None if self.is_open else list(self.classes),
+        }
+        # Only what is used: targets without it keep the fingerprints they had in version 0.2.
+        more = {
+            "ordered": self.ordered,
+            "missing": self.missing if self.missing != "error" else None,
+            "positive": self.positive,
+            "merged": [list(pair) for pair in self.merged],
+            "spelling": list(self.spelling),
+        }
+        return {**record, **{key: value for key, value in more.items() if value}}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Categorical:
+        return cls(
+            record["name"],
+            record["column"],
+            tuple(record["classes"] or ()),
+            ordered=record.get("ordered", False),
+            missing=record.get("missing", "error"),
+            positive=record.get("positive"),
+            merged=tuple((value, name) for value, name in record.get("merged", ())),
+            spelling=tuple(record.get("spelling", ())),
+        )
+
+
+def categorical(
+    column: str,
+    classes: Sequence[object] | None = None,
+    name: str | None = None,
+    *,
+    ordered: bool = False,
+    missing: str = "error",
+) -> Categorical:
+    """The classes are the values of `column`: those given, in this order, or all that the training rows have.
+
+    ordered: whether their order means something, as that of grades does. missing: "error", or "drop" to leave
+    out rows without a label. Raises SearchSpaceError.
+    """
+    if classes is None:
+        return Categorical(name or column, column, ordered=ordered, missing=missing)
+    if isinstance(classes, str) or not classes:
+        raise SearchSpaceError(
+            f"target {name or column!r}: classes={classes!r} must be two or more, each once, in a list"
+        )
+    return Categorical(
+        name or column, column, tuple(str(label) for label in classes), ordered=ordered, missing=missing
+    )
+
+
+def binary(
+    column: str, positive: object, name: str | None = None, *, negative: object = None, missing: str = "error"
+) -> Categorical:
+    """Two classes, negative and positive: the positive is the one that metrics such as recall look for.
+
+    negative: left out, it is the column's other value. missing: "error", "drop", or "negative" to count rows
+    without a label as negative. Raises SearchSpaceError.
+    """
+    classes = () if negative is None else (str(negative), str(positive))
+    return Categorical(name or column, column, classes, missing=missing, positive=str(positive))
+
+
+def _listed(classes: Sequence[str]) -> str:
+    return ", ".join(classes) if len(classes) <= 20 else shortened(classes)

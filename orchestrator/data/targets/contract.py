@@ -1,0 +1,63 @@
+"""What every target keeps: a function from a manifest's columns to labels that is also data (`to_json`)."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import pandas as pd
+
+from orchestrator.core.arrays import Labels
+from orchestrator.core.task import Task
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Open until its classes are known: `resolve` reads them from the data, once, and a study keeps them."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it is read from."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """C class names, or L label names; empty while it is open."""
+        ...
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Each class's value as the table wrote it, such as "1.0" for the class "1"."""
+        ...
+
+    @property
+    def ordered(self) -> bool: ...
+
+    @property
+    def multi_label(self) -> bool: ...
+
+    @property
+    def missing(self) -> str:
+        """What a row without a label means: "error", "drop" (it is left out) or "negative"."""
+        ...
+
+    @property
+    def is_open(self) -> bool: ...
+
+    @property
+    def task(self) -> Task: ...
+
+    def resolve(self, frame: pd.DataFrame) -> Target:
+        """With its classes, read from the rows with role train; itself where they are known.
+
+        Raises ManifestError.
+        """
+        ...
+
+    def encode(self, frame: pd.DataFrame) -> Labels:
+        """Class numbers (n,), or of a multi-label target 0 and 1, (n, L). Raises ManifestError."""
+        ...
+
+    def to_json(self) -> dict[str, Any]: ...

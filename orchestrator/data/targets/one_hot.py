@@ -1,0 +1,86 @@
+"""One column of 0 and 1 for each class, exactly one of them 1 in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.core.arrays import Labels
+from orchestrator.core.errors import ManifestError, SearchSpaceError
+from orchestrator.core.task import Task
+from orchestrator.data.targets.cells import check_missing, place_of, refuse_missing
+from orchestrator.data.targets.flags import flags_of
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """The class of a row is the column that holds 1."""
+
+    name: str
+    columns: tuple[str, ...]
+    missing: str = "error"
+
+    ordered = False
+    multi_label = False
+    is_open = False
+
+    def __post_init__(self) -> None:
+        check_missing(self.name, self.missing, has_negative=False)
+        if len(self.columns) < 2 or len(set(self.columns)) != len(self.columns):
+            raise SearchSpaceError(
+                f"target {self.name!r}: columns={list(self.columns)} must be two or more, each once"
+            )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.columns
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return self.columns
+
+    @property
+    def task(self) -> Task:
+        return Task(self.classes)
+
+    def resolve(self, frame: pd.DataFrame) -> OneHot:
+        return self
+
+    def encode(self, frame: pd.DataFrame) -> Labels:
+        """Class numbers (n,). Raises ManifestError for a row in which not exactly one column holds 1."""
+        flags = flags_of(frame, self.columns, self.name)
+        for index, column in enumerate(self.columns):
+            refuse_missing(frame, column, flags[:, index] < 0)
+        wrong = flags.sum(axis=1) != 1
+        if wrong.any():
+            held = [name for name, flag in zip(self.columns, flags[wrong][0], strict=True) if flag == 1]
+            raise ManifestError(
+                f"target {self.name!r}: {place_of(frame, wrong)}: {', '.join(held) or 'no column'} holds 1, "
+                "and a row has exactly one class; correct these rows, or use multi_label for several at once"
+            )
+        labels: Labels = flags.argmax(axis=1).astype(np.int64)
+        return labels
+
+    def to_json(self) -> dict[str, Any]:
+        record = {"kind": "one_hot", "name": self.name, "columns": list(self.columns)}
+        return record if self.missing == "error" else {**record, "missing": self.missing}
+
+
+def one_hot(columns: Sequence[str], name: str = "class", *, missing: str = "error") -> OneHot:
+    """One class for each column, the one that holds 1 in a row: `one_hot(["healthy", "rust", "scab"])`.
+
+    missing: "error", or "drop" to leave out rows with an empty cell. Raises SearchSpaceError.
+    """
+    return OneHot(name, _names("one_hot", columns), missing)
+
+
+def _names(of: str, columns: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(columns, str):
+        raise SearchSpaceError(
+            f"{of}({columns!r}) needs a list of columns, such as {of}(['healthy', 'rust'])"
+        )
+    return tuple(str(column) for column in columns)
