@@ -12,7 +12,7 @@ from pathlib import Path
 
 from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.cli.options import add_shared
+from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.private_files import private_files
 
@@ -45,7 +45,7 @@ def parser() -> CommandParser:
     add_shared(space, "--set")
     add_shared(space, "--seed", default=0, help="seed of folds, settings and images (default: 0)")
     data = made.add_argument_group("data")
-    add_shared(data, "--data", "--data-root", "--label-fixes", "--extra")
+    add_shared(data, "--data", *READING, "--data-root", "--label-fixes", "--extra")
     output = made.add_argument_group("output")
     add = output.add_argument
     add("--augmentations", type=_png, metavar="FILE.png",

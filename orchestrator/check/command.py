@@ -19,7 +19,7 @@ from orchestrator.check.preview import draw_preview
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
 from orchestrator.core.trainable import Parameter, current_name
-from orchestrator.inputs.data_options import DataOptions
+from orchestrator.inputs.data_options import DataOptions, reading_of
 from orchestrator.inputs.dataset import size
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, parse_settings, resolve_space
@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _options(arguments: argparse.Namespace) -> DataOptions:
     return DataOptions(
         arguments.data,
+        **vars(reading_of(arguments)),
         data_root=arguments.data_root,
         label_fixes=arguments.label_fixes,
         extra=arguments.extra,

@@ -28,6 +28,30 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "DIR",
         "help": "folder of the images, where they do not lie beside their table",
     },
+    "--path-column": {
+        "metavar": "COLUMN",
+        "help": "column of the table that names the images (default: the one whose values are files)",
+    },
+    "--images": {
+        "type": Path,
+        "action": "append",
+        "default": [],
+        "metavar": "DIR",
+        "help": "folder below which the table's images lie (default: beside the table); may be given again",
+    },
+    "--suffix": {
+        "metavar": "SUFFIX",
+        "help": "ending of the image files where the table leaves it out, such as .jpg (default: as found)",
+    },
+    "--labels": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "table joined to the images by their file names, or JSON or CSV of the classes' names",
+    },
+    "--class-pattern": {
+        "metavar": "REGEX",
+        "help": "the class in a file's name: the first group of this pattern, such as '^([a-z]+)_'",
+    },
     "--label-fixes": {
         "type": Path,
         "metavar": "FILE",
@@ -60,6 +84,10 @@ SHARED: dict[str, dict[str, Any]] = {
     },
     "--private": {"action": "store_true", "help": "make files that nobody but you can read (umask 077)"},
 }
+
+
+READING = ("--path-column", "--images", "--suffix", "--labels", "--class-pattern")
+"""How the data are read, where that is not left to the data."""
 
 
 def add_shared(group: argparse._ActionsContainer, *names: str, **changes: Any) -> None:

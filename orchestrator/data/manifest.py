@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.image_roots import refuse_other_root
-from orchestrator.data.importers.contract import Imported, require
+from orchestrator.data.importers.contract import AS_FOUND, Imported, Reading, require
 from orchestrator.data.importers.detect import detect
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
@@ -95,14 +95,16 @@ DataSource = str | Path | pd.DataFrame | Manifest
 def load_manifest(
     source: DataSource,
     *,
-    path_column: str = "path",
+    reading: Reading = AS_FOUND,
+    path_column: str | None = None,
     group_column: str | None = None,
     role_column: str = "role",
     data_root: Path | None = None,
 ) -> Manifest:
     """Reads what `source` is (`data.importers.IMPORTERS` lists the layouts) and checks every row.
 
-    A DataFrame has one row for each image and its path in the column `path_column`.
+    A DataFrame has one row for each image and a column that names it.
+    reading: how the source is read; path_column stands for `Reading(path_column=...)`.
 
     data_root: where the images of a table lie, if not where it says (beside its file; those of a DataFrame
     below the current folder); a folder of images is its own root, and they have to lie there too.
@@ -111,7 +113,7 @@ def load_manifest(
     Rows are sorted by path; the competition's evaluation part keeps its template's order.
     Raises ManifestError.
     """
-    rows = _rows_of(source, path_column)
+    rows = _rows_of(source, replace(reading, path_column=path_column) if path_column else reading)
     if data_root is not None and not rows.frame.empty:
         refuse_other_root(data_root, [str(path) for path in rows.frame["path"]])
         rows = rows if rows.listed else replace(rows, root=data_root)
@@ -125,12 +127,12 @@ def source_name(source: DataSource) -> Path:
     return THE_FRAME if isinstance(source, pd.DataFrame) else Path(source)
 
 
-def _rows_of(source: DataSource, path_column: str) -> Imported:
+def _rows_of(source: DataSource, reading: Reading) -> Imported:
     if isinstance(source, Manifest):
         return Imported(source.frame, source.root, source.name, "group", True, notes=source.notes)
     if isinstance(source, pd.DataFrame):
-        return frame_rows(source, path_column)
-    return detect(Path(source), path_column)
+        return frame_rows(source, reading)
+    return detect(Path(source), reading)
 
 
 def role_conflict(frame: pd.DataFrame) -> str | None:

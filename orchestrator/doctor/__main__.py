@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.cli.options import add_shared
+from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 
 
@@ -35,6 +35,7 @@ def parser() -> CommandParser:
     add = group.add_argument
     add("--cluster", type=Path, metavar="FILE", help="cluster.yaml, whose servers are asked too, over SSH")
     add_shared(group, "--data", help="images and labels as for tune: are the images here and on the servers?")
+    add_shared(group, *READING)
     add_shared(group, "--data-root", help="folder of the images on servers that have them elsewhere")
     add_shared(group, "--runs")
     add_shared(group, "--storage", help="location of checkpoints as for tune: can it be written?")

@@ -13,6 +13,7 @@ from orchestrator.core.finding import Level, Section, count, summary
 from orchestrator.doctor.local import TRAINABLES, check_this_machine, facts_here
 from orchestrator.doctor.paths import Data, check_data
 from orchestrator.doctor.show import show
+from orchestrator.inputs.data_options import reading_of
 from orchestrator.machine.node_facts import NodeFacts
 from orchestrator.progress import progress_bar
 
@@ -27,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
 
         file = read_cluster_file(arguments.cluster)
     facts = facts_here(arguments.runs)
-    data = check_data(arguments.data, arguments.data_root, on_servers=file is not None)
+    data = check_data(
+        arguments.data, arguments.data_root, on_servers=file is not None, reading=reading_of(arguments)
+    )
     own = file.temp_dir if file else None
     here = check_this_machine(facts, arguments.runs, arguments.storage, arguments.address, own)
     sections = [Section(f"this machine ({facts.host})", (*here, *data.findings))]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import InputError, ManifestError, StorageError
 from orchestrator.core.finding import Finding, blocks, ok, warning
+from orchestrator.data.importers.contract import AS_FOUND, Reading
 from orchestrator.data.importers.detect import detect
 from orchestrator.data.manifest import load_manifest
 from orchestrator.machine.node_facts import existing
@@ -26,7 +27,9 @@ class Data:
     findings: tuple[Finding, ...]
 
 
-def check_data(source: str | None, root: Path | None, on_servers: bool = False) -> Data:
+def check_data(
+    source: str | None, root: Path | None, on_servers: bool = False, reading: Reading = AS_FOUND
+) -> Data:
     """Whether the manifest loads and its images are here. on_servers: they may be there alone."""
     level = warning if on_servers else blocks
     if source is None:
@@ -34,9 +37,9 @@ def check_data(source: str | None, root: Path | None, on_servers: bool = False) 
             return Data(root, (), (ok("data", f"{root} is there"),) if root else ())
         return Data(root, (), (level("data", f"{root} is no folder here", "correct --data-root"),))
     try:
-        manifest = load_manifest(source, data_root=root)
+        manifest = load_manifest(source, reading=reading, data_root=root)
     except (ManifestError, OSError) as error:
-        listed = _listed_alone(Path(source))
+        listed = _listed_alone(Path(source), reading)
         if listed is None or not on_servers:
             way_out = f"correct {source}, or give --data-root"
             return Data(root, (), (blocks("data", str(error), way_out),))
@@ -47,10 +50,10 @@ def check_data(source: str | None, root: Path | None, on_servers: bool = False) 
     return Data(manifest.root, paths, (ok("data", found),))
 
 
-def _listed_alone(source: Path) -> tuple[Path, tuple[str, ...]] | None:
+def _listed_alone(source: Path, reading: Reading) -> tuple[Path, tuple[str, ...]] | None:
     """Root and paths of a table whose images are not here; None where it lists none or all are here."""
     try:
-        rows = detect(source, "path")
+        rows = detect(source, reading)
     except (ManifestError, OSError):
         return None
     root, paths = rows.root.absolute(), tuple(str(path) for path in rows.frame["path"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.cli.options import add_shared
+from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.choices import VOTE_KINDS
 from orchestrator.core.private_files import private_files
@@ -53,7 +53,7 @@ def parser() -> CommandParser:
     add("--ensemble", type=Path, metavar="DIR", help="folder of an ensemble to use instead of studies")
     images = made.add_argument_group("prediction")
     add_shared(images, "--predict", help="images to predict: a table, a folder, or demo")
-    add_shared(images, "--data-root")
+    add_shared(images, *READING, "--data-root")
     add_shared(images, "--tta", help="views of an image to average (default: as each member was validated)")
     output = made.add_argument_group("output")
     add = output.add_argument

@@ -32,6 +32,7 @@ from orchestrator.ensemble.submission import (
 )
 from orchestrator.ensemble.trained_on import TrainedOn
 from orchestrator.ensemble.writing import check_out, write_ensemble
+from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
 
@@ -120,7 +121,8 @@ def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Man
     if arguments.predict == "demo":
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
-    manifest, which = rows_to_predict(load_manifest(source, data_root=arguments.data_root))
+    found = load_manifest(source, reading=reading_of(arguments), data_root=arguments.data_root)
+    manifest, which = rows_to_predict(found)
     if arguments.submission is not None:
         check_submission(arguments.submission, manifest)
     _say(console, which)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from orchestrator.data.importers.contract import Reading
 
 if TYPE_CHECKING:
     from orchestrator.data.manifest import DataSource
@@ -23,6 +26,12 @@ class DataOptions:
 
     # a table, a folder, a DataFrame, a manifest; None asks for the demo faces
     data: DataSource | None = field(default=None, metadata=FIXED)
+    # how the data are read; what is not given is left to the data (`data.importers.contract.Reading`)
+    path_column: str | None = field(default=None, metadata=FIXED)
+    images: Sequence[Path] = field(default=(), metadata=FIXED)
+    suffix: str | None = field(default=None, metadata=FIXED)
+    labels: Path | None = field(default=None, metadata=FIXED)
+    class_pattern: str | None = field(default=None, metadata=FIXED)
     # the folder below which the images lie here; None leaves it to the data
     data_root: Path | None = field(default=None, metadata=REPEATED)
     # a table of corrected labels
@@ -33,3 +42,14 @@ class DataOptions:
     runs: Path = field(default=Path("runs"), metadata=OWN)
     # whether files are made for their owner alone
     private: bool = field(default=False, metadata=REPEATED)
+
+    @property
+    def reading(self) -> Reading:
+        """How `data` is read. Raises ManifestError."""
+        return Reading(self.path_column, tuple(self.images), self.suffix, self.labels, self.class_pattern)
+
+
+def reading_of(arguments: argparse.Namespace) -> Reading:
+    """What a command's options (`cli.options.READING`) say. Raises ManifestError."""
+    given = arguments
+    return Reading(given.path_column, tuple(given.images), given.suffix, given.labels, given.class_pattern)

@@ -63,7 +63,9 @@ def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple
     given: DataSource = draw_demo(options.runs) if options.data is None else options.data
     if options.data is None:
         say(f"data: {DEMO}")
-    manifest = load_manifest(given, group_column=space.group, data_root=options.data_root)
+    manifest = load_manifest(
+        given, reading=options.reading, group_column=space.group, data_root=options.data_root
+    )
     for note in manifest.notes:
         say(f"note: {note}")
     return source_name(given), manifest

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.cli.options import add_shared
+from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.private_files import private_files
 
@@ -44,7 +44,7 @@ def parser() -> CommandParser:
     add_shared(models, "--runs")
     images = made.add_argument_group("images")
     add_shared(images, "--predict", required=True, help="images to label: a table or a folder")
-    add_shared(images, "--data-root")
+    add_shared(images, *READING, "--data-root")
     add_shared(images, "--tta", help="views of an image to average (default: the ensemble's)")
     output = made.add_argument_group("output")
     add = output.add_argument

@@ -14,6 +14,7 @@ from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.submission import rows_to_predict
 from orchestrator.ensemble.trained_on import TrainedOn
+from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar
 from orchestrator.pseudo_labels.labelling import (
     label_manifest,
@@ -30,7 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
     ensemble = Ensemble.load(folder)
     console.print(f"ensemble: {folder}", markup=False)
-    manifest, which = rows_to_predict(load_manifest(arguments.predict, data_root=arguments.data_root))
+    found = load_manifest(arguments.predict, reading=reading_of(arguments), data_root=arguments.data_root)
+    manifest, which = rows_to_predict(found)
     known = TrainedOn.of(ensemble)
     _refuse_trained(known, manifest, arguments.predict)
     console.print(which, markup=False)

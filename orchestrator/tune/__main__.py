@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
-from orchestrator.cli.options import add_shared
+from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.private_files import private_files
 
@@ -38,7 +38,7 @@ def parser() -> CommandParser:
     )
     _add_search(made)
     data = made.add_argument_group("data")
-    add_shared(data, "--data", "--data-root", "--label-fixes", "--extra")
+    add_shared(data, "--data", *READING, "--data-root", "--label-fixes", "--extra")
     _add_budget(made)
     _add_study(made)
     _add_machines(made)

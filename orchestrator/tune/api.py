@@ -61,6 +61,11 @@ def search(
     rule: str | None = None,
     sampler: str | None = None,
     tries: Sequence[Mapping[str, Any]] = (),
+    path_column: str | None = None,
+    images: AnyPath | Sequence[AnyPath] = (),
+    suffix: str | None = None,
+    labels: AnyPath | None = None,
+    class_pattern: str | None = None,
     data_root: AnyPath | None = None,
     label_fixes: AnyPath | None = None,
     extra: AnyPath | Sequence[AnyPath] = (),
@@ -72,11 +77,12 @@ def search(
     """Searches a space and returns its study, which lies in `runs` and can be resumed, read and ensembled.
 
     space: itself, or the path of its file. data: the path of a table or folder, a DataFrame with a row per
-    image and a column path, or a Manifest; None: drawn demo faces. study: its name (None: the space's, with
-    the time). budget: fold-epochs of the whole study (500), time of this call ("2h"), or a Budget of both.
-    backend: "ray" (this machine's GPUs and cores), "inline" (this process), or Ray(address="auto", ...).
-    progress: "bar", None, or what is called with every event. say: takes lines about what was found and
-    planned (None: the log of "orchestrator"). The others are the options of `python -m orchestrator.tune`.
+    image and a column that names it, or a Manifest; None: drawn demo faces. study: its name (None: the
+    space's, with the time). budget: fold-epochs of the whole study (500), time of this call ("2h"), or a
+    Budget of both. backend: "ray" (this machine's GPUs and cores), "inline" (this process), or
+    Ray(address="auto", ...). progress: "bar", None, or what is called with every event. say: takes lines
+    about what was found and planned (None: the log of "orchestrator"). The others are the options of
+    `python -m orchestrator.tune`.
 
     Raises InputError for what is wrong with any of them, before a study exists; StorageError;
     NoCompleteTrialError; Interrupted (a KeyboardInterrupt) after Ctrl-C, with everything finished saved.
@@ -84,7 +90,8 @@ def search(
     asked: dict[str, Any] = {
         "space": space, "data": data, "study": study, "runs": runs, "trials": trials,
         "max_epochs": max_epochs, "scale": scale, "settings": settings or {}, "seed": seed, "rule": rule,
-        "sampler": sampler, "tries": tries, "data_root": data_root, "label_fixes": label_fixes,
+        "sampler": sampler, "tries": tries, "path_column": path_column, "images": images, "suffix": suffix,
+        "labels": labels, "class_pattern": class_pattern, "data_root": data_root, "label_fixes": label_fixes,
         "extra": extra, "storage": storage, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)

@@ -155,6 +155,11 @@ def as_flag(name: str, value: Any) -> bool:
 
 OF_DATA: dict[str, Coerce] = {
     "data": _data,
+    "path_column": as_text("the name of a column"),
+    "images": _paths,
+    "suffix": as_text("the ending of the image files, such as '.jpg'"),
+    "labels": as_path,
+    "class_pattern": as_text("a pattern whose first group is the class"),
     "data_root": _absolute,
     "label_fixes": as_path,
     "extra": _paths,

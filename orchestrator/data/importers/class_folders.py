@@ -9,6 +9,7 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.data.importers.contract import (
     SPLITS,
     Imported,
+    Reading,
     dataset_name,
     folders_in,
     images_in,
@@ -18,21 +19,21 @@ from orchestrator.data.table_files import normalise_column_types
 LAYOUT = "a folder per class"
 
 
-def matches(source: Path, path_column: str) -> bool:
+def matches(source: Path, reading: Reading) -> bool:
     """Two classes at least, or a folder of parts (train, test), which `read` explains."""
-    del path_column
+    del reading
     if not source.is_dir():
         return False
     classes = [label for label in folders_in(source) if _holds_image(source / label)]
     return len(classes) > 1 or (bool(classes) and _are_parts(classes))
 
 
-def read(source: Path, path_column: str) -> Imported:
+def read(source: Path, reading: Reading) -> Imported:
     """A class per folder, its images at any depth; column label is the folder's name.
 
     Raises ManifestError for a folder of parts, which would pass for classes.
     """
-    del path_column
+    del reading
     found = {label: _images_below(source, label) for label in folders_in(source)}
     classes = {label: paths for label, paths in found.items() if paths}
     if _are_parts(classes):

@@ -12,6 +12,7 @@ from orchestrator.core.text import shortened
 from orchestrator.data.importers.contract import (
     SUFFIXES,
     Imported,
+    Reading,
     dataset_name,
     images_in,
     require,
@@ -24,9 +25,14 @@ PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong"
 COMPETITION = ("id", "gender", "race", "age", "path")
 
 
-def matches(source: Path, path_column: str) -> bool:
+def matches(source: Path, reading: Reading) -> bool:
     table = table_of(source)
-    return table is not None and table.name == "train.csv" and path_column == "path" and _names_folders(table)
+    return (
+        table is not None
+        and table.name == "train.csv"
+        and reading.path_column in (None, "path")
+        and _names_folders(table)
+    )
 
 
 def _names_folders(table: Path) -> bool:
@@ -37,9 +43,9 @@ def _names_folders(table: Path) -> bool:
     return set(COMPETITION) <= set(frame.columns) or (table.parent / "images").is_dir()
 
 
-def read(source: Path, path_column: str) -> Imported:
+def read(source: Path, reading: Reading) -> Imported:
     """A row per photo, grouped by `id`, mask in worn, wrong, none. Raises ManifestError."""
-    del path_column
+    del reading
     table = table_of(source)
     assert table is not None
     return _competition_rows(table.parent)

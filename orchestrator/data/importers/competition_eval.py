@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.data.importers.contract import Imported, dataset_name, require, table_of
+from orchestrator.data.importers.contract import Imported, Reading, dataset_name, require, table_of
 from orchestrator.data.table_files import normalise_column_types, read_csv
 
 LAYOUT = "info.csv with images/"
 
 
-def matches(source: Path, path_column: str) -> bool:
+def matches(source: Path, reading: Reading) -> bool:
     table = table_of(source)
-    return table is not None and table.name == "info.csv" and path_column not in read_csv(table)
+    return (
+        table is not None
+        and table.name == "info.csv"
+        and (reading.path_column or "path") not in read_csv(table)
+    )
 
 
-def read(source: Path, path_column: str) -> Imported:
+def read(source: Path, reading: Reading) -> Imported:
     """A row per ImageID in the template's order, role test. The column `ans` is a placeholder, not truth."""
-    del path_column
+    del reading
     file = table_of(source)
     assert file is not None
     folder, table = file.parent, read_csv(file)

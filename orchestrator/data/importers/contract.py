@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,40 @@ SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "
 """Names of folders that are parts of a data set, not classes."""
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
 """What a folder's table may be called, the first that is there is taken."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user says of how a source is read; what is not said is left to the source.
+
+    Raises ManifestError for a pattern that is none.
+    """
+
+    path_column: str | None = None  # of a table: the column that names the images
+    images: tuple[Path, ...] = ()  # the folders below which a table's images lie
+    suffix: str | None = None  # what a table leaves out at the end of an image's name, such as ".jpg"
+    labels: Path | None = None  # a table that joins the images by name, or one that names the classes
+    class_pattern: str | None = None  # its first group is the class in a file's name
+
+    def __post_init__(self) -> None:
+        if self.suffix and not self.suffix.startswith("."):
+            object.__setattr__(self, "suffix", f".{self.suffix}")
+        if self.class_pattern is not None:
+            _check_pattern(self.class_pattern)
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ManifestError(f"--class-pattern {pattern!r} is no regular expression: {error}") from None
+    if groups < 1:
+        raise ManifestError(
+            f"--class-pattern {pattern!r} has no group; put what is the class in brackets, as in '^([a-z]+)_'"
+        )
+
+
+AS_FOUND = Reading()
 
 
 @dataclass(frozen=True)
@@ -39,11 +74,11 @@ class Importer(Protocol):
 
     LAYOUT: str  # as a refusal names it: "a folder per class"
 
-    def matches(self, source: Path, path_column: str) -> bool:
+    def matches(self, source: Path, reading: Reading) -> bool:
         """Whether `source`, a file or folder that exists, has this layout. It need not read all of it."""
         ...
 
-    def read(self, source: Path, path_column: str) -> Imported:
+    def read(self, source: Path, reading: Reading) -> Imported:
         """The rows of a source that matches. Raises ManifestError."""
         ...
 

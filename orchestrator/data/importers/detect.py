@@ -6,16 +6,16 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.data.importers import IMPORTERS
-from orchestrator.data.importers.contract import Imported
+from orchestrator.data.importers.contract import Imported, Reading
 
 
-def detect(source: Path, path_column: str) -> Imported:
+def detect(source: Path, reading: Reading) -> Imported:
     """Rows of whatever `source` is. Raises ManifestError naming the layouts it knows."""
     if not source.exists():
         raise ManifestError(f"{source} does not exist; name a CSV or Parquet file or a folder of images")
     for importer in IMPORTERS:
-        if importer.matches(source, path_column):
-            return importer.read(source, path_column)
+        if importer.matches(source, reading):
+            return importer.read(source, reading)
     if source.is_file():
         raise ManifestError(f"{source} is neither CSV nor Parquet; name such a file or a folder of images")
     *others, last = (importer.LAYOUT for importer in IMPORTERS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers.contract import Imported, require, table_of
+from orchestrator.data.importers.contract import Imported, Reading, require, table_of
 from orchestrator.data.table_files import normalise_column_types, read_csv, read_parquet, written_record
 
 THE_FRAME = Path("the DataFrame")
@@ -18,17 +18,17 @@ THE_FRAME = Path("the DataFrame")
 LAYOUT = "labels.csv, manifest.csv or manifest.parquet"
 
 
-def matches(source: Path, path_column: str) -> bool:
-    del path_column
+def matches(source: Path, reading: Reading) -> bool:
+    del reading
     table = table_of(source)
     return table is not None and table.suffix.lower() in (".csv", ".parquet")
 
 
-def read(source: Path, path_column: str) -> Imported:
+def read(source: Path, reading: Reading) -> Imported:
     """Rows of a CSV or Parquet file; paths are relative to its folder, or all absolute."""
     table = table_of(source)
     assert table is not None
-    return _table_rows(table, path_column)
+    return _table_rows(table, reading.path_column or "path")
 
 
 def _table_rows(source: Path, path_column: str) -> Imported:
@@ -43,7 +43,7 @@ def _table_rows(source: Path, path_column: str) -> Imported:
     return _rows(frame, source, source.parent, path_column)
 
 
-def frame_rows(frame: pd.DataFrame, path_column: str) -> Imported:
+def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
     """Rows of a DataFrame; relative paths start in the current folder. Its index says nothing.
 
     Raises ManifestError.
@@ -53,7 +53,7 @@ def frame_rows(frame: pd.DataFrame, path_column: str) -> Imported:
     if twice:
         raise ManifestError(f"{THE_FRAME}: column {twice[0]!r} appears more than once; rename one of them")
     cells = {name: frame.iloc[:, at].tolist() for at, name in enumerate(names)}
-    return _rows(normalise_column_types(cells), THE_FRAME, Path.cwd(), path_column)
+    return _rows(normalise_column_types(cells), THE_FRAME, Path.cwd(), reading.path_column or "path")
 
 
 def _rows(frame: pd.DataFrame, source: Path, folder: Path, path_column: str) -> Imported:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
-from orchestrator.data.importers.contract import Imported, dataset_name, images_in
+from orchestrator.data.importers.contract import Imported, Reading, dataset_name, images_in
 from orchestrator.data.table_files import normalise_column_types
 
 LAYOUT = "UTKFace names"
@@ -16,17 +16,17 @@ _UTKFACE = re.compile(r"(\d{1,3})_([01])_([0-4])_.+")
 _RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 
-def matches(source: Path, path_column: str) -> bool:
-    del path_column
+def matches(source: Path, reading: Reading) -> bool:
+    del reading
     return _found(source) is not None
 
 
-def read(source: Path, path_column: str) -> Imported:
+def read(source: Path, reading: Reading) -> Imported:
     """Age, gender and race out of `age_gender_race_timestamp.jpg`; each image its own group.
 
     Raises ManifestError naming the files that don't read so (UTKFace has a few without a race).
     """
-    del path_column
+    del reading
     found = _found(source)
     assert found is not None
     return _utkface_rows(*found)

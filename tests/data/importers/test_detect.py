@@ -18,7 +18,7 @@ from orchestrator.data.importers import (
     utkface,
 )
 from orchestrator.data.importers import detect as detecting
-from orchestrator.data.importers.contract import Imported, Importer
+from orchestrator.data.importers.contract import AS_FOUND, Imported, Importer
 from orchestrator.data.importers.detect import detect
 
 
@@ -53,12 +53,12 @@ def test_the_first_importer_that_matches_is_the_layouts_own(
     tmp_path: Path, names: list[str], texts: dict[str, str], importer: Importer | None
 ) -> None:
     source = files(tmp_path, *names, **texts)
-    assert next((item for item in IMPORTERS if item.matches(source, "path")), None) is importer
+    assert next((item for item in IMPORTERS if item.matches(source, AS_FOUND)), None) is importer
 
 
 def test_a_source_of_no_layout_is_refused_with_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as error:
-        detect(tmp_path, "path")
+        detect(tmp_path, AS_FOUND)
     assert str(error.value) == (
         f"{tmp_path} holds no layout this project knows: train.csv with images/, info.csv with images/, "
         "labels.csv, manifest.csv or manifest.parquet, UTKFace names, or a folder per class"
@@ -70,9 +70,11 @@ def test_a_line_in_the_table_is_all_that_another_layout_needs(
 ) -> None:
     rows = Imported(pd.DataFrame({"path": ["a.jpg"]}), tmp_path, "own")
     own = SimpleNamespace(
-        LAYOUT="own.json", matches=lambda source, column: (source / "own.json").exists(), read=lambda *_: rows
+        LAYOUT="own.json",
+        matches=lambda source, reading: (source / "own.json").exists(),
+        read=lambda *_: rows,
     )
     monkeypatch.setattr(detecting, "IMPORTERS", (own, *IMPORTERS))
     with pytest.raises(ManifestError, match=r"knows: own\.json, train\.csv with images/, "):
-        detect(tmp_path, "path")
-    assert detect(files(tmp_path, "own.json", "a/1.jpg", "b/2.jpg"), "path") is rows
+        detect(tmp_path, AS_FOUND)
+    assert detect(files(tmp_path, "own.json", "a/1.jpg", "b/2.jpg"), AS_FOUND) is rows
