@@ -7,6 +7,7 @@ OrchestratorError
 │   ├── FoldPlanError         a group across folds, a class with too few groups
 │   ├── ImageReadError        images that cannot be decoded, named
 │   ├── WeightsError          pretrained weights that cannot be had or do not fit
+│   ├── MetricError           a metric that does not suit the data, or an own one that gives no number
 │   ├── TrainableError        a trainable that cannot be imported or lacks the contract
 │   ├── StudyError            a study that exists, is locked, or whose journal is corrupt
 │   └── EnsembleError         studies that cannot be combined, a folder that is no ensemble
@@ -44,6 +45,10 @@ class ImageReadError(InputError):
 
 class WeightsError(InputError):
     """Pretrained weights that cannot be downloaded, found or loaded."""
+
+
+class MetricError(InputError):
+    """A metric that does not suit what is predicted, or an own one that cannot be used."""
 
 
 class TrainableError(InputError):

@@ -1,6 +1,6 @@
-"""Scores of many resamples at once: class counts of a resample are sums of per-group counts. Pure.
+"""Scores of many resamples at once: what a metric sums over rows is summed over groups first. Pure.
 
-So a thousand resamples of the groups are one matrix product, whatever the number of rows.
+So a thousand resamples of the groups are a few matrix products, whatever the number of rows.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.errors import EnsembleError
-from orchestrator.core.metrics import METRICS
+from orchestrator.core.metrics import find
+
+BLOCK = 1 << 22
+"""Rows x resamples at once: some 100 MB for a metric that sorts rows, less for any other."""
 
 
 class ResampledScores:
-    """The metric under weights of groups: (repeats, groups) -> (repeats,).
+    """The metric under weights of groups: (repeats, groups) -> (repeats,); NaN where it is undefined.
 
-    labels (n,), probabilities (n, C), codes (n,): each row's group, in [0, count); metric: a key of METRICS.
+    labels (n,), probabilities (n, C), or both (n, L); codes (n,): each row's group, in [0, count). metric: a
+    name that `core.metrics.find` knows. Raises MetricError for one it does not.
     """
 
     def __init__(
@@ -27,17 +30,11 @@ class ResampledScores:
         count: int,
         metric: str,
     ) -> None:
-        if metric not in METRICS:
-            raise EnsembleError(
-                f"metric={metric!r} cannot be resampled; intervals exist for {', '.join(sorted(METRICS))}"
-            )
-        self._classes = classes = probabilities.shape[1]
-        # One number for each (group, true class, predicted class), counted in one pass.
-        cells = (codes * classes + labels) * classes + probabilities.argmax(axis=1)
-        counts = np.bincount(cells, minlength=count * classes * classes)
-        self._counts = counts.reshape(count, classes * classes).astype(np.float32)
-        self._of_counts = METRICS[metric].of_counts
+        found = find(metric)
+        self._of, self._sums = found.of, found.count(labels, probabilities, codes, count)
+        self._step = max(1, BLOCK // max(len(labels), 1))
 
-    def __call__(self, weights: NDArray[np.float32]) -> Floats:
-        counts = weights @ self._counts  # float32 is exact for whole numbers up to 2**24
-        return self._of_counts(counts.reshape(len(weights), self._classes, self._classes).astype(np.float64))
+    def __call__(self, weights: NDArray[np.floating]) -> Floats:
+        starts = range(0, len(weights), self._step)
+        blocks = [self._of(self._sums(weights[start : start + self._step])) for start in starts]
+        return np.concatenate(blocks) if blocks else np.empty(0)
