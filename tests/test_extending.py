@@ -211,11 +211,11 @@ def test_the_rule_runs_a_study_that_a_resume_replays(house: Path, folder: Path) 
 
 
 def test_importer_storage_metric_option_knob_and_estimate_serve_one_study(house: Path, folder: Path) -> None:
-    space = f'{PIXELS}, trials=6, max_t=2, min_folds=2, metric="balanced_accuracy"'
+    space = f'{PIXELS}, trials=6, max_t=2, min_folds=2, metric="macro_jaccard"'
     search = ["--rule", "aggressive", "--storage", f"sqlite://{folder}/store", "--quiet"]
     study = tune(house, space, folder, *search)
     header = journal(study)[0]["header"]
-    assert header["space"]["metric"] == "balanced_accuracy" and header["space"]["min_folds"] == 2
+    assert header["space"]["metric"] == "macro_jaccard" and header["space"]["min_folds"] == 2
     assert (folder / "store" / "a.sqlite").is_file() and not (study / "checkpoints").exists()
     started = {(item["trial"], item["fold"]) for item in events(study, "leg_started")}
     assert all(sum(trial == number for trial, _ in started) >= 2 for number in configs(study))
@@ -230,8 +230,8 @@ def test_importer_storage_metric_option_knob_and_estimate_serve_one_study(house:
         str(folder / "e"),
     ]
     printed = python(house, *command).stdout
-    assert "Guessing balanced_accuracy: 0.5000" in printed
-    assert json.loads((folder / "e" / "ensemble.json").read_text())["estimates"]["guessing"]["score"] == 0.5
+    assert "Guessing macro_jaccard: 0.2500" in printed
+    assert json.loads((folder / "e" / "ensemble.json").read_text())["estimates"]["guessing"]["score"] == 0.25
 
 
 def test_the_option_hides_progress_and_the_command_to_resume_repeats_it(house: Path, folder: Path) -> None:

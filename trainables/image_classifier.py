@@ -23,7 +23,6 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError
 from orchestrator.core.metrics import epoch_scores, log_loss
-from orchestrator.core.task import Task
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
 from trainables.data_check import check_data
@@ -118,10 +117,9 @@ class ImageClassifier:
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
         judged = np.concatenate([self._probabilities[scored], *(other[scored] for other in others)])
         judged_labels = np.tile(labels, 1 + len(others))
-        task = Task(self._dataset.classes, labels.ndim == 2)
         return {
             "loss_val": log_loss(labels, first[scored]),
-            **epoch_scores(self._dataset.metric, judged_labels, judged, task),
+            **epoch_scores(self._dataset.metric, judged_labels, judged, self._dataset.task),
         }
 
     @torch.no_grad()

@@ -20,7 +20,6 @@ from orchestrator.core.fold_data import FoldData, Rows, fold_data
 from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.own_predictor import OwnPredictor
 from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
-from orchestrator.core.task import Task
 from orchestrator.core.trainable import Config, Parameter, Resources, with_current_names
 
 log = logging.getLogger(__name__)
@@ -121,10 +120,9 @@ class OwnTrainable(ABC):
         scored = self._dataset.scored(self._fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
         judged = probabilities[scored]
-        task = Task(self._dataset.classes, labels.ndim == 2)
         return {
             "loss_val": log_loss(labels, judged),
-            **epoch_scores(self._dataset.metric, labels, judged, task),
+            **epoch_scores(self._dataset.metric, labels, judged, self._dataset.task),
         }
 
     @property
