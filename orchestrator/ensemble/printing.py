@@ -13,7 +13,7 @@ from rich.text import Text
 from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores, StudyScores
-from orchestrator.evaluation.estimate import FoldScores
+from orchestrator.evaluation.fold_scores import FoldScores
 from orchestrator.study.study import CompleteTrial
 
 

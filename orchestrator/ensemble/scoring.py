@@ -16,7 +16,8 @@ from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.evaluation.bbc_cv import corrected_for_choice
 from orchestrator.evaluation.bootstrap import pooled_oof
-from orchestrator.evaluation.estimate import Estimate, FoldScores, fold_scores
+from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fold_scores import FoldScores, fold_scores
 from orchestrator.evaluation.voted import Candidates, VotedRows
 from orchestrator.evaluation.voting import VOTES
 from orchestrator.study.predictions import Prediction

@@ -25,7 +25,8 @@ from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.evaluation import bbc_cv as bbc_cv_module
 from orchestrator.evaluation.bbc_cv import bbc_cv
-from orchestrator.evaluation.estimate import Estimate, fold_scores
+from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fold_scores import fold_scores
 from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
 from orchestrator.space import SearchSpace

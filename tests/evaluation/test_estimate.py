@@ -10,7 +10,8 @@ from orchestrator.core import metrics
 from orchestrator.core.errors import EnsembleError
 from orchestrator.evaluation.bbc_cv import bbc_cv
 from orchestrator.evaluation.bootstrap import group_bootstrap
-from orchestrator.evaluation.estimate import Estimate, fold_scores
+from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fold_scores import fold_scores
 from orchestrator.evaluation.resampled_scores import ResampledScores
 from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
