@@ -65,7 +65,7 @@ class FoldPlan:
         if plan.fingerprint != _content(plan.manifest_fingerprint, plan.k, plan.folds):
             raise FoldPlanError(
                 f"{path}: its folds don't match its fingerprint {plan.fingerprint[:12]}; "
-                "restore it from a copy, or delete it to have the folds made anew"
+                "restore the file from a copy"
             )
         return plan
 

@@ -66,6 +66,11 @@ class StudyHeader:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def rows_fingerprint(self) -> str:
+        """Of the manifest; "" in a header that names none."""
+        return str(self.manifest.get("fingerprint", ""))
+
+    @property
     def metric(self) -> str:
         return str(self.space["metric"])
 

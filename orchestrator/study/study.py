@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -87,6 +87,8 @@ class Study:
     ) -> Study:
         """A new study with its lock held. images: None, there is nothing to tell them by later.
 
+        The header is written with the fingerprints of these rows and folds, whatever it says of them.
+
         The journal's first line, which makes it a study, is written when all else is there. Raises StudyError
         when there is one already, StorageError.
         """
@@ -104,6 +106,8 @@ class Study:
         files.images.unlink(missing_ok=True)  # of a study that never began
         if images is not None:
             write_files(files.images, images)
+        known = {**header.manifest, "fingerprint": manifest.fingerprint}
+        header = replace(header, manifest=known, fold_plan=plan.fingerprint)
         writer = JournalWriter(files.journal)
         writer.append(Opened(header.to_json()))
         return cls(path)._held(lock, writer)
@@ -204,7 +208,15 @@ class Study:
         path = self.files.oof(trial)
         if not path.is_file():  # its driver was killed just before it wrote them
             raise StudyError(f"{path} is missing; `python -m orchestrator.tune --resume` writes it anew")
-        return read_prediction(path)[0]
+        prediction = read_prediction(path)[0]
+        folds = self.fold_plan().folds
+        scored = np.flatnonzero(folds >= 0)
+        if not (np.array_equal(prediction.rows, scored) and np.array_equal(prediction.folds, folds[scored])):
+            raise StudyError(
+                f"{path}: its folds are not the study's; delete it, then `python -m orchestrator.tune "
+                f"--resume --study {self.path}` writes it anew"
+            )
+        return prediction
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
@@ -238,10 +250,24 @@ class Study:
         return compare(self, other)
 
     def manifest(self) -> Manifest:
-        return Manifest.read(self.files.manifest)
+        """The rows it began with. Raises ManifestError, StudyError for a file that holds others."""
+        found = Manifest.read(self.files.manifest)
+        self._refuse_others("rows", self.files.manifest, found.fingerprint, self.header.rows_fingerprint)
+        return found
 
     def fold_plan(self) -> FoldPlan:
-        return FoldPlan.read(self.files.folds)
+        """The folds it began with. Raises FoldPlanError, StudyError for a file that holds others."""
+        found = FoldPlan.read(self.files.folds)
+        self._refuse_others("folds", self.files.folds, found.fingerprint, self.header.fold_plan)
+        return found
+
+    def _refuse_others(self, what: str, path: Path, found: str, begun_with: str) -> None:
+        """With other folds its models would be judged by rows that they trained on."""
+        if begun_with not in ("", found):
+            raise StudyError(
+                f"{path}: its {what} (fingerprint {found[:12]}) are not those that the study began with "
+                f"({begun_with[:12]} in its journal); restore the file from a copy, or begin another study"
+            )
 
     def store(self) -> CheckpointStore:
         """Where its fold runs' files are: below the place given with --storage, else in its own folder."""

@@ -31,6 +31,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     study = Study.open(folder)
     stack.callback(study.close)
     _same_race(study)
+    manifest, plan = study.manifest(), study.fold_plan()  # refused before anything is changed
     refuse_another_location(request, study)
     check_store_answers(study)  # before --trials takes effect
     study.store().remove_partial_files()  # of a killed command; the study's lock is held
@@ -40,9 +41,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     own = _own_code(None if request.space is None else _same_space(request.space, study), study, say)
     backend = stack.enter_context(open_for(request, own))
-    dataset = image_origin.of_study(
-        make_dataset(space, study.manifest(), study.fold_plan(), request.runs), request, study
-    )
+    dataset = image_origin.of_study(make_dataset(space, manifest, plan, request.runs), request, study)
     prepare(space, check(space, backend), backend, dataset, study.store())
     return PreparedStudy(study, space, dataset, backend)
 
