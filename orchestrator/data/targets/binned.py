@@ -14,7 +14,7 @@ import pandas as pd
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.task import Task
-from orchestrator.data.targets.cells import as_number, cells_of, check_missing, refuse_values
+from orchestrator.data.targets.cells import Missing, as_number, cells_of, check_missing, refuse_values
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ class Binned:
         numbers = np.array([as_number(cell) for cell in cells], dtype=np.float64)
         refuse_values(frame, self.column, cells, np.isnan(numbers), "must be a number of at least 0")
         return np.searchsorted(np.asarray(self.edges), numbers, side="right").astype(np.int64)
+
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        cells = cells_of(frame, self.column, self.name)
+        return np.array([cell is None and self.missing == "drop" for cell in cells], np.bool_)
 
     def to_json(self) -> dict[str, Any]:
         record = {"kind": "binned", "name": self.name, "column": self.column, "edges": list(self.edges)}

@@ -13,7 +13,9 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
 from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
+from orchestrator.data.scalars import Scalar
 from orchestrator.data.targets.cells import (
+    Missing,
     cells_of,
     check_missing,
     in_order,
@@ -26,6 +28,7 @@ from orchestrator.data.targets.cells import (
     train_rows,
     value_key,
 )
+from orchestrator.data.targets.changes import NO_CHANGES, Changes
 
 
 @dataclass(frozen=True)
@@ -37,32 +40,35 @@ class Categorical:
 
     name: str
     column: str
-    classes: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()  # classes, before `changes`
     ordered: bool = False
     missing: str = "error"
     positive: str | None = None  # of two classes, the one that is looked for: it is the second
-    merged: tuple[tuple[str, str], ...] = ()  # (value, the class it counts as), of rare classes
-    spelling: tuple[str, ...] = field(
-        default=(), compare=False
-    )  # as the table wrote them, where that differs
+    changes: Changes = NO_CHANGES
+    spelling: tuple[str, ...] = field(default=(), compare=False)  # values as in the table, where that differs
 
     multi_label = False
 
     def __post_init__(self) -> None:
         check_missing(self.name, self.missing, has_negative=self.positive is not None)
-        keys = [value_key(label) for label in self.classes]
+        keys = [value_key(value) for value in self.values]
         if not self.is_open and (len(keys) < 2 or len(set(keys)) != len(keys) or None in keys):
             raise SearchSpaceError(
-                f"target {self.name!r}: classes={list(self.classes)} must be two or more, each once"
+                f"target {self.name!r}: classes={list(self.values)} must be two or more, each once"
             )
 
     @property
     def is_open(self) -> bool:
-        return not self.classes
+        return not self.values
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.changes.classes(self.values)
 
     @property
     def written(self) -> tuple[str, ...]:
-        return self.spelling or self.classes
+        texts = dict(zip(self.values, self.spelling, strict=False))
+        return tuple(texts.get(name, name) for name in self.classes)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -80,16 +86,16 @@ class Categorical:
         """
         cells = cells_of(frame, self.column, self.name)
         if not self.is_open:
-            return self._with_spelling(spelled(frame[self.column], [value_key(c) or c for c in self.classes]))
+            return self._with_spelling(spelled(frame[self.column], self.values))
         own = [cell for cell, is_train in zip(cells, train_rows(frame), strict=True) if is_train]
         keys = in_order({key for key in map(value_key, own) if key is not None})
         if self.positive is not None:
             keys = self._negative_and_positive(keys)
         self._check_found(keys)
-        return replace(self, classes=spelled(frame[self.column], keys))
+        return replace(self, values=spelled(frame[self.column], keys))
 
     def _with_spelling(self, found: tuple[str, ...]) -> Categorical:
-        return self if found == self.classes else replace(self, spelling=found)
+        return self if found == self.values else replace(self, spelling=found)
 
     def _negative_and_positive(self, keys: list[str]) -> list[str]:
         at = number_of(value_key(self.positive), {key: number for number, key in enumerate(keys)})
@@ -125,9 +131,7 @@ class Categorical:
         if self.is_open:
             refuse_open(self.name)
         cells = cells_of(frame, self.column, self.name)
-        numbers = self._numbers()
-        labels = np.array([number_of(value_key(cell), numbers) for cell in cells], dtype=np.int64)
-        missing = np.array([cell is None for cell in cells], np.bool_)
+        labels, missing = self._labels(cells), np.array([cell is None for cell in cells], np.bool_)
         if self.missing == "negative":
             labels[missing] = 0
         else:
@@ -135,27 +139,34 @@ class Categorical:
         refuse_values(frame, self.column, cells, labels < 0, f"must be one of {_listed(self.classes)}")
         return labels
 
-    def _numbers(self) -> dict[str, int]:
-        """`value_key` -> class number, of merged values too."""
-        own = {value_key(label) or "": number for number, label in enumerate(self.classes)}
-        return {**{value_key(value) or "": self.classes.index(name) for value, name in self.merged}, **own}
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        cells = cells_of(frame, self.column, self.name)
+        missing = np.array([cell is None for cell in cells], np.bool_)
+        out = {value_key(value) or "": at for at, value in enumerate(self.changes.left_out)}
+        rare = np.array([number_of(value_key(cell), out) >= 0 for cell in cells], np.bool_)
+        return rare | missing if self.missing == "drop" else rare
+
+    def _labels(self, cells: Sequence[Scalar]) -> Labels:
+        """-1 for what is no class."""
+        numbers = zip(self.values, self.changes.numbers(self.values), strict=True)
+        known = {value_key(value) or "": number for value, number in numbers}
+        return np.array([number_of(value_key(cell), known) for cell in cells], dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
         record: dict[str, Any] = {
             "kind": "categorical",
             "name": self.name,
             "column": self.column,
-            "classes": None if self.is_open else list(self.classes),
+            "classes": None if self.is_open else list(self.values),
         }
         # Only what is used: targets without it keep the fingerprints they had in version 0.2.
         more = {
             "ordered": self.ordered,
             "missing": self.missing if self.missing != "error" else None,
             "positive": self.positive,
-            "merged": [list(pair) for pair in self.merged],
             "spelling": list(self.spelling),
         }
-        return {**record, **{key: value for key, value in more.items() if value}}
+        return {**record, **{key: value for key, value in more.items() if value}, **self.changes.to_json()}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Categorical:
@@ -166,7 +177,7 @@ class Categorical:
             ordered=record.get("ordered", False),
             missing=record.get("missing", "error"),
             positive=record.get("positive"),
-            merged=tuple((value, name) for value, name in record.get("merged", ())),
+            changes=Changes.from_json(record),
             spelling=tuple(record.get("spelling", ())),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,13 +67,18 @@ def train_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
     return (frame["role"] == "train").to_numpy() if "role" in frame else np.ones(len(frame), np.bool_)
 
 
-def spelled(column: pd.Series, keys: Sequence[str]) -> tuple[str, ...]:
+def spelled(column: pd.Series[Any], values: Sequence[str]) -> tuple[str, ...]:
     """Each class as the table wrote it. column: all of it, since one missing cell makes floats of numbers."""
-    if pd.api.types.is_float_dtype(column.dtype) and not column.isna().any():
-        # A column of whole numbers without decimals would hold integers.
-        return tuple(repr(float(key)) if is_number(key) else key for key in keys)
-    texts = {value_key(cell): str(cell).strip() for cell in reversed(to_scalars(column)) if cell is not None}
-    return tuple(texts.get(key, key) for key in keys)
+    # A column of whole numbers written without decimals would hold integers.
+    decimals = pd.api.types.is_float_dtype(column.dtype) and not column.isna().any()
+    cells = column.tolist() if decimals else to_scalars(column)
+    found = {value_key(cell) or "": str(cell).strip() for cell in reversed(cells)}
+    return tuple(_spelling(value, found) for value in values)
+
+
+def _spelling(value: str, found: Mapping[str, str]) -> str:
+    key = value_key(value) or ""
+    return found.get(key) or found.get(_TWINS.get(key, key), value)
 
 
 def as_number(cell: Scalar) -> float:

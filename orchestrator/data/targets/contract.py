@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.task import Task
@@ -58,6 +60,11 @@ class Target(Protocol):
 
     def encode(self, frame: pd.DataFrame) -> Labels:
         """Class numbers (n,), or of a multi-label target 0 and 1, (n, L). Raises ManifestError."""
+        ...
+
+    def excluded(self, frame: pd.DataFrame) -> NDArray[np.bool_]:
+        """(n,): rows to leave out before `encode`: without a label, where the rule is "drop", or of a class
+        that was left out because it is rare. Raises ManifestError."""
         ...
 
     def to_json(self) -> dict[str, Any]: ...

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.task import Task
+from orchestrator.data.targets.cells import Missing
 from orchestrator.data.targets.contract import Target
 
 
@@ -76,6 +77,11 @@ class Joint:
     def encode(self, frame: pd.DataFrame) -> Labels:
         """Class numbers (n,) in [0, product of the parts' sizes). Raises ManifestError."""
         return mixed_radix([part.encode(frame) for part in self.parts], self.sizes)
+
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        """Where any part is."""
+        found: Missing = np.any([part.excluded(frame) for part in self.parts], axis=0)
+        return found
 
     def combine(self, probabilities: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
         """Product of the parts' probabilities. [(n, C_i), ...] -> (n, prod C_i) in the order of `classes`.

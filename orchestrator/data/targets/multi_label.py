@@ -15,6 +15,7 @@ from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
 from orchestrator.data.scalars import Scalar, to_text
 from orchestrator.data.targets.cells import (
+    Missing,
     cells_of,
     check_missing,
     in_order,
@@ -25,10 +26,8 @@ from orchestrator.data.targets.cells import (
     train_rows,
     value_key,
 )
+from orchestrator.data.targets.changes import NO_CHANGES, Changes
 from orchestrator.data.targets.flags import flags_of
-
-Merged = tuple[tuple[str, str], ...]
-"""(a rare label, the one it counts as)"""
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class LabelColumns:
     name: str
     columns: tuple[str, ...]
     missing: str = "error"
-    merged: Merged = ()
+    changes: Changes = NO_CHANGES
 
     ordered = False
     multi_label = True
@@ -50,7 +49,7 @@ class LabelColumns:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return merged_names(self.columns, self.merged)
+        return self.changes.classes(self.columns)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -70,11 +69,15 @@ class LabelColumns:
             flags = np.maximum(flags, 0)
         for index, column in enumerate(self.columns):
             refuse_missing(frame, column, flags[:, index] < 0)
-        return _merge(flags, self.columns, self.merged)
+        return _changed(flags, self.columns, self.changes)
+
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        flags = flags_of(frame, self.columns, self.name)
+        return np.asarray((flags < 0).any(axis=1)) & (self.missing == "drop")
 
     def to_json(self) -> dict[str, Any]:
         record = {"kind": "multi_label", "name": self.name, "columns": list(self.columns)}
-        return {**record, **_used(self.missing, self.merged)}
+        return {**record, **_missing(self.missing), **self.changes.to_json()}
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class LabelSets:
     sep: str
     labels: tuple[str, ...] = ()
     missing: str = "error"
-    merged: Merged = ()
+    changes: Changes = NO_CHANGES
 
     ordered = False
     multi_label = True
@@ -108,7 +111,7 @@ class LabelSets:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return merged_names(self.labels, self.merged)
+        return self.changes.classes(self.labels)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -155,7 +158,11 @@ class LabelSets:
             flags[row, held] = 1
         rule = f"must list labels of {shortened(self.labels, 20)}, separated by {self.sep!r}"
         refuse_values(frame, self.column, cells, unknown, rule)
-        return _merge(flags, self.labels, self.merged)
+        return _changed(flags, self.labels, self.changes)
+
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        cells = cells_of(frame, self.column, self.name)
+        return np.array([cell is None and self.missing == "drop" for cell in cells], np.bool_)
 
     def to_json(self) -> dict[str, Any]:
         record = {
@@ -165,7 +172,7 @@ class LabelSets:
             "sep": self.sep,
             "classes": None if self.is_open else list(self.labels),
         }
-        return {**record, **_used(self.missing, self.merged)}
+        return {**record, **_missing(self.missing), **self.changes.to_json()}
 
 
 def multi_label(
@@ -185,9 +192,7 @@ def multi_label(
     """
     if isinstance(columns, str):
         if classes is not None and len(list(classes)) == 0:
-            raise SearchSpaceError(
-                f"multi_label({columns!r}): classes=[] are none; leave them out or name them"
-            )
+            raise SearchSpaceError(f"multi_label({columns!r}): classes=[] is empty; leave it out")
         labels = tuple(str(label) for label in classes or ())
         return LabelSets(name or columns, columns, _separator(columns, sep), labels, missing)
     if sep is not None or classes is not None:
@@ -198,27 +203,17 @@ def multi_label(
     return LabelColumns(name or "labels", tuple(str(column) for column in columns), missing)
 
 
-def merged_names(labels: Sequence[str], merged: Merged) -> tuple[str, ...]:
-    """The labels after rare ones were merged, each once, in their order."""
-    into = dict(merged)
-    return tuple(dict.fromkeys(into.get(label, label) for label in labels))
-
-
-def _merge(flags: Labels, labels: Sequence[str], merged: Merged) -> Labels:
-    """A merged label holds where any of its own does. flags (n, labels) -> (n, L)."""
-    if not merged:
+def _changed(flags: Labels, labels: Sequence[str], changes: Changes) -> Labels:
+    """flags (n, labels) -> (n, L), of the labels that remain; a merged one holds where one of its own does."""
+    if changes == NO_CHANGES:
         return flags
-    into, names = dict(merged), merged_names(labels, merged)
-    columns = [
-        flags[:, [at for at, label in enumerate(labels) if into.get(label, label) == name]].max(axis=1)
-        for name in names
-    ]
+    numbers = np.array(changes.numbers(labels))
+    columns = [flags[:, numbers == at].max(axis=1) for at in range(len(changes.classes(labels)))]
     return np.stack(columns, axis=1)
 
 
-def _used(missing: str, merged: Merged) -> dict[str, Any]:
-    found = {"missing": missing if missing != "error" else None, "merged": [list(pair) for pair in merged]}
-    return {key: value for key, value in found.items() if value}
+def _missing(rule: str) -> dict[str, str]:
+    return {} if rule == "error" else {"missing": rule}
 
 
 def _check_labels(target: str, labels: Sequence[str]) -> None:

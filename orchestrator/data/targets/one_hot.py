@@ -12,7 +12,9 @@ import pandas as pd
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
 from orchestrator.core.task import Task
-from orchestrator.data.targets.cells import check_missing, place_of, refuse_missing
+from orchestrator.core.text import shortened
+from orchestrator.data.targets.cells import Missing, check_missing, place_of, refuse_missing
+from orchestrator.data.targets.changes import NO_CHANGES, Changes
 from orchestrator.data.targets.flags import flags_of
 
 
@@ -23,6 +25,7 @@ class OneHot:
     name: str
     columns: tuple[str, ...]
     missing: str = "error"
+    changes: Changes = NO_CHANGES
 
     ordered = False
     multi_label = False
@@ -37,11 +40,11 @@ class OneHot:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        return self.columns
+        return self.changes.classes(self.columns)
 
     @property
     def written(self) -> tuple[str, ...]:
-        return self.columns
+        return self.classes
 
     @property
     def task(self) -> Task:
@@ -55,19 +58,28 @@ class OneHot:
         flags = flags_of(frame, self.columns, self.name)
         for index, column in enumerate(self.columns):
             refuse_missing(frame, column, flags[:, index] < 0)
-        wrong = flags.sum(axis=1) != 1
+        out = [self.columns.index(name) for name in self.changes.left_out]
+        wrong = (flags.sum(axis=1) != 1) | (flags[:, out] == 1).any(axis=1)
         if wrong.any():
             held = [name for name, flag in zip(self.columns, flags[wrong][0], strict=True) if flag == 1]
             raise ManifestError(
                 f"target {self.name!r}: {place_of(frame, wrong)}: {', '.join(held) or 'no column'} holds 1, "
-                "and a row has exactly one class; correct these rows, or use multi_label for several at once"
+                f"and a row has exactly one of {shortened(self.classes)}; correct these rows, or use "
+                "multi_label for several at once"
             )
-        labels: Labels = flags.argmax(axis=1).astype(np.int64)
+        labels: Labels = np.array(self.changes.numbers(self.columns))[flags.argmax(axis=1)].astype(np.int64)
         return labels
+
+    def excluded(self, frame: pd.DataFrame) -> Missing:
+        flags = flags_of(frame, self.columns, self.name)
+        out = [self.columns.index(name) for name in self.changes.left_out]
+        rare: Missing = (flags[:, out] == 1).any(axis=1)
+        return rare | (flags < 0).any(axis=1) if self.missing == "drop" else rare
 
     def to_json(self) -> dict[str, Any]:
         record = {"kind": "one_hot", "name": self.name, "columns": list(self.columns)}
-        return record if self.missing == "error" else {**record, "missing": self.missing}
+        missing = {} if self.missing == "error" else {"missing": self.missing}
+        return {**record, **missing, **self.changes.to_json()}
 
 
 def one_hot(columns: Sequence[str], name: str = "class", *, missing: str = "error") -> OneHot:

@@ -9,6 +9,7 @@ from orchestrator.core.dataset import Factor
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.data.targets.binned import Binned
 from orchestrator.data.targets.categorical import Categorical
+from orchestrator.data.targets.changes import Changes
 from orchestrator.data.targets.contract import Target
 from orchestrator.data.targets.joint import Joint
 from orchestrator.data.targets.multi_label import LabelColumns, LabelSets
@@ -22,18 +23,18 @@ Given = tuple[Target, str]
 def target_from_json(record: Mapping[str, Any]) -> Target:
     """Inverse of `to_json`. Raises SearchSpaceError for a kind that does not exist."""
     kind, name, missing = record.get("kind"), record.get("name", ""), record.get("missing", "error")
-    merged = tuple((value, into) for value, into in record.get("merged", ()))
+    changes = Changes.from_json(record)
     if kind == "binned":
         return Binned(name, record["column"], tuple(record["edges"]), missing)
     if kind == "categorical":
         return Categorical.from_json(record)
     if kind == "one_hot":
-        return OneHot(name, tuple(record["columns"]), missing)
+        return OneHot(name, tuple(record["columns"]), missing, changes)
     if kind == "multi_label":
-        return LabelColumns(name, tuple(record["columns"]), missing, merged)
+        return LabelColumns(name, tuple(record["columns"]), missing, changes)
     if kind == "label_sets":
         labels = tuple(record["classes"] or ())
-        return LabelSets(name, record["column"], record["sep"], labels, missing, merged)
+        return LabelSets(name, record["column"], record["sep"], labels, missing, changes)
     if kind == "joint":
         return Joint(name, tuple(target_from_json(part) for part in record["parts"]))
     raise SearchSpaceError(f"target kind {kind!r} is not known; use one of {', '.join(KINDS)}")
