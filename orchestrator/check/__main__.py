@@ -45,7 +45,9 @@ def parser() -> CommandParser:
     add_shared(space, "--set")
     add_shared(space, "--seed", default=0, help="seed of folds, settings and images (default: 0)")
     data = made.add_argument_group("data")
-    add_shared(data, "--data", *READING, "--data-root", "--label-fixes", "--extra")
+    add_shared(
+        data, "--data", *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra"
+    )
     output = made.add_argument_group("output")
     add = output.add_argument
     add("--augmentations", type=_png, metavar="FILE.png",

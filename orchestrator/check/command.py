@@ -50,6 +50,8 @@ def _options(arguments: argparse.Namespace) -> DataOptions:
         **vars(reading_of(arguments)),
         data_root=arguments.data_root,
         label_fixes=arguments.label_fixes,
+        drop_rare=arguments.drop_rare,
+        rare_as=arguments.rare_as,
         extra=arguments.extra,
         runs=arguments.runs,
     )

@@ -57,6 +57,15 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "FILE",
         "help": "CSV of label corrections: path, column, old, new, reason",
     },
+    "--drop-rare": {
+        "type": int_at_least(1),
+        "metavar": "N",
+        "help": "leave out classes that fewer than N groups have, with their rows",
+    },
+    "--rare-as": {
+        "metavar": "CLASS",
+        "help": "merge classes that fewer groups have than there are folds into one class of this name",
+    },
     "--extra": {
         "type": Path,
         "action": "append",

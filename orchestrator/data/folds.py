@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import FoldPlanError, ManifestError
 from orchestrator.data.group_split import spread_groups
 from orchestrator.data.manifest import Manifest, role_conflict
 from orchestrator.data.scalars import to_scalars
+from orchestrator.data.strata import no_split, refuse_rare_classes, stratum_counts
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
-from orchestrator.data.targets import Joint, Target, mixed_radix
+from orchestrator.data.targets import Joint, Target
 
 EXTRA, TEST = -1, -2
 _VERSION = 1  # of the rule that makes folds; another rule must not answer for this one's files
@@ -89,7 +89,9 @@ def build_fold_plan(
     if train.empty:
         raise FoldPlanError(f"manifest {manifest.name!r} has no row with role train; folds need some")
     if fold_column is None:
-        folds[roles == "train"] = _made_folds(train, k, seed, _single(strata))
+        folds[roles == "train"] = _made_folds(
+            train, manifest.frame[roles == "extra"], k, seed, _single(strata)
+        )
     else:
         folds[roles == "train"] = _given_folds(train, k, fold_column)
     return FoldPlan(
@@ -143,7 +145,7 @@ def _inputs(manifest: Manifest, k: int, seed: int, strata: Sequence[Target], col
         "manifest": manifest.fingerprint,
         "k": k,
         "seed": seed,
-        "strata": [target.to_json() for target in _single(strata)],
+        "strata": [_identity(target) for target in _single(strata)],
         "fold_column": column,
     }
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
@@ -154,54 +156,32 @@ def _single(strata: Sequence[Target]) -> list[Target]:
     parts: dict[str, Target] = {}
     for target in strata:
         inner = _single(target.parts) if isinstance(target, Joint) else [target]
-        parts.update({json.dumps(part.to_json(), sort_keys=True): part for part in inner})
+        parts.update({json.dumps(_identity(part), sort_keys=True): part for part in inner})
     return [parts[key] for key in sorted(parts)]
+
+
+def _identity(target: Target) -> dict[str, Any]:
+    """What decides the folds: how a table spells the classes does not."""
+    return {key: value for key, value in target.to_json().items() if key != "spelling"}
 
 
 # ---- folds made here ------------------------------------------------------------------------------
 
 
-def _made_folds(train: pd.DataFrame, k: int, seed: int, strata: Sequence[Target]) -> NDArray[np.int16]:
+def _made_folds(
+    train: pd.DataFrame, extra: pd.DataFrame, k: int, seed: int, strata: Sequence[Target]
+) -> NDArray[np.int16]:
     groups, names = pd.factorize(train["group"], sort=True)
     if len(names) < k:
         raise FoldPlanError(f"{len(names)} groups cannot fill {k} folds; use fewer folds")
     labels = [target.encode(train) for target in strata]
     for target, values in zip(strata, labels, strict=True):
-        _refuse_rare_classes(target, values, groups, k)
-    # Each target alone, so that rare classes are spread, and all together, so that their combinations are.
-    single = [_counts(groups, values) for values in [np.zeros(len(train), np.int64), *labels]]
-    combined = (
-        [_counts(groups, mixed_radix(labels, [len(target.classes) for target in strata]))]
-        if len(strata) > 1
-        else []
-    )
-    required = sum(part.shape[1] for part in single)  # a rare combination may be missing from a fold
-    rng = np.random.default_rng([seed, k])
-    fold_of_group = spread_groups(np.hstack(single + combined), required, k, rng)
+        refuse_rare_classes(target, values, train["group"].tolist(), k, extra)
+    counts, required = stratum_counts(strata, labels, groups, k)
+    fold_of_group = spread_groups(counts, required, k, np.random.default_rng([seed, k]))
     if fold_of_group is None:
-        raise FoldPlanError(
-            f"no split into {k} folds was found that has every class of {', '.join(t.name for t in strata)} "
-            "in every fold; use fewer folds or merge rare classes"
-        )
+        raise FoldPlanError(no_split(strata, k))
     return fold_of_group[groups]
-
-
-def _counts(groups: NDArray[np.int64], values: Labels) -> NDArray[np.int64]:
-    """Rows per group and value: (groups, values that occur)."""
-    _, dense = np.unique(values, return_inverse=True)
-    width = int(dense.max()) + 1
-    flat = np.bincount(groups * width + dense, minlength=(int(groups.max()) + 1) * width)
-    return flat.reshape(-1, width).astype(np.int64)
-
-
-def _refuse_rare_classes(target: Target, values: Labels, groups: NDArray[np.int64], k: int) -> None:
-    for number, label in enumerate(target.classes):
-        count = len(np.unique(groups[values == number]))
-        if count < k:
-            raise FoldPlanError(
-                f"class {label!r} of target {target.name!r} has {count} groups for {k} folds: "
-                "some fold would have none to validate on; use fewer folds, or merge the class with another"
-            )
 
 
 # ---- folds given by the user, and refusals ---------------------------------------------------------

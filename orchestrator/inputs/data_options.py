@@ -36,6 +36,10 @@ class DataOptions:
     data_root: Path | None = field(default=None, metadata=REPEATED)
     # a table of corrected labels
     label_fixes: Path | None = field(default=None, metadata=FIXED)
+    # classes with fewer groups than this are left out with their rows
+    drop_rare: int | None = field(default=None, metadata=FIXED)
+    # the class into which classes with fewer groups than there are folds are merged
+    rare_as: str | None = field(default=None, metadata=FIXED)
     # tables or folders of rows that join training parts only
     extra: Sequence[Path] = field(default=(), metadata=FIXED)
     # studies and caches lie below it

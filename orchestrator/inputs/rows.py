@@ -8,26 +8,31 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.core.arrays import Labels
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.text import counted, shortened
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
 from orchestrator.data.label_fixes import FixReport, apply_fixes
 from orchestrator.data.manifest import DataSource, Manifest, joined_folds, load_manifest, source_name
-from orchestrator.data.targets import given_text
+from orchestrator.data.targets import Target, given_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.fixes_table import fixes_table
+from orchestrator.inputs.target_resolution import resolve_targets, unlabelled_rows
 from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
 
+_CLASSES_SHOWN = 30  # in a line
 DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a new study."""
+    """The rows of a new study, and its space."""
 
+    space: SearchSpace  # whose targets know their classes
     manifest: Manifest  # no row has role test
     header: dict[str, Any]  # where the rows came from, for the study's header
     fixes: FixReport | None = None
@@ -43,10 +48,10 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
     if options.label_fixes is not None:
         full_manifest, fixes = apply_fixes(full_manifest, options.label_fixes, space.fold_column)
         say(f"{fixes}\n{fixes_table(fixes.fixes)}")
-    kept = full_manifest.frame[full_manifest.frame["role"] != "test"].reset_index(drop=True)
-    if kept.empty:
+    if (full_manifest.frame["role"] == "test").all():
         raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
-    manifest, extras = replace(full_manifest, frame=kept), []
+    resolved = resolve_targets(space, full_manifest, options, say)
+    space, manifest, extras = resolved.space, resolved.manifest, []
     for other in options.extra:
         manifest, record = _joined(manifest, full_manifest, other, space, say)
         extras.append(record)
@@ -55,7 +60,9 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         header["label_fixes"] = fixes.to_json()
     if extras:
         header["extra"] = extras
-    return Rows(manifest, header, fixes)
+    if resolved.record:
+        header["label_rules"] = resolved.record
+    return Rows(space, manifest, header, fixes)
 
 
 def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple[Path, Manifest]:
@@ -82,7 +89,7 @@ def _joined(
     extra = load_extra(source, space.group, full_manifest)
     for note in extra.notes:
         say(f"note: {note}")
-    _refuse_unlabelled(extra, source, space)
+    extra = _labelled(extra, source, space, say)
     refuse_shared_groups(full_manifest, extra)
     with progress_bar("looking for copies") as progress:
         refuse_copies(full_manifest, extra, progress)
@@ -90,13 +97,21 @@ def _joined(
     return add_extra(manifest, extra), {**_origin(source, extra), "rows": len(extra)}
 
 
-def _refuse_unlabelled(extra: Manifest, source: Path, space: SearchSpace) -> None:
-    """While rows still have the names and numbers of their own file. Raises ManifestError."""
+def _labelled(extra: Manifest, source: Path, space: SearchSpace, say: Announce) -> Manifest:
+    """Without the rows that the targets' own rules leave out. Raises ManifestError for a row without a label,
+    while rows still have the names and numbers of their own file."""
+    gone = unlabelled_rows(space, extra.frame)
+    if gone.any():
+        say(f"note: --extra {source}: {counted(int(gone.sum()), 'row')} left out (no label, or a rare class)")
+        extra = replace(extra, frame=extra.frame[~gone].reset_index(drop=True))
+    if extra.frame.empty:
+        raise ManifestError(f"--extra {source}: no row has a label of {space.target.name}; leave it out")
     for target in (space.target, *(space.given or ())[:1]):
         try:
             target.encode(extra.frame)
         except ManifestError as error:
             raise ManifestError(f"--extra {source}: {error}") from None
+    return extra
 
 
 def _joined_parts(extra: Manifest) -> str:
@@ -110,13 +125,22 @@ def rows_line(manifest: Manifest, dataset: Dataset, space: SearchSpace) -> str:
     """How many images of how many groups, how many of each class; an image in several folds counts once."""
     own = (manifest.frame["role"] == "train").to_numpy()
     scored = own if dataset.condition_mask is None else own & dataset.condition_mask
-    counts = np.bincount(dataset.labels[scored], minlength=len(space.target.classes))
-    per_class = ", ".join(f"{name} {count}" for name, count in zip(space.target.classes, counts, strict=True))
+    per_class = shortened(_class_counts(space.target, dataset.labels[scored]), _CLASSES_SHOWN)
     groups = manifest.frame["group"][own].nunique()
     others = manifest.frame["path"][~own].nunique()
     extra = f"; {others} images with role extra, never validated" if others else ""
     given = "" if space.given is None else f" given {given_text(space.given)}"
     return f"rows: {own.sum()} images of {groups} groups; {space.target.name}{given}: {per_class}{extra}"
+
+
+def _class_counts(target: Target, labels: Labels) -> list[str]:
+    """Each class with its number of images; of a multi-label target, whose labels overlap, also no label."""
+    if labels.ndim == 1:
+        counts = np.bincount(labels, minlength=len(target.classes))
+        return [f"{name} {count}" for name, count in zip(target.classes, counts, strict=True)]
+    none = int((labels.sum(axis=1) == 0).sum())
+    held = [f"{name} {count}" for name, count in zip(target.classes, labels.sum(axis=0), strict=True)]
+    return [*held, f"no label {none}"] if none else held
 
 
 def draw_demo(runs: Path) -> Path:

@@ -16,6 +16,7 @@ from orchestrator.space import SearchSpace
 
 @dataclass(frozen=True)
 class StudyData:
+    space: SearchSpace  # whose targets know their classes
     rows: Rows  # the manifest, and where its rows came from
     plan: FoldPlan  # which of them is validated in which fold
     dataset: Dataset  # what fold runs see of both
@@ -24,9 +25,10 @@ class StudyData:
 def gather_data(options: DataOptions, space: SearchSpace, seed: int, say: Announce) -> StudyData:
     """Rows, folds and dataset, read and checked. seed: of the folds. Raises ManifestError, FoldPlanError."""
     rows = gather_rows(options, space, say)
+    space = rows.space
     cache = options.runs / ".cache" / "folds"
     plan = load_or_build(cache, rows.manifest, space.folds, seed, space.stratify, space.fold_column)
     refuse_other_folds(rows.manifest, plan)
     dataset = make_dataset(space, rows.manifest, plan, options.runs)
     say(rows_line(rows.manifest, dataset, space))
-    return StudyData(rows, plan, dataset)
+    return StudyData(space, rows, plan, dataset)

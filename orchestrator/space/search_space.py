@@ -22,6 +22,7 @@ from typing import Any
 from orchestrator.core.choices import SCALES
 from orchestrator.core.errors import SearchSpaceError
 from orchestrator.core.metrics import check_metric
+from orchestrator.core.text import shortened
 from orchestrator.core.trainable import Parameter, dotted_name
 from orchestrator.data.targets import (
     Given,
@@ -32,6 +33,7 @@ from orchestrator.data.targets import (
     given_to_json,
     target_from_json,
 )
+from orchestrator.data.targets.cells import value_key
 from orchestrator.space.domains import (
     Domain,
     as_domain,
@@ -161,6 +163,10 @@ def _check_targets(space: SearchSpace) -> None:
             f"stratify={space.stratify!r} must be a list of targets, such as [age_bins([30, 60])]"
         )
     object.__setattr__(space, "stratify", tuple(_as_target("stratify", item) for item in space.stratify))
+    if space.joint is not None and space.target.multi_label:
+        raise SearchSpaceError(
+            f"joint: target {space.target.name!r} is multi-label and no part of one label; leave joint out"
+        )
     if space.joint is not None and not isinstance(space.joint, Joint):
         raise SearchSpaceError(
             f"joint={space.joint!r} is no joint target; write joint(...) with the targets of all its studies"
@@ -185,9 +191,16 @@ def _checked_given(space: SearchSpace) -> Given:
     target, name = given[0], str(given[1])
     if not isinstance(target, Target):
         raise SearchSpaceError(f"given={given!r} must begin with a target, such as categorical(...)")
-    if name not in target.classes:
+    several = next((item.name for item in (space.target, target) if item.multi_label), None)
+    if several is not None:
         raise SearchSpaceError(
-            f"given: target {target.name!r} has no class {name!r}; use one of {', '.join(target.classes)}"
+            f"given: target {several!r} is multi-label, and a condition is one class; leave given out, or "
+            "make the label a target of its own: categorical(...)"
+        )
+    name = next((own for own in target.classes if value_key(own) == value_key(name)), name)
+    if not target.is_open and name not in target.classes:
+        raise SearchSpaceError(
+            f"given: target {target.name!r} has no class {name!r}; use one of {shortened(target.classes, 20)}"
         )
     own = (space.target, *(space.target.parts if isinstance(space.target, Joint) else ()))
     if target in own:

@@ -58,6 +58,8 @@ class StudyHeader:
     """source, root and fingerprint of the rows."""
     label_fixes: Mapping[str, Any] | None = None
     """The file of corrections and its digest; None where there was none."""
+    label_rules: Mapping[str, Any] | None = None
+    """What was left out or merged: rows without a label, rare classes; None where nothing was."""
     extra: Sequence[Mapping[str, Any]] = ()
     """As `manifest`, of every source of rows that are trained on and never validated."""
     fold_plan: str = ""
@@ -96,8 +98,13 @@ class StudyHeader:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads; code, corrections and extra rows that were not given have no key."""
-        optional = {"own_code": self.own_code, "label_fixes": self.label_fixes, "extra": self.extra}
+        """What `from_json` reads; what was not given (code, corrections, extra rows) has no key."""
+        optional = {
+            "own_code": self.own_code,
+            "label_fixes": self.label_fixes,
+            "label_rules": self.label_rules,
+            "extra": self.extra,
+        }
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}
 

@@ -38,7 +38,9 @@ def parser() -> CommandParser:
     )
     _add_search(made)
     data = made.add_argument_group("data")
-    add_shared(data, "--data", *READING, "--data-root", "--label-fixes", "--extra")
+    add_shared(
+        data, "--data", *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra"
+    )
     _add_budget(made)
     _add_study(made)
     _add_machines(made)

@@ -68,6 +68,8 @@ def search(
     class_pattern: str | None = None,
     data_root: AnyPath | None = None,
     label_fixes: AnyPath | None = None,
+    drop_rare: int | None = None,
+    rare_as: str | None = None,
     extra: AnyPath | Sequence[AnyPath] = (),
     storage: AnyPath | None = None,
     wandb: str | None = None,
@@ -92,7 +94,8 @@ def search(
         "max_epochs": max_epochs, "scale": scale, "settings": settings or {}, "seed": seed, "rule": rule,
         "sampler": sampler, "tries": tries, "path_column": path_column, "images": images, "suffix": suffix,
         "labels": labels, "class_pattern": class_pattern, "data_root": data_root, "label_fixes": label_fixes,
-        "extra": extra, "storage": storage, "wandb": wandb, "private": private,
+        "drop_rare": drop_rare, "rare_as": rare_as, "extra": extra, "storage": storage, "wandb": wandb,
+        "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 

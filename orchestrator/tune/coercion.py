@@ -162,6 +162,8 @@ OF_DATA: dict[str, Coerce] = {
     "class_pattern": as_text("a pattern whose first group is the class"),
     "data_root": _absolute,
     "label_fixes": as_path,
+    "drop_rare": as_whole_number(1),
+    "rare_as": as_text("the name of a class"),
     "extra": _paths,
     "runs": as_path,
     "private": as_flag,

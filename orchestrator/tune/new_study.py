@@ -66,6 +66,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     space = _afforded(space, request, rule, backend.slots, limit, say)
     accepted = check(space, backend)
     data = gather_data(request, space, seed, say)  # after the checks that cost nothing
+    space = data.space
     dataset = image_origin.of_new_study(data.dataset, request)
     prepare(space, accepted, backend, dataset, store)
     header = replace(

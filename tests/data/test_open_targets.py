@@ -53,8 +53,8 @@ def test_classes_are_read_from_the_table_and_spelled_as_it_spells_them(
     assert target_from_json(json.loads(json.dumps(target.to_json()))) == target
 
 
-def test_classes_come_from_training_rows_alone() -> None:
-    table = frame(label=["a", "b", "c", None], role=["train", "train", "extra", "test"])
+def test_classes_come_from_rows_that_are_trained_on() -> None:
+    table = frame(label=["a", "b", "c", None], role=["train", "extra", "test", "test"])
     target = categorical("label").resolve(table)
     assert target.classes == ("a", "b")
     with pytest.raises(ManifestError, match=r"'c' \(row 3, 2.jpg\): it must be one of a, b"):
@@ -236,9 +236,9 @@ def test_a_missing_label_is_refused_with_its_row_and_the_ways_out() -> None:
     with pytest.raises(ManifestError) as caught:
         categorical("label").resolve(table).encode(table)
     assert str(caught.value) == (
-        "column 'label' has a missing value (row 2, 1.jpg, and 1 more rows): fill it in, or say in the target "
-        "what it means: missing='drop' leaves such rows out, missing='negative' counts them as negative "
-        "(binary and multi-label targets)"
+        "column 'label' has a missing value (row 2, 1.jpg, and 1 more rows): fill it in, or say in the "
+        "target what it means: missing='drop' leaves such rows out, missing='negative' counts them as "
+        "negative (binary and multi-label targets)"
     )
 
 

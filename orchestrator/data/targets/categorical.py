@@ -25,7 +25,7 @@ from orchestrator.data.targets.cells import (
     refuse_open,
     refuse_values,
     spelled,
-    train_rows,
+    training_rows,
     value_key,
 )
 from orchestrator.data.targets.changes import NO_CHANGES, Changes
@@ -79,7 +79,7 @@ class Categorical:
         return Task(self.classes, ordered=self.ordered)
 
     def resolve(self, frame: pd.DataFrame) -> Categorical:
-        """With its classes, of the rows with role train: numbers rise as numbers, anything else as text.
+        """With its classes, of the training rows: numbers rise as numbers, anything else as text.
 
         Raises ManifestError for fewer than two, for classes whose order nobody said, and, of a binary target,
         for more than two.
@@ -87,7 +87,7 @@ class Categorical:
         cells = cells_of(frame, self.column, self.name)
         if not self.is_open:
             return self._with_spelling(spelled(frame[self.column], self.values))
-        own = [cell for cell, is_train in zip(cells, train_rows(frame), strict=True) if is_train]
+        own = [cell for cell, is_train in zip(cells, training_rows(frame), strict=True) if is_train]
         keys = in_order({key for key in map(value_key, own) if key is not None})
         if self.positive is not None:
             keys = self._negative_and_positive(keys)
@@ -148,8 +148,10 @@ class Categorical:
 
     def _labels(self, cells: Sequence[Scalar]) -> Labels:
         """-1 for what is no class."""
-        numbers = zip(self.values, self.changes.numbers(self.values), strict=True)
-        known = {value_key(value) or "": number for value, number in numbers}
+        numbers = dict(zip(self.values, self.changes.numbers(self.values), strict=True))
+        # What rare classes are merged into has a name that may be no value.
+        numbers |= {name: number for number, name in enumerate(self.classes)}
+        known = {value_key(value) or "": number for value, number in numbers.items()}
         return np.array([number_of(value_key(cell), known) for cell in cells], dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:

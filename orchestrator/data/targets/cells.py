@@ -49,7 +49,9 @@ def is_number(key: str) -> bool:
 def in_order(keys: Iterable[str]) -> list[str]:
     """Numbers as numbers, anything else as text."""
     names = list(keys)
-    return sorted(names, key=float) if all(map(is_number, names)) else sorted(names)
+    return (
+        sorted(names, key=lambda name: (float(name), name)) if all(map(is_number, names)) else sorted(names)
+    )
 
 
 def cells_of(frame: pd.DataFrame, column: str, target: str) -> list[Scalar]:
@@ -62,9 +64,9 @@ def cells_of(frame: pd.DataFrame, column: str, target: str) -> list[Scalar]:
     return to_scalars(frame[column])
 
 
-def train_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """(n,): the rows that classes are read from."""
-    return (frame["role"] == "train").to_numpy() if "role" in frame else np.ones(len(frame), np.bool_)
+def training_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """(n,): the rows that classes are read from, with role train or extra: all that models learn from."""
+    return (frame["role"] != "test").to_numpy() if "role" in frame else np.ones(len(frame), np.bool_)
 
 
 def spelled(column: pd.Series[Any], values: Sequence[str]) -> tuple[str, ...]:

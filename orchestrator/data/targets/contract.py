@@ -52,7 +52,7 @@ class Target(Protocol):
     def task(self) -> Task: ...
 
     def resolve(self, frame: pd.DataFrame) -> Target:
-        """With its classes, read from the rows with role train; itself where they are known.
+        """With its classes, read from the training rows (role train or extra); itself where they are known.
 
         Raises ManifestError.
         """

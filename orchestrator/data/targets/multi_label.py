@@ -23,7 +23,7 @@ from orchestrator.data.targets.cells import (
     refuse_missing,
     refuse_open,
     refuse_values,
-    train_rows,
+    training_rows,
     value_key,
 )
 from orchestrator.data.targets.changes import NO_CHANGES, Changes
@@ -122,14 +122,14 @@ class LabelSets:
         return Task(self.classes, multi_label=True)
 
     def resolve(self, frame: pd.DataFrame) -> LabelSets:
-        """With the labels that occur in rows with role train, in the order of numbers or of text.
+        """With the labels that occur in training rows, in the order of numbers or of text.
 
         Raises ManifestError for fewer than two.
         """
         if not self.is_open:
             return self
         cells = cells_of(frame, self.column, self.name)
-        own = [cell for cell, is_train in zip(cells, train_rows(frame), strict=True) if is_train]
+        own = [cell for cell, is_train in zip(cells, training_rows(frame), strict=True) if is_train]
         found = {value_key(label) or "": label for cell in reversed(own) for label in self._split(cell)}
         if len(found) < 2:
             raise ManifestError(
@@ -204,7 +204,7 @@ def multi_label(
 
 
 def _changed(flags: Labels, labels: Sequence[str], changes: Changes) -> Labels:
-    """flags (n, labels) -> (n, L), of the labels that remain; a merged one holds where one of its own does."""
+    """(n, labels) -> (n, L), of the labels that remain; a merged one holds where one of its own does."""
     if changes == NO_CHANGES:
         return flags
     numbers = np.array(changes.numbers(labels))
