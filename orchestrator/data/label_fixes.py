@@ -10,11 +10,9 @@ manifest holds, so that fixes cannot be applied to other data, or twice. An empt
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.data.importers.contract import require
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
-from orchestrator.data.table_files import normalise_column_types, read_csv
+from orchestrator.data.table_files import csv_rows, normalise_column_types, read_csv
 
 HEADER = ("path", "column", "old", "new", "reason")
 NOT_LABELS = ("path", "group", "role", ONLY_FOLD, FOLD_PLAN_DIGEST)
@@ -129,8 +127,9 @@ def _read(path: Path) -> tuple[Fix, ...]:
     require(table, HEADER, path)
     if table.empty:
         raise ManifestError(f"{path} has a header and no fix; add one or leave --label-fixes out")
+    lines = [line for line, _ in csv_rows(path)][1:]
     cells = zip(*(to_scalars(table[name]) for name in HEADER), strict=True)
-    return tuple(_fix(path, line, *row) for line, row in zip(_lines(path), cells, strict=True))
+    return tuple(_fix(path, line, *row) for line, row in zip(lines, cells, strict=True))
 
 
 def _fix(
@@ -142,13 +141,6 @@ def _fix(
     if to_text(old) == to_text(new):
         raise ManifestError(f"{path}:{line}: old and new are both {_shown(old)}; take the line out")
     return Fix(line, str(target), str(column), to_text(old), new, " ".join(str(reason).split()))
-
-
-def _lines(path: Path) -> Iterator[int]:
-    """The line at which each row of the table ends; `read_csv` leaves empty lines out."""
-    reader = csv.reader(io.StringIO(_data(path).decode("utf-8-sig"), newline=""))
-    found = [reader.line_num for row in reader if row]
-    return iter(found[1:])
 
 
 def _data(path: Path) -> bytes:

@@ -24,12 +24,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import shortened
+from orchestrator.core.text import counted, shortened
 from orchestrator.data.image_roots import refuse_other_root
 from orchestrator.data.importers.contract import AS_FOUND, Imported, Reading, require
 from orchestrator.data.importers.detect import detect
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
+from orchestrator.data.splits import roles_of, split_column
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
@@ -47,6 +48,7 @@ class Manifest:
     root: Path  # the folder that paths are relative to
     name: str  # of the data set
     notes: tuple[str, ...] = ()  # worth telling the user
+    found: tuple[str, ...] = ()  # lines of how the source was read; not kept on disk
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -110,10 +112,11 @@ def load_manifest(
     below the current folder); a folder of images is its own root, and they have to lie there too.
     group_column: what groups the rows; None leaves it to the layout (the competition has id), to a column
     named group, or else makes each row a group of its own.
-    Rows are sorted by path; the competition's evaluation part keeps its template's order.
+    Rows keep the order of their table; those of folders are sorted by path.
     Raises ManifestError.
     """
-    rows = _rows_of(source, replace(reading, path_column=path_column) if path_column else reading)
+    asked = replace(reading, data_root=data_root, path_column=path_column or reading.path_column)
+    rows = _rows_of(source, asked)
     if data_root is not None and not rows.frame.empty:
         refuse_other_root(data_root, [str(path) for path in rows.frame["path"]])
         rows = rows if rows.listed else replace(rows, root=data_root)
@@ -129,7 +132,7 @@ def source_name(source: DataSource) -> Path:
 
 def _rows_of(source: DataSource, reading: Reading) -> Imported:
     if isinstance(source, Manifest):
-        return Imported(source.frame, source.root, source.name, "group", True, notes=source.notes)
+        return Imported(source.frame, source.root, source.name, "group", notes=source.notes)
     if isinstance(source, pd.DataFrame):
         return frame_rows(source, reading)
     return detect(Path(source), reading)
@@ -143,7 +146,8 @@ def role_conflict(frame: pd.DataFrame) -> str | None:
     """
     repeated = _repeated(frame)
     if repeated:
-        return f"{len(repeated)} rows repeat a path: {shortened(repeated)}; keep one row per image"
+        differ = _difference(frame, repeated[0])
+        return f"{len(repeated)} rows repeat a path: {shortened(repeated)}{differ}; keep one row per image"
     roles = frame.groupby("group", sort=False)["role"].nunique()
     shared = roles[roles > 1].index.tolist()
     if not shared:
@@ -193,27 +197,37 @@ def _repeated(frame: pd.DataFrame) -> list[str]:
     return [str(path) for path in rows["path"][twice]]
 
 
+def _difference(frame: pd.DataFrame, path: str) -> str:
+    """What the rows of one image say differently, such as " (label 'a' and 'b')"."""
+    rows = frame[frame["path"] == path].drop(columns=["path", "role"], errors="ignore")
+    for name in sorted(map(str, rows.columns), key=lambda name: name == "group"):  # what it shows comes first
+        cells = list(dict.fromkeys(to_scalars(rows[name])))
+        if len(cells) > 1:
+            return f" ({name} {' and '.join(map(repr, cells[:2]))})"
+    return ""
+
+
 def _checked(rows: Imported, source: Path, group_column: str | None, role_column: str) -> Manifest:
     if rows.frame.empty:
         raise ManifestError(f"{source} lists no image; it needs a line per image")
-    notes = list(rows.notes)
+    notes, found = list(rows.notes), list(rows.found)
     frame = _with_names(rows.frame.reset_index(drop=True))
     paths = [str(path) for path in frame["path"]]
     _refuse_undecodable(paths, source)
     frame["path"] = pd.Series(paths, dtype=object)
+    frame = _without_copies(frame, source, notes)
     frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
-    frame["role"] = pd.Series(_roles(frame, role_column, source), dtype=object)
+    frame["role"] = pd.Series(_roles(frame, role_column, source, found), dtype=object)
     conflict = role_conflict(frame)
     if conflict is not None:
         raise ManifestError(f"{source}: {conflict}")
     if not rows.listed:
         _refuse_missing_files(frame, rows.root, source)
-    if not rows.keep_order:
-        order = sorted(range(len(frame)), key=frame["path"].tolist().__getitem__)
-        frame = frame.iloc[order].reset_index(drop=True)
     first = ["path", "group", "role"]
     frame = frame[first + [column for column in frame.columns if column not in first]]
-    return Manifest(frame, rows.root.absolute(), rows.name, tuple(notes))  # workers run elsewhere
+    return Manifest(
+        frame, rows.root.absolute(), rows.name, tuple(notes), tuple(found)
+    )  # workers run elsewhere
 
 
 def _texts(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
@@ -241,16 +255,33 @@ def _groups(
     return groups
 
 
-def _roles(frame: pd.DataFrame, column: str, source: Path) -> list[str | None]:
+def _without_copies(frame: pd.DataFrame, source: Path, notes: list[str]) -> pd.DataFrame:
+    """A line that a table repeats as a whole counts once; rows for one fold each may be alike by intent."""
+    again = frame.duplicated()
+    if ONLY_FOLD in frame or not again.any():
+        return frame
+    first = shortened(frame["path"][again].tolist())
+    notes.append(
+        f"{source}: {counted(int(again.sum()), 'row')} left out that repeat another exactly: {first}"
+    )
+    return frame[~again].reset_index(drop=True)
+
+
+def _roles(frame: pd.DataFrame, column: str, source: Path, found: list[str]) -> list[str | None]:
     if column not in frame and column == "role":
-        return ["train"] * len(frame)
+        split = split_column(frame, source)
+        if split is None:
+            return ["train"] * len(frame)
+        by_split, line = roles_of(frame, split)
+        found.append(line)
+        return list(by_split)
     require(frame, (column,), source)
     roles = [to_text(cell) for cell in to_scalars(frame[column])]
     for row, role in enumerate(roles):
         if role not in ROLES:
-            found = "empty" if role is None else repr(role)
+            said = "empty" if role is None else repr(role)
             raise ManifestError(
-                f"{source}: column {column!r} is {found} for {frame['path'].iloc[row]}; "
+                f"{source}: column {column!r} is {said} for {frame['path'].iloc[row]}; "
                 f"a role is one of {', '.join(ROLES)}"
             )
     return roles

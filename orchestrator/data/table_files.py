@@ -1,8 +1,10 @@
-"""Tables on disk: CSV and Parquet in, Parquet out. A written file appears whole or not at all."""
+"""Tables on disk: delimited text, JSON lines, Parquet in, Parquet out. A written file appears whole or not at
+all."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -20,42 +22,110 @@ from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
+JSON = (".jsonl", ".ndjson", ".json")
+DELIMITERS = (",", ";", "\t", "|")
+_SEP_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV with a header line, UTF-8; columns as `normalise_column_types` makes them. Raises ManifestError.
+def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
+    """A table by its suffix: Parquet with the file's own metadata, JSON lines, else delimited text.
 
-    Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
+    Raises ManifestError.
     """
-    try:
-        # csv and not pandas, which would make NA of texts; utf-8-sig because spreadsheets begin with a mark.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ManifestError(f"{path} cannot be read as CSV in UTF-8 ({error}); save it as such") from None
-    except OSError as error:
-        raise ManifestError(f"{path} cannot be read: {error.strerror}") from None
-    if not rows:
-        raise ManifestError(f"{path} is empty; it needs a header line and one line per image")
-    header = [name.strip() for name in rows[0]]
-    _refuse_other_separators(path, header)
+    if path.suffix.lower() == ".parquet":
+        return read_parquet(path)
+    return (read_json(path) if path.suffix.lower() in JSON else read_csv(path)), {}
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Delimited text with a header line, UTF-8; columns as `normalise_column_types` makes them.
+
+    The delimiter is the one of , ; tab | that gives every line as many cells as the header, or what a first
+    line sep= says. Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
+    Raises ManifestError.
+    """
+    rows = csv_rows(path)
+    header = [name.strip() for name in rows[0][1]]
     _refuse_ragged(path, header, rows)
-    columns = {name: [_parse(row[at]) for row in rows[1:]] for at, name in enumerate(header)}
+    columns = {name: [_parse(row[at]) for _, row in rows[1:]] for at, name in enumerate(header)}
     return normalise_column_types(columns)
 
 
-def _refuse_other_separators(path: Path, header: Sequence[str]) -> None:
-    found = next((mark for mark in (";", "\t") if len(header) == 1 and mark in header[0]), None)
-    if found:
-        raise ManifestError(f"{path}: its cells are separated by {found!r}; save it with commas")
+def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The header and every row that has a cell: the line at which it ends, from 1, and its cells.
+
+    Raises ManifestError.
+    """
+    lines = list(io.StringIO(_text(path, "CSV"), newline=""))
+    said = _SEP_LINE.fullmatch(lines[0].strip()) if lines else None
+    if said is not None:
+        lines[0] = "\n"  # it counts as a line still
+    try:
+        rows = _split(lines, said[1] if said is not None else None)
+    except csv.Error as error:
+        raise ManifestError(f"{path} cannot be read as CSV in UTF-8 ({error}); save it as such") from None
+    if not rows:
+        raise ManifestError(f"{path} is empty; it needs a header line and one line per image")
+    return rows
 
 
-def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def read_json(path: Path) -> pd.DataFrame:
+    """An object per line, or a list of objects. A list in a cell is its items, separated by spaces.
+
+    Raises ManifestError.
+    """
+    text = _text(path, "JSON")
+    try:
+        records = json.loads(text) if text.lstrip().startswith("[") else _json_lines(text)
+    except json.JSONDecodeError as error:
+        raise ManifestError(f"{path} cannot be read as JSON ({error}); write an object per line") from None
+    if not isinstance(records, list) or not all(isinstance(item, dict) for item in records) or not records:
+        raise ManifestError(
+            f"{path} is no list of JSON objects; write an object per line, one for each image"
+        )
+    names = dict.fromkeys(name for item in records for name in item)
+    return normalise_column_types({name: [_cell(item.get(name)) for item in records] for name in names})
+
+
+def _json_lines(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
+
+
+def _cell(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _text(path: Path, kind: str) -> str:
+    """Of a file in UTF-8, or in UTF-16 with the mark that spreadsheets begin it with. Raises "
+    "ManifestError."""
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} cannot be read as {kind} in UTF-8 ({error}); save it as such") from None
+    except OSError as error:
+        raise ManifestError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _split(lines: Sequence[str], delimiter: str | None) -> list[tuple[int, list[str]]]:
+    """Rows by the first delimiter that gives all of them as many cells, else by the first in the header."""
+    header = next((line for line in lines if line.strip()), "")
+    marks = [delimiter] if delimiter else [mark for mark in DELIMITERS if mark in header] or [","]
+    tables = [_rows(lines, mark) for mark in marks]
+    return next((table for table in tables if len({len(row) for _, row in table}) == 1), tables[0])
+
+
+def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    return [(reader.line_num, row) for row in reader if row not in ([], [""])]
+
+
+def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> None:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ManifestError(f"{path}: column {twice[0]!r} appears more than once; rename one of them")
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in rows[1:]:
         if len(row) != len(header):
             raise ManifestError(
                 f"{path}: line {number} has {len(row)} cells, the header has {len(header)}; correct that line"

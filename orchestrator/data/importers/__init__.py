@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from orchestrator.data.importers import class_folders, competition, competition_eval, table, utkface
+from orchestrator.data.importers import (
+    class_folders,
+    competition,
+    competition_eval,
+    file_names,
+    plain_images,
+    table,
+    utkface,
+)
 from orchestrator.data.importers.contract import Importer
 
-IMPORTERS: tuple[Importer, ...] = (competition, competition_eval, table, utkface, class_folders)
+IMPORTERS: tuple[Importer, ...] = (
+    competition,
+    competition_eval,
+    table,
+    file_names,
+    utkface,
+    class_folders,
+    plain_images,
+)
 """Tried in this order: the first whose `matches` says yes reads the source. A refusal names them all."""

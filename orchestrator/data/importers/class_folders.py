@@ -1,63 +1,107 @@
-"""A folder per class."""
+"""A folder per class, with or without folders train, val and test above the classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers.contract import (
-    SPLITS,
-    Imported,
-    Reading,
-    dataset_name,
-    folders_in,
-    images_in,
-)
-from orchestrator.data.table_files import normalise_column_types
+from orchestrator.core.text import counted, shortened
+from orchestrator.data.importers.contract import Imported, Source, rows_of_files
+from orchestrator.data.importers.listing import FOLDER, Listing, composed
+from orchestrator.data.scalars import Scalar
+from orchestrator.data.splits import SPLIT, split_of_folder
 
 LAYOUT = "a folder per class"
 
 
-def matches(source: Path, reading: Reading) -> bool:
-    """Two classes at least, or a folder of parts (train, test), which `read` explains."""
-    del reading
-    if not source.is_dir():
+def matches(source: Source) -> bool:
+    """Two classes at least, or nothing but parts such as train and test."""
+    if not source.path.is_dir():
         return False
-    classes = [label for label in folders_in(source) if _holds_image(source / label)]
-    return len(classes) > 1 or (bool(classes) and _are_parts(classes))
+    tops = source.listing.tops
+    return len(tops) > 1 or (bool(tops) and split_of_folder(tops[0]) is not None)
 
 
-def read(source: Path, reading: Reading) -> Imported:
-    """A class per folder, its images at any depth; column label is the folder's name.
+def read(source: Source) -> Imported:
+    """A row per image, at any depth. Columns: label, the class's folder; split, where parts lie above the
+    classes; folder, where classes have folders.
 
-    Raises ManifestError for a folder of parts, which would pass for classes.
+    An image that lies in a part and in no class has no label. Raises ManifestError.
     """
-    del reading
-    found = {label: _images_below(source, label) for label in folders_in(source)}
-    classes = {label: paths for label, paths in found.items() if paths}
-    if _are_parts(classes):
-        raise ManifestError(
-            f"{source} holds the parts {', '.join(classes)}, not classes; name one of them, for example "
-            f"{source / next(iter(classes))}, or list all in a CSV with the columns path, label and role"
-        )
-    labels = [label for label, paths in classes.items() for _ in paths]
-    frame = normalise_column_types(
-        {"path": [path for paths in classes.values() for path in paths], "label": labels}
+    listing = source.listing
+    splits = splits_of(listing)
+    _refuse_parts_among_classes(source, splits)
+    given = all(splits.values())
+    heads = {top: _head(listing, top) if given else "" for top in listing.tops}
+    rows: dict[str, dict[str, Scalar]] = {}
+    loose: list[str] = []
+    for path in listing.images:
+        top = path.split("/", 1)[0]
+        if top not in heads:
+            loose.append(path)
+            continue
+        within = path.removeprefix(heads[top]).split("/")[:-1]
+        row: dict[str, Scalar] = {"label": composed(within[0]) if within else None}
+        rows[path] = {**row, FOLDER: "/".join(within) or None, **({SPLIT: splits[top]} if given else {})}
+    if all(row[FOLDER] == row["label"] for row in rows.values()):
+        rows = {
+            path: {name: cell for name, cell in row.items() if name != FOLDER} for path, row in rows.items()
+        }
+    if all(row["label"] is None for row in rows.values()):
+        rows = {path: {SPLIT: row[SPLIT]} for path, row in rows.items()}
+    return rows_of_files(
+        listing, rows, [*_loose(source, loose), *_classes_without_images(source, heads.values())]
     )
-    return Imported(frame, source, dataset_name(source), listed=True)
 
 
-def _are_parts(classes: Iterable[str]) -> bool:
-    return {name.lower() for name in classes} <= SPLITS
+def splits_of(listing: Listing) -> dict[str, str | None]:
+    """Folder of the root -> the part that its name says."""
+    return {top: split_of_folder(top) for top in listing.tops}
 
 
-def _holds_image(folder: Path) -> bool:
-    return bool(images_in(folder)) or any(_holds_image(folder / name) for name in folders_in(folder))
+def _refuse_parts_among_classes(source: Source, splits: dict[str, str | None]) -> None:
+    parts = [top for top, split in splits.items() if split]
+    others = [top for top, split in splits.items() if not split]
+    if "train" in splits.values() and len(parts) > 1 and others:
+        raise ManifestError(
+            f"{source.path} holds the parts {', '.join(parts)} and beside them {shortened(others)}, which "
+            "would "
+            f"pass for classes; name one of them, for example {source.path / parts[0]}, or move the others "
+            "away"
+        )
 
 
-def _images_below(root: Path, folder: str) -> list[str]:
-    here = [f"{folder}/{name}" for name in images_in(root / folder)]
-    return here + [
-        path for name in folders_in(root / folder) for path in _images_below(root, f"{folder}/{name}")
+def _head(listing: Listing, top: str) -> str:
+    """What stands before the classes of a part: train/, or train/train/ where that is all there is."""
+    head = f"{top}/"
+    while True:
+        below = [path.removeprefix(head) for path in listing.images if path.startswith(head)]
+        folders = {path.split("/", 1)[0] for path in below if "/" in path}
+        deeper = any(path.count("/") > 1 for path in below)
+        if len(folders) != 1 or not deeper or any("/" not in path for path in below):
+            return head
+        head += f"{folders.pop()}/"
+
+
+def _loose(source: Source, paths: list[str]) -> list[str]:
+    if not paths:
+        return []
+    return [f"{source.path}: left out {counted(len(paths), 'image')} beside the folders: {shortened(paths)}"]
+
+
+def _classes_without_images(source: Source, heads: Iterable[str]) -> list[str]:
+    """A folder whose files are all of another kind would be a class that vanishes."""
+    listing, found = source.listing, []
+    for head in sorted(set(heads)):
+        folders = {
+            path.removeprefix(head).split("/", 1)[0]
+            for path in listing.others
+            if path.startswith(head) and "/" in path.removeprefix(head)
+        }
+        found += [head + folder for folder in sorted(folders) if not listing.below(head + folder)]
+    if not found:
+        return []
+    return [
+        f"{source.path}: {counted(len(found), 'folder')} without an image count as no class: "
+        f"{shortened(found)}"
     ]

@@ -9,51 +9,35 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
-from orchestrator.data.importers.contract import (
-    SUFFIXES,
-    Imported,
-    Reading,
-    dataset_name,
-    images_in,
-    require,
-    table_of,
-)
+from orchestrator.data.importers.contract import Imported, Source, dataset_name
+from orchestrator.data.importers.listing import images_in, is_image
 from orchestrator.data.table_files import normalise_column_types, read_csv
 
-LAYOUT = "train.csv with images/"
+LAYOUT = "the mask competition's train.csv with images/"
 PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
 COMPETITION = ("id", "gender", "race", "age", "path")
 
 
-def matches(source: Path, reading: Reading) -> bool:
-    table = table_of(source)
-    return (
-        table is not None
-        and table.name == "train.csv"
-        and reading.path_column in (None, "path")
-        and _names_folders(table)
-    )
+def matches(source: Source) -> bool:
+    table, own = source.table, source.reading
+    named = own.path_column not in (None, "path") or own.images or own.suffix
+    return table is not None and table.name == "train.csv" and not named and _names_folders(table)
 
 
 def _names_folders(table: Path) -> bool:
-    """Its `path` names folders of photos, not photos."""
+    """It has the competition's columns, and its `path` names folders of photos, not photos."""
     frame = read_csv(table)
-    if "path" in frame and any(Path(str(path)).suffix.lower() in SUFFIXES for path in frame["path"]):
-        return False  # an ordinary table that happens to be called train.csv
-    return set(COMPETITION) <= set(frame.columns) or (table.parent / "images").is_dir()
+    return set(COMPETITION) <= set(frame.columns) and not any(is_image(str(path)) for path in frame["path"])
 
 
-def read(source: Path, reading: Reading) -> Imported:
+def read(source: Source) -> Imported:
     """A row per photo, grouped by `id`, mask in worn, wrong, none. Raises ManifestError."""
-    del reading
-    table = table_of(source)
-    assert table is not None
-    return _competition_rows(table.parent)
+    assert source.table is not None
+    return _competition_rows(source.table.parent)
 
 
 def _competition_rows(folder: Path) -> Imported:
     table = read_csv(folder / "train.csv")
-    require(table, COMPETITION, folder / "train.csv")
     if table.empty:
         raise ManifestError(f"{folder / 'train.csv'} has a header and no person; it needs a line per person")
     nameless = table.index[table["path"].isna()]

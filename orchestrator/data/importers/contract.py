@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
+from orchestrator.data.importers.listing import Listing, entries, is_hidden, list_tree
+from orchestrator.data.scalars import Scalar
+from orchestrator.data.splits import split_of
+from orchestrator.data.table_files import normalise_column_types
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
-"""Of image files, in lower case."""
-SPLITS = frozenset(("train", "training", "val", "valid", "validation", "test", "testing", "eval"))
-"""Names of folders that are parts of a data set, not classes."""
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
-"""What a folder's table may be called, the first that is there is taken."""
+"""What a folder's table may be called, the first that is there is taken; else its only table."""
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
+"""Of files in a folder that may be its table; a file that is named itself may be .txt or .json too."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Reading:
     suffix: str | None = None  # what a table leaves out at the end of an image's name, such as ".jpg"
     labels: Path | None = None  # a table that joins the images by name, or one that names the classes
     class_pattern: str | None = None  # its first group is the class in a file's name
+    data_root: Path | None = None  # where a table's paths start, if not beside the table
 
     def __post_init__(self) -> None:
         if self.suffix and not self.suffix.startswith("."):
@@ -58,15 +61,51 @@ AS_FOUND = Reading()
 
 @dataclass(frozen=True)
 class Imported:
-    """Rows before they are checked."""
+    """Rows before they are checked, in the order that they shall have."""
 
     frame: pd.DataFrame  # column path, relative to root, raw columns, perhaps role and group
     root: Path  # the folder of the images
     name: str  # of the data set
     group: str | None = None  # the column that groups rows when the user names none, if there is one
-    keep_order: bool = False  # whether the rows stay in this order; otherwise they are sorted by path
     listed: bool = False  # whether the files are known to exist, as rows made from a listing of folders are
     notes: tuple[str, ...] = ()  # worth telling the user
+    found: tuple[str, ...] = ()  # lines of what was found and how it was read
+    unlabelled: bool = False  # whether the rows have role test because nothing says what they show
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder that exists, how it is to be read, and what lies in it, looked at once."""
+
+    path: Path
+    reading: Reading = AS_FOUND
+
+    @cached_property
+    def listing(self) -> Listing:
+        """Of a folder. Raises ManifestError."""
+        return list_tree(self.path)
+
+    @cached_property
+    def table(self) -> Path | None:
+        """The table a user means: the file itself, one of TABLES in the folder or its folder train, or the
+        folder's only table."""
+        if self.path.is_file():
+            return self.path
+        paths = (folder / name for folder in (self.path, self.path / "train") for name in TABLES)
+        return next((path for path in paths if path.is_file()), None) or self._only_table()
+
+    @cached_property
+    def tables(self) -> tuple[Path, ...]:
+        """All that lie directly in the folder."""
+        if not self.path.is_dir():
+            return ()
+        found = [entry.name for entry in entries(self.path) if not is_hidden(entry.name) and entry.is_file()]
+        return tuple(
+            self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES
+        )
+
+    def _only_table(self) -> Path | None:
+        return self.tables[0] if len(self.tables) == 1 else None
 
 
 class Importer(Protocol):
@@ -74,38 +113,36 @@ class Importer(Protocol):
 
     LAYOUT: str  # as a refusal names it: "a folder per class"
 
-    def matches(self, source: Path, reading: Reading) -> bool:
-        """Whether `source`, a file or folder that exists, has this layout. It need not read all of it."""
+    def matches(self, source: Source) -> bool:
+        """Whether the source has this layout. It need not read all of it."""
         ...
 
-    def read(self, source: Path, reading: Reading) -> Imported:
+    def read(self, source: Source) -> Imported:
         """The rows of a source that matches. Raises ManifestError."""
         ...
 
 
-def table_of(source: Path) -> Path | None:
-    """The table a user means: the file itself, or one of TABLES in the folder or in its folder train."""
-    if source.is_file():
-        return source
-    paths = (folder / name for folder in (source, source / "train") for name in TABLES)
-    return next((path for path in paths if path.is_file()), None)
+def rows_of_files(
+    listing: Listing, labels: Mapping[str, Mapping[str, Scalar]], notes: Sequence[str] = (), **changes: Any
+) -> Imported:
+    """Rows of the images of a folder. labels: path -> its cells, by column; the same columns for each.
 
-
-def images_in(folder: Path) -> list[str]:
-    """Sorted names of the image files of a folder; hidden ones (macOS leaves ._mask1.jpg) don't count."""
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()]
-    return sorted(name for name in names if Path(name).suffix.lower() in SUFFIXES)
-
-
-def folders_in(folder: Path) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    A file that links lead to is one row. Raises ManifestError for one file with different cells.
+    """
+    paths, again = listing.once(labels)
+    names = list(next(iter(labels.values()), ()))
+    cells = {name: [labels[path][name] for path in paths] for name in names}
+    frame = normalise_column_types({"path": paths, **cells}).assign(path=pd.Series(paths, dtype=object))
+    links = [
+        f"{listing.root}: {len(again)} links to images that are there already count once: {shortened(again)}"
+    ]
+    all_notes = (*listing.notes(), *notes, *(links if again else ()))
+    return Imported(frame, listing.root, dataset_name(listing.root), listed=True, notes=all_notes, **changes)
 
 
 def dataset_name(folder: Path) -> str:
     folder = folder.resolve()
-    return f"{folder.parent.name}-{folder.name}" if folder.name in SPLITS else folder.name
+    return f"{folder.parent.name}-{folder.name}" if split_of(folder.name) else folder.name
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], source: Path) -> None:

@@ -2,21 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers import IMPORTERS
-from orchestrator.data.importers.contract import Imported, Reading
+from orchestrator.core.text import shortened
+from orchestrator.data.importers import IMPORTERS, table
+from orchestrator.data.importers.contract import Imported, Reading, Source
+from orchestrator.data.importers.label_table import with_labels
 
 
 def detect(source: Path, reading: Reading) -> Imported:
-    """Rows of whatever `source` is. Raises ManifestError naming the layouts it knows."""
+    """Rows of whatever `source` is, with what --labels says of them. Raises ManifestError naming the layouts
+    it knows."""
+    rows = _detected(source, reading)
+    return rows if reading.labels is None else with_labels(rows, reading.labels)
+
+
+def _detected(source: Path, reading: Reading) -> Imported:
     if not source.exists():
-        raise ManifestError(f"{source} does not exist; name a CSV or Parquet file or a folder of images")
-    for importer in IMPORTERS:
-        if importer.matches(source, reading):
-            return importer.read(source, reading)
+        raise ManifestError(f"{source} does not exist; name a table or a folder of images")
+    for candidate in _inward(Source(source, reading)):
+        for importer in IMPORTERS:
+            if importer.matches(candidate):
+                rows = importer.read(candidate)
+                through = f"{source}: the data lie in {candidate.path}"
+                return rows if candidate.path == source else replace(rows, notes=(through, *rows.notes))
     if source.is_file():
-        raise ManifestError(f"{source} is neither CSV nor Parquet; name such a file or a folder of images")
+        raise ManifestError(
+            f"{source} is neither a table (CSV, TSV, Parquet, JSON lines) nor an image; name such a file or "
+            "a "
+            "folder of images"
+        )
+    unknown = Source(source, reading)
+    if len(unknown.tables) == 1:
+        return table.read(unknown)  # which says why it does not name the images
+    raise ManifestError(_unknown(unknown))
+
+
+def _inward(source: Source) -> Iterator[Source]:
+    """The source, and the only folder in it, and so on, where archives leave a folder around the data."""
+    yield source
+    while (
+        source.path.is_dir()
+        and len(tops := source.listing.tops) == 1
+        and not source.listing.by_folder.get("")
+    ):
+        if source.listing.by_folder.keys() == {tops[0]}:
+            return  # nothing but images in it: it may be a class as well
+        source = Source(source.path / tops[0], source.reading)
+        yield source
+
+
+def _unknown(source: Source) -> str:
+    if len(source.tables) > 1:
+        return (
+            f"{source.path} holds {len(source.tables)} tables: "
+            f"{shortened([path.name for path in source.tables])}; "
+            f"name one of them, for example --data {source.tables[0]}"
+        )
     *others, last = (importer.LAYOUT for importer in IMPORTERS)
-    raise ManifestError(f"{source} holds no layout this project knows: {', '.join(others)}, or {last}")
+    return f"{source.path} holds no layout this project knows: {', '.join(others)}, or {last}"

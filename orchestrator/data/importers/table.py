@@ -1,46 +1,63 @@
-"""A CSV or Parquet table with a line per image."""
+"""A table with a line per image: CSV, TSV, Parquet or JSON lines, beside its images or above them."""
 
 from __future__ import annotations
 
+import os
 import posixpath
+import re
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers.contract import Imported, Reading, require, table_of
-from orchestrator.data.table_files import normalise_column_types, read_csv, read_parquet, written_record
+from orchestrator.data.importers.contract import TABLE_SUFFIXES, TABLES, Imported, Reading, Source, require
+from orchestrator.data.importers.image_column import (
+    FileIndex,
+    Found,
+    Outcome,
+    Partly,
+    Question,
+    find_column,
+    match_column,
+)
+from orchestrator.data.importers.listing import Listing, composed, list_tree
+from orchestrator.data.scalars import to_scalars, to_text
+from orchestrator.data.table_files import normalise_column_types, read_table, written_record
 
 THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
 
-LAYOUT = "labels.csv, manifest.csv or manifest.parquet"
+LAYOUT = "a table whose lines name images"
+_ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
-def matches(source: Path, reading: Reading) -> bool:
-    del reading
-    table = table_of(source)
-    return table is not None and table.suffix.lower() in (".csv", ".parquet")
+def matches(source: Source) -> bool:
+    """A table of no known name may lie beside class folders: it has to name the images."""
+    table = source.table
+    if table is None or table.suffix.lower() not in (*TABLE_SUFFIXES, ".txt", ".json"):
+        return False
+    if table == source.path or table.name in TABLES or source.reading.path_column is not None:
+        return True
+    frame, _ = read_table(table)
+    return (
+        "path" in frame
+        or _found_in(frame, _listing(table.parent, source.reading), source.reading) is not None
+    )
 
 
-def read(source: Path, reading: Reading) -> Imported:
-    """Rows of a CSV or Parquet file; paths are relative to its folder, or all absolute."""
-    table = table_of(source)
+def read(source: Source) -> Imported:
+    """A row per line, in the table's order. Raises ManifestError."""
+    table = source.table
     assert table is not None
-    return _table_rows(table, reading.path_column or "path")
-
-
-def _table_rows(source: Path, path_column: str) -> Imported:
-    if source.suffix.lower() == ".csv":
-        frame, record = read_csv(source), None
-    else:
-        frame, metadata = read_parquet(source)
-        record = written_record(metadata)
+    frame, metadata = read_table(table)
+    record = written_record(metadata)
     if record is not None and "root" in record:  # a manifest this project wrote knows where its images lie
         notes = tuple(record["notes"])
-        return Imported(frame, Path(record["root"]), record["name"], "group", keep_order=True, notes=notes)
-    return _rows(frame, source, source.parent, path_column)
+        return Imported(frame, Path(record["root"]), record["name"], "group", notes=notes)
+    return rows_of(frame, table, table.parent, source.reading)
 
 
 def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
@@ -53,31 +70,187 @@ def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
     if twice:
         raise ManifestError(f"{THE_FRAME}: column {twice[0]!r} appears more than once; rename one of them")
     cells = {name: frame.iloc[:, at].tolist() for at, name in enumerate(names)}
-    return _rows(normalise_column_types(cells), THE_FRAME, Path.cwd(), reading.path_column or "path")
+    return rows_of(normalise_column_types(cells), THE_FRAME, Path.cwd(), reading)
 
 
-def _rows(frame: pd.DataFrame, source: Path, folder: Path, path_column: str) -> Imported:
-    """folder: where relative paths start."""
-    require(frame, (path_column,), source)
+def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -> Imported:
+    """folder: where relative paths start if the reading does not say. Raises ManifestError."""
+    if reading.path_column is not None:
+        require(frame, (reading.path_column,), source)
     if frame.empty:
         raise ManifestError(f"{source} has a header and no row; it needs a line per image")
-    empty = frame.index[frame[path_column].isna()]
-    if len(empty):
-        raise ManifestError(f"{source}: column {path_column!r} is empty in row {empty[0] + 1}; fill it in")
-    texts = [str(path).replace("\\", "/") for path in frame[path_column]]
-    root, paths = _relative(source, folder, texts)
+    column = reading.path_column or ("path" if "path" in frame else None)
+    if column is not None and frame[column].isna().any():
+        row = int(frame[column].isna().to_numpy().argmax()) + 1
+        raise ManifestError(f"{source}: column {column!r} is empty in row {row}; fill it in")
+    base = reading.data_root or folder
+    as_written = None if column is None else _as_written(frame, column, source, folder, reading.data_root)
+    if as_written is not None and not reading.images and (as_written.listed or as_written.some):
+        return as_written.rows
+    listing = _listing(base, reading)
+    found = _found_in(frame, listing, reading)
+    if isinstance(found, Found):
+        return _imported(frame.assign(path=found.paths), listing.root, source, (found.line(),))
+    if isinstance(found, Question):
+        raise ManifestError(f"{source}: {found.text}")
+    if (
+        column is not None
+        and as_written is not None
+        and not reading.images
+        and not _is_elsewhere(frame, column)
+    ):
+        return as_written.rows
+    raise ManifestError(f"{source}: {_missing(frame, column, found, listing)}")
+
+
+def _imported(
+    frame: pd.DataFrame, root: Path, source: Path, found: tuple[str, ...] = (), listed: bool = True
+) -> Imported:
     group = "group" if "group" in frame else None
-    return Imported(frame.assign(path=paths), root, source.stem, group)
+    return Imported(frame, root, source.stem, group, listed=listed, found=found)
 
 
-def _relative(source: Path, folder: Path, paths: Sequence[str]) -> tuple[Path, list[str]]:
-    absolute = [path for path in paths if posixpath.isabs(path)]
-    if not absolute:
-        return folder, [posixpath.normpath(path) for path in paths]
-    if len(absolute) < len(paths):
+# ---- paths that are there as they are written -------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _AsWritten:
+    """The paths taken by the word."""
+
+    rows: Imported
+    present: int  # of so many the file is there
+
+    @property
+    def listed(self) -> bool:
+        return self.rows.listed
+
+    @property
+    def some(self) -> bool:
+        """Paths with folders, some of them there: they are meant as written, and the others are missing."""
+        return self.present > 0 and any("/" in path for path in self.rows.frame["path"])
+
+
+def _as_written(
+    frame: pd.DataFrame, column: str, source: Path, folder: Path, data_root: Path | None
+) -> _AsWritten:
+    """folder: where relative paths start; data_root: what takes its place, and that of absolute ones."""
+    texts = [str(to_text(cell)).replace("\\", "/") for cell in to_scalars(frame[column])]
+    absolute = [path for path in texts if posixpath.isabs(path)]
+    if absolute and len(absolute) < len(texts):
         raise ManifestError(
-            f"{source}: {len(absolute)} of {len(paths)} paths are absolute ({absolute[0]}); "
+            f"{source}: {len(absolute)} of {len(texts)} paths are absolute ({absolute[0]}); "
             f"make all of them absolute or all relative to {folder}"
         )
-    root = posixpath.commonpath([posixpath.dirname(path) for path in paths])
-    return Path(root), [posixpath.relpath(path, root) for path in paths]
+    paths = [posixpath.normpath(path) for path in texts]
+    if absolute:
+        folder = Path(posixpath.commonpath([posixpath.dirname(path) for path in texts]))
+        paths = [posixpath.relpath(path, folder) for path in texts]
+    root = data_root or folder
+    there = [path for path in _present(root, paths) if path is not None]
+    listed = len(there) == len(paths)
+    rows = _imported(frame.assign(path=there if listed else paths), root, source, listed=listed)
+    return _AsWritten(rows, len(there))
+
+
+def _present(root: Path, paths: Sequence[str]) -> list[str | None]:
+    """The paths as the disk writes them, None for those that are not there.
+
+    One listing per folder: a call per file would take minutes on a network drive.
+    """
+    folders: defaultdict[str, list[int]] = defaultdict(list)
+    for row, path in enumerate(paths):
+        folders[posixpath.dirname(path)].append(row)
+    found: list[str | None] = [None] * len(paths)
+    for folder, rows in folders.items():
+        names = _names(root / folder)
+        alike = {composed(name): name for name in names}
+        for row in rows:
+            name = posixpath.basename(paths[row])
+            own = name if name in names else alike.get(composed(name))
+            found[row] = None if own is None else posixpath.join(folder, own)
+    return found
+
+
+def _names(folder: Path) -> frozenset[str]:
+    try:
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
+    except OSError:
+        return frozenset()
+
+
+# ---- paths that are looked for ----------------------------------------------------------------------
+
+
+def _listing(base: Path, reading: Reading) -> Listing:
+    """Of the folder beside the table, or of --images. Raises ManifestError."""
+    if not reading.images:
+        return list_tree(base) if base.is_dir() else Listing(base, ())
+    folders = [folder.absolute() for folder in reading.images]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ManifestError(f"--images {folder} is no folder; correct it")
+    if len(folders) == 1:
+        return list_tree(folders[0])
+    root = Path(os.path.commonpath(folders))
+    parts = {folder: list_tree(folder) for folder in dict.fromkeys(folders)}
+    images = sorted(
+        {
+            (folder.relative_to(root) / path).as_posix()
+            for folder, part in parts.items()
+            for path in part.images
+        }
+    )
+    return Listing(root, tuple(images))
+
+
+def _found_in(frame: pd.DataFrame, listing: Listing, reading: Reading) -> Outcome | None:
+    files = FileIndex(listing.images)
+    named = reading.path_column or ("path" if "path" in frame else None)
+    if named is not None:
+        own = match_column(frame, named, files, reading.suffix)
+        if reading.path_column is not None or not isinstance(own, Partly) or len(own.missing) < own.rows:
+            return own
+    return find_column(frame, files, reading.suffix)
+
+
+# ---- what is wrong ----------------------------------------------------------------------------------
+
+
+def _is_elsewhere(frame: pd.DataFrame, column: str) -> bool:
+    return any(_ELSEWHERE.match(str(cell)) for cell in to_scalars(frame[column]))
+
+
+def _missing(frame: pd.DataFrame, column: str | None, found: Outcome | None, listing: Listing) -> str:
+    looked = f"{listing.root} ({len(listing.images)} images there{_example(listing)})"
+    elsewhere = next((str(name) for name in frame.columns if _is_elsewhere(frame, str(name))), None)
+    if (
+        elsewhere is not None
+        and (column in (None, elsewhere))
+        and not (isinstance(found, Partly) and found.column != elsewhere)
+    ):
+        value = next(str(cell) for cell in to_scalars(frame[elsewhere]) if _ELSEWHERE.match(str(cell)))
+        kind = "addresses, which are not downloaded" if "://" in value else "paths of another machine"
+        return (
+            f"column {elsewhere} holds {kind} ({value}), and files of those names are not all below "
+            f"{looked}; "
+            "name the folder that has them with --images DIR"
+        )
+    if isinstance(found, Partly):
+        shown = [f"{to_scalars(frame[found.column])[row]!r} in row {row + 1}" for row in found.missing[:3]]
+        return (
+            f"column {found.column} names images, but {len(found.missing)} of {found.rows} are not below "
+            f"{looked}: "
+            f"{', '.join(shown)}{' and more' if len(found.missing) > 3 else ''}; add them, take the rows "
+            "out, or "
+            "name their folder with --images DIR"
+        )
+    columns = ", ".join(map(str, frame.columns))
+    return (
+        f"no column names images (it has {columns}): their values are no files below {looked}; say which "
+        "with "
+        "--path-column COLUMN, and where they lie with --images DIR"
+    )
+
+
+def _example(listing: Listing) -> str:
+    return f", such as {listing.images[0]}" if listing.images else ""

@@ -1,61 +1,50 @@
-"""UTKFace file names: age_gender_race_timestamp.jpg."""
+"""UTKFace file names: age_gender_race_timestamp.jpg, in one folder or in several such as part1 to part3."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
-from orchestrator.data.importers.contract import Imported, Reading, dataset_name, images_in
-from orchestrator.data.table_files import normalise_column_types
+from orchestrator.data.importers.contract import Imported, Source, rows_of_files
 
 LAYOUT = "UTKFace names"
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_([0-4])_.+")
 _RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 
-def matches(source: Path, reading: Reading) -> bool:
-    del reading
-    return _found(source) is not None
+def matches(source: Source) -> bool:
+    """Some names in the folder itself or its images/, else most names in the tree."""
+    if not source.path.is_dir():
+        return False
+    near = [name for folder in ("", "images") for name in source.listing.by_folder.get(folder, [])]
+    if any(map(_UTKFACE.fullmatch, near)):
+        return True
+    read_so = sum(_UTKFACE.fullmatch(_name(path)) is not None for path in source.listing.images)
+    return 2 * read_so > len(source.listing.images)
 
 
-def read(source: Path, reading: Reading) -> Imported:
+def read(source: Source) -> Imported:
     """Age, gender and race out of `age_gender_race_timestamp.jpg`; each image its own group.
 
     Raises ManifestError naming the files that don't read so (UTKFace has a few without a race).
     """
-    del reading
-    found = _found(source)
-    assert found is not None
-    return _utkface_rows(*found)
-
-
-def _found(source: Path) -> tuple[Path, list[str]] | None:
-    """The folder whose images have such names, and all images in it: the source itself, or its images/."""
-    for folder in (source, source / "images"):
-        names = images_in(folder) if folder.is_dir() else []
-        if any(_UTKFACE.fullmatch(name) for name in names):
-            return folder, names
-    return None
-
-
-def _utkface_rows(folder: Path, names: Sequence[str]) -> Imported:
-    matches = [_UTKFACE.fullmatch(name) for name in names]
-    malformed = [name for name, match in zip(names, matches, strict=True) if match is None]
+    found = {path: _UTKFACE.fullmatch(_name(path)) for path in source.listing.images}
+    malformed = [path for path, match in found.items() if match is None]
     if malformed:
         raise ManifestError(
-            f"{folder}: {len(malformed)} file names don't read age_gender_race_timestamp: "
+            f"{source.path}: {len(malformed)} file names don't read age_gender_race_timestamp: "
             f"{shortened(malformed)}; rename or remove them"
         )
-    cells = [match.groups() for match in matches if match is not None]
-    frame = normalise_column_types(
+    cells = {path: match.groups() for path, match in found.items() if match is not None}
+    return rows_of_files(
+        source.listing,
         {
-            "path": list(names),
-            "age": [int(age) for age, *_ in cells],
-            "gender": [("male", "female")[int(gender)] for _, gender, *_ in cells],
-            "race": [_RACES[int(race)] for _, _, race, *_ in cells],
-        }
+            path: {"age": int(age), "gender": ("male", "female")[int(gender)], "race": _RACES[int(race)]}
+            for path, (age, gender, race) in cells.items()
+        },
     )
-    return Imported(frame, folder, dataset_name(folder), listed=True)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

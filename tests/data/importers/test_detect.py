@@ -14,11 +14,12 @@ from orchestrator.data.importers import (
     class_folders,
     competition,
     competition_eval,
+    plain_images,
     table,
     utkface,
 )
 from orchestrator.data.importers import detect as detecting
-from orchestrator.data.importers.contract import AS_FOUND, Imported, Importer
+from orchestrator.data.importers.contract import AS_FOUND, Imported, Importer, Source
 from orchestrator.data.importers.detect import detect
 
 
@@ -47,21 +48,31 @@ PEOPLE = "id,gender,race,age,path\n1,male,Asian,30,1_male\n"
         (["cats/a.jpg", "dogs/deep/b.jpg"], {}, class_folders),
         (["train/a.jpg", "val/b.jpg"], {}, class_folders),
         (["cats/a.jpg", "dogs/readme.txt"], {}, None),
+        (["images/Train_0.jpg"], {"train": "image_id,label\nTrain_0,x\n"}, table),
+        (["images/Train_0.jpg"], {"train": "path,label\nTrain_0,x\n"}, table),
+        (["part1/30_0_2_1.jpg", "part2/31_0_2_1.jpg"], {}, utkface),
+        (["a.jpg", "b.jpg"], {}, plain_images),
+        (["images/a.jpg"], {}, plain_images),
+        (["images/a.jpg"], {"data": "name,label\na,x\n"}, table),
+        (["images/a.jpg"], {"data": "name,label\nb,x\n"}, None),
+        (["cats/a.jpg", "dogs/b.jpg"], {"notes": "name,label\nb,x\n"}, table),
+        (["cats/a.jpg", "dogs/b.jpg"], {"notes": "name,label\nb,x\nc,x\nd,y\n"}, class_folders),
     ],
 )
 def test_the_first_importer_that_matches_is_the_layouts_own(
     tmp_path: Path, names: list[str], texts: dict[str, str], importer: Importer | None
 ) -> None:
     source = files(tmp_path, *names, **texts)
-    assert next((item for item in IMPORTERS if item.matches(source, AS_FOUND)), None) is importer
+    assert next((item for item in IMPORTERS if item.matches(Source(source))), None) is importer
 
 
 def test_a_source_of_no_layout_is_refused_with_all_of_them(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as error:
         detect(tmp_path, AS_FOUND)
     assert str(error.value) == (
-        f"{tmp_path} holds no layout this project knows: train.csv with images/, info.csv with images/, "
-        "labels.csv, manifest.csv or manifest.parquet, UTKFace names, or a folder per class"
+        f"{tmp_path} holds no layout this project knows: the mask competition's train.csv with images/, "
+        "its info.csv with images/, a table whose lines name images, class names in file names "
+        "(--class-pattern), UTKFace names, a folder per class, or a folder of images"
     )
 
 
@@ -71,10 +82,12 @@ def test_a_line_in_the_table_is_all_that_another_layout_needs(
     rows = Imported(pd.DataFrame({"path": ["a.jpg"]}), tmp_path, "own")
     own = SimpleNamespace(
         LAYOUT="own.json",
-        matches=lambda source, reading: (source / "own.json").exists(),
+        matches=lambda source: (source.path / "own.json").exists(),
         read=lambda *_: rows,
     )
     monkeypatch.setattr(detecting, "IMPORTERS", (own, *IMPORTERS))
-    with pytest.raises(ManifestError, match=r"knows: own\.json, train\.csv with images/, "):
+    with pytest.raises(
+        ManifestError, match=r"knows: own\.json, the mask competition's train\.csv with images/, "
+    ):
         detect(tmp_path, AS_FOUND)
     assert detect(files(tmp_path, "own.json", "a/1.jpg", "b/2.jpg"), AS_FOUND) is rows

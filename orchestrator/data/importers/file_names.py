@@ -1,0 +1,56 @@
+"""The class in the file name, where a pattern says how to read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.core.text import shortened
+from orchestrator.data.importers.class_folders import splits_of
+from orchestrator.data.importers.contract import Imported, Source, rows_of_files
+from orchestrator.data.importers.listing import composed
+from orchestrator.data.scalars import Scalar
+from orchestrator.data.splits import SPLIT
+
+LAYOUT = "class names in file names (--class-pattern)"
+
+
+def matches(source: Source) -> bool:
+    return source.reading.class_pattern is not None and source.path.is_dir() and source.table is None
+
+
+def read(source: Source) -> Imported:
+    """A row per image at any depth, column label from its name, column split where folders say it.
+
+    Raises ManifestError for names that the pattern does not read; those of a part test need no class.
+    """
+    assert source.reading.class_pattern is not None
+    splits, images = splits_of(source.listing), source.listing.images
+    given = bool(splits) and all(splits.values()) and "" not in source.listing.by_folder
+    rows: dict[str, dict[str, Scalar]] = {path: {} for path in images}
+    if given:
+        rows = {path: {SPLIT: splits[path.split("/", 1)[0]]} for path in images}
+    judged = [path for path in images if rows[path].get(SPLIT) != "test"]
+    labels = dict(
+        zip(judged, classes_in(judged, source.reading.class_pattern, str(source.path)), strict=True)
+    )
+    return rows_of_files(
+        source.listing, {path: {**row, "label": labels.get(path)} for path, row in rows.items()}
+    )
+
+
+def classes_in(paths: Sequence[str], pattern: str, where: str) -> list[str]:
+    """The first group of a pattern in each file's name, or in its path where the pattern has a slash.
+
+    Raises ManifestError.
+    """
+    texts = [composed(path if "/" in pattern else path.rpartition("/")[2]) for path in paths]
+    found = [re.search(pattern, text) for text in texts]
+    wrong = [path for path, match in zip(paths, found, strict=True) if match is None or not match[1]]
+    if wrong:
+        raise ManifestError(
+            f"{where}: {len(wrong)} of {len(paths)} file names don't match --class-pattern {pattern!r}: "
+            f"{shortened(wrong)}; correct it, or move these files away"
+        )
+    return [match[1] for match in found if match is not None]

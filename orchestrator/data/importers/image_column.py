@@ -1,0 +1,247 @@
+"""Which column of a table names the images, and which file each of its values is.
+
+A value may be a file's path, the end of its path, or either without the suffix; it may be written with
+backslashes, and begin with what another machine called the folder. Nothing is guessed: what fits twice is a
+question to the user.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from orchestrator.core.text import shortened
+from orchestrator.data.importers.listing import code_points, composed, is_image
+from orchestrator.data.scalars import to_scalars, to_text
+
+_ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[A-Za-z]:/*|/+")
+_ROW_NUMBERS = ("", "index", "unnamed: 0")  # columns that a saved frame brings along
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """Every row has its one file."""
+
+    column: str
+    paths: list[str]  # (n,) as they are listed
+    patterns: list[str]  # such as train_images/<image_id>.jpg
+
+    def line(self) -> str:
+        rows = len(self.paths)
+        return f"images: column {self.column}, {shortened(self.patterns, _SHOWN)}, {rows} of {rows}"
+
+
+@dataclass(frozen=True)
+class Partly:
+    """Some rows have no file, or none has."""
+
+    column: str
+    missing: list[int]  # rows, in order
+    rows: int
+
+
+@dataclass(frozen=True)
+class Question:
+    """More than one answer fits."""
+
+    column: str
+    text: str  # what fits twice, and how to say which
+
+
+Outcome = Found | Partly | Question
+
+
+class FileIndex:
+    """Paths of images by how a table may name them."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+        self.composed = [composed(path) for path in paths]
+        self.by_name: defaultdict[str, list[int]] = defaultdict(list)
+        self.by_stem: defaultdict[str, list[int]] = defaultdict(list)
+        for at, path in enumerate(self.composed):
+            name = path.rpartition("/")[2]
+            self.by_name[name].append(at)
+            self.by_stem[name.rpartition(".")[0]].append(at)
+
+    def matching(self, value: str, suffix: str | None) -> list[int]:
+        """The files whose path is the value or ends with it, with or without suffix."""
+        if suffix is not None:
+            value = value if value.endswith(suffix) else value + suffix
+            return self._ending(self.by_name.get(value.rpartition("/")[2], ()), value)
+        name = value.rpartition("/")[2]
+        return self._ending(self.by_name.get(name, ()), value) or [
+            at for at in self.by_stem.get(name, ()) if _ends(self.composed[at].rpartition(".")[0], value)
+        ]
+
+    def _ending(self, candidates: Iterable[int], value: str) -> list[int]:
+        return [at for at in candidates if _ends(self.composed[at], value)]
+
+
+def _ends(path: str, value: str) -> bool:
+    return path == value or path.endswith(f"/{value}")
+
+
+def normalised(value: object) -> str:
+    """A value as a posix path in composed letters; without drive letter, scheme or leading slash."""
+    text = composed(str(value).strip().replace("\\", "/"))
+    anchor = _ANCHOR.match(text)
+    if anchor is not None:
+        text = text[anchor.end() :].partition("?")[0] if "://" in anchor[0] else text[anchor.end() :]
+    return posixpath.normpath(text) if text else text
+
+
+def find_column(frame: pd.DataFrame, files: FileIndex, suffix: str | None) -> Outcome | None:
+    """The one column whose values are files. None: no column names any. Several that fit: a question."""
+    outcomes = [
+        match_column(frame, str(name), files, suffix) for name in frame.columns if _may_name(frame[name])
+    ]
+    fitting = [item for item in outcomes if isinstance(item, Found | Question)]
+    fitting = [item for item in fitting if item.column.lower() not in _ROW_NUMBERS] or fitting
+    if fitting:
+        return _only(fitting)
+    partly = [item for item in outcomes if isinstance(item, Partly) and len(item.missing) < item.rows]
+    return min(partly, key=lambda item: len(item.missing), default=None)
+
+
+def _may_name(column: pd.Series[Any]) -> bool:
+    """Not a column of few values, such as a class: files called 0.jpg and 1.jpg would make it one."""
+    cells = to_scalars(column)
+    if None in cells or any(isinstance(cell, float | bool) for cell in cells):
+        return False
+    distinct = set(cells)
+    return 2 * len(distinct) > len(cells) or any(is_image(str(cell)) for cell in distinct)
+
+
+def _only(fitting: Sequence[Found | Question]) -> Found | Question:
+    """Columns that lead to the same files are one answer."""
+    first = fitting[0]
+    different = [item for item in fitting[1:] if not _same_files(first, item)]
+    if not different:
+        return first
+    shown = [
+        f"{item.column} ({shortened(item.patterns, 1)})" if isinstance(item, Found) else item.column
+        for item in (first, *different)
+    ]
+    return Question(
+        first.column,
+        f"{len(shown)} columns name images: {', '.join(shown)}; say which with --path-column, such as "
+        f"--path-column {first.column}",
+    )
+
+
+def _same_files(one: Found | Question, other: Found | Question) -> bool:
+    return isinstance(one, Found) and isinstance(other, Found) and one.paths == other.paths
+
+
+# ---- one column -----------------------------------------------------------------------------------
+
+
+def match_column(frame: pd.DataFrame, column: str, files: FileIndex, suffix: str | None) -> Outcome:
+    """The file of each of a column's values."""
+    values = [normalised(to_text(cell)) for cell in to_scalars(frame[column])]
+    hits = [files.matching(value, suffix) for value in values]
+    if not any(hits) and (tails := _tails(values, files, suffix)) is not None:
+        dropped, values = tails
+        hits = [files.matching(value, suffix) for value in values]
+    else:
+        dropped = ""
+    missing = [row for row, found in enumerate(hits) if not found]
+    if missing:
+        return Partly(column, missing, len(values))
+    chosen = _chosen(values, hits, files)
+    if isinstance(chosen, str):
+        return Question(column, f"column {column}: {chosen}")
+    around = [_around(files.composed[at], value) for at, value in zip(chosen, values, strict=True)]
+    name = f"<{column} without {dropped}>" if dropped else f"<{column}>"
+    patterns = sorted({f"{folder}{name}{ending}" for folder, ending in around})
+    return Found(column, [files.paths[at] for at in chosen], patterns)
+
+
+def _tails(values: Sequence[str], files: FileIndex, suffix: str | None) -> tuple[str, list[str]] | None:
+    """Without the folders in front that are called otherwise here: as few as lead to a file for every row.
+
+    Two values never become one file by it.
+    """
+    parts = [value.split("/") for value in values]
+    distinct = len(set(values))
+    for drop in range(1, max(map(len, parts), default=1)):
+        tails = ["/".join(item[min(drop, len(item) - 1) :]) for item in parts]
+        if len(set(tails)) == distinct and all(files.matching(tail, suffix) for tail in tails):
+            return "/".join(parts[0][:drop]) + "/", tails
+    return None
+
+
+def _chosen(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> list[int] | str:
+    """The one file of each row, or what fits twice.
+
+    Where rows have several: the files at the values' own paths, else those of the one folder, or the one
+    folder and suffix, that has a file for each row.
+    """
+    if all(len(found) == 1 for found in hits):
+        return [found[0] for found in hits]
+    around = [
+        {at: _around(files.composed[at], value) for at in found}
+        for value, found in zip(values, hits, strict=True)
+    ]
+    folders = [{at: (folder,) for at, (folder, _) in row.items()} for row in around]
+    exact = _of_kind(folders, ("",))
+    if exact is not None:
+        return exact
+    for kinds in (folders, around):
+        common = sorted(set.intersection(*(set(row.values()) for row in kinds)))
+        fitting = [(kind, found) for kind in common if (found := _of_kind(kinds, kind)) is not None]
+        if len(fitting) == 1:
+            return fitting[0][1]
+        if fitting:
+            return _which([kind for kind, _ in fitting], len(values))
+    return _twice(values, hits, files)
+
+
+_Kind = tuple[str, ...]
+"""A folder, or a folder and a suffix."""
+
+
+def _of_kind(kinds: Sequence[Mapping[int, _Kind]], kind: _Kind) -> list[int] | None:
+    """The one file of that kind of each row; None where a row has none or several."""
+    found = [[at for at, own in row.items() if own == kind] for row in kinds]
+    return [row[0] for row in found] if all(len(row) == 1 for row in found) else None
+
+
+def _around(path: str, value: str) -> tuple[str, str]:
+    """What a path has before and after a value: its folder and its suffix."""
+    if _ends(path, value):
+        return path[: len(path) - len(value)], ""
+    stem, dot, ending = path.rpartition(".")
+    return stem[: len(stem) - len(value)], dot + ending
+
+
+def _which(kinds: Sequence[_Kind], rows: int) -> str:
+    folders = [kind[0] or "./" for kind in kinds]
+    if len(set(folders)) > 1:
+        return (
+            f"{' and '.join(folders)} each hold all {rows} images; say which with --images and such a folder"
+        )
+    endings = sorted({kind[1] for kind in kinds})
+    return (
+        f"there are {' and '.join(endings)} files for all {rows} rows; say which with --suffix {endings[0]}"
+    )
+
+
+def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
+    rows = [row for row, found in enumerate(hits) if len(found) > 1]
+    names = [files.paths[at] for at in hits[rows[0]]]
+    if len({composed(name) for name in names}) < len(names):
+        names = [f"{name} ({code_points(name) or 'ASCII'})" for name in names]
+    return (
+        f"{len(rows)} of {len(values)} values match two files, first {values[rows[0]]!r} in row {rows[0] + 1} "
+        f"({' and '.join(names[:2])}); remove or rename one of them, or say which is meant with --images or "
+        "--suffix"
+    )

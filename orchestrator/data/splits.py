@@ -1,0 +1,88 @@
+"""Given splits: what train, val and test are called, and which role that gives a row.
+
+Rows of test never train. Rows of val count as rows to train on and validate: a study makes its folds of both,
+unless its fold column is the split, which validates on val alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.data.scalars import Scalar, to_scalars
+
+SPLIT = "split"
+"""The column that a layout with folders train, val and test is given."""
+_WORDS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation", "holdout", "heldout", "pred"), "test"),
+}
+_NAMES = ("split", "set", "subset", "partition")  # columns that may well hold one split alone
+
+
+def split_of(cell: object) -> str | None:
+    """train, val or test, where a cell is a name of one of them."""
+    return _WORDS.get(str(cell).strip().lower())
+
+
+def split_of_folder(name: str) -> str | None:
+    """As `split_of`, also for train_images, test-set or seg_train: one of the words decides."""
+    found = {_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _WORDS}
+    return found.pop() if len(found) == 1 else None
+
+
+def split_column(frame: pd.DataFrame, source: Path) -> str | None:
+    """The column that says train, val or test of every row, if there is one.
+
+    Raises ManifestError where two say different things, and where a column `split` says something else of a
+    few rows: test rows would be trained on.
+    """
+    found = {str(name): _splits(to_scalars(frame[name])) for name in frame.columns if name != "path"}
+    fitting = [name for name, splits in found.items() if _is_split(name, splits)]
+    if SPLIT in found and "test" in found[SPLIT] and SPLIT not in fitting:
+        row = found[SPLIT].index(None)
+        raise ManifestError(
+            f"{source}: column 'split' is {to_scalars(frame[SPLIT])[row]!r} for {frame['path'].iloc[row]}; a "
+            "split is train, val or test; correct it, or say in a column role what each row is for"
+        )
+    for other in fitting[1:]:
+        if found[other] != found[fitting[0]]:
+            row = next(row for row, cell in enumerate(found[other]) if cell != found[fitting[0]][row])
+            raise ManifestError(
+                f"{source}: columns {fitting[0]!r} and {other!r} both name splits and differ for "
+                f"{frame['path'].iloc[row]}; remove one of them, or rename it"
+            )
+    return fitting[0] if fitting else None
+
+
+def roles_of(frame: pd.DataFrame, column: str) -> tuple[list[str], str]:
+    """The role of each row, and the line that says so."""
+    splits = _splits(to_scalars(frame[column]))
+    counts = Counter(splits)
+    parts = [f"{name} {counts[name]}" for name in ("train", "val", "test") if counts[name]]
+    about = {
+        "test": "test rows are never trained on",
+        "val": f"val rows are in the folds (or fold_column={column!r})",
+    }
+    said = [about[name] for name in ("test", "val") if counts[name]]
+    line = f"split: column {column}: {', '.join(parts)}" + (f"; {'; '.join(said)}" if said else "")
+    return ["test" if split == "test" else "train" for split in splits], line
+
+
+def _splits(cells: Sequence[Scalar]) -> list[str | None]:
+    return [split_of(cell) for cell in cells]
+
+
+def _is_split(name: str, splits: Sequence[str | None]) -> bool:
+    kinds = set(splits)
+    return (
+        None not in kinds
+        and bool(kinds)
+        and (name.lower() in _NAMES or ("train" in kinds and len(kinds) > 1))
+    )
