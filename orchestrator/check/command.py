@@ -19,7 +19,7 @@ from orchestrator.check.preview import draw_preview
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
 from orchestrator.core.trainable import Parameter, current_name
-from orchestrator.inputs.data_options import DataOptions, reading_of
+from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import size
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, parse_settings, resolve_space
@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
 def _options(arguments: argparse.Namespace) -> DataOptions:
     return DataOptions(
         arguments.data,
-        **vars(reading_of(arguments)),
+        path_column=arguments.path_column,
+        images=arguments.images,
+        suffix=arguments.suffix,
+        labels=arguments.labels,
+        class_pattern=arguments.class_pattern,
         data_root=arguments.data_root,
         label_fixes=arguments.label_fixes,
         drop_rare=arguments.drop_rare,

@@ -18,9 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import FoldPlanError, ManifestError
+from orchestrator.data.given_folds import given_folds
 from orchestrator.data.group_split import spread_groups
 from orchestrator.data.manifest import Manifest, role_conflict
-from orchestrator.data.scalars import to_scalars
 from orchestrator.data.strata import no_split, refuse_rare_classes, stratum_counts
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 from orchestrator.data.targets import Joint, Target
@@ -33,7 +33,9 @@ _VERSION = 1  # of the rule that makes folds; another rule must not answer for t
 class FoldPlan:
     """Made by `build_fold_plan`, or read from where one was frozen."""
 
-    folds: NDArray[np.int16]  # (n,) the fold that validates each row; -1 for role extra, -2 for role test
+    # (n,) the fold that validates each row; -1 for role extra and for rows that a fold column calls train, -2
+    # for role test
+    folds: NDArray[np.int16]
     k: int  # number of folds
     seed: int
     fingerprint: str  # of the manifest's rows, k and the folds; equal plans have equal ones, however made
@@ -78,7 +80,7 @@ def build_fold_plan(
     fold_column: take the folds from this column instead of making them.
     Raises FoldPlanError, or ManifestError from a target.
     """
-    if k < 2:
+    if k < (2 if fold_column is None else 1):
         raise FoldPlanError(f"folds={k}: cross-validation needs at least 2")
     conflict = role_conflict(manifest.frame)
     if conflict is not None:
@@ -93,7 +95,9 @@ def build_fold_plan(
             train, manifest.frame[roles == "extra"], k, seed, _single(strata)
         )
     else:
-        folds[roles == "train"] = _given_folds(train, k, fold_column)
+        folds[roles == "train"] = given_folds(
+            train, manifest.frame[roles == "extra"], k, fold_column, _single(strata)
+        )
     return FoldPlan(
         folds,
         k,
@@ -182,43 +186,3 @@ def _made_folds(
     if fold_of_group is None:
         raise FoldPlanError(no_split(strata, k))
     return fold_of_group[groups]
-
-
-# ---- folds given by the user, and refusals ---------------------------------------------------------
-
-
-def _given_folds(train: pd.DataFrame, k: int, column: str) -> NDArray[np.int16]:
-    if column not in train:
-        raise FoldPlanError(
-            f"fold column {column!r} is not in the manifest; it has {', '.join(train.columns)}"
-        )
-    cells = to_scalars(train[column])
-    if None in cells:
-        raise FoldPlanError(
-            f"fold column {column!r} is empty for {train['path'].iloc[cells.index(None)]} "
-            f"({cells.count(None)} train rows in all); give each train row its fold"
-        )
-    texts = {str(cell) for cell in cells}
-    # Folds named 1 to 10 keep their order: as texts, 10 would come before 2.
-    are_numbers = all(text.removeprefix("-").isdecimal() for text in texts)
-    names = sorted(texts, key=lambda text: (int(text), text)) if are_numbers else sorted(texts)
-    if len(names) != k:
-        raise FoldPlanError(
-            f"fold column {column!r} has {len(names)} folds ({', '.join(names[:8])}) and the space "
-            f"asks for {k}; set folds={len(names)} or correct the column"
-        )
-    number = {name: index for index, name in enumerate(names)}
-    folds = np.array([number[str(cell)] for cell in cells], dtype=np.int16)
-    _refuse_split_groups(train, folds, column)
-    return folds
-
-
-def _refuse_split_groups(train: pd.DataFrame, folds: NDArray[np.int16], column: str) -> None:
-    split = pd.Series(folds).groupby(train["group"].to_numpy()).nunique()
-    torn = split[split > 1].index.tolist()
-    if torn:
-        found = sorted(set(map(str, train[column][train["group"] == torn[0]])))
-        raise FoldPlanError(
-            f"fold column {column!r} puts group {torn[0]!r} into folds {', '.join(found)} ({len(torn)} such "
-            "groups): a group would be trained on and validated on; give all rows of a group one fold"
-        )

@@ -53,6 +53,10 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.frame)
 
+    def lines(self) -> list[str]:
+        """What to tell the user: how the source was read, and its notes."""
+        return [*self.found, *(f"note: {note}" for note in self.notes)]
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the rows in their order: of what they say, not of where root lies."""

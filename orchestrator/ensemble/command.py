@@ -122,6 +122,8 @@ def _manifest_to_predict(arguments: argparse.Namespace, console: Console) -> Man
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
     found = load_manifest(source, reading=reading_of(arguments), data_root=arguments.data_root)
+    for line in found.found:
+        _say(console, line)
     manifest, which = rows_to_predict(found)
     if arguments.submission is not None:
         check_submission(arguments.submission, manifest)

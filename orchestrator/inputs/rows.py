@@ -14,6 +14,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.extra_rows import add_extra, load_extra, refuse_copies, refuse_shared_groups
+from orchestrator.data.given_folds import held_out
 from orchestrator.data.label_fixes import FixReport, apply_fixes
 from orchestrator.data.manifest import DataSource, Manifest, joined_folds, load_manifest, source_name
 from orchestrator.data.targets import Target, given_text
@@ -48,6 +49,9 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
     if options.label_fixes is not None:
         full_manifest, fixes = apply_fixes(full_manifest, options.label_fixes, space.fold_column)
         say(f"{fixes}\n{fixes_table(fixes.fixes)}")
+    full_manifest, line = held_out(full_manifest, space.fold_column)
+    if line is not None:
+        say(line)
     if (full_manifest.frame["role"] == "test").all():
         raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
     resolved = resolve_targets(space, full_manifest, options, say)
@@ -73,8 +77,8 @@ def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple
     manifest = load_manifest(
         given, reading=options.reading, group_column=space.group, data_root=options.data_root
     )
-    for note in manifest.notes:
-        say(f"note: {note}")
+    for line in manifest.lines():
+        say(line)
     return source_name(given), manifest
 
 
@@ -87,8 +91,8 @@ def _joined(
 ) -> tuple[Manifest, dict[str, Any]]:
     """full_manifest: with the rows that have role test, which must not be trained on either."""
     extra = load_extra(source, space.group, full_manifest)
-    for note in extra.notes:
-        say(f"note: {note}")
+    for line in extra.lines():
+        say(line)
     extra = _labelled(extra, source, space, say)
     refuse_shared_groups(full_manifest, extra)
     with progress_bar("looking for copies") as progress:

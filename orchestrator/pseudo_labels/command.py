@@ -32,6 +32,8 @@ def run(arguments: argparse.Namespace) -> None:
     ensemble = Ensemble.load(folder)
     console.print(f"ensemble: {folder}", markup=False)
     found = load_manifest(arguments.predict, reading=reading_of(arguments), data_root=arguments.data_root)
+    for line in found.found:
+        console.print(line, markup=False)
     manifest, which = rows_to_predict(found)
     known = TrainedOn.of(ensemble)
     _refuse_trained(known, manifest, arguments.predict)

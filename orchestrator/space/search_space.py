@@ -217,7 +217,7 @@ def _checked_given(space: SearchSpace) -> Given:
 
 def _check_numbers(space: SearchSpace) -> None:
     for name, least in (
-        ("folds", 2),
+        ("folds", 2 if space.fold_column is None else 1),
         ("trials", 1),
         ("max_t", 1),
         ("grace_period", 1),

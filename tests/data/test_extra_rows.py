@@ -181,9 +181,9 @@ def test_train_rows_have_the_same_folds_with_and_without_extra_rows(
 ) -> None:
     numbers = Manifest(main_rows.frame.assign(fold=np.arange(18) % 12), main_rows.root, "main")
     words = Manifest(extra_rows.frame.assign(fold=["x", "y", "z"]), extra_rows.root, "extra")
-    k = 12 if column else 3
-    alone = build_fold_plan(numbers, k, 5, (TINT,), column)
-    both = build_fold_plan(add_extra(numbers, words), k, 5, (TINT,), column)
+    k, strata = (12, ()) if column else (3, (TINT,))
+    alone = build_fold_plan(numbers, k, 5, strata, column)
+    both = build_fold_plan(add_extra(numbers, words), k, 5, strata, column)
     assert both.folds[:18].tolist() == alone.folds.tolist()
     assert both.folds[18:].tolist() == [-1] * 3
     if column:

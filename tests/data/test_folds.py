@@ -13,7 +13,9 @@ import pytest
 
 from orchestrator.core.errors import FoldPlanError, ManifestError
 from orchestrator.data.folds import FoldPlan, build_fold_plan, load_or_build
+from orchestrator.data.given_folds import held_out
 from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import age_bins, categorical, joint
 
 AGE = age_bins([30, 60])
@@ -222,10 +224,10 @@ def test_a_stratum_that_cannot_be_read_is_the_manifests_error() -> None:
 
 def test_a_fold_column_is_taken_as_it_is() -> None:
     given = np.repeat(np.arange(120) % 3, 7)
-    plan = build_fold_plan(manifest(fold=given), 3, 0, ALL, "fold")
+    plan = build_fold_plan(manifest(fold=given), 3, 0, (MASK, AGE), "fold")
     assert np.array_equal(plan.folds, given)
-    ones = build_fold_plan(manifest(fold=given + 1), 3, 0, ALL, "fold")
-    named = build_fold_plan(manifest(fold=np.array(["a", "b", "c"])[given]), 3, 0, ALL, "fold")
+    ones = build_fold_plan(manifest(fold=given + 1), 3, 0, (MASK, AGE), "fold")
+    named = build_fold_plan(manifest(fold=np.array(["a", "b", "c"])[given]), 3, 0, (MASK, AGE), "fold")
     assert np.array_equal(ones.folds, given) and np.array_equal(named.folds, given)
 
 
@@ -256,7 +258,58 @@ def test_only_train_rows_need_a_fold() -> None:
     rows = manifest(fold=np.repeat(np.arange(120) % 3, 7))
     rows = with_values(rows, "role", dict.fromkeys(range(7), "extra"))
     rows = with_values(rows, "fold", dict.fromkeys(range(7)))
-    assert (build_fold_plan(rows, 3, 0, ALL, "fold").folds[:7] == -1).all()
+    assert (build_fold_plan(rows, 3, 0, (MASK, AGE), "fold").folds[:7] == -1).all()
+
+
+def test_a_fold_that_lacks_a_class_is_refused_as_a_made_one_is() -> None:
+    rows = manifest(fold=np.repeat(np.arange(120) % 3, 7))  # every third person is male
+    with pytest.raises(FoldPlanError) as caught:
+        build_fold_plan(rows, 3, 0, ALL, "fold")
+    assert str(caught.value) == (
+        "fold column 'fold': fold 0 has no row of class 'female' of target 'gender' to validate on; spread "
+        "each class over the folds, or leave fold_column out to have them made"
+    )
+
+
+@pytest.mark.parametrize(
+    "cells", [["fold_0", "fold_1"], [0.0, 1.0], ["0.0", "1.0"], [1, 2], ["fold 2", "fold 10"], ["a", "b"]]
+)
+def test_folds_may_be_called_by_any_names(cells: list[object]) -> None:
+    given = np.repeat(np.arange(120) % 2, 7)
+    frame = normalise_column_types({"fold": [cells[fold] for fold in given]})
+    plan = build_fold_plan(manifest(fold=frame["fold"]), 2, 0, (MASK,), "fold")
+    assert np.array_equal(plan.folds, given)
+
+
+def test_a_given_validation_part_is_one_fold_and_its_train_rows_are_never_validated() -> None:
+    parts = np.repeat(np.array(["val", "train", "Train", "valid"])[np.arange(120) % 4], 7)
+    plan = build_fold_plan(manifest(split=parts), 1, 0, (MASK,), "split")
+    assert plan.k == 1 and np.array_equal(plan.folds, np.where(np.isin(parts, ["val", "valid"]), 0, -1))
+    with pytest.raises(FoldPlanError, match=r"has 1 fold \(val\) and the space asks for 5; set folds=1"):
+        build_fold_plan(manifest(split=parts), 5, 0, (MASK,), "split")
+    torn = with_values(manifest(split=parts), "split", {0: "train"})
+    with pytest.raises(FoldPlanError, match="puts group 'p0000' into folds train, val"):
+        build_fold_plan(torn, 1, 0, (MASK,), "split")
+
+
+def test_rows_that_a_fold_column_holds_out_have_role_test_and_are_said() -> None:
+    rows = manifest(fold=np.repeat(np.arange(120) % 3 - 1, 7))
+    with pytest.raises(
+        FoldPlanError, match=r"holds out 0000/0\.jpg, which has role train; give it role test"
+    ):
+        build_fold_plan(rows, 2, 0, (MASK,), "fold")
+    kept, line = held_out(rows, "fold")
+    assert line == "held out: 280 rows with fold -1, never trained on"
+    assert (
+        build_fold_plan(kept, 2, 0, (MASK,), "fold").folds
+        == np.where(rows.frame["fold"] < 0, -2, rows.frame["fold"])
+    ).all()
+    assert held_out(kept, "fold") == (kept, None) == held_out(kept, None)
+    torn = with_values(rows, "fold", {0: 0})
+    with pytest.raises(
+        ManifestError, match="fold column 'fold': group 'p0000' has rows with the roles test and"
+    ):
+        held_out(torn, "fold")
 
 
 # ---- on disk --------------------------------------------------------------------------------------

@@ -474,7 +474,8 @@ def test_demo_faces_are_drawn_by_a_machine_that_never_saw_them(tmp_path: Path) -
 
 
 def test_a_tables_images_may_lie_below_a_folder_that_is_named(table: Path, tmp_path: Path) -> None:
-    alone = tmp_path / "alone.csv"
+    alone = tmp_path / "apart" / "alone.csv"
+    alone.parent.mkdir()
     alone.write_text(table.read_text())
     with pytest.raises(ManifestError, match="images are not under"):
         load_manifest(alone)
@@ -584,7 +585,8 @@ def test_a_study_exists_only_with_the_record_of_its_images(
 def test_a_table_is_searched_and_predicted_with_its_images_elsewhere(
     space_file: Path, table: Path, tmp_path: Path
 ) -> None:
-    runs, alone = tmp_path / "runs", tmp_path / "alone.csv"
+    runs, alone = tmp_path / "runs", tmp_path / "apart" / "alone.csv"
+    alone.parent.mkdir()
     alone.write_text(table.read_text())
     elsewhere = ("--data-root", table.parent)
     assert tune(runs, "--space", space_file, "--data", alone, *elsewhere, "--study", "a", "--smoke") == 0

@@ -237,11 +237,11 @@ def _which(kinds: Sequence[_Kind], rows: int) -> str:
 
 def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
     rows = [row for row, found in enumerate(hits) if len(found) > 1]
-    names = [files.paths[at] for at in hits[rows[0]]]
+    names, row = [files.paths[at] for at in hits[rows[0]]], rows[0] + 1
     if len({composed(name) for name in names}) < len(names):
         names = [f"{name} ({code_points(name) or 'ASCII'})" for name in names]
     return (
-        f"{len(rows)} of {len(values)} values match two files, first {values[rows[0]]!r} in row {rows[0] + 1} "
+        f"{len(rows)} of {len(values)} values match two files, first {values[rows[0]]!r} in row {row} "
         f"({' and '.join(names[:2])}); remove or rename one of them, or say which is meant with --images or "
         "--suffix"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.text import counted
 from orchestrator.data.importers.contract import TABLE_SUFFIXES, TABLES, Imported, Reading, Source, require
 from orchestrator.data.importers.image_column import (
     FileIndex,
@@ -42,10 +43,10 @@ def matches(source: Source) -> bool:
     if table == source.path or table.name in TABLES or source.reading.path_column is not None:
         return True
     frame, _ = read_table(table)
-    return (
-        "path" in frame
-        or _found_in(frame, _listing(table.parent, source.reading), source.reading) is not None
-    )
+    if "path" in frame:
+        return True
+    found = _found_in(frame, _listing(table.parent, source.reading), source.reading)
+    return found is not None and not (isinstance(found, Partly) and 2 * len(found.missing) > found.rows)
 
 
 def read(source: Source) -> Imported:
@@ -90,7 +91,7 @@ def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -
     listing = _listing(base, reading)
     found = _found_in(frame, listing, reading)
     if isinstance(found, Found):
-        return _imported(frame.assign(path=found.paths), listing.root, source, (found.line(),))
+        return _imported(frame.assign(path=found.paths), listing.root, source, (_line(found, listing),))
     if isinstance(found, Question):
         raise ManifestError(f"{source}: {found.text}")
     if (
@@ -211,6 +212,11 @@ def _found_in(frame: pd.DataFrame, listing: Listing, reading: Reading) -> Outcom
         if reading.path_column is not None or not isinstance(own, Partly) or len(own.missing) < own.rows:
             return own
     return find_column(frame, files, reading.suffix)
+
+
+def _line(found: Found, listing: Listing) -> str:
+    others = len(listing.images) - len(set(found.paths))
+    return found.line() + (f"; {counted(others, 'image')} below {listing.root} in no row" if others else "")
 
 
 # ---- what is wrong ----------------------------------------------------------------------------------
