@@ -34,7 +34,7 @@ class FoldData:
     """One fold run: train on `training` and `labels`, then predict `validation` after every epoch."""
 
     training: Rows
-    labels: NDArray[np.int64]  # (n,) of the training rows, in [0, len(classes))
+    labels: NDArray[np.int64]  # (n,) of the training rows, in [0, len(classes)); or (n, L) of 0 and 1
     validation: Rows  # whose labels are kept back: they are what the score is of
     classes: tuple[str, ...]
     fold: int  # from 0
@@ -53,6 +53,11 @@ class FoldData:
     def columns(self) -> Mapping[str, NDArray[Any]]:
         """Of the training rows."""
         return self.training.columns
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have several labels; the prediction is then (n_val, L), each in [0, 1]."""
+        return self.labels.ndim == 2
 
     def rng(self, *position: int) -> np.random.Generator:
         """A generator of its own for each position, such as the epoch: what is drawn does not depend on

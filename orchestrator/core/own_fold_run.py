@@ -19,19 +19,20 @@ from orchestrator.core.errors import NonFiniteError, TrainableError
 from orchestrator.core.fold_data import FoldData, Rows, fold_data
 from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.own_predictor import OwnPredictor
-from orchestrator.core.probabilities import shape_fault, sum_fault, value_fault
+from orchestrator.core.probabilities import probability_fault, shape_fault, value_fault
 from orchestrator.core.trainable import Config, Parameter, Resources, with_current_names
 
 log = logging.getLogger(__name__)
 
 _EPOCHS, _STATE = "epochs", "state/"  # names inside `state()`
+_MULTI_LABEL = "task/multi_label"  # a name inside `weights()`; there is none where a row has one label
 
 
 @dataclass(frozen=True)
 class Epoch:
     """What an epoch leaves behind. A generator may yield the probabilities alone."""
 
-    probabilities: Any  # (n_val, C), in the order of data.validation, rows summing to 1
+    probabilities: Any  # (n_val, C), in the order of data.validation, rows summing to 1; or (n_val, L)
     weights: Mapping[str, Any] = field(default_factory=dict)  # arrays: what a predictor needs
     state: Mapping[str, Any] | None = None  # arrays: what continuing needs; None: train again from the start
     metrics: Mapping[str, float] = field(default_factory=dict)  # more to be noted, such as the training loss
@@ -44,20 +45,22 @@ class OwnTrainable(ABC):
     """Parameter -> its default, its domain or a Parameter."""
 
     config: dict[str, Any]  # complete
-    classes: int
+    classes: int  # C, or L of several labels
+    multi_label: bool  # whether a row may have several labels: labels (n, L) of 0 and 1, probabilities (n, L)
 
     def __init__(
         self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
     ) -> None:
-        self._configure(config, len(dataset.classes))
+        self._configure(config, len(dataset.classes), dataset.task.multi_label)
         self._dataset, self._fold = dataset, fold
         self._data = fold_data(dataset, fold, max_epochs, seed, resources)
         self._epochs: Iterator[Epoch | Any] | None = None
         self._done, self._repeated = 0, 0  # epochs; trained again in vain since the last one
         self._last: Epoch | None = None
 
-    def _configure(self, config: Config, classes: int) -> None:
-        self.config, self.classes = completed(config, self.parameters(), type(self).__name__), classes
+    def _configure(self, config: Config, classes: int, multi_label: bool) -> None:
+        self.config = completed(config, self.parameters(), type(self).__name__)
+        self.classes, self.multi_label = classes, multi_label
 
     @abstractmethod
     def epochs(self, data: FoldData) -> Iterator[Epoch | Any]:
@@ -112,7 +115,7 @@ class OwnTrainable(ABC):
         found = found.astype(np.float32)
         if fault := value_fault(found, paths):
             raise NonFiniteError(where + fault)
-        if fault := sum_fault(found, paths):
+        if fault := probability_fault(found, paths, self.multi_label):
             raise TrainableError(where + fault)
         return found
 
@@ -135,12 +138,14 @@ class OwnTrainable(ABC):
         return self._last
 
     def probabilities(self) -> NDArray[np.float32]:
-        """Of the last `run_epoch`, (n_val, C), in the order of `dataset.validation_rows(fold)`."""
+        """Of the last `run_epoch`, (n_val, C or L), in the order of `dataset.validation_rows(fold)`."""
         found: NDArray[np.float32] = self._of_last().probabilities
         return found
 
     def weights(self) -> bytes:
-        return pack(self._of_last().weights, f"{self._name}: weights")
+        # A predictor is loaded without a dataset to say which task it was trained for.
+        task = {_MULTI_LABEL: 1} if self.multi_label else {}
+        return pack({**self._of_last().weights, **task}, f"{self._name}: weights")
 
     def state(self) -> bytes:
         """The epochs done, and what the last one gave as its state."""
@@ -194,9 +199,10 @@ class OwnTrainable(ABC):
         accepted = cls.parameters()
         current = with_current_names(config, accepted)
         known = {name: value for name, value in current.items() if name in accepted}
-        model._configure(known, classes)
-        model.load(unpack(weights, f"{cls.__name__}: its weights"))
-        return OwnPredictor(cls.__name__, classes, model.predict)
+        arrays = unpack(weights, f"{cls.__name__}: its weights")
+        model._configure(known, classes, arrays.pop(_MULTI_LABEL, None) is not None)
+        model.load(arrays)
+        return OwnPredictor(cls.__name__, classes, model.predict, model.multi_label)
 
 
 _SAID: set[type] = set()

@@ -20,9 +20,11 @@ BATCH = 512  # images at once: a writer's predict may read them all into memory
 class OwnPredictor:
     """Keeps `core.trainable.Predictor`."""
 
-    def __init__(self, name: str, classes: int, predict: Callable[[Rows], Any]) -> None:
+    def __init__(
+        self, name: str, classes: int, predict: Callable[[Rows], Any], multi_label: bool = False
+    ) -> None:
         """predict: probabilities (len(rows), classes) of any rows."""
-        self._name, self._classes, self._predict = name, classes, predict
+        self._name, self._classes, self._predict, self._multi_label = name, classes, predict, multi_label
 
     def predict(
         self,
@@ -31,7 +33,8 @@ class OwnPredictor:
         progress: Progress | None = None,
         columns: Mapping[str, NDArray[Any]] | None = None,
     ) -> NDArray[np.float32]:
-        """Class probabilities (len(paths), C), rows summing to 1. Raises TrainableError."""
+        """Class probabilities (len(paths), C), rows summing to 1; of several labels (len(paths), L), each in
+        [0, 1]. Raises TrainableError."""
         if tta != "none":
             raise TrainableError(
                 f"{self._name} knows no test-time augmentation; use tta='none' instead of {tta!r}"
@@ -47,6 +50,6 @@ class OwnPredictor:
 
     def _checked(self, rows: Rows) -> NDArray[np.float32]:
         found = to_numpy(self._predict(rows))
-        if fault := any_fault(found, rows.paths, self._classes):
+        if fault := any_fault(found, rows.paths, self._classes, self._multi_label):
             raise TrainableError(f"{self._name}: what its predictor gave is wrong: {fault}")
         return found.astype(np.float32)

@@ -44,10 +44,31 @@ def sum_fault(found: NDArray[np.floating], names: Sequence[str] = ()) -> str:
     )
 
 
-def any_fault(found: NDArray[Any], names: Sequence[str], classes: int) -> str:
+def label_fault(found: NDArray[np.floating], names: Sequence[str] = ()) -> str:
+    """Why finite values (n, L) are no probabilities of labels, each in [0, 1]; "" otherwise."""
+    outside = np.asarray(((found < 0) | (found > 1 + TOLERANCE)).any(axis=1))
+    if not outside.any():
+        return ""
+    first = found[outside][0]
+    value = float(first[np.argmax(np.abs(first - 0.5))])
+    return (
+        f"{_which(outside, names)} outside 0 to 1 (the first has {value:.4g}); give each label a probability"
+    )
+
+
+def probability_fault(found: NDArray[np.floating], names: Sequence[str], multi_label: bool) -> str:
+    """`label_fault` of several labels, `sum_fault` of one."""
+    return label_fault(found, names) if multi_label else sum_fault(found, names)
+
+
+def any_fault(found: NDArray[Any], names: Sequence[str], classes: int, multi_label: bool = False) -> str:
     """The first of the three; "" where found are probabilities of the rows that `names` names."""
     # In this order: each says something sensible only of what the one before lets through.
-    return shape_fault(found, len(names), classes) or value_fault(found, names) or sum_fault(found, names)
+    return (
+        shape_fault(found, len(names), classes)
+        or value_fault(found, names)
+        or probability_fault(found, names, multi_label)
+    )
 
 
 def _which(bad: NDArray[Any], names: Sequence[str], verb: str = "") -> str:

@@ -24,13 +24,14 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
-from orchestrator.core.probabilities import shape_fault, value_fault
+from orchestrator.core.probabilities import label_fault, shape_fault, value_fault
+from orchestrator.core.task import Task
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.targets import Given, Joint, Target, given_from_json, target_from_json
 from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.evaluation.voting import VOTES
+from orchestrator.evaluation.voting import VOTES, vote_of
 
 FORMAT = 1  # of ensemble.json; another one is refused, never guessed at
 RECORD = "ensemble.json"
@@ -128,6 +129,11 @@ class Ensemble:
         return self.target.classes
 
     @property
+    def task(self) -> Task:
+        """Whether an image has one of the classes or several, and whether they stand in an order."""
+        return self.target.task
+
+    @property
     def estimates(self) -> list[Estimate]:
         """What it is honestly expected to score, each number with a title and what it means.
 
@@ -163,6 +169,9 @@ class Ensemble:
     ) -> Probabilities:
         """Class probabilities (hard voting: shares of votes), (len(paths), len(classes)).
 
+        The rows sum to 1; where an image may have several labels (`task.multi_label`), each is in [0, 1] by
+        itself, and a label holds from 0.5 on unless a threshold of its own says otherwise.
+
         tta: views of an image, by default those the ensemble says. resources: by default a GPU if there is
         one, else all cores. columns: the manifest's, each of len(paths), for preprocessing that reads them.
         `progress` counts images times models. Raises EnsembleError, ImageReadError, TrainableError.
@@ -176,7 +185,9 @@ class Ensemble:
             self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
         )
         voted = [
-            VOTES[self.vote]([run.member(component, member) for member in component.members])
+            vote_of(self.vote, self.task.multi_label)(
+                [run.member(component, member) for member in component.members]
+            )
             for component in self.components
         ]
         return combine(self.target, [component.term for component in self.components], voted)
@@ -241,9 +252,10 @@ class _Run:
         )
         tta = member.tta if self._tta is None else self._tta
         probabilities = predictor.predict(self._paths, tta, self._advance, columns=self._columns)
-        fault = shape_fault(probabilities, len(self._paths), classes) or value_fault(
-            probabilities, self._paths
-        )
+        fault = shape_fault(probabilities, len(self._paths), classes)
+        fault = fault or value_fault(probabilities, self._paths)
+        if not fault and component.target.multi_label:
+            fault = label_fault(probabilities, self._paths)
         if fault:
             raise EnsembleError(f"{self._folder / model.weights}: the prediction is wrong: {fault}")
         return probabilities

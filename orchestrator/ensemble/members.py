@@ -72,7 +72,7 @@ class EnsembleInputs:
     manifest: Manifest  # the first study's; the others' may have other rows with role extra
     plan: FoldPlan  # the first study's
     rows: NDArray[np.int64]  # (n,) row numbers in `manifest`, as in every study's predictions
-    labels: NDArray[np.int64]  # (n,) classes of `target`
+    labels: NDArray[np.int64]  # (n,) classes of `target`; of several labels (n, L) of 0 and 1
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -143,6 +143,12 @@ class _StudyRows:
 def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
     if len(studies) == 1:
         return studies[0].space.target, list(studies)
+    several = [study.path for study in studies if study.space.target.multi_label]
+    if several:
+        raise EnsembleError(
+            f"study {several[0]} predicts several labels of an image at once, an answer by itself; build an "
+            "ensemble of it alone"
+        )
     terms = [Term(study.space.target, study.space.given, str(study.path)) for study in studies]
     target, order = resolve_terms(terms, _the_joint(studies))
     _same_metric(studies)

@@ -19,7 +19,7 @@ from orchestrator.evaluation.bootstrap import pooled_oof
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import FoldScores, fold_scores
 from orchestrator.evaluation.voted import Candidates, VotedRows
-from orchestrator.evaluation.voting import VOTES
+from orchestrator.evaluation.voting import vote_of
 from orchestrator.study.predictions import Prediction
 
 ESTIMATES: dict[str, Callable[[VotedRows, np.random.Generator, int, Progress | None], Estimate]] = {
@@ -68,8 +68,9 @@ def score_parts(
     progress: Progress | None = None,
     repeats: int = 1000,
 ) -> Scores:
-    """Every number the command prints. vote: a key of VOTES; repeats: resamples of the groups."""
-    votes = [VOTES[vote]([item.probabilities for _, item in study.members]) for study in inputs.studies]
+    """Every number the command prints. vote: "soft" or "hard"; repeats: resamples of the groups."""
+    voting = vote_of(vote, inputs.target.multi_label)
+    votes = [voting([item.probabilities for _, item in study.members]) for study in inputs.studies]
     combined = combine(inputs.target, inputs.terms, votes)
     prediction = Prediction(inputs.rows, combined, inputs.labels, inputs.folds)
     voted = voted_rows(inputs, combined, vote)
@@ -88,7 +89,7 @@ def voted_rows(inputs: EnsembleInputs, combined: Probabilities, vote: str) -> Vo
         groups=inputs.groups,
         metric=inputs.metric,
         studies=[_candidates(study) for study in inputs.studies],
-        vote=VOTES[vote],
+        vote=vote_of(vote, inputs.target.multi_label),
         combine=partial(combine, inputs.target, inputs.terms),
         rows=f"{len(inputs.rows)} rows" + (f" with {given_text(given)}" if given else ""),
         views=_views(inputs),

@@ -96,6 +96,7 @@ def _write(
         "format": FORMAT,
         "classes": list(inputs.target.classes),
         "target": inputs.target.to_json(),
+        "task": {"multi_label": inputs.target.multi_label, "ordered": inputs.target.ordered},
         "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
         "metric": inputs.metric,
         "mode": inputs.mode,

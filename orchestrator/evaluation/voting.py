@@ -14,7 +14,7 @@ Vote = Callable[[Sequence[Probabilities]], Probabilities]
 
 
 def soft_vote(members: Sequence[Probabilities], weights: Sequence[float] | None = None) -> Probabilities:
-    """Weighted mean of the members' probabilities, each (n, C); no weights: all alike.
+    """Weighted mean of the members' probabilities, (n, C) or (n, L) each; no weights: all alike.
 
     Raises EnsembleError for no members, shapes that differ, or weights that are negative or all zero.
     """
@@ -42,7 +42,26 @@ def hard_vote(members: Sequence[Probabilities]) -> Probabilities:
     return shares
 
 
+def hard_label_vote(members: Sequence[Probabilities]) -> Probabilities:
+    """Of several labels, the share of members that say each one holds (with 0.5 or more), (n, L).
+
+    Half of the votes are a tie, which goes to the mean of the probabilities: the share moves a millionth up
+    or down, so that a label holds where the answer is 0.5 or more. Raises EnsembleError as `soft_vote`.
+    """
+    stacked = _stacked(members)
+    votes = (stacked >= 0.5).sum(axis=0)
+    leaning = np.where(stacked.mean(axis=0) >= 0.5, np.float32(1e-6), np.float32(-1e-6))
+    shares: Probabilities = (votes / len(members)).astype(np.float32)
+    return np.where(2 * votes == len(members), shares + leaning, shares)
+
+
 VOTES: dict[str, Vote] = {"soft": soft_vote, "hard": hard_vote}
+_LABEL_VOTES: dict[str, Vote] = {"soft": soft_vote, "hard": hard_label_vote}
+
+
+def vote_of(name: str, multi_label: bool) -> Vote:
+    """The vote of that name, a key of VOTES, over rows of one label or of several."""
+    return (_LABEL_VOTES if multi_label else VOTES)[name]
 
 
 def _stacked(members: Sequence[Probabilities]) -> NDArray[np.float64]:

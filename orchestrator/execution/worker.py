@@ -223,8 +223,13 @@ class FoldRunWorker:
         assert run is not None  # it was just trained
         files = []
         if best.epoch == epoch:
-            rows = self._dataset.validation_rows(key.fold)
-            files.append((oof_name(key, epoch), fold_to_bytes(rows, trained.probabilities)))
+            rows, multi_label = self._dataset.validation_rows(key.fold), self._dataset.task.multi_label
+            files.append(
+                (
+                    oof_name(key, epoch),
+                    fold_to_bytes(rows, trained.probabilities, multi_label),
+                )
+            )
             files.append((weights_name(key, epoch), run.weights()))
         return (*files, (resume_name(key, epoch), run.state()))
 

@@ -56,7 +56,12 @@ def representatives(target: Target, labels: NDArray[np.int64]) -> dict[str, list
         found = [representatives(part, digit) for part, digit in zip(target.parts, digits, strict=True)]
         return {column: cells for part in found for column, cells in part.items()}
     if isinstance(target, OneHot):
-        return {name: (labels == number).astype(int).tolist() for number, name in enumerate(target.classes)}
+        numbers = target.changes.numbers(target.columns)
+        holds = [numbers.index(number) for number in range(len(target.classes))]  # one column for each class
+        return {
+            name: (np.array(holds)[labels] == at).astype(int).tolist()
+            for at, name in enumerate(target.columns)
+        }
     values: Sequence[Scalar] = _middles(target) if isinstance(target, Binned) else target.classes
     return {target.columns[0]: [values[label] for label in labels]}
 
@@ -79,6 +84,11 @@ def label_manifest(
     Columns only_fold, fold_plan_digest, confidence and the target's are new; the image's others stay. Raises
     EnsembleError (also when no label is that certain), ImageReadError, TrainableError.
     """
+    if ensemble.task.multi_label:
+        raise EnsembleError(
+            f"{ensemble.path} predicts several labels of an image at once, each with a certainty of its own; "
+            "pseudo-labels are of one label, so use an ensemble of such a target"
+        )
     lone = uncovered_images(ensemble.target, [component.term for component in ensemble.components])
     if lone is not None:
         raise EnsembleError(f"{ensemble.path}: {lone}")

@@ -1,6 +1,7 @@
 """Out-of-fold probabilities: as bytes of one fold run, and as one table of a whole trial.
 
-A table is Parquet with the columns row, path, label, fold and one p_<class> per class.
+A table is Parquet with the columns row, path, label, fold and one p_<class> per class. Of several labels it
+has, in place of label, one column label_<name> of 0 and 1 for each.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from orchestrator.core.errors import StudyError
 from orchestrator.data.table_files import write_table
 
 Rows = NDArray[np.int64]
+_LABEL_PROBABILITIES = "label_probabilities"  # their name in a fold's bytes, where they are of several labels
 _SUM_TOLERANCE = 1e-2  # half precision on a GPU leaves sums this far from 1
 
 
@@ -31,7 +33,8 @@ _SUM_TOLERANCE = 1e-2  # half precision on a GPU leaves sums this far from 1
 class Prediction:
     """Probabilities of the rows that have a validation fold, in the order of the manifest.
 
-    rows (n,): manifest rows; probabilities (n, C), rows summing to 1; labels (n,) in [0, C);
+    rows (n,): manifest rows; probabilities (n, C), rows summing to 1; labels (n,) in [0, C). Of several
+    labels both are (n, L): probabilities each in [0, 1], labels 0 or 1.
     folds (n,) >= 0: the fold whose model, which did not train on the row, gave the probabilities.
     classes (C), paths (n): where it was read from a table, which has their names; else empty.
     """
@@ -44,21 +47,33 @@ class Prediction:
     paths: tuple[str, ...] = ()
 
     def frame(self) -> pd.DataFrame:
-        """One row per manifest row: row, path (where known), label, fold, and p_<class> for each class."""
+        """One row per manifest row: row, path (where known), label, fold, and p_<class> for each class.
+
+        Of several labels, label_<name> for each in place of label.
+        """
         columns: dict[str, Any] = {"row": self.rows}
         if self.paths:
             columns["path"] = self.paths
         names = self.classes or tuple(str(index) for index in range(self.probabilities.shape[1]))
         chances = {f"p_{name}": self.probabilities[:, index] for index, name in enumerate(names)}
-        return pd.DataFrame({**columns, "label": self.labels, "fold": self.folds, **chances})
+        return pd.DataFrame({**columns, **label_columns(self.labels, names), "fold": self.folds, **chances})
 
 
-def fold_to_bytes(rows: Rows, probabilities: Probabilities) -> bytes:
-    """One fold's rows (n,) and probabilities (n, C) as safetensors. Raises StudyError."""
-    _check_fold(rows, probabilities, "fold predictions")
+def label_columns(labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """label -> labels (n,), or label_<name> -> a column (n,) for each of several labels."""
+    if labels.ndim == 1:
+        return {"label": labels}
+    return {f"label_{name}": labels[:, index] for index, name in enumerate(names)}
+
+
+def fold_to_bytes(rows: Rows, probabilities: Probabilities, multi_label: bool = False) -> bytes:
+    """One fold's rows (n,) and probabilities (n, C) or (n, L) as safetensors. Raises StudyError."""
+    _check_fold(rows, probabilities, multi_label, "fold predictions")
     tensors = {
         "rows": np.ascontiguousarray(rows, dtype=np.int64),
-        "probabilities": np.ascontiguousarray(probabilities, dtype=np.float32),
+        _LABEL_PROBABILITIES if multi_label else "probabilities": np.ascontiguousarray(
+            probabilities, dtype=np.float32
+        ),
     }
     data: bytes = save(tensors)
     return data
@@ -68,23 +83,29 @@ def fold_from_bytes(data: bytes) -> tuple[Rows, Probabilities]:
     """Inverse of `fold_to_bytes`. Raises StudyError for anything else."""
     try:
         tensors = load(data)
-        rows, probabilities = tensors["rows"], tensors["probabilities"]
+        multi_label = _LABEL_PROBABILITIES in tensors
+        rows = tensors["rows"]
+        probabilities = tensors[_LABEL_PROBABILITIES if multi_label else "probabilities"]
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise StudyError(f"fold predictions cannot be read ({error}); restore the study's folder") from error
     if rows.dtype != np.int64 or probabilities.dtype != np.float32:
         kinds = f"{rows.dtype} and {probabilities.dtype}"
         raise StudyError(f"fold predictions hold {kinds}, not int64 rows and float32 probabilities")
-    _check_fold(rows, probabilities, "fold predictions")
+    _check_fold(rows, probabilities, multi_label, "fold predictions")
     return rows, probabilities
 
 
-def _check_fold(rows: Rows, probabilities: Probabilities, where: str) -> None:
+def _check_fold(rows: Rows, probabilities: Probabilities, multi_label: bool, where: str) -> None:
     if rows.ndim != 1 or probabilities.ndim != 2 or len(rows) != len(probabilities):
         raise StudyError(
             f"{where}: rows {rows.shape} and probabilities {probabilities.shape} must be (n,) and (n, C)"
         )
     if not np.isfinite(probabilities).all() or (probabilities < 0).any():
         raise StudyError(f"{where}: probabilities must be finite and not negative")
+    if multi_label:
+        if (probabilities > 1 + _SUM_TOLERANCE).any():
+            raise StudyError(f"{where}: a label's probability is {probabilities.max():.4f}, above 1")
+        return
     sums = probabilities.sum(axis=1)
     wrong = np.flatnonzero(np.abs(sums - 1) > _SUM_TOLERANCE)
     if len(wrong):
@@ -98,12 +119,15 @@ def assemble(
 ) -> Prediction:
     """One prediction from the parts of all folds.
 
-    labels, folds: of every manifest row; a row with folds >= 0 must come from exactly that fold's part.
+    labels (n,) or (n, L), folds (n,): of every manifest row; a row with folds >= 0 must come from exactly
+    that fold's part.
     Raises StudyError for a row that is missing, doubled, unknown or from another fold.
     """
     widths = {probabilities.shape[1] for _, probabilities in parts.values()}
     if len(widths) != 1:
         raise StudyError(f"the folds' predictions have {sorted(widths)} classes; they must agree")
+    if labels.ndim == 2 and widths != {labels.shape[1]}:
+        raise StudyError(f"the predictions have {widths.pop()} labels and the rows {labels.shape[1]}")
     for fold, (rows, _) in parts.items():
         _check_rows_of(fold, rows, folds)
     rows = np.concatenate([part[0] for part in parts.values()])
@@ -144,11 +168,14 @@ def write_prediction(
     columns: dict[str, pa.Array] = {
         "row": pa.array(prediction.rows, pa.int64()),
         "path": pa.array([paths[row] for row in prediction.rows], pa.string()),
-        "label": pa.array(prediction.labels, pa.int64()),
+        **{name: pa.array(item) for name, item in label_columns(prediction.labels, classes).items()},
         "fold": pa.array(prediction.folds, pa.int16()),
     }
     columns.update(probability_columns(prediction.probabilities, classes))
-    write_table(path, pa.table(columns).replace_schema_metadata({"classes": json.dumps(list(classes))}))
+    metadata = {"classes": json.dumps(list(classes))}
+    if prediction.labels.ndim == 2:
+        metadata["multi_label"] = "true"
+    write_table(path, pa.table(columns).replace_schema_metadata(metadata))
 
 
 def probability_columns(probabilities: Probabilities, classes: Sequence[str]) -> dict[str, pa.Array]:
@@ -165,14 +192,16 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
     metadata = table.schema.metadata or {}
     try:
         classes = tuple(str(name) for name in json.loads(metadata[b"classes"]))
-        rows, labels = table["row"].to_numpy(), table["label"].to_numpy()
+        multi_label = b"multi_label" in metadata
+        rows, labels = table["row"].to_numpy(), _read_labels(table, classes, multi_label)
         folds, paths = table["fold"].to_numpy(), tuple(table["path"].to_pylist())
         probabilities = np.column_stack([table[f"p_{name}"].to_numpy() for name in classes])
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: no table of predictions ({error!r} is missing or unreadable)") from error
-    _check_fold(rows, probabilities, str(path))
-    if len(rows) and (labels.min() < 0 or labels.max() >= len(classes) or folds.min() < 0):
-        raise StudyError(f"{path}: a label outside 0..{len(classes) - 1}, or a row without a fold")
+    _check_fold(rows, probabilities, multi_label, str(path))
+    highest = 1 if multi_label else len(classes) - 1
+    if len(rows) and (labels.min() < 0 or labels.max() > highest or folds.min() < 0):
+        raise StudyError(f"{path}: a label outside 0..{highest}, or a row without a fold")
     prediction = Prediction(
         rows.astype(np.int64),
         probabilities.astype(np.float32),
@@ -182,6 +211,13 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
         paths,
     )
     return prediction, classes
+
+
+def _read_labels(table: pa.Table, classes: Sequence[str], multi_label: bool) -> NDArray[np.int64]:
+    if not multi_label:
+        labels: NDArray[np.int64] = table["label"].to_numpy()
+        return labels
+    return np.column_stack([table[f"label_{name}"].to_numpy() for name in classes])
 
 
 def read_paths(path: Path) -> frozenset[str]:

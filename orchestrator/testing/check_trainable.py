@@ -140,7 +140,8 @@ class _Check:
             )
         found = np.asarray(run.probabilities())
         paths = [self._dataset.paths[row] for row in self._rows]
-        if fault := any_fault(found, paths, len(self._dataset.classes)):
+        task = self._dataset.task
+        if fault := any_fault(found, paths, len(task), task.multi_label):
             raise _WrongError(f"probabilities() after epoch {epoch}: {fault}")
         return found.astype(np.float32)
 
@@ -221,7 +222,7 @@ class _Check:
                 return str(error)
             self.notes.append(str(error))
             return ""
-        if fault := any_fault(found, paths, classes):
+        if fault := any_fault(found, paths, classes, self._dataset.task.multi_label):
             return f"its predictor: {fault}"
         if not np.allclose(found, first.epochs[-1], atol=CLOSE):
             row = int(np.abs(found - first.epochs[-1]).max(axis=1).argmax())
@@ -248,10 +249,11 @@ def _first_difference(one: _Run, other: _Run) -> int | None:
 
 
 def _with_other_labels(dataset: Dataset, rows: NDArray[np.int64]) -> Dataset:
-    """The validation rows all of the last class, in the label's columns too, so that class counts change."""
+    """The validation rows all of the last class, or with the most labels, in the label's columns too, so that
+    class counts change."""
     labels = dataset.labels.copy()
     # Shuffled labels would keep the class counts, and class weights computed from all rows would go unseen.
-    last = int(np.flatnonzero(labels == labels.max())[0])
+    last = int((labels.sum(axis=1) if labels.ndim == 2 else labels).argmax())
     labels[rows] = labels[last]
     columns = dict(dataset.columns)
     answers = {name for factor in dataset.factors for name in factor.columns}

@@ -20,33 +20,39 @@ COLOURS = ("red", "green", "blue")
 SIDE = 8  # pixels of the squares that the toy trainable looks at
 
 
-def toy_dataset(folder: Path, rows: int = 54, folds: int = 3, seed: int = 0) -> Dataset:
+def toy_dataset(
+    folder: Path, rows: int = 54, folds: int = 3, seed: int = 0, multi_label: bool = False
+) -> Dataset:
     """Noisy 16 x 16 images in three classes that differ in colour, written as PNG into the folder.
 
-    Two rows a group; every fold has whole groups. The column "size" is a number and "colour" the label.
+    Two rows a group; every fold has whole groups. The column "size" is a number and "colour" the label. With
+    multi_label each colour is a label of its own, in a column of 0 and 1: none of them, some, or all.
     """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     # Rows come in pairs, the groups; three groups in a row are the three classes.
-    labels = np.arange(rows, dtype=np.int64) // 2 % len(COLOURS)
+    classes = np.arange(rows, dtype=np.int64) // 2 % len(COLOURS)
+    held = rng.integers(0, 2, (rows, len(COLOURS))) if multi_label else np.eye(3, dtype=np.int64)[classes]
     paths = tuple(f"row{row:04d}.png" for row in range(rows))
-    for path, label in zip(paths, labels, strict=True):
+    for path, colours in zip(paths, held, strict=True):
         image = rng.integers(0, 200, (16, 16, 3), dtype=np.uint8)
-        image[..., 2 - label] += 50  # OpenCV writes blue first
+        image += (50 * colours[::-1]).astype(np.uint8)  # OpenCV writes blue first
         cv2.imwrite(str(folder / path), image)
+    names = np.array([COLOURS[label] for label in classes])
+    answers = dict(zip(COLOURS, held.T.astype(np.float64), strict=True)) if multi_label else {"colour": names}
     return Dataset(
         root=str(folder),
         paths=paths,
-        labels=labels,
+        labels=held.astype(np.int64) if multi_label else classes,
         folds=(np.arange(rows) // (2 * len(COLOURS)) % folds).astype(np.int16),
         classes=COLOURS,
         metric="macro_f1",
         mode="max",
         fingerprint=f"toy, seed {seed}, {rows} rows",
         cache_dir=str(folder / "cache"),
-        factors=(Factor("colour", COLOURS, "colour"),),
+        factors=(Factor("colour", COLOURS, next(iter(answers)), columns=tuple(answers)),),
         columns={
-            "colour": np.array([COLOURS[label] for label in labels]),
+            **answers,
             "size": np.full(rows, 16.0),
             "group": np.array([f"g{row // 2:03d}" for row in range(rows)]),
         },
@@ -64,7 +70,10 @@ def read_pixels(paths: Sequence[str]) -> NDArray[np.float64]:
 
 
 class ToyTrainable(BaseTrainable):
-    """Softmax regression on pixels, by gradient descent: a model that learns, continues and predicts."""
+    """Softmax regression on pixels, by gradient descent: a model that learns, continues and predicts.
+
+    Of several labels it is one logistic regression for each.
+    """
 
     declared: ClassVar[Mapping[str, Any]] = {"lr": 0.5}
 
@@ -73,13 +82,18 @@ class ToyTrainable(BaseTrainable):
         self._weights = np.zeros((self._pixels.shape[1], self.classes))
 
     def train_epoch(self, data: FoldData, epoch: int) -> None:
+        targets = data.labels if self.multi_label else np.eye(self.classes)[data.labels]
         order = data.rng(epoch).permutation(len(data.labels))
         for batch in np.array_split(order, max(1, len(order) // 16)):
-            error = _softmax(self._pixels[batch] @ self._weights) - np.eye(self.classes)[data.labels[batch]]
+            error = self._chances(self._pixels[batch]) - targets[batch]
             self._weights -= self.config["lr"] * self._pixels[batch].T @ error / len(batch)
 
     def predict(self, rows: Rows) -> NDArray[np.float64]:
-        return _softmax(_with_one(read_pixels(rows.paths)) @ self._weights)
+        return self._chances(_with_one(read_pixels(rows.paths)))
+
+    def _chances(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = pixels @ self._weights
+        return 1 / (1 + np.exp(-logits)) if self.multi_label else _softmax(logits)
 
     def save(self) -> Mapping[str, Any]:
         return {"weights": self._weights}

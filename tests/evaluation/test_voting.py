@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.evaluation.voting import hard_vote, soft_vote
+from orchestrator.evaluation.voting import hard_label_vote, hard_vote, soft_vote, vote_of
 
 
 def rows(*values: list[float]) -> np.ndarray:
@@ -53,7 +53,21 @@ def test_a_tie_is_still_decided_in_a_float32_product(seed: int) -> None:
     assert np.array_equal(product.argmax(axis=1), other.argmax(axis=1) * 2 + 1)
 
 
-@pytest.mark.parametrize("vote", [soft_vote, hard_vote])
+def test_labels_are_voted_on_one_by_one() -> None:
+    members = [rows([0.9, 0.4, 0.5]), rows([0.8, 0.6, 0.1]), rows([0.1, 0.7, 0.2])]
+    assert np.allclose(vote_of("soft", multi_label=True)(members), [[0.6, 1.7 / 3, 0.8 / 3]])
+    assert np.allclose(vote_of("hard", multi_label=True)(members), [[2 / 3, 2 / 3, 1 / 3]])
+    assert vote_of("hard", multi_label=False) is hard_vote
+
+
+def test_a_tie_over_a_label_goes_to_the_mean_of_the_probabilities() -> None:
+    for members in ([rows([0.9, 0.6]), rows([0.4, 0.1])], [rows([0.4, 0.1]), rows([0.9, 0.6])]):
+        voted = hard_label_vote(members)
+        assert (voted >= 0.5).tolist() == [[True, False]] and np.allclose(voted, 0.5, atol=2e-6)
+        assert voted.dtype == np.float32
+
+
+@pytest.mark.parametrize("vote", [soft_vote, hard_vote, hard_label_vote])
 def test_no_members_and_shapes_that_differ_are_refused(vote) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(EnsembleError, match="at least one"):
         vote([])

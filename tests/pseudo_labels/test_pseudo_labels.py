@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from orchestrator.core.errors import EnsembleError
 from orchestrator.core.trainable import load_trainable
 from orchestrator.data.extra_rows import load_extra, train_digest
 from orchestrator.data.manifest import Manifest, load_manifest
-from orchestrator.data.targets import Target, age_bins, categorical, joint
+from orchestrator.data.targets import Target, age_bins, categorical, joint, one_hot
+from orchestrator.data.targets.changes import Changes
 from orchestrator.ensemble import __main__ as ensemble_command
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.inputs.dataset import make_dataset
@@ -170,6 +172,8 @@ def test_the_folds_are_those_of_all_train_rows_and_in_an_older_folder_of_its_out
         age_bins([0.5]),
         age_bins([10, 11, 12.5]),
         categorical("mask", ["worn", "3"]),
+        one_hot(["worn", "wrong", "none"]),
+        replace(one_hot(["worn", "wrong", "none"]), changes=Changes().merging(["worn", "none"], "other")),
         joint(categorical("mask", ["worn", "wrong", "none"]), age_bins([30, 58, 60])),
     ],
 )
