@@ -4,7 +4,17 @@ A new loss is a file that exports one `LOSS` and a line in this table; `loss` te
 parameters read it.
 """
 
-from trainables.losses import asymmetric, bce, coral, corn, cross_entropy, focal, focal_bce, soft_f1, sord
+from trainables.losses import (
+    asymmetric,
+    bce,
+    coral,
+    corn,
+    cross_entropy,
+    focal,
+    focal_bce,
+    soft_f1,
+    sord,
+)
 from trainables.losses.contract import table_of
 
 LOSSES = table_of(

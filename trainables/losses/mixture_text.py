@@ -136,6 +136,6 @@ def check_order(spec: LossSpec, text: str, ordered: Sequence[bool], branches: bo
         return
     way_out = "use cross_entropy" if not any(ordered) else "set branches=True or use cross_entropy"
     raise TrainableError(
-        f"loss={text!r} needs a target of ordered classes, such as bins of a number, "
-        f"and this one is not ordered; {way_out}"
+        f"loss={text!r} needs a target of ordered classes, such as bins of a number or "
+        f"categorical(..., ordered=True), and this one is not ordered; {way_out}"
     )

@@ -24,21 +24,18 @@ class TargetShape(NamedTuple):
         return build_objective(config, self.sizes, self.ordered, counts, self.multi_label)
 
     def metadata(self) -> dict[str, str]:
-        """For the header of weights."""
-        said = {"factors": json.dumps([self.sizes, self.ordered])}
-        return {**said, "multi_label": "true"} if self.multi_label else said
+        """For the header of weights: one entry alone, for safetensors writes several in any order."""
+        if self.multi_label:
+            return {"labels": json.dumps(self.sizes[0])}
+        return {"factors": json.dumps([self.sizes, self.ordered])}
 
 
 def target_shape(dataset: Dataset) -> TargetShape:
     """A target that says nothing of its factors is one factor without order."""
-    if dataset.labels.ndim == 2:
-        return TargetShape([len(dataset.classes)], [False], multi_label=True)
     factors = dataset.factors
-    if not factors:
-        return TargetShape([len(dataset.classes)], [False])
-    return TargetShape(
-        [len(factor.classes) for factor in factors], [factor.edges is not None for factor in factors]
-    )
+    if dataset.task.multi_label or not factors:
+        return TargetShape([len(dataset.classes)], [False], dataset.task.multi_label)
+    return TargetShape([len(factor.classes) for factor in factors], [factor.ordered for factor in factors])
 
 
 def stored_shape(metadata: Mapping[str, str], classes: int) -> TargetShape:
@@ -46,8 +43,9 @@ def stored_shape(metadata: Mapping[str, str], classes: int) -> TargetShape:
 
     Raises ValueError, TypeError for damaged ones.
     """
+    if "labels" in metadata:
+        return TargetShape([int(metadata["labels"])], [False], multi_label=True)
     if "factors" not in metadata:
         return TargetShape([classes], [False])
     sizes, ordered = json.loads(metadata["factors"])
-    multi_label = metadata.get("multi_label") == "true"
-    return TargetShape([int(size) for size in sizes], [bool(item) for item in ordered], multi_label)
+    return TargetShape([int(size) for size in sizes], [bool(item) for item in ordered])

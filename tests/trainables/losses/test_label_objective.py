@@ -191,5 +191,5 @@ def test_the_header_of_weights_of_classes_is_what_it_was(shape: TargetShape) -> 
 
 def test_the_header_of_weights_says_that_a_target_has_several_labels() -> None:
     shape = TargetShape([3], [False], multi_label=True)
-    assert stored_shape(shape.metadata(), 3) == shape
+    assert stored_shape(shape.metadata(), 3) == shape and len(shape.metadata()) == 1
     assert stored_shape({}, 3) == TargetShape([3], [False])  # of version 0.1
