@@ -16,8 +16,7 @@ from trainables.feed.fold_loader import one_row_per_column
 from trainables.feed.row_sampling import epoch_length
 from trainables.feed.training_labels import training_labels
 from trainables.images.preprocess import parse_preprocess
-from trainables.inference import factor_shapes
-from trainables.losses.objective import build_objective
+from trainables.losses.target_shape import target_shape
 from trainables.optimisation.optim import check_schedule
 from trainables.parameters import completed
 
@@ -32,16 +31,14 @@ def values_of(values: Values, name: str) -> list[Any]:
 
 def check_data(values: Values, dataset: Dataset) -> None:
     """Raises TrainableError, ManifestError for the first value that cannot work."""
-    shapes, classes = factor_shapes(dataset), len(dataset.classes)
+    shape, classes = target_shape(dataset), len(dataset.classes)
     groups = dataset.columns.get("group")
 
     def rows_of_an_epoch(config: Mapping[str, Any]) -> int:
         per_values = one_row_per_column(dataset, config["one_row_per"])
         return epoch_length(config["sampler"], dataset.labels, classes, groups, per_values)
 
-    refuse_values(
-        values, ("loss", "branches", "logit_adjustment"), lambda c: build_objective(c, *shapes, None)
-    )
+    refuse_values(values, ("loss", "branches", "logit_adjustment"), shape.objective)
     refuse_values(values, ("train_edges",), lambda c: training_labels(dataset, c["train_edges"]))
     refuse_values(values, ("sampler", "one_row_per"), rows_of_an_epoch)
     refuse_values(values, ("scheduler", "gamma"), check_schedule)

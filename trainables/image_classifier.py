@@ -8,7 +8,6 @@ for bit.
 from __future__ import annotations
 
 import io
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -29,8 +28,8 @@ from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.tta import averaged
-from trainables.inference import ImagePredictor, factor_shapes, load_predictor
-from trainables.losses.objective import build_objective
+from trainables.inference import ImagePredictor, load_predictor
+from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network
 from trainables.optimisation.ema import Average
 from trainables.optimisation.optim import Schedule, build_optimizer
@@ -53,8 +52,8 @@ class ImageClassifier:
         self._loader = FoldLoader(
             dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus
         )
-        self._shapes = factor_shapes(dataset)
-        self._objective = build_objective(self._config, *self._shapes, self._loader.counts).to(self._device)
+        self._target = target_shape(dataset)
+        self._objective = self._target.objective(self._config, self._loader.counts).to(self._device)
         with seeding.torch_seeded(self._device, seed, seeding.WEIGHTS):
             self._network = build_network(self._config, self._objective).to(self._device)
         decay = float(self._config["ema_decay"])
@@ -70,7 +69,7 @@ class ImageClassifier:
     # ---- one epoch ---------------------------------------------------------------------------------
 
     def run_epoch(self) -> dict[str, float]:
-        """Trains one epoch and validates. loss_train is the configured loss, loss_val plain cross-entropy."""
+        """Trains one epoch and validates. loss_train is the configured loss, loss_val the plain log loss."""
         started = time.perf_counter()
         lr = float(self._optimizer.param_groups[0]["lr"])
         with seeding.torch_seeded(self._device, self._seed, seeding.NETWORK, self._epoch):
@@ -116,7 +115,7 @@ class ImageClassifier:
         scored = self._dataset.scored(self._fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._fold)][scored]
         judged = np.concatenate([self._probabilities[scored], *(other[scored] for other in others)])
-        judged_labels = np.tile(labels, 1 + len(others))
+        judged_labels = np.concatenate([labels] * (1 + len(others)))
         return {
             "loss_val": log_loss(labels, first[scored]),
             **epoch_scores(self._dataset.metric, judged_labels, judged, self._dataset.task),
@@ -124,7 +123,7 @@ class ImageClassifier:
 
     @torch.no_grad()
     def _predict(self, batches: Iterator[Batch]) -> NDArray[np.float64]:
-        """Class probabilities (rows, C) of `_eval_network`."""
+        """Probabilities (rows, C) of `_eval_network`."""
         network = self._eval_network.eval()
 
         def probabilities(images: Tensor) -> Tensor:
@@ -161,7 +160,7 @@ class ImageClassifier:
     def weights(self) -> bytes:
         """The network as safetensors, float32; its header says what the outputs mean."""
         tensors = {key: value.contiguous().cpu() for key, value in self._eval_network.state_dict().items()}
-        data: bytes = safetensors.torch.save(tensors, {"factors": json.dumps(self._shapes)})
+        data: bytes = safetensors.torch.save(tensors, self._target.metadata())
         return data
 
     def state(self) -> bytes:

@@ -16,43 +16,26 @@ from safetensors.torch import load
 from torch import Tensor
 
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import WeightsError
 from orchestrator.core.trainable import Config, Resources
 from trainables.device import autocast, device_of, loader_pool, to_tensor, use_threads
 from trainables.images.image_store import read_images, unreadable
 from trainables.images.preprocess import parse_preprocess
 from trainables.images.tta import averaged, check_tta
-from trainables.losses.objective import Objective, build_objective
+from trainables.losses.objective import AnyObjective
+from trainables.losses.target_shape import stored_shape
 from trainables.network.network import Network, build_network
 from trainables.prefetch import in_order, slices
 
 BATCH = 64
-Shapes = tuple[list[int], list[bool]]
-
-
-def factor_shapes(dataset: Dataset) -> Shapes:
-    """Sizes of the label's factors and whether each is ordered; a target that says nothing is one factor."""
-    if not dataset.factors:
-        return [len(dataset.classes)], [False]
-    factors = dataset.factors
-    return [len(factor.classes) for factor in factors], [factor.edges is not None for factor in factors]
-
-
-def _stored_shapes(weights: bytes, classes: int) -> Shapes:
-    """What `ImageClassifier.weights` noted in the header. Raises ValueError, KeyError for damaged ones."""
-    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
-    noted = header.get("__metadata__", {}).get("factors")
-    if noted is None:  # of before there were factors
-        return [classes], [False]
-    sizes, ordered = json.loads(noted)
-    return [int(size) for size in sizes], [bool(item) for item in ordered]
 
 
 class ImagePredictor:
     """Keeps `orchestrator.core.trainable.Predictor`."""
 
-    def __init__(self, network: Network, objective: Objective, config: Config, resources: Resources) -> None:
+    def __init__(
+        self, network: Network, objective: AnyObjective, config: Config, resources: Resources
+    ) -> None:
         use_threads(resources)
         self._resources = resources
         self._device = device_of(resources)
@@ -69,6 +52,8 @@ class ImagePredictor:
         columns: Mapping[str, NDArray[Any]] | None = None,
     ) -> NDArray[np.float32]:
         """Class probabilities (len(paths), C), rows summing to 1, averaged over the views that `tta` names.
+
+        Of a multi-label target (len(paths), L), each in [0, 1] by itself.
 
         Raises ImageReadError naming every image that cannot be read, TrainableError for an unknown tta or
         columns that are missing.
@@ -121,12 +106,18 @@ def all_resources() -> Resources:
     return Resources(cpus=cpus, gpus=1.0 if torch.cuda.is_available() else 0.0)
 
 
+def _metadata(weights: bytes) -> dict[str, str]:
+    """What their header says beside tensors. Raises ValueError for what is no safetensors file."""
+    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    return dict(header.get("__metadata__", {}))
+
+
 def load_predictor(
     weights: bytes, config: Config, classes: int, resources: Resources | None = None
 ) -> ImagePredictor:
     """A predictor from a fold run's `weights()`. Raises WeightsError."""
     try:
-        objective = build_objective(config, *_stored_shapes(weights, classes), None)
+        objective = stored_shape(_metadata(weights), classes).objective(config)
         if objective.classes != classes:
             raise ValueError(f"they are of {objective.classes} classes")
         network = build_network(config, objective, pretrained=False)

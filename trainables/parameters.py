@@ -89,9 +89,11 @@ _OWN: dict[str, Parameter] = {
     "gamma": _number(0.5, 0.0, 1.0, "factor of lr at each drop, restart or plateau"),
     "freeze_epochs": _integer(0, 0, 10000, "first epochs in which the backbone stands still, BatchNorm too"),
     # the objective
-    "loss": _text(
-        "cross_entropy",
-        "of the training rows, see losses/mixture_text.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'",
+    "loss": Parameter(
+        None,
+        ("none", "str"),
+        doc="see losses/mixture_text.py: 'focal', 'corn', '0.4*soft_f1 + 0.6*focal'; None: 'cross_entropy', "
+        "or 'bce' where a row may have several labels",
     ),
     "label_smoothing": _number(0.0, 0.0, 0.9, "share of the target spread evenly over the classes"),
     "class_weights": _one_of("none", CLASS_WEIGHTS, "how much a row of a rare class counts in the loss"),

@@ -15,8 +15,8 @@ from trainables.data_check import DEFAULTS, Values, values_of
 from trainables.images.augment import check_augment
 from trainables.images.image_store import build_store
 from trainables.images.preprocess import parse_preprocess, size_of
-from trainables.inference import factor_shapes
-from trainables.losses.objective import Objective, build_objective, check_loss
+from trainables.losses.objective import AnyObjective, check_loss
+from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network, check_backbone
 from trainables.optimisation.optim import check_layers
 
@@ -46,13 +46,15 @@ def check_networks(values: Values, dataset: Dataset) -> None:
     # What takes the smallest image takes the others; the largest decay names the most layers.
     smallest = min(values_of(values, "image_size"), key=lambda given: min(size_of(given)))
     base = {**DEFAULTS, "image_size": smallest, "layer_decay": max(values_of(values, "layer_decay"))}
-    objective = build_objective(base, *factor_shapes(dataset), None)
+    objective = target_shape(dataset).objective(base)
     with torch.random.fork_rng(devices=[]):  # building draws weights; a worker's own draws must not shift
         for source in values_of(values, "pretrained"):
             _check_source(source, backbones, base, objective)
 
 
-def _check_source(source: Any, backbones: Sequence[str], base: dict[str, Any], objective: Objective) -> None:
+def _check_source(
+    source: Any, backbones: Sequence[str], base: dict[str, Any], objective: AnyObjective
+) -> None:
     """A file must fit one of the backbones (a condition may pair each file with its own); the hub, all."""
     misfits: list[WeightsError] = []
     for name in backbones:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from trainables import seeding
+from trainables.feed.rarity import rare_rows
 from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
 from trainables.images.image_store import Images, read_images, unreadable
@@ -24,7 +25,7 @@ class Preview:
     """Training rows as the network would see them, in training and in validation."""
 
     paths: tuple[str, ...]  # (rows,), relative to the dataset's root
-    labels: NDArray[np.int64]  # (rows,) classes
+    labels: NDArray[np.int64]  # (rows,) classes, or (rows, L) of 0 and 1
     training: Images  # (rows, repeats, H, W, 3) uint8 RGB, each repeat drawn anew
     validation: Images  # (rows, H, W, 3) uint8 RGB
 
@@ -66,8 +67,8 @@ class _Training:
     ) -> None:
         labels, self._classes = training_labels(dataset, config["train_edges"]), len(dataset.classes)
         own = labels[dataset.training_rows(fold)]
-        is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
-        self._labels, self._is_rare = labels[chosen], is_rare[labels[chosen]]
+        self._labels = labels[chosen]
+        self._is_rare = rare_rows(self._labels, own, self._classes, float(config["rare_share"]))
         self._augment = Augmenter(config["augment"], config["augment_rare"])
         self._mix = config["mix"], float(config["mix_alpha"]), float(config["mix_probability"])
 
@@ -77,9 +78,14 @@ class _Training:
 
 
 def _spread(dataset: Dataset, fold: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Training rows in which every class comes up about as often, as far as there are enough."""
+    """Training rows in which every class comes up about as often, as far as there are enough.
+
+    Where a row may have several labels, every set of labels that some row has.
+    """
     shuffled = rng.permutation(dataset.training_rows(fold))
     labels = dataset.labels[shuffled]
+    if labels.ndim == 2:
+        labels = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     turn = np.zeros(len(shuffled), np.int64)  # how many of its class come before it
     for label in np.unique(labels):
         own = labels == label

@@ -52,6 +52,37 @@ def write_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> 
     )
 
 
+LABEL_SETS = ((1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 0), (1, 0, 1), (1, 1, 0))
+
+
+def write_labels_dataset(root: Path, rows: int = 72, folds: int = 3, seed: int = 0) -> Dataset:
+    """The same where a row may have several labels: the colours that it is stronger in, or none.
+
+    Each fold has every set of LABEL_SETS, its rows one group; blue is rare and never without red.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.array([LABEL_SETS[row % len(LABEL_SETS)] for row in range(rows)], np.int64)
+    paths = []
+    for row, colours in enumerate(labels):
+        image = rng.integers(0, 150, (40, 36, 3)) + 60 * colours[::-1]  # OpenCV writes BGR
+        paths.append(f"row{row:03d}.png")
+        cv2.imwrite(str(root / paths[-1]), image.astype(np.uint8))
+    groups = np.arange(rows) // len(LABEL_SETS)
+    return Dataset(
+        root=str(root),
+        paths=tuple(paths),
+        labels=labels,
+        folds=(groups % folds).astype(np.int16),
+        classes=CLASSES,
+        metric="macro_f1",
+        mode="max",
+        fingerprint=f"labels written by a test, seed {seed}",
+        cache_dir=str(root / "cache"),
+        factors=(Factor("labels", CLASSES, "labels"),),
+        columns={"group": np.array([f"p{group:02d}" for group in groups])},
+    )
+
+
 def classifier(
     dataset: Dataset, epochs: int = 4, fold: int = 0, seed: int = 5, cpus: int = 1, **config: Any
 ) -> ImageClassifier:

@@ -15,6 +15,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from trainables import seeding
 from trainables.device import to_tensor
+from trainables.feed.rarity import rare_rows
 from trainables.feed.row_sampling import epoch_length, epoch_order, expected_counts, one_row_each
 from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
@@ -23,8 +24,8 @@ from trainables.images.mixing import mix_batch
 from trainables.prefetch import in_order, slices
 
 Batch = tuple[Tensor, Tensor]
-"""Images (B, 3, H, W) uint8 and targets: classes (B,) int64, or (B, C) float32 where they were mixed."""
-
+"""Images (B, 3, H, W) uint8 and targets: classes (B,) int64, or (B, C) float32 where they were mixed.
+Of several labels (B, L): int64 of 0 and 1, or float32 where they were mixed."""
 
 REPEATED = "medium"  # what repeated validation rows go through
 
@@ -43,7 +44,7 @@ def one_row_per_column(dataset: Dataset, name: str) -> NDArray[Any] | None:
 class FoldLoader:
     """What a fold run sees: batches of its training rows, epoch by epoch, and of its validation rows."""
 
-    counts: NDArray[np.int64]  # (C,) rows of each class that an epoch visits on average
+    counts: NDArray[np.int64]  # (C,) rows of each class that an epoch visits on average, see expected_counts
     length: int  # rows of every epoch, whatever is drawn
     steps: int  # batches of every epoch
 
@@ -68,7 +69,7 @@ class FoldLoader:
         # Other bin edges may have moved them; validation is judged by the dataset's own.
         self._labels = training_labels(dataset, config["train_edges"])
         own = self._labels[self._train_rows]
-        self._is_rare = np.bincount(own, minlength=self._classes) < float(config["rare_share"]) * len(own)
+        self._is_rare = rare_rows(self._labels, own, self._classes, float(config["rare_share"]))
         self._groups, self._per = self._column("group"), self._per_values()
         sampling = (config["sampler"], own, self._classes, self._groups, self._per)
         self.counts, self.length = expected_counts(*sampling), epoch_length(*sampling)
@@ -107,7 +108,7 @@ class FoldLoader:
             rows = order[step * self._batch_size : (step + 1) * self._batch_size]
             rng = seeding.stream(self._seed, seeding.AUGMENT, epoch, step)
             labels = self._labels[rows]
-            images = self._augment(self._images[rows], rng, self._is_rare[labels])
+            images = self._augment(self._images[rows], rng, self._is_rare[rows])
             mixed, targets = mix_batch(
                 images,
                 labels,

@@ -2,6 +2,9 @@
 
 Two steps, both drawn anew for each epoch: `one_row_each` leaves one row of many near copies, `epoch_order`
 orders the rows that are left, some of them several times. Every epoch has `epoch_length` rows.
+
+Labels are classes (n,), or (n, L) of 0 and 1 where a row may have several: there the class of a row is its
+rarest answer, and a class is as large as the number of rows that give this answer, see rarity.py.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import TrainableError
+from trainables.feed.rarity import Rarity, answer_counts, rarity
 from trainables.parameters import SAMPLERS
 
 Positions = NDArray[np.int64]
@@ -24,7 +28,7 @@ def epoch_order(
     rng: np.random.Generator,
     groups: NDArray[Any] | None = None,
 ) -> Positions:
-    """Positions in `labels` (n,), the training rows' own, in the order they are trained on.
+    """Positions in `labels`, the training rows' own, in the order they are trained on.
 
     "none": a permutation. With replacement, n of them: "weighted": every class present equally likely;
     "inverse_sqrt": a row weighs 1/sqrt(rows of its class), so a class comes as often as the root of its size.
@@ -35,11 +39,12 @@ def epoch_order(
     if sampler == "none":
         return rng.permutation(len(labels))
     if sampler in ("weighted", "inverse_sqrt"):
-        counts = np.bincount(labels, minlength=classes)[labels]
+        home, of_class = rarity(labels, classes)
+        counts = of_class[home]
         weights = 1.0 / (counts if sampler == "weighted" else np.sqrt(counts))
         return rng.choice(len(labels), size=len(labels), replace=True, p=weights / weights.sum())
     if sampler == "oversample":
-        return rng.permutation(np.repeat(np.arange(len(labels)), _row_repeats(labels, classes, rng)))
+        return rng.permutation(np.repeat(np.arange(len(labels)), _row_repeats(rarity(labels, classes), rng)))
     if sampler == "oversample_groups":
         if groups is None:
             raise TrainableError(
@@ -51,31 +56,33 @@ def epoch_order(
     raise TrainableError(f"sampler={sampler!r} is not known; use one of {', '.join(SAMPLERS)}")
 
 
-def _row_repeats(labels: NDArray[np.int64], classes: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _row_repeats(rare: Rarity, rng: np.random.Generator) -> NDArray[np.int64]:
     """How often each row comes, (n,): whole repeats, and one more for a random few of its class."""
-    counts = np.bincount(labels, minlength=classes)
-    repeats = counts.max() // counts[labels]
-    for number in np.flatnonzero(counts):
-        more = counts.max() % counts[number]
-        repeats[rng.choice(np.flatnonzero(labels == number), size=more, replace=False)] += 1
+    home, counts = rare
+    most = counts[home].max()
+    repeats = most // counts[home]
+    for number in np.unique(home):
+        own = np.flatnonzero(home == number)
+        more = most % counts[number] * len(own) // counts[number]  # of classes, own are all that it counts
+        repeats[rng.choice(own, size=more, replace=False)] += 1
     return np.asarray(repeats, np.int64)
 
 
 def group_repeats(labels: NDArray[np.int64], groups: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """How often each row comes, (n,) >= 1, the same for all rows of a group; labels, groups: (n,).
+    """How often each row comes, (n,) >= 1, the same for all rows of a group; groups: (n,).
 
     A group counts, with all its rows, as of its rarest class. Groups of a class come so often that its rows
     are about as many as those of the largest class of groups, but never more often than the class's own rows
     would: else one person who lacks a photo that all others have would be repeated a hundred times.
     """
     _, group = np.unique(groups, return_inverse=True)
-    counts = np.bincount(labels, minlength=classes)
-    order = np.lexsort((labels, counts[labels], group))
-    home = labels[order[np.unique(group[order], return_index=True)[1]]]
-    rows = np.bincount(home[group], minlength=classes)
-    repeats = np.ones(classes)
+    own, counts = rarity(labels, classes)
+    order = np.lexsort((own, counts[own], group))
+    home = own[order[np.unique(group[order], return_index=True)[1]]]
+    rows = np.bincount(home[group], minlength=len(counts))
+    repeats = np.ones(len(counts))
     present = rows > 0
-    repeats[present] = np.minimum(rows.max() / rows[present], counts.max() / counts[present])
+    repeats[present] = np.minimum(rows.max() / rows[present], counts[own].max() / counts[present])
     return np.maximum(1, np.rint(repeats)).astype(np.int64)[home[group]]
 
 
@@ -88,6 +95,8 @@ def expected_counts(
 ) -> NDArray[np.int64]:
     """Rows of each class that an epoch visits on average, (classes,), at least 1 where the class has rows.
 
+    Where a row may have several labels: rows without and with each, (L, 2).
+
     What class weights and priors have to know: a sampler that evens the classes out must not be corrected for
     once more. Arguments as in `epoch_length`.
     """
@@ -97,13 +106,28 @@ def expected_counts(
         share = 1.0 / np.bincount(pair, minlength=pairs)[pair]
     if sampler == "oversample_groups" and groups is not None:
         share = share * group_repeats(labels, groups, classes)
-    rows = np.bincount(labels, weights=share, minlength=classes)
     power = {"weighted": 0.0, "oversample": 0.0, "inverse_sqrt": 0.5}.get(sampler, 1.0)
+    if labels.ndim == 2:
+        return _expected_answers(sampler, labels, share, power)
+    rows = np.bincount(labels, weights=share, minlength=classes)
     present = rows > 0
     counts = np.zeros(classes)
     counts[present] = rows[present] ** power
     if power != 1.0:
         counts *= rows.max() / counts.max() if sampler == "oversample" else rows.sum() / counts.sum()
+    return np.where(present, np.maximum(1, np.rint(counts)), 0).astype(np.int64)
+
+
+def _expected_answers(
+    sampler: str, labels: NDArray[np.int64], share: NDArray[np.float64], power: float
+) -> NDArray[np.int64]:
+    """Rows without and with each label, (L, 2), where row i would come share[i] times without the sampler."""
+    rows = answer_counts(labels, share).ravel()[rarity(labels, labels.shape[1]).home]
+    visits = share * rows ** (power - 1.0)
+    if power != 1.0:
+        visits *= rows.max() if sampler == "oversample" else share.sum() / visits.sum()
+    counts = answer_counts(labels, visits)
+    present = answer_counts(labels, np.ones(len(labels))) > 0
     return np.where(present, np.maximum(1, np.rint(counts)), 0).astype(np.int64)
 
 
@@ -147,6 +171,9 @@ def epoch_length(
 def _check_one_label_each(
     sampler: str, labels: NDArray[np.int64], groups: NDArray[Any], values: NDArray[Any]
 ) -> None:
+    one = "label" if labels.ndim == 1 else "set of labels"
+    if labels.ndim == 2:  # the number of each set
+        labels = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
     pair, pairs = _pairs(groups, values)
     lowest, highest = np.full(pairs, np.iinfo(np.int64).max), np.full(pairs, -1)
     np.minimum.at(lowest, pair, labels)
@@ -155,7 +182,7 @@ def _check_one_label_each(
     if len(mixed):
         row = int(np.flatnonzero(pair == mixed[0])[0])
         raise TrainableError(
-            f"one_row_per with sampler={sampler!r} needs one label for each group and value, but "
+            f"one_row_per with sampler={sampler!r} needs one {one} for each group and value, but "
             f"{len(mixed)} have several (group {groups[row]}, value {values[row]}); "
             "use another column or sampler='weighted'"
         )

@@ -24,7 +24,9 @@ def mix_batch(
     probability: float,
     rng: np.random.Generator,
 ) -> tuple[Images, Targets]:
-    """images (B, H, W, 3), targets (B,): with `probability` mixed, targets then float32 (B, classes).
+    """images (B, H, W, 3), targets (B,) or (B, L): with `probability` mixed, targets then float32 rows.
+
+    Rows of shares: (B, classes) of classes; of several labels (B, L), the mix of both rows' labels.
 
     Every image is mixed with another of the batch, all by one share lambda ~ Beta(alpha, alpha), as in the
     papers' own code. A batch that is not mixed comes back as it is. Nothing is changed in place.
@@ -42,7 +44,7 @@ def mix_batch(
         mixed = _blend(images, partner, share)
     else:
         mixed, share = _paste(images, partner, share, rng)
-    rows = np.eye(classes)[targets]
+    rows = np.eye(classes)[targets] if targets.ndim == 1 else targets
     return mixed, (share * rows + (1.0 - share) * rows[partner]).astype(np.float32)
 
 

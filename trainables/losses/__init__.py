@@ -4,7 +4,17 @@ A new loss is a file that exports one `LOSS` and a line in this table; `loss` te
 parameters read it.
 """
 
-from trainables.losses import coral, corn, cross_entropy, focal, soft_f1, sord
+from trainables.losses import (
+    asymmetric,
+    bce,
+    coral,
+    corn,
+    cross_entropy,
+    focal,
+    focal_bce,
+    soft_f1,
+    sord,
+)
 from trainables.losses.contract import table_of
 
 LOSSES = table_of(
@@ -15,6 +25,9 @@ LOSSES = table_of(
         sord.LOSS,
         coral.LOSS,
         corn.LOSS,
+        bce.LOSS,
+        focal_bce.LOSS,
+        asymmetric.LOSS,
     )
 )
 """Name -> loss, in the order in which messages list them."""

@@ -34,6 +34,23 @@ def class_weights(name: str, counts: NDArray[np.int64], beta: float = 0.999) -> 
     return weights
 
 
+def label_weights(name: str, counts: NDArray[np.int64], beta: float = 0.999) -> NDArray[np.float64] | None:
+    """Weight of an absent and of a present label (L, 2), from the rows of each (L, 2); None for "none".
+
+    `class_weights` of each label's two answers, so 1 on average over the training rows of every label. Their
+    ratio is the pos_weight of torch.nn.BCEWithLogitsLoss: rows without over rows with the label if balanced.
+    """
+    rows = [class_weights(name, own, beta) for own in counts]
+    return np.stack([row for row in rows if row is not None]) if name != "none" else None
+
+
+def log_odds(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Log of present over absent rows (L,), from (L, 2): `log_prior` between a label's two answers."""
+    logs = np.stack([log_prior(own) for own in counts])
+    odds: NDArray[np.float64] = logs[:, 1] - logs[:, 0]
+    return odds
+
+
 def log_prior(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Log of each class's share of the training rows (C,); a class without rows counts as having one.
 

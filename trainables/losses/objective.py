@@ -3,7 +3,8 @@
 A label may have several factors (age bin and mask, say), its class numbers in mixed radix. Without branches
 the network predicts the joint classes. With branches each factor has outputs, a loss, and class weights and
 priors of its own; the loss is the mean over branches, the probabilities are the product. A factor whose
-classes have no order takes cross_entropy in place of sord, coral and corn.
+classes have no order takes cross_entropy in place of sord, coral and corn. Where a row may have several
+labels, `label_objective.py` has the objective.
 
 Every loss takes soft targets (mixup, label smoothing). class_weights bear on every loss that is a mean over
 rows, which is all but soft_f1: macro F1 counts the classes alike already. logit_adjustment bears on every
@@ -16,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,23 +28,18 @@ from orchestrator.core.trainable import Config
 from trainables.losses import reduction
 from trainables.losses.class_weights import class_weights, log_prior, marginal_counts
 from trainables.losses.contract import Loss
+from trainables.losses.label_objective import LabelObjective, build_label_objective, refuse_missing_counts
 from trainables.losses.mixture_text import (
     SOFTMAX,
     LossSpec,
+    WeightedLoss,
     check_order,
     cumulative,
     for_factor,
+    loss_text,
+    of_classes,
     parse_loss,
 )
-
-
-@dataclass(frozen=True)
-class WeightedLoss:
-    """One term of a branch's loss, with all that the configuration says of it."""
-
-    weight: float
-    loss: Loss
-    values: tuple[Any, ...]  # of the loss's own parameters, in their order
 
 
 @dataclass(frozen=True)
@@ -116,11 +111,7 @@ class Objective:
         target: (B,) int64 joint classes, or (B, C) soft rows that sum to 1. Raises TrainableError when class
         counts are missing.
         """
-        if self.missing_counts_for:
-            raise TrainableError(
-                f"{self.missing_counts_for} needs the class counts of the training rows; "
-                "set it to its default"
-            )
+        refuse_missing_counts(self.missing_counts_for)
         if outputs.ndim == 3:
             return torch.stack([self.loss(sample, target) for sample in outputs]).mean()
         joint = reduction.soft_targets(target, self.classes, outputs.dtype)
@@ -154,9 +145,12 @@ class Objective:
         return [cube.sum(dim=[other for other in axes if other != axis]) for axis in axes]
 
 
+AnyObjective = Objective | LabelObjective
+
+
 def check_loss(config: Config) -> None:
     """What can be said of a (completed) configuration's loss without data. Raises TrainableError."""
-    spec = parse_loss(str(config["loss"]))
+    spec = parse_loss(loss_text(config))
     if cumulative(spec) and float(config["logit_adjustment"]) and not config["branches"]:
         raise TrainableError(
             f"logit_adjustment={config['logit_adjustment']} shifts the logits of a softmax, and "
@@ -165,18 +159,36 @@ def check_loss(config: Config) -> None:
 
 
 def build_objective(
-    config: Config, sizes: Sequence[int], ordered: Sequence[bool], counts: NDArray[np.int64] | None
-) -> Objective:
+    config: Config,
+    sizes: Sequence[int],
+    ordered: Sequence[bool],
+    counts: NDArray[np.int64] | None,
+    multi_label: bool = False,
+) -> AnyObjective:
     """The objective of a (completed) configuration.
 
     sizes: classes of each factor of the label, a plain target's (C,); ordered: of each factor, whether its
-    classes are; counts: (C,) training rows of each joint class, None where no loss is needed. Raises
-    TrainableError.
+    classes are; counts: (C,) training rows of each joint class, None where no loss is needed. multi_label:
+    sizes are (L,) and counts (L, 2), rows without and with each label. Raises TrainableError.
     """
     check_loss(config)
-    text, spec, branches = str(config["loss"]), parse_loss(str(config["loss"])), bool(config["branches"])
-    if branches and len(sizes) < 2:
+    if config["branches"] and len(sizes) < 2:
         raise TrainableError("branches=True needs a label of two factors or more; set branches=False")
+    lacking = "" if counts is not None else _needs_counts(config)
+    if multi_label:
+        return build_label_objective(config, sizes[0], counts, lacking)
+    return _of_classes(config, sizes, ordered, counts, lacking)
+
+
+def _of_classes(
+    config: Config,
+    sizes: Sequence[int],
+    ordered: Sequence[bool],
+    counts: NDArray[np.int64] | None,
+    lacking: str,
+) -> Objective:
+    text, branches = loss_text(config), bool(config["branches"])
+    spec = parse_loss(text)
     check_order(spec, text, ordered, branches)
     if not branches:
         sizes, ordered = (math.prod(sizes),), (len(sizes) == 1 and ordered[0],)
@@ -185,13 +197,12 @@ def build_objective(
     return Objective(
         tuple(_branch(config, for_factor(spec, order), size, rows) for size, order, rows in parts),
         float(config["label_smoothing"]),
-        "" if counts is not None else _needs_counts(config),
+        lacking,
     )
 
 
 def _branch(config: Config, spec: LossSpec, size: int, counts: NDArray[np.int64] | None) -> Branch:
-    terms = [WeightedLoss(term.weight, term.loss, term.loss.values(config)) for term in spec]
-    branch = Branch(tuple(terms), size)
+    branch = Branch(of_classes(spec, loss_text(config), config), size)
     if counts is None:
         return branch
     weights = class_weights(str(config["class_weights"]), counts, float(config["effective_beta"]))

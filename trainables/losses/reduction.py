@@ -1,4 +1,6 @@
-"""From what each row would cost to one number. A target is classes (B,) int64 or soft rows (B, C) (mixup).
+"""From what each row would cost to one number.
+
+A target is classes (B,) int64 or soft rows (B, C) (mixup); of several labels (B, L), 0, 1 or between.
 
 A loss that is a mean over rows is given as terms (B, C): what a row would cost if its class were c. With soft
 targets t and class weights w it is then sum(w * t * terms) / sum(w * t), see `weighted_mean`.
@@ -36,3 +38,18 @@ def weighted_mean(
         rows = rows * tasks
     # a batch of nothing but weightless classes costs nothing, where 0 / 0 would be NaN
     return (smooth * terms).sum() / rows.sum().clamp_min(torch.finfo(terms.dtype).tiny)
+
+
+def label_mean(terms: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Mean over rows and labels of w_absent * (1 - t) * absent + w_present * t * present, a scalar.
+
+    terms (B, L, 2): what a label would cost if absent, if present; target t (B, L) in [0, 1]; weights (L, 2).
+    Just as in torch.nn.functional.binary_cross_entropy_with_logits weights are not in the divisor.
+    """
+    shares = torch.stack([1.0 - target, target], dim=2)
+    return (terms * (shares if weights is None else shares * weights)).sum(dim=2).mean()
+
+
+def smoothed_labels(target: Tensor, smoothing: float) -> Tensor:
+    """`1 - smoothing` of the target (B, L), the rest spread evenly over present and absent."""
+    return target * (1.0 - smoothing) + smoothing / 2 if smoothing else target

@@ -1,4 +1,6 @@
-"""Soft macro-F1 of a batch: sigmoidF1 of a softmax. Bénédict et al. 2022 (https://arxiv.org/abs/2108.10566)."""
+"""Soft macro-F1 of a batch: sigmoidF1, of a softmax for classes. Bénédict et al. 2022
+(https://arxiv.org/abs/2108.10566).
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,25 @@ def soft_f1(logits: Tensor, rows: Tensor, smooth: Tensor | None = None) -> Tenso
     target has are averaged: an absent one has F1 0 whatever the network says, which would add a constant that
     goes with the batch; what is wrongly given to it is missing from the others' TP already.
     """
-    p = logits.softmax(dim=1)
-    target = rows if smooth is None else smooth
-    f1 = 2.0 * (target * p).sum(dim=0) / (target.sum(dim=0) + p.sum(dim=0)).clamp_min(1e-12)
-    present = (rows.sum(dim=0) > 0).to(f1)
+    f1, present = _f1_and_present(logits.softmax(dim=1), rows, smooth)
     return 1.0 - (f1 * present).sum() / present.sum()
 
 
-LOSS = Loss("soft_f1", "softmax", of_batch=soft_f1)
+def soft_f1_of_labels(logits: Tensor, rows: Tensor, smooth: Tensor | None = None) -> Tensor:
+    """The same of labels, whose probabilities are sigmoids. All (B, L); a batch without any label costs 0."""
+    f1, present = _f1_and_present(logits.sigmoid(), rows, smooth)
+    return ((1.0 - f1) * present).sum() / present.sum().clamp_min(1.0)
+
+
+def _f1_and_present(p: Tensor, rows: Tensor, smooth: Tensor | None) -> tuple[Tensor, Tensor]:
+    target = rows if smooth is None else smooth
+    f1 = 2.0 * (target * p).sum(dim=0) / (target.sum(dim=0) + p.sum(dim=0)).clamp_min(1e-12)
+    return f1, (rows.sum(dim=0) > 0).to(f1)
+
+
+LOSS = Loss(
+    "soft_f1",
+    "softmax",
+    of_batch=soft_f1,
+    sigmoid_form=Loss("soft_f1", "sigmoid", of_batch=soft_f1_of_labels),
+)

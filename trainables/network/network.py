@@ -15,14 +15,14 @@ from orchestrator.core.errors import TrainableError, WeightsError
 from orchestrator.core.text import suggestion
 from orchestrator.core.trainable import Config
 from trainables.images.preprocess import size_of
-from trainables.losses.objective import Objective
+from trainables.losses.objective import AnyObjective
 from trainables.network import hub
 from trainables.network.heads import build_head
 from trainables.network.torchvision_ops import timm
 
 
 class Network(nn.Module):
-    """uint8 images (B, 3, H, W) -> outputs that an `Objective` understands. Normalisation, backbone, head.
+    """uint8 images (B, 3, H, W) -> outputs that an objective understands. Normalisation, backbone, head.
 
     The mean and standard deviation are the backbone's own (timm's pretrained configuration), never measured
     on the data: nothing of a validation row can reach the weights through them.
@@ -56,7 +56,7 @@ class Network(nn.Module):
         return self
 
 
-def build_network(config: Config, objective: Objective, pretrained: bool | str | None = None) -> Network:
+def build_network(config: Config, objective: AnyObjective, pretrained: bool | str | None = None) -> Network:
     """The network a (completed) configuration names; `pretrained` None: as the configuration says.
 
     Draws from torch's global generator. Raises TrainableError, WeightsError.

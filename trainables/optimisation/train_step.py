@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.device import autocast
 from trainables.feed.fold_loader import Batch
-from trainables.losses.objective import Objective
+from trainables.losses.objective import AnyObjective
 from trainables.network.network import Network
 from trainables.optimisation.sam import SharpnessAware, frozen_statistics
 
@@ -22,7 +22,7 @@ class Step:
     def __init__(
         self,
         network: Network,
-        objective: Objective,
+        objective: AnyObjective,
         optimizer: torch.optim.Optimizer,
         config: Mapping[str, Any],
         device: torch.device,

@@ -116,3 +116,18 @@ def test_the_batch_given_is_not_changed_and_the_result_follows_from_the_generato
 def test_an_unknown_kind_is_refused_by_name() -> None:
     with pytest.raises(TrainableError, match="mix='blend'"):
         mixed("blend", 0)
+
+
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_several_labels_of_a_row_are_mixed_by_the_share_of_the_images(kind: str) -> None:
+    """Labels as classes and the same labels one column each: what the images' shares are is known."""
+    images, classes = flat_batch()
+    labels = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 1, 1], [0, 0, 1]])
+    given = labels.copy()
+    new, shares = mix_batch(images, classes, CLASSES, kind, 1.0, 1.0, np.random.default_rng(7))
+    same, mixed_labels = mix_batch(images, labels, 3, kind, 1.0, 1.0, np.random.default_rng(7))
+    assert np.array_equal(new, same) and mixed_labels.dtype == np.float32
+    assert mixed_labels == pytest.approx(shares @ labels, abs=1e-6)
+    assert ((mixed_labels > 0) & (mixed_labels < 1)).any() and np.array_equal(labels, given)
+    clean = mix_batch(images, labels, 3, kind, 1.0, 0.0, np.random.default_rng(7))[1]
+    assert clean is labels

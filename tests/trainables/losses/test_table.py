@@ -30,14 +30,19 @@ def test_every_file_that_exports_a_loss_has_its_line() -> None:
     assert {loss.name: loss for loss in exported} == LOSSES and len(exported) == len(LOSSES)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_of_the_table_trains_as_itself(name: str) -> None:
+CASES = [(name, False) for name, loss in LOSSES.items() if loss.kind != "sigmoid"]
+CASES += [(name, True) for name, loss in LOSSES.items() if loss.of_labels is not None]
+
+
+@pytest.mark.parametrize("name, multi_label", CASES)
+def test_every_loss_of_the_table_trains_as_itself(name: str, multi_label: bool) -> None:
     outputs = torch.randn(9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     labels = torch.arange(9) % 4
+    target = torch.eye(4, dtype=torch.int64)[labels] if multi_label else labels
     values = {}
-    for loss in LOSSES:
-        rule = build_objective(completed({"loss": loss}), (4,), (True,), None)
-        values[loss] = float(rule.loss(outputs[:, : rule.widths[0]], labels))
+    for loss in (loss for loss, kind in CASES if kind == multi_label):
+        rule = build_objective(completed({"loss": loss}), (4,), (not multi_label,), None, multi_label)
+        values[loss] = float(rule.loss(outputs[:, : rule.widths[0]], target))
     own = values.pop(name)
     assert own not in values.values()
 
@@ -54,7 +59,21 @@ def test_a_loss_brings_its_parameters_to_the_table_and_gets_their_values() -> No
     [
         (Loss("novel", "softmax"), "exactly one of terms and of_batch"),
         (Loss("novel", "softmax", terms=terms, of_batch=terms), "exactly one of terms and of_batch"),
-        (Loss("novel", "sigmoid", terms=terms), "kind='sigmoid' must be one of softmax, cumulative"),
+        (Loss("novel", "margin", terms=terms), "kind='margin' must be one of softmax, cumulative, sigmoid"),
+        (Loss("novel", "sigmoid", ordered=True, terms=terms), "labels of a row have no order"),
+        (Loss("novel", "sigmoid", terms=terms, tasks=terms), "tasks divide a mean over rows"),
+        (
+            Loss("novel", "sigmoid", terms=terms, sigmoid_form=Loss("novel", "sigmoid", terms=terms)),
+            "sigmoid_form is a sigmoid loss of a softmax loss's name",
+        ),
+        (
+            Loss("novel", "softmax", terms=terms, sigmoid_form=Loss("other", "sigmoid", terms=terms)),
+            "sigmoid_form is a sigmoid loss of a softmax loss's name",
+        ),
+        (
+            Loss("novel", "softmax", terms=terms, sigmoid_form=Loss("novel", "sigmoid")),
+            "exactly one of terms and of_batch",
+        ),
         (Loss("Poly", "softmax", terms=terms), "its name must be lower-case"),
         (Loss("focal", "softmax", terms=terms), "one of that name already"),
         (Loss("cut", "cumulative", ordered=True, terms=terms), "probabilities are for a cumulative loss"),
