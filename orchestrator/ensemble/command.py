@@ -22,7 +22,7 @@ from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
-from orchestrator.ensemble.submission import (
+from orchestrator.ensemble.predictions import (
     check_submission,
     histogram,
     image_paths,

@@ -22,7 +22,7 @@ from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, OneHot, Target
 from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble, Member
-from orchestrator.ensemble.submission import histogram, image_paths
+from orchestrator.ensemble.predictions import histogram, image_paths
 
 CONFIDENCE = "confidence"
 """Column: the probability of the label, as the fold's models gave it."""
