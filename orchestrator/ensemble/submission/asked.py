@@ -11,11 +11,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.core.metrics import METRICS
 from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
 from orchestrator.ensemble.submission.template import Template, is_number
 
-LABELS, PROBABILITIES = "labels", "probabilities"
+LABELS, PROBABILITIES = ANSWERS = "labels", "probabilities"
 _OF_CHANCE = re.compile(r"(p|prob|probs|proba|probability|score|confidence)([_ ].*)?", re.IGNORECASE)
 
 
@@ -25,7 +26,8 @@ class Asked:
 
     task: Task
     table: tuple[str, ...] | None = None  # (C,): how the training table writes each class, where known
-    label_columns: tuple[str, ...] = ()  # the training table's columns of the label, and the target's name
+    label_columns: tuple[str, ...] = ()  # the target's name and, where they are no classes, its columns
+    spread: bool = False  # whether the training table has a column for each class
     separator: str | None = None  # between the labels of a cell of the training table
     metric: str = ""  # the study's
     needs: str | None = None  # LABELS or PROBABILITIES, by the metric; None: that is not known
@@ -42,6 +44,11 @@ class Cells:
     probabilities: bool  # whether all words are probabilities
     name: str = ""  # of the column, where there is one
     spelt: bool = False  # whether the training table writes labels so: their decimals then say nothing
+
+
+def needs_of(metric: str) -> str | None:
+    """LABELS or PROBABILITIES, whichever the metric looks at; None for one that says nothing of it."""
+    return LABELS if metric in METRICS else None
 
 
 def probable(words: Collection[str]) -> bool:
