@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.core.metrics import METRICS
+from orchestrator.core.metrics import find, is_own
 from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
 from orchestrator.ensemble.submission.template import Template, is_number
@@ -47,8 +47,11 @@ class Cells:
 
 
 def needs_of(metric: str) -> str | None:
-    """LABELS or PROBABILITIES, whichever the metric looks at; None for one that says nothing of it."""
-    return LABELS if metric in METRICS else None
+    """LABELS or PROBABILITIES, whichever the metric looks at; None for one of the user's own.
+
+    Raises MetricError where it is not known.
+    """
+    return None if is_own(metric) else find(metric).needs
 
 
 def probable(words: Collection[str]) -> bool:
