@@ -83,12 +83,16 @@ def _cells(layout: Layout, probabilities: NDArray[np.float64], labels: Labels) -
         return [[layout.words[int(flag)] for flag in flags[:, index]] for index in layout.classes]
     if layout.kind is Kind.LABEL:
         return [[layout.words[label] for label in labels]]
-    return [[layout.separator.join(layout.words[index] for index in np.flatnonzero(row)) for row in labels]]
+    if layout.kind is Kind.RANKING:
+        chosen = list(np.argsort(-probabilities, axis=1, kind="stable")[:, : layout.count])
+    else:
+        chosen = [np.flatnonzero(row) for row in labels]
+    return [[layout.separator.join(layout.words[index] for index in row) for row in chosen]]
 
 
 def _words(cell: str, layout: Layout) -> list[str]:
     """A set of labels may be empty, a label may not."""
-    if layout.kind is Kind.LABEL_SET:
+    if layout.kind in (Kind.LABEL_SET, Kind.RANKING):
         return cell.split(layout.separator) if cell else []
     return [cell]
 

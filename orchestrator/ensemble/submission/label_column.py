@@ -40,10 +40,13 @@ def label_column(template: Template, asked: Asked, ways: Sequence[Spelling]) -> 
 
 
 def one_class(template: Template, asked: Asked, ways: Sequence[Spelling], column: int) -> Layout:
-    """The class of a row, or the probability of one of two. Raises EnsembleError."""
+    """The class of a row, several guesses, or the probability of one of two. Raises EnsembleError."""
     name = template.header[column]
     words = frozenset(cell for cell in template.column(column) if cell)
     way, chances = spelling_of(words, ways), len(asked.task) == 2 and probable(words)
+    ranking = None if way or chances else _ranking(template, asked, ways, column)
+    if ranking is not None:
+        return ranking
     if way is None and not chances:
         raise EnsembleError(_no_class(template, asked, ways, column, sorted(words)))
     spelt = way is ways[0] and any("." in word for word in words)
@@ -59,6 +62,17 @@ def one_class(template: Template, asked: Asked, ways: Sequence[Spelling], column
         return Layout(Kind.FLAGS, (column,), (named,), ("0", "1"), kept, says)
     assert way is not None
     return Layout(Kind.LABEL, (column,), (), way.words, kept, f"{cells.what}: the class, {way.meaning}")
+
+
+def _ranking(template: Template, asked: Asked, ways: Sequence[Spelling], column: int) -> Layout | None:
+    """Several classes in a cell, of which one is true: as many guesses. None where that is not asked for."""
+    cells = [cell.split() for cell in template.column(column)]
+    way, count = spelling_of({word for words in cells for word in words}, ways), max(map(len, cells))
+    if way is None or not 1 < count <= len(asked.task) or asked.answer == PROBABILITIES:
+        return None
+    says = f"column {template.header[column]!r}: the {count} most probable classes, {way.meaning}"
+    kept = _others(template, column)
+    return Layout(Kind.RANKING, (column,), (), way.words, kept, says, " ", count)
 
 
 def several_labels(template: Template, asked: Asked, ways: Sequence[Spelling], column: int) -> Layout:

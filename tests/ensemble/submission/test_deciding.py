@@ -175,6 +175,16 @@ def test_all_labels_of_a_row_in_one_cell(tmp_path: Path, cell: str, separator: s
     assert written == f"id,labels\n{row}\nb,\n"
 
 
+def test_as_many_guesses_as_the_template_shows(tmp_path: Path) -> None:
+    text = "Image,Id\na,scab rust\nb,scab rust\n"
+    form = template(tmp_path, text)
+    layout = decide(form, Asked(LEAF, label_columns=("Id",), needs="labels"))
+    assert (layout.kind, layout.count) == (Kind.RANKING, 2)
+    made = fill(form, layout, LEAF, THREE, THREE.argmax(axis=1))
+    check(made, form, layout, LEAF)
+    assert rendered(made).decode() == "Image,Id\na,rust healthy\nb,healthy rust\n"
+
+
 def test_names_with_spaces_are_not_separated_by_spaces(tmp_path: Path) -> None:
     text = "id,labels\na,ETT - Abnormal|CVC\nb,CVC\n"
     _, written = filled(tmp_path, text, Asked(LINES, needs="labels"), MANY)
