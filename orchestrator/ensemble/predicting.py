@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.data.manifest import Manifest
+from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.data.targets import Target
 from orchestrator.demo.faces import demo_faces
@@ -63,8 +63,8 @@ def find_rows(arguments: argparse.Namespace, say: Say) -> Rows | None:
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
     manifest, which = rows_to_predict(load_rows(source, reading_of(arguments), arguments.data_root))
-    for line in (*manifest.notes, which):
-        say(line)
+    for line in (*(note for note in manifest.notes if NAMES_NO_GROUP not in note), which):
+        say(line)  # who belongs to whom does not matter where nothing is trained
     return Rows(manifest, Path(source))
 
 
