@@ -32,7 +32,7 @@ from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar
 
 Say = Callable[[str], None]
-_TEMPLATE = re.compile("submission|sample|template", re.IGNORECASE)
+_TEMPLATE = re.compile("submission|submit|template|^sample$", re.IGNORECASE)
 _ANSWER = "ans"  # what the mask competition calls the class
 
 

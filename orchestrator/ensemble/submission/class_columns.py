@@ -41,7 +41,7 @@ def by_class(template: Template, asked: Asked, columns: tuple[int, ...]) -> Layo
     _refuse_unknown(template, asked, kept)
     words = frozenset(cell for index in columns for cell in template.column(index) if cell)
     truth = next((pair for pair in _TRUTH if words <= set(pair)), None)
-    if truth is None:
+    if truth is None and not probable(words):
         _refuse_no_number(template, columns)
     what = f"columns {shortened([template.header[index] for index in columns])}"
     every = tuple(range(len(columns)))

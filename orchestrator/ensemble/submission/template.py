@@ -23,7 +23,7 @@ class Form:
     delimiter: str = ","
     newline: str = "\n"
     mark: bool = False  # whether it begins with a byte order mark
-    preamble: str = ""  # a line before the header, such as "sep=;"
+    head: str = ""  # the lines up to the header, as they were, with "sep=;" if that was there
     quoted: str = "needed"  # cells in quotes: "needed", "all", or "text" for those of columns without numbers
     ends: bool = True  # whether the last line has a line ending
 
@@ -69,13 +69,15 @@ def rendered(template: Template) -> bytes:
     """Its bytes, written as its form says."""
     form = template.form
     texts = [form.quoted == "all" or (form.quoted == "text" and not only) for only in _numeric(template)]
-    header = [_cell(name, form.quoted != "needed", form.delimiter) for name in template.header]
-    lines = [form.delimiter.join(header)]
+    header = form.delimiter.join(
+        _cell(name, form.quoted != "needed", form.delimiter) for name in template.header
+    )
+    lines = [form.head or header]
     for row in template.rows:
         cells = (_cell(cell, quoted, form.delimiter) for cell, quoted in zip(row, texts, strict=True))
         lines.append(form.delimiter.join(cells))
     body = form.newline.join(lines) + (form.newline if form.ends else "")
-    return (form.preamble + body).encode("utf-8-sig" if form.mark else "utf-8")
+    return body.encode("utf-8-sig" if form.mark else "utf-8")
 
 
 def _parsed(name: str, text: str, mark: bool) -> Template:
@@ -91,14 +93,17 @@ def _parsed(name: str, text: str, mark: bool) -> Template:
     header = tuple(cell.strip() for cell in rows[0])
     _check_shape(name, header, rows)
     newline = "\r\n" if "\r\n" in body else "\n"
-    form = Form(delimiter, newline, mark, preamble.group(0) if preamble else "", ends=body.endswith("\n"))
+    head = text[: len(text) - len(body)] + body.splitlines()[0]
+    form = Form(delimiter, newline, mark, head, ends=body.endswith("\n"))
     return Template(name, header, tuple(tuple(row) for row in rows[1:]), form)
 
 
 def _delimiter(body: str) -> str:
-    """The one that makes most cells of the header; in doubt the comma."""
-    first = body.splitlines()[:1]
-    return max(DELIMITERS, key=lambda mark: len(next(csv.reader(first, delimiter=mark), [])))
+    """The one that makes most cells, as many of a row as of the header; in doubt the comma."""
+    lines = body.splitlines()[:2]
+    cells = {mark: [len(row) for row in csv.reader(lines, delimiter=mark) if row] for mark in DELIMITERS}
+    even = {mark: counts[0] for mark, counts in cells.items() if len(set(counts)) == 1}
+    return max(even, key=lambda mark: even[mark]) if max(even.values(), default=1) > 1 else DELIMITERS[0]
 
 
 def _check_shape(name: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
