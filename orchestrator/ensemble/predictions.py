@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,11 @@ from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import write_table
 from orchestrator.evaluation.thresholds import HALF, Thresholds, decide_labels
 from orchestrator.study.predictions import probability_columns
+
+_ID = re.compile(
+    "(image|img|file|photo|picture|scan|slide|sample|study ?instance)?[ _-]?(id|uid|name|key)([ _-]code)?",
+    re.IGNORECASE,
+)
 
 
 def decided(task: Task, probabilities: Probabilities, thresholds: Thresholds | None) -> Labels:
@@ -61,9 +67,7 @@ def id_column(manifest: Manifest) -> str | None:
     unique = [name for name in own if None not in cells[name] and len(set(cells[name])) == len(frame)]
     paths = [str(path) for path in frame["path"]]
     naming = [name for name in unique if all(map(_names, cells[name], paths))]
-    called = [
-        name for name in unique if name.lower().removeprefix("image").strip("_ ").endswith(("id", "name"))
-    ]
+    called = [name for name in unique if _ID.fullmatch(name)]
     return next(iter([*naming, *called]), None)
 
 

@@ -44,6 +44,8 @@ def one_class(template: Template, asked: Asked, ways: Sequence[Spelling], column
     name = template.header[column]
     words = frozenset(cell for cell in template.column(column) if cell)
     way, chances = spelling_of(words, ways), len(asked.task) == 2 and probable(words)
+    if len(asked.task) > 2:
+        _refuse_probabilities(template, asked, column)
     ranking = None if way or chances else _ranking(template, asked, ways, column)
     if ranking is not None:
         return ranking
@@ -68,7 +70,7 @@ def _ranking(template: Template, asked: Asked, ways: Sequence[Spelling], column:
     """Several classes in a cell, of which one is true: as many guesses. None where that is not asked for."""
     cells = [cell.split() for cell in template.column(column)]
     way, count = spelling_of({word for words in cells for word in words}, ways), max(map(len, cells))
-    if way is None or not 1 < count <= len(asked.task) or asked.answer == PROBABILITIES:
+    if way is None or not 1 < count <= len(asked.task):
         return None
     says = f"column {template.header[column]!r}: the {count} most probable classes, {way.meaning}"
     kept = _others(template, column)
@@ -87,13 +89,17 @@ def several_labels(template: Template, asked: Asked, ways: Sequence[Spelling], c
         words = {word for cell in template.column(column) for word in cell.split(own[0] if own else " ")}
         raise EnsembleError(_no_class(template, asked, ways, column, sorted(words)))
     what = f"column {template.header[column]!r}"
-    if asked.answer == PROBABILITIES:
-        raise EnsembleError(
-            f"--as probabilities: template {template.name} has one {what} for all labels of a row; leave "
-            "--as out, or name a template with a column for each label"
-        )
+    _refuse_probabilities(template, asked, column)
     says = f"{what}: the labels of a row with {separator!r} between them, {way.meaning}"
     return Layout(Kind.LABEL_SET, (column,), (), way.words, _others(template, column), says, separator)
+
+
+def _refuse_probabilities(template: Template, asked: Asked, column: int) -> None:
+    if asked.answer == PROBABILITIES:
+        raise EnsembleError(
+            f"--as probabilities: template {template.name} has one column, {template.header[column]!r}, for "
+            f"{len(asked.task)} classes; leave --as out, or name a template with a column for each class"
+        )
 
 
 def _named_after(name: str, way: Spelling) -> bool:

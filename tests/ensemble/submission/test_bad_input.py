@@ -67,7 +67,10 @@ def written(tmp_path: Path, text: str) -> Template:
          "scab) nor its label; leave the ids and what is to fill in"),
         # labels and probabilities
         ("id,label\na,rust\n", replace(LEAF, answer="probabilities"),
-         "--as probabilities: the cells of column 'label' of template t.csv hold rust, which are no "
+         "--as probabilities: template t.csv has one column, 'label', for 3 classes; leave --as out, or name "
+         "a template with a column for each class"),
+        ("id,target\na,no\n", replace(SKIN, task=Task(("no", "yes")), answer="probabilities"),
+         "--as probabilities: the cells of column 'target' of template t.csv hold no, which are no "
          "probabilities; leave --as out, or name another --template"),
         ("id,target\na,0.5\n", replace(SKIN, answer="labels"),
          "--as labels: the cells of column 'target' of template t.csv hold 0.5, which are no labels; "
@@ -76,8 +79,8 @@ def written(tmp_path: Path, text: str) -> Template:
          "--as labels: the cells of columns healthy, rust, scab of template t.csv hold 0.3, 0.4, which "
          "are no labels; leave --as out, or name another --template"),
         ("id,labels\na,rust scab\n", replace(MANY, answer="probabilities"),
-         "--as probabilities: template t.csv has one column 'labels' for all labels of a row; leave "
-         "--as out, or name a template with a column for each label"),
+         "--as probabilities: template t.csv has one column, 'labels', for 3 classes; leave --as out, or "
+         "name a template with a column for each class"),
         ("id,target\na,0\n", replace(SKIN, metric="mine:score", needs=None),
          "template t.csv: column 'target' may ask for labels or for probabilities, and the metric "
          "mine:score does not say which; give --as labels or --as probabilities"),
