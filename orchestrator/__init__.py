@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.core.own_trainable import trainable
     from orchestrator.data.manifest import Manifest, load_manifest
     from orchestrator.data.targets import age_bins, binary, categorical, joint, multi_label, one_hot
-    from orchestrator.ensemble import Ensemble, build_ensemble
+    from orchestrator.ensemble import Ensemble, build_ensemble, write_submission
     from orchestrator.evaluation.estimate import Estimate
     from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, randint, uniform
     from orchestrator.study import Study
@@ -57,6 +57,7 @@ _HOMES = {
     "search": "orchestrator.tune.api",
     "trainable": "orchestrator.core.own_trainable",
     "uniform": "orchestrator.space",
+    "write_submission": "orchestrator.ensemble",
 }
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "search",
     "trainable",
     "uniform",
+    "write_submission",
 ]
 
 

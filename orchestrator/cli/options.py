@@ -74,6 +74,11 @@ SHARED: dict[str, dict[str, Any]] = {
         "help": "rows that are trained on and never validated; may be given again",
     },
     "--predict": {"metavar": "MANIFEST", "help": "images to predict: a table or a folder"},
+    "--template": {
+        "type": Path,
+        "metavar": "FILE",
+        "help": "sample submission: its ids, order, columns and form are kept",
+    },
     "--tta": {"choices": TTA, "help": "test-time augmentation: the views of an image to average"},
     "--study": {"metavar": "STUDY"},
     "--runs": {

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.file_digest import sha256_of_file
+from orchestrator.core.file_digest import sampled_sha256, sha256_of_file
 from orchestrator.core.text import shortened
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
@@ -83,6 +83,11 @@ def compare(
     return Differences(tuple(np.flatnonzero(missing).tolist()), tuple(np.flatnonzero(changed).tolist()))
 
 
+def content_digests(root: Path, paths: Sequence[str]) -> list[str]:
+    """What tells images apart by their contents (`sampled_sha256`, hex); empty for an unreadable file."""
+    return list(_of_each(_sampled, root, paths, None))
+
+
 def write_files(path: Path, files: ImageFiles) -> None:
     """As Parquet, whole or not at all. Raises StorageError."""
     digests = [files.digests.get(row) for row in range(len(files.sizes))]
@@ -141,6 +146,13 @@ def _size(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116 - no Path for each of many files
     except OSError:
         return -1
+
+
+def _sampled(path: str) -> str:
+    try:
+        return sampled_sha256(path).hex()
+    except OSError:
+        return ""
 
 
 def _digest(path: str) -> str:

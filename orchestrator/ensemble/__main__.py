@@ -52,13 +52,22 @@ def parser() -> CommandParser:
     add_shared(members, "--seed", default=0, help="seed of the resampling behind the intervals (default: 0)")
     add("--ensemble", type=Path, metavar="DIR", help="folder of an ensemble to use instead of studies")
     images = made.add_argument_group("prediction")
-    add_shared(images, "--predict", help="images to predict: a table, a folder, or demo")
+    add_shared(
+        images,
+        "--predict",
+        help="images to predict: a table, a folder, a submission's template, one image, a pattern such as "
+        "'test/*.jpg' in quotes, or demo",
+    )
     add_shared(images, *READING, "--data-root")
     add_shared(images, "--tta", help="views of an image to average (default: as each member was validated)")
     output = made.add_argument_group("output")
     add = output.add_argument
     add("--out", type=Path, metavar="DIR", help="folder to write (default: in the study, with the time)")
-    add("--submission", type=Path, metavar="FILE", help="CSV to write, in the order of the template")
+    add("--submission", type=Path, metavar="FILE",
+        help="table of the predictions to write, as the template asks for them")  # fmt: skip
+    add_shared(output, "--template")
+    add("--as", dest="answer", choices=("labels", "probabilities"),
+        help="what the template asks for, where its cells leave it open (default: by metric)")  # fmt: skip
     add_shared(output, "--private")
     return made
 

@@ -1,15 +1,17 @@
 """Which images an ensemble's models learned the label of, so that none of them passes for new.
 
-trained_on.parquet in its folder has a row for each: `path` as the study's manifest writes it, and `place`, a
-digest of where the image lay. Images that only models gave a label are not in it.
+trained_on.parquet in its folder has a row for each: `path` as the study's manifest writes it, `place`, a
+digest of where the image lay, and `content`, one of what it held. Images that only models gave a label are
+not in it. An image to predict that was trained on is a warning, never a refusal: a competition's test part
+may hold copies of training images, and its submission needs a row for each.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.text import shortened
+from orchestrator.data.image_record import content_digests
 from orchestrator.data.manifest import Manifest, joined_folds
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet
@@ -30,14 +33,22 @@ _DIGEST = 16  # hex digits: 64 bits tell a million images apart
 
 
 def trained_rows(manifest: Manifest, space: SearchSpace) -> pd.DataFrame:
-    """Columns path and place, of a study's rows that some fold trains on with a label that was known."""
+    """Columns path, place and content (empty where the image is not at hand), of a study's rows that some
+    fold trains on with a label that was known."""
     frame = manifest.frame
     # A label that only models gave is no reason to doubt a prediction of that image.
     labelled = ((frame["role"] != "test") & (joined_folds(frame) < 0)).to_numpy()
     mask = condition_mask(space, frame)
     kept = labelled if mask is None else labelled & mask
     rows = Manifest(frame[kept], manifest.root, manifest.name)
-    return pd.DataFrame({"path": rows.frame["path"].tolist(), "place": location_digests(rows)})
+    paths = [str(path) for path in rows.frame["path"]]
+    contents = _contents(rows)
+    return pd.DataFrame({"path": paths, "place": location_digests(rows), "content": contents})
+
+
+def _contents(manifest: Manifest) -> list[str]:
+    paths = [str(path) for path in manifest.frame["path"]]
+    return [digest[:_DIGEST] for digest in content_digests(manifest.root, paths)]
 
 
 def location_digests(manifest: Manifest) -> list[str]:
@@ -66,6 +77,7 @@ class TrainedOn:
     manifest: str  # fingerprint of the (first) study's rows
     paths: frozenset[str]  # as that manifest writes them
     locations: frozenset[str]  # digests of where they lay; an older folder has none
+    contents: Mapping[str, str] = field(default_factory=dict)  # digest of what one held -> its path
 
     @classmethod
     def of(cls, ensemble: Ensemble) -> TrainedOn:
@@ -75,7 +87,7 @@ class TrainedOn:
             return cls(fingerprint, read_paths(ensemble.path / "oof.parquet"), frozenset())
         table, _ = read_parquet(ensemble.path / FILE)
         paths, digests = (_texts(table[name]) for name in ("path", "place"))
-        return cls(fingerprint, paths, digests)
+        return cls(fingerprint, paths, digests, _by_content(table))
 
     def rows(self, manifest: Manifest) -> NDArray[np.bool_]:
         """(n,): the rows that certainly were trained on, by their location, or in the very same table."""
@@ -102,6 +114,29 @@ class TrainedOn:
             f"warning: {alike.sum()} of {len(alike)} rows have the path of a row that was trained on; if "
             "they are the same images, their predictions look better than they are"
         )
+
+    def copies(self, manifest: Manifest) -> str | None:
+        """A warning where rows, wherever they lie, hold the same as images that were trained on."""
+        elsewhere = ~self.rows(manifest)
+        if not self.contents or not elsewhere.any():
+            return None
+        rest = replace(manifest, frame=manifest.frame[elsewhere].reset_index(drop=True))
+        known = [self.contents.get(digest) for digest in _contents(rest)]
+        pairs = [f"{path} is {own}" for path, own in zip(rest.frame["path"], known, strict=True) if own]
+        if not pairs:
+            return None
+        return (
+            f"warning: {len(pairs)} of {len(manifest)} images are copies of images that were trained on "
+            f"({shortened(pairs)}), so their predictions look better than they are"
+        )
+
+
+def _by_content(table: pd.DataFrame) -> dict[str, str]:
+    """Of the images that were at hand; a folder of before there was the column knows none."""
+    if "content" not in table:
+        return {}
+    pairs = zip(to_scalars(table["content"]), to_scalars(table["path"]), strict=True)
+    return {text: to_text(path) or "" for cell, path in pairs if (text := to_text(cell))}
 
 
 def _texts(column: Iterable[object]) -> frozenset[str]:

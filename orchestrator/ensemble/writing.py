@@ -18,6 +18,7 @@ from orchestrator.data.targets import Joint, given_to_json
 from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores
+from orchestrator.ensemble.thresholds import write_thresholds
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import write_prediction
@@ -114,6 +115,7 @@ def _write(
         "train_digest": train_digest(paths, inputs.plan.folds),
     }
     write_prediction(draft / "oof.parquet", scores.prediction, paths, inputs.target.classes)
+    write_thresholds(draft, scores.prediction)
     write_trained_on(
         draft, [trained_rows(candidates.study.manifest(), candidates.space) for candidates in inputs.studies]
     )

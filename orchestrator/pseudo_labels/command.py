@@ -12,7 +12,7 @@ from orchestrator.core.errors import EnsembleError, InputError
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.submission import rows_to_predict
+from orchestrator.ensemble.sources import rows_to_predict
 from orchestrator.ensemble.trained_on import TrainedOn
 from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar

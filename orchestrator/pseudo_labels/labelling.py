@@ -22,7 +22,8 @@ from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, OneHot, Target
 from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble, Member
-from orchestrator.ensemble.submission import histogram, image_paths
+from orchestrator.ensemble.predictions import histogram
+from orchestrator.ensemble.sources import image_paths
 
 CONFIDENCE = "confidence"
 """Column: the probability of the label, as the fold's models gave it."""
@@ -166,6 +167,6 @@ def summary(frame: pd.DataFrame, target: Target, images: int) -> list[str]:
     """A line for each fold that some row joins: how many of the images, and of which classes."""
     lines = []
     for fold, rows in frame.groupby(ONLY_FOLD):
-        counts = histogram(target.encode(rows), target.classes)
+        counts = histogram(target.encode(rows), target.task)
         lines.append(f"fold {fold}: {len(rows)} of {images} images; {counts}")
     return lines

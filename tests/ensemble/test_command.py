@@ -180,7 +180,9 @@ def test_a_study_without_a_complete_trial_exits_with_1(
         (["--submission", "s.csv"], "needs --predict"),
         (["--ensemble", "e"], "needs --predict"),
         (["--ensemble", "e", "--predict", "x", "--top", "2"], "--top: an ensemble that exists"),
-        (["--study", "both", "--predict", "FACES", "--submission", "s.csv"], "no column ImageID"),
+        (["--template", "t.csv"], "--template needs --submission"),
+        (["--as", "labels"], "--as needs --submission"),
+        (["--study", "both", "--predict", "no/*.jpg"], "matches no file"),
         (["--study", "both", "--predict", "no/such/folder"], "no/such/folder"),
     ],
 )

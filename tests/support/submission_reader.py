@@ -17,7 +17,7 @@ def read_submission(
     several: str | None = None,  # ... or some of them with this between them
     probabilities: bool = False,  # each value is a finite number in [0, 1]
     sums_to_one: bool = False,  # over the columns of a row
-    ids: int = 1,  # columns at the left that are the template's own
+    filled: Collection[int] | None = None,  # numbers of the columns that are filled in: all but the first
 ) -> list[list[str]]:
     """Its rows, without the header. Raises AssertionError where a server would refuse the file."""
     out, asked = written.read_bytes(), template.read_bytes()
@@ -27,12 +27,17 @@ def read_submission(
     delimiter = max(",;\t|", key=header.decode("utf-8-sig").count)
     texts = [io.StringIO(data.decode("utf-8-sig"), newline="") for data in (out, asked)]
     rows, wanted = (list(csv.reader(text, delimiter=delimiter))[1:] for text in texts)
-    assert [row[:ids] for row in rows] == [row[:ids] for row in wanted], "ids, or their order"
+    own = range(1, len(wanted[0])) if filled is None else filled
+    kept = [
+        [[cell for at, cell in enumerate(row) if at not in own] for row in table] for table in (rows, wanted)
+    ]
+    assert kept[0] == kept[1], "ids, or their order"
     assert {len(row) for row in rows} == {len(wanted[0])}
     for row in rows:
-        for cell in row[ids:]:
+        cells = [row[at] for at in own]
+        for cell in cells:
             words = [cell] if several is None else cell.split(several)
             assert labels is None or set(words) <= set(labels), f"{cell!r} is none of {labels}"
             assert not probabilities or 0 <= float(cell) <= 1, cell  # NaN is refused too
-        assert not sums_to_one or math.isclose(sum(map(float, row[ids:])), 1, abs_tol=1e-5), row
+        assert not sums_to_one or math.isclose(sum(map(float, cells)), 1, abs_tol=1e-5), row
     return rows
