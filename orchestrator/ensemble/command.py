@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         _say(console, f"ensemble: {folder}")
     else:
         folder = _build(studies, arguments, console)
-    ensemble = Ensemble.load(folder)
+    ensemble = Ensemble.load(folder, trust=arguments.trust)
     if ensemble.tta_differs(arguments.tta):
         _say(console, _other_views(ensemble, arguments.tta))
     lone = uncovered_images(ensemble.target, [component.term for component in ensemble.components])
