@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.core.callbacks import Announce
 from orchestrator.core.code_origin import JOURNAL, CodeOrigin, find_code, is_installed, written_by_a_study
 from orchestrator.core.errors import TrainableError
 
@@ -38,18 +40,17 @@ def remember(code: CodeOrigin) -> None:
         os.close(file)
 
 
-def remember_named(name: str) -> str:
-    """Remembers "module:attribute", which the user's own command names; what to tell where it cannot be."""
-    code = find_code(name.partition(":")[0])
+def remember_names(names: Sequence[str], say: Announce) -> None:
+    """Remembers each "module:attribute" of them, which the user's own command names; tells if it cannot."""
     try:
-        if code is not None:
-            remember(code)
+        for code in (find_code(name.partition(":")[0]) for name in names if ":" in name):
+            if code is not None:
+                remember(code)
     except OSError as error:
-        return (
+        say(
             f"note: {known_code_file()} cannot be written ({error.strerror}), so what continues or uses this "
-            f"study has to say --trust before it imports {name}"
+            f"study has to say --trust before it imports {names[0]}"
         )
-    return ""
 
 
 def is_known(code: CodeOrigin) -> bool:

@@ -81,7 +81,7 @@ def _build(studies: Sequence[Path], arguments: argparse.Namespace, console: Cons
     out = arguments.out or default_out(studies, arguments.runs)
     check_out(out)
     vote = arguments.vote or "soft"
-    inputs = gather(studies, arguments.top)
+    inputs = gather(studies, arguments.top, arguments.trust)
     _say(console, _members_line(inputs, vote))
     if inputs.combined or inputs.studies[0].space.given:
         _say(console, f"predicts: {formula(inputs.target, inputs.terms)}")

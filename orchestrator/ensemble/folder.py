@@ -192,7 +192,7 @@ class Ensemble:
         from orchestrator.space.own_code import known_beside  # not for who only looks at its scores
 
         for component in self.components:
-            known_beside(component.own_code, component.trainable, self.path, self.trust)
+            known_beside(component.own_code, [component.trainable], self.path, self.trust)
 
     def _repr_html_(self) -> str:
         members = counted(sum(len(component.members) for component in self.components), "trial")

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,10 @@ class OwnCode:
     @property
     def folder(self) -> str:
         return str(Path(self.space_file).parent)
+
+    def has(self, name: str) -> bool:
+        """Whether "module:attribute" is in a module of that folder."""
+        return entry(Path(self.folder), name.partition(":")[0].partition(".")[0]) is not None
 
     def to_json(self) -> dict[str, Any]:
         return {"space_file": self.space_file, "module": self.module, "digest": self.digest}
@@ -117,36 +121,39 @@ def activate(code: OwnCode) -> None:
 
 
 def known_beside(
-    record: Mapping[str, Any] | None, trainable: str, folder: Path, trust: bool = False
+    record: Mapping[str, Any] | None, names: Sequence[str], folder: Path, trust: bool = False
 ) -> OwnCode | None:
     """Makes importable what the study or ensemble in `folder` names, if it may be imported.
 
-    record: its own_code. None: it is not beside that space file, or Python finds it without. Raises
-    TrainableError for code that is neither installed nor known here nor trusted.
+    record: its own_code. names: its trainable and metric; a name without a colon is no code. None: nothing of
+    it is beside that space file, or Python finds it without. Raises TrainableError for code that is neither
+    installed nor known here nor trusted.
     """
     space_file = None if record is None else Path(str(record["space_file"]))
-    check_named_code(trainable, folder, trust, None if space_file is None else space_file.parent)
-    module = trainable.partition(":")[0]
-    if space_file is None or module in sys.modules or find_code(module) is not None:
-        return None
-    own = beside(space_file, trainable)
+    wanted = None
+    for name in (name for name in names if ":" in name):
+        check_named_code(name, folder, trust, None if space_file is None else space_file.parent)
+        module = name.partition(":")[0]
+        if wanted is None and module not in sys.modules and find_code(module) is None:
+            wanted = name
+    own = None if wanted is None or space_file is None else beside(space_file, wanted)
     if own is not None:
         activate(own)
     return own
 
 
 def known_or_named_again(
-    record: Mapping[str, Any] | None, trainable: str, study: Path, trust: bool
+    record: Mapping[str, Any] | None, names: Sequence[str], study: Path, trust: bool
 ) -> OwnCode | None:
     """`known_beside` of a study to resume; names the space file to give again where it has one."""
     try:
-        return known_beside(record, trainable, study, trust)
+        return known_beside(record, names, study, trust)
     except TrainableError as error:
         if record is None:
             raise
         reason = str(error).partition("\n")[0].rstrip(";:")
         raise StudyError(
-            f"trainable {trainable} lay beside {record['space_file']} when the study began; "
+            f"trainable {names[0]} lay beside {record['space_file']} when the study began; "
             f"name that file again: --space {record['space_file']}\n({reason})"
         ) from error
 

@@ -23,6 +23,7 @@ from orchestrator.data.manifest import Manifest
 from orchestrator.data.table_files import write_table
 from orchestrator.race.contract import TrialStatus
 from orchestrator.space import SearchSpace
+from orchestrator.space.own_code import known_beside
 from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
@@ -317,12 +318,16 @@ def compare(
     trials: tuple[int | None, int | None] = (None, None),
     seed: int = 0,
     repeats: int = 2000,
+    trust: bool = False,
 ) -> Comparison:
     """The paired difference of two trials' out-of-fold predictions, over resampled groups.
 
     trials: one complete trial of each study; None: its best by the mean over folds. Both choices were made on
-    these very rows, which the interval does not count in. Raises StudyError where the two validated other
-    rows, folds, groups, labels or classes, or are judged by another metric; NoCompleteTrialError.
+    these very rows, which the interval does not count in. trust: a metric of their own may be imported that
+    is neither installed nor known here. Raises StudyError where the two validated other rows, folds, groups,
+    labels or classes, or are judged by another metric; NoCompleteTrialError.
     """
     one, other = (item if isinstance(item, Study) else Study(item) for item in (first, second))
+    for study in (one, other):
+        known_beside(study.header.own_code, [study.header.metric], study.path, trust)
     return compare_studies(one, other, trials, np.random.default_rng(seed), repeats)

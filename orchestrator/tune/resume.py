@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Extended, Resumed
-from orchestrator.core.known_code import remember_named
+from orchestrator.core.known_code import remember_names
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size
 from orchestrator.race import VERSION
@@ -16,7 +16,14 @@ from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import resolve_space
-from orchestrator.space.own_code import OwnCode, activate, beside, check_recorded, known_or_named_again
+from orchestrator.space.own_code import (
+    OwnCode,
+    activate,
+    beside,
+    check_recorded,
+    known_beside,
+    known_or_named_again,
+)
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
@@ -53,13 +60,14 @@ def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
     A study's own word for where its code lies is not taken: it may come from somebody else.
     """
     record, trainable = study.header.own_code, study.space.trainable
+    names = (trainable, study.space.metric)
     found = None if request.space is None else beside(_same_space(request.space, study), trainable)
     if found is not None:
         activate(found)
-        if note := remember_named(trainable):
-            say(note)
+        remember_names([name for name in names if found.has(name)], say)
+        known_beside(None, [name for name in names if not found.has(name)], study.path, request.trust)
     else:
-        found = known_or_named_again(record, trainable, study.path, request.trust)
+        found = known_or_named_again(record, names, study.path, request.trust)
     if note := check_recorded(record, trainable, found):
         say(note)
     return found

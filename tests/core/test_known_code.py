@@ -20,6 +20,7 @@ from orchestrator.core.errors import TrainableError
 from orchestrator.core.known_code import check_named_code, is_known, known_code_file, remember
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main as ensemble
+from orchestrator.study.study import compare
 from orchestrator.tune.__main__ import main as tune
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +162,21 @@ def test_an_ensemble_of_a_program_asks_for_trust_too(here: Path) -> None:
         Ensemble.load(folder).predict(images)
     assert not ran.exists()
     assert Ensemble.load(folder, trust=True).predict(images).shape == (2, 2) and ran.exists()
+
+
+def test_a_metric_is_code_too(here: Path) -> None:
+    ran = place(here / "runs" / "complete" / "payload.py")
+    for study in ("killed", "complete"):
+        record = here / "runs" / study / "journal.jsonl"
+        text = record.read_text()
+        record.write_text(text.replace('"metric": "macro_f1"', '"metric": "runs.complete.payload:X"'))
+    for words in (("tune", *RESUME), ("ensemble", "--study", "complete", "--out", "out")):
+        for more in ((), ("--trust",)):
+            done = run(here, *words, *more)
+            assert done.returncode == 2 and "code from there is not run" in done.stderr
+    with pytest.raises(TrainableError, match="code from there is not run"):
+        compare(here / "runs" / "complete", here / "runs" / "killed", trust=True)
+    assert not ran.exists()
 
 
 def test_known_code_that_changed_is_not_known(here: Path) -> None:
