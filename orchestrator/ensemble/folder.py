@@ -24,6 +24,7 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.links import links_out_of
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Resources, load_trainable
@@ -104,9 +105,14 @@ class Ensemble:
     def load(cls, path: Path | str, *, trust: bool = False) -> Ensemble:
         """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format.
 
-        trust: whether code that it names may be imported which is neither installed nor known here.
+        trust: whether code that it names may be imported which is neither installed nor known here, and
+        links in it followed out of it.
         """
         path = Path(path)
+        if not trust and (links := links_out_of(path)):
+            raise EnsembleError(
+                f"{links[0]} is a link that leads out of the ensemble; say --trust to follow it"
+            )
         record = _read_record(path)
         try:
             ensemble = cls._parse(path, record)

@@ -108,7 +108,7 @@ def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> Ensem
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
     """
-    studies = [Study(path) for path in paths]
+    studies = [Study(path, trust=trust) for path in paths]
     for study in studies:
         known_beside(study.header.own_code, [study.space.metric], study.path, trust)
     target, ordered = _in_order(studies)

@@ -149,7 +149,7 @@ def _run(asked: Mapping[str, Any], progress: Progress, say: Announce | None) -> 
             again = "" if stop.space_file is None else f", space={stop.space_file!r}"
             stop.add_note(f"continue with orchestrator.resume({str(stop.study)!r}{again})")
             raise
-    return Study(result.study)
+    return Study(result.study, trust=True)  # it was told to drive it
 
 
 def _budget(given: AnyBudget) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     """The study to resume, its lock held. Raises InputError; nothing is written."""
     folder = find_study(request.study, request.runs)
     _refuse_changes(request, folder)
-    study = Study.open(folder)
+    study = Study.open(folder, trust=request.trust)
     stack.callback(study.close)
     _same_race(study)
     manifest, plan = study.manifest(), study.fold_plan()  # refused before anything is changed
