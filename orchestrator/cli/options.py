@@ -96,6 +96,10 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "HOST:PORT",
         "help": "address of a running Ray, or auto to look for it here (default: a new Ray on this machine)",
     },
+    "--trust": {
+        "action": "store_true",
+        "help": "use a study or an ensemble from elsewhere: import what it names, follow its links",
+    },
     "--private": {"action": "store_true", "help": "make files that nobody but you can read (umask 077)"},
 }
 

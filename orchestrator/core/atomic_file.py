@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+PARTIAL_NAME = re.compile(r".+\.\d+(-[0-9a-f]+)?\.part")
+"""What a file is called while it is written; of a process that was killed it stays."""
 
 
 @contextlib.contextmanager

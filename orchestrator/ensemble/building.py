@@ -29,13 +29,15 @@ def build_ensemble(
     top: int | None = None,
     out: Path | str | None = None,
     seed: int = 0,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Ensemble:
     """The best trials of one study, or of several that make up one label, as a folder that predicts.
 
     vote: "soft" or "hard", over trials. top: members of each study, by default `finalists` of its space.
     out: the folder to write, by default a new one in the study, or beside the studies if there are several.
-    seed: of the resampling. progress counts resamples, then models that are copied.
+    seed: of the resampling. trust: studies from elsewhere may import what they name. progress counts
+    resamples, then models that are copied.
     Raises EnsembleError where studies don't belong together or `out` exists, NoCompleteTrialError,
     StudyError, StorageError.
     """
@@ -44,10 +46,10 @@ def build_ensemble(
     paths = _paths(studies)
     folder = default_out(paths, paths[0].parent) if out is None else Path(out)
     check_out(folder)  # resampling takes minutes: a folder that cannot be written is found before
-    inputs = gather(paths, top)
+    inputs = gather(paths, top, trust)
     scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
     write_ensemble(folder, inputs, scores, vote, None, progress)
-    return Ensemble.load(folder)
+    return Ensemble.load(folder, trust=trust)
 
 
 def default_out(studies: Sequence[Path], runs: Path) -> Path:

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     if studies is None:
         ensemble, plan = _load(arguments.ensemble, arguments, console), None
     else:
-        inputs = gather(studies, arguments.top)
+        inputs = gather(studies, arguments.top, arguments.trust)
         plan = None if rows is None else planned(arguments, rows, inputs.target, inputs.metric, say)
         ensemble = _load(_build(studies, inputs, arguments, console), arguments, console)
     if rows is None:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _load(folder: Path, arguments: argparse.Namespace, console: Console) -> Ensemble:
-    ensemble = Ensemble.load(folder)
+    ensemble = Ensemble.load(folder, trust=arguments.trust)
     if arguments.ensemble is not None:
         _say(console, f"ensemble: {folder}")
     if ensemble.tta_differs(arguments.tta):

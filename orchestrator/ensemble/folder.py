@@ -13,7 +13,7 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,6 +24,7 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.links import links_out_of
 from orchestrator.core.probabilities import label_fault, shape_fault, value_fault
 from orchestrator.core.task import Task
 from orchestrator.core.text import counted
@@ -75,6 +76,7 @@ class Component:
     target: Target
     members: tuple[Member, ...]
     given: Given | None = None
+    own_code: Mapping[str, Any] | None = None  # as in its study's header
 
     @property
     def term(self) -> Term:
@@ -94,15 +96,24 @@ class Ensemble:
     vote: str  # over the members of a component: a key of VOTES
     tta: str | None  # test-time augmentation of predictions; None leaves each member its own
     record: Mapping[str, Any]  # the whole of ensemble.json, estimates and fingerprints included
+    trust: bool = False  # the user said that the code it names may be imported, wherever that lies
 
     def __repr__(self) -> str:
         """The whole record would fill pages; it is in `record`."""
         return f"Ensemble({str(self.path)!r})"
 
     @classmethod
-    def load(cls, path: Path | str) -> Ensemble:
-        """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format."""
+    def load(cls, path: Path | str, *, trust: bool = False) -> Ensemble:
+        """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format.
+
+        trust: whether code that it names may be imported which is neither installed nor known here, and
+        links in it followed out of it.
+        """
         path = Path(path)
+        if not trust and (links := links_out_of(path)):
+            raise EnsembleError(
+                f"{links[0]} is a link that leads out of the ensemble; say --trust to follow it"
+            )
         record = _read_record(path)
         try:
             ensemble = cls._parse(path, record)
@@ -112,7 +123,7 @@ class Ensemble:
             ) from error
         for model in ensemble.models():  # by size; contents are checked when a model is loaded
             _check_file(path, model)
-        return ensemble
+        return replace(ensemble, trust=trust)
 
     @classmethod
     def _parse(cls, path: Path, record: Mapping[str, Any]) -> Ensemble:
@@ -181,6 +192,7 @@ class Ensemble:
             raise EnsembleError(f"tta={tta!r} is not known; use one of {', '.join(TTA)}")
         if not paths:
             return np.zeros((0, len(self.classes)), dtype=np.float32)
+        self.check_code()
         run = _Run(
             self.path, [str(path) for path in paths], columns, tta, progress, resources, len(self.models())
         )
@@ -191,6 +203,13 @@ class Ensemble:
             for component in self.components
         ]
         return combine(self.target, [component.term for component in self.components], voted)
+
+    def check_code(self) -> None:
+        """Raises TrainableError where it names code that is neither installed nor known here nor trusted."""
+        from orchestrator.space.own_code import known_beside  # not for who only looks at its scores
+
+        for component in self.components:
+            known_beside(component.own_code, [component.trainable], self.path, self.trust)
 
     def _repr_html_(self) -> str:
         members = counted(sum(len(component.members) for component in self.components), "trial")
@@ -304,7 +323,10 @@ def _component(record: Mapping[str, Any]) -> Component:
     if not all(member.tta in TTA for member in members):
         raise ValueError(f"a member's tta is none of {', '.join(TTA)}")
     target, given = target_from_json(record["target"]), given_from_json(record.get("given"))
-    return Component(record["study"], str(record["trainable"]), target, members, given)
+    own_code = record.get("own_code")  # not kept until version 0.2
+    if own_code is not None and not isinstance(own_code.get("space_file"), str):
+        raise ValueError("own_code names no space file")
+    return Component(record["study"], str(record["trainable"]), target, members, given, own_code)
 
 
 def _check_file(folder: Path, model: FoldModel) -> None:

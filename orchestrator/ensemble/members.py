@@ -18,6 +18,7 @@ from orchestrator.data.targets import Joint, Target
 from orchestrator.ensemble.chain_rule import Term, resolve_terms
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
+from orchestrator.space.own_code import known_beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
 from orchestrator.study.study import CompleteTrial, Study
@@ -100,12 +101,16 @@ class EnsembleInputs:
         return [study.term for study in self.studies]
 
 
-def gather(paths: Sequence[Path], top: int | None) -> EnsembleInputs:
+def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> EnsembleInputs:
     """The studies at `paths`, in any order. top: members of each study; None takes `space.finalists`.
+
+    trust: whether metrics of their own may be imported that are neither installed nor known here.
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
     """
-    studies = [Study(path) for path in paths]
+    studies = [Study(path, trust=trust) for path in paths]
+    for study in studies:
+        known_beside(study.header.own_code, [study.space.metric], study.path, trust)
     target, ordered = _in_order(studies)
     own = [_StudyRows(study.path, study.manifest(), study.fold_plan()) for study in ordered]
     for other in own[1:]:

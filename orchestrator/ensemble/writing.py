@@ -147,6 +147,7 @@ class _Copier:
             "target": candidates.space.target.to_json(),
             "members": members,
             **({} if candidates.space.given is None else {"given": given_to_json(candidates.space.given)}),
+            **({"own_code": own} if (own := candidates.study.header.own_code) else {}),
         }
 
     def _member(

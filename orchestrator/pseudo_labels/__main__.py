@@ -41,7 +41,7 @@ def parser() -> CommandParser:
     add = models.add_argument
     add("--ensemble", type=Path, metavar="DIR", help="folder of the ensemble whose fold models label")
     add_shared(models, "--study", help="study, by name or folder, whose newest ensemble labels")
-    add_shared(models, "--runs")
+    add_shared(models, "--runs", "--trust")
     images = made.add_argument_group("images")
     add_shared(images, "--predict", required=True, help="images to label: a table or a folder")
     add_shared(images, *READING, "--data-root")

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     console = Console(highlight=False, soft_wrap=True)
     _check_arguments(arguments)
     folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
-    ensemble = Ensemble.load(folder)
+    ensemble = Ensemble.load(folder, trust=arguments.trust)
     console.print(f"ensemble: {folder}", markup=False)
     found = load_manifest(arguments.predict, reading=reading_of(arguments), data_root=arguments.data_root)
     for line in found.found:

@@ -1,29 +1,25 @@
 """A trainable that lies beside the space file the user named: found, on workers too, and noted in the study.
 
-Only a space file that the user's own command names makes a folder importable. What a study or an ensemble
-says of where its code lay is for messages: it may come from somebody else, and importing runs code.
+A space file that the user's own command names makes its folder importable. What a study or an ensemble says
+of where its code lay is believed only of code that such a command named before (core/known_code.py): the
+record may come from somebody else, and importing runs code.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import hashlib
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.errors import SearchSpaceError, StudyError
-
-RECORDS = ("journal.jsonl", "ensemble.json")  # a folder with one of them is a study's or an ensemble's
-
-PROJECT = ("orchestrator", "trainables", "search_spaces")
-"""What every server has installed: a space file in a checkout's root does not make it anybody's own."""
+from orchestrator.core.code_origin import closure, digest_of_files, entry, find_code, written_by_a_study
+from orchestrator.core.errors import SearchSpaceError, StudyError, TrainableError
+from orchestrator.core.known_code import check_named_code
 
 
 @dataclass(frozen=True)
@@ -32,12 +28,16 @@ class OwnCode:
 
     space_file: str  # absolute
     module: str  # its first name: my_model of my_model.nets:sgd
-    digest: str  # 12 hex digits over names and bytes of all its files
+    digest: str  # 64 hex digits over names and bytes of all its files
     entries: tuple[str, ...]  # absolute: .py files and package folders, what other servers are sent
 
     @property
     def folder(self) -> str:
         return str(Path(self.space_file).parent)
+
+    def has(self, name: str) -> bool:
+        """Whether "module:attribute" is in a module of that folder."""
+        return entry(Path(self.folder), name.partition(":")[0].partition(".")[0]) is not None
 
     def to_json(self) -> dict[str, Any]:
         return {"space_file": self.space_file, "module": self.module, "digest": self.digest}
@@ -50,12 +50,12 @@ def beside(space_file: Path, trainable: str) -> OwnCode | None:
     """
     path = space_file.resolve()
     module = trainable.partition(":")[0].partition(".")[0]
-    if _entry(path.parent, module) is None:
+    if entry(path.parent, module) is None:
         return None
-    if (folder := _written_by_a_study(path)) is not None:
+    if (folder := written_by_a_study(path)) is not None:
         raise _refusal(path, f"its trainable {trainable}", folder)
-    entries = _closure(path.parent, module)
-    return OwnCode(str(path), module, _digest(path.parent, entries), tuple(map(str, entries)))
+    entries = closure(path.parent, module)
+    return OwnCode(str(path), module, digest_of_files(path.parent, entries), tuple(map(str, entries)))
 
 
 @contextlib.contextmanager
@@ -65,7 +65,7 @@ def importable_beside(space_file: Path) -> Iterator[None]:
     Below a study or an ensemble nothing can be imported. Raises SearchSpaceError where the file tries to.
     """
     path = space_file.resolve()
-    if (written := _written_by_a_study(path)) is not None:
+    if (written := written_by_a_study(path)) is not None:
         with _nothing_imported_beside(path, written):
             yield
         return
@@ -86,16 +86,9 @@ def _nothing_imported_beside(space_file: Path, written: Path) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        if _entry(space_file.parent, module) is None:
+        if entry(space_file.parent, module) is None:
             raise
         raise _refusal(space_file, f"module {module} beside it", written) from error
-
-
-def _written_by_a_study(space_file: Path) -> Path | None:
-    """The nearest folder above that a study or an ensemble wrote; None: there is none."""
-    return next(
-        (folder for folder in space_file.parents if any((folder / name).exists() for name in RECORDS)), None
-    )
 
 
 def _refusal(space_file: Path, what: str, written: Path) -> SearchSpaceError:
@@ -127,6 +120,44 @@ def activate(code: OwnCode) -> None:
         )
 
 
+def known_beside(
+    record: Mapping[str, Any] | None, names: Sequence[str], folder: Path, trust: bool = False
+) -> OwnCode | None:
+    """Makes importable what the study or ensemble in `folder` names, if it may be imported.
+
+    record: its own_code. names: its trainable and metric; a name without a colon is no code. None: nothing of
+    it is beside that space file, or Python finds it without. Raises TrainableError for code that is neither
+    installed nor known here nor trusted.
+    """
+    space_file = None if record is None else Path(str(record["space_file"]))
+    wanted = None
+    for name in (name for name in names if ":" in name):
+        check_named_code(name, folder, trust, None if space_file is None else space_file.parent)
+        module = name.partition(":")[0]
+        if wanted is None and module not in sys.modules and find_code(module) is None:
+            wanted = name
+    own = None if wanted is None or space_file is None else beside(space_file, wanted)
+    if own is not None:
+        activate(own)
+    return own
+
+
+def known_or_named_again(
+    record: Mapping[str, Any] | None, names: Sequence[str], study: Path, trust: bool
+) -> OwnCode | None:
+    """`known_beside` of a study to resume; names the space file to give again where it has one."""
+    try:
+        return known_beside(record, names, study, trust)
+    except TrainableError as error:
+        if record is None:
+            raise
+        reason = str(error).partition("\n")[0].rstrip(";:")
+        raise StudyError(
+            f"trainable {names[0]} lay beside {record['space_file']} when the study began; "
+            f"name that file again: --space {record['space_file']}\n({reason})"
+        ) from error
+
+
 def check_recorded(record: Mapping[str, Any] | None, trainable: str, found: OwnCode | None) -> str:
     """What to tell of a resumed study's code; "" when there is nothing. found: of the --space given now.
 
@@ -136,7 +167,7 @@ def check_recorded(record: Mapping[str, Any] | None, trainable: str, found: OwnC
         return ""
     module = record["module"]
     if found is not None:
-        changed = found.digest != record["digest"]
+        changed = not found.digest.startswith(record["digest"])  # 12 digits until version 0.2
         return f"note: {module} has changed since the study began" if changed else ""
     if importlib.util.find_spec(module) is None:
         raise StudyError(
@@ -149,7 +180,7 @@ def check_recorded(record: Mapping[str, Any] | None, trainable: str, found: OwnC
 def _forget_namesakes(folder: str) -> None:
     """Modules of the same names from beside another space file, in a process that loads several spaces."""
     for module, before in list(_ACTIVE.items()):
-        if before == folder or _entry(Path(folder), module) is None:
+        if before == folder or entry(Path(folder), module) is None:
             continue
         for name in [name for name in sys.modules if name.partition(".")[0] == module]:
             del sys.modules[name]
@@ -160,52 +191,3 @@ def _forget_namesakes(folder: str) -> None:
 
 _ACTIVE: dict[str, str] = {}
 """Module -> the folder it was last made importable from."""
-
-
-def _entry(folder: Path, module: str) -> Path | None:
-    """The package's folder or the file of a module that lies there and does not come with the project."""
-    if module in PROJECT:
-        return None
-    if (folder / module / "__init__.py").is_file():
-        return folder / module
-    file = folder / f"{module}.py"
-    return file if file.is_file() else None
-
-
-def _closure(folder: Path, module: str) -> list[Path]:
-    """Its entry and those of all modules beside it that it imports, directly or not; sorted."""
-    waiting, found = [module], dict[str, Path]()
-    while waiting:
-        name = waiting.pop()
-        entry = _entry(folder, name)
-        if entry is not None and name not in found:
-            found[name] = entry
-            waiting += sorted(set().union(*(_imports(file) for file in _files(entry))))
-    return sorted(found.values())
-
-
-def _files(entry: Path) -> list[Path]:
-    return sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]
-
-
-def _imports(file: Path) -> set[str]:
-    """First names of what it imports; none for a file that is no Python, which importing will say better."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
-        return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {item.name.partition(".")[0] for item in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names.add(node.module.partition(".")[0])
-    return names
-
-
-def _digest(folder: Path, entries: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in [file for entry in entries for file in _files(entry)]:
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()[:12]

@@ -57,9 +57,10 @@ def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
 
 
 def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
-    """Everything of a fold run whose trial is out."""
+    """Everything of a fold run whose trial is out; files that are not ours stay."""
     for name in store.names(f"{key}/"):
-        store.delete(name)
+        if _NAME.match(name):
+            store.delete(name)
 
 
 def keep_only_best(store: CheckpointStore, key: FoldRunKey, best: int) -> None:

@@ -38,6 +38,24 @@ def take_ownership(store: CheckpointStore, study: Path) -> None:
     store.put(CLAIM, mine.encode())
 
 
+def check_ownership(store: CheckpointStore, study: Path) -> None:
+    """Raises StudyError where the location is another study's, one that is still there; StorageError.
+
+    A study that was moved keeps its location; of two copies only the one that lies where it began does.
+    """
+    try:
+        owner = store.get(CLAIM).decode(errors="replace").strip()
+    except KeyError:
+        return
+    host, _, place = owner.partition(":")
+    other = Path(place)
+    if host == platform.node() and (other / "journal.jsonl").exists() and not other.samefile(study):
+        raise StudyError(
+            f"{store} holds the checkpoints of another study, {other}; resume that one, or remove it if this "
+            "one is to go on in its place"
+        )
+
+
 def release(store: CheckpointStore) -> None:
     """Gives the location back: no study came of it."""
     store.delete(CLAIM)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from orchestrator.core.atomic_file import atomic_write
+from orchestrator.core.atomic_file import PARTIAL_NAME, atomic_write
 from orchestrator.core.errors import InputError, StorageError
 from orchestrator.storage.contract import CheckpointStore
 
@@ -87,9 +87,12 @@ class DirectoryStore(CheckpointStore):
         return DirectoryStore(next(path for path in (self.root, *self.root.parents) if path.exists()))
 
     def remove_partial_files(self) -> None:
-        for part in list(self.root.rglob("*.part")):
-            with contextlib.suppress(OSError):  # it is of no use and hurts nobody
-                part.unlink()
+        """Of `atomic_write`, by their names; where links lead, nothing is deleted."""
+        self._check_mount()
+        for part in list(self.root.rglob("*.part")):  # into no linked folder
+            if PARTIAL_NAME.fullmatch(part.name):
+                with contextlib.suppress(OSError):  # it is of no use and hurts nobody
+                    part.unlink()
 
     def remove_if_empty(self) -> None:
         with contextlib.suppress(OSError):  # something lies in it, or it was never made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ OPTIONS = {
 WHOLE_AT_CLOSE = {"s3", "gs"}
 """An object appears when its upload is closed; elsewhere a file is written beside, as PART, and moved."""
 PART = ".part"
+_PARTIAL_NAME = re.compile(r".+\.[0-9a-f]+\.part")
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class UriStore(CheckpointStore):
         with self._asking("delete", "partial files"):
             files, _ = self._open()
             for path in self._paths(""):
-                if path.endswith(PART):
+                if _PARTIAL_NAME.fullmatch(path.rpartition("/")[2]):
                     files.delete_file(path)
 
     @property

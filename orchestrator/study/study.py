@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.links import links_out_of
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
@@ -23,6 +24,7 @@ from orchestrator.data.manifest import Manifest
 from orchestrator.data.table_files import write_table
 from orchestrator.race.contract import TrialStatus
 from orchestrator.space import SearchSpace
+from orchestrator.space.own_code import known_beside
 from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
@@ -60,11 +62,14 @@ class CompleteTrial:
 class Study:
     """One search on disk. `Study(path)` looks at it; `create` and `open` hold its lock and may append."""
 
-    def __init__(self, path: Path | str) -> None:
-        """Reads the journal without the lock, at any time. Raises StudyError."""
+    def __init__(self, path: Path | str, *, trust: bool = False) -> None:
+        """Reads the journal without the lock, at any time. Raises StudyError.
+
+        trust: whether links in the folder may be followed out of it.
+        """
         self.path = Path(path)
         self.files = StudyFiles(self.path)
-        _refuse_without_journal(self.path)
+        _refuse_unusable(self.path, trust)
         reader = JournalReader(self.files.journal)
         self.events: list[Event] = reader.new_events()
         self.started = reader.started  # unix seconds
@@ -110,15 +115,15 @@ class Study:
         header = replace(header, manifest=known, fold_plan=plan.fingerprint)
         writer = JournalWriter(files.journal)
         writer.append(Opened(header.to_json()))
-        return cls(path)._held(lock, writer)
+        return cls(path, trust=True)._held(lock, writer)  # links that were there are the user's own
 
     @classmethod
-    def open(cls, path: Path) -> Study:
+    def open(cls, path: Path, *, trust: bool = False) -> Study:
         """An existing study with its lock held; a torn last line of its journal is cut off."""
         files = StudyFiles(path)
-        _refuse_without_journal(path)  # before a lock is left there
+        _refuse_unusable(path, trust)  # before a lock is left there
         lock = _take_lock(files)
-        study = cls(path)
+        study = cls(path, trust=trust)
         study.cut_bytes = files.journal.stat().st_size - study._bytes_read
         if study.cut_bytes:
             os.truncate(files.journal, study._bytes_read)
@@ -272,6 +277,7 @@ class Study:
     def store(self) -> CheckpointStore:
         """Where its fold runs' files are: below the place given with --storage, else in its own folder."""
         if self.header.storage is not None:
+            _refuse_path(self.files.journal, self.header.name)
             return open_store(join(self.header.storage, self.header.name))
         return DirectoryStore(self.files.checkpoints)
 
@@ -284,9 +290,20 @@ def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
     )
 
 
-def _refuse_without_journal(path: Path) -> None:
+def _refuse_unusable(path: Path, trust: bool) -> None:
+    if not trust and (links := links_out_of(path)):
+        raise StudyError(
+            f"{links[0]} is a link that leads out of the study, maybe to what is somebody else's; "
+            "say --trust to follow it"
+        )
     if not has_journal(path):
         raise StudyError(f"{path} is no study: it has no journal; name the folder of one")
+
+
+def _refuse_path(journal: Path, name: str) -> None:
+    """The folder below --storage is called as the study is: a name with a way in it would lead elsewhere."""
+    if name in ("", ".", "..") or any(sign in name for sign in "/\\?#"):
+        raise StudyError(f"{journal}: the study's name {name!r} is no name of a folder; restore the journal")
 
 
 def _take_lock(files: StudyFiles) -> FileLock:
@@ -317,12 +334,16 @@ def compare(
     trials: tuple[int | None, int | None] = (None, None),
     seed: int = 0,
     repeats: int = 2000,
+    trust: bool = False,
 ) -> Comparison:
     """The paired difference of two trials' out-of-fold predictions, over resampled groups.
 
     trials: one complete trial of each study; None: its best by the mean over folds. Both choices were made on
-    these very rows, which the interval does not count in. Raises StudyError where the two validated other
+    these very rows, which the interval does not count in. trust: a metric of their own may be imported that
+    is neither installed nor known here, and links followed. Raises StudyError where the two validated other
     rows, folds, groups, labels or classes, or are judged by another metric; NoCompleteTrialError.
     """
-    one, other = (item if isinstance(item, Study) else Study(item) for item in (first, second))
+    one, other = (item if isinstance(item, Study) else Study(item, trust=trust) for item in (first, second))
+    for study in (one, other):
+        known_beside(study.header.own_code, [study.header.metric], study.path, trust)
     return compare_studies(one, other, trials, np.random.default_rng(seed), repeats)

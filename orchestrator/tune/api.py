@@ -109,6 +109,7 @@ def resume(
     progress: Progress = "bar",
     runs: AnyPath = "runs",
     space: AnyPath | None = None,
+    trust: bool = False,
     data_root: AnyPath | None = None,
     wandb: str | None = None,
     private: bool = False,
@@ -117,14 +118,14 @@ def resume(
     """Continues a study where it stopped, or extends it to `trials`; returns it.
 
     study: its folder, or its name in `runs`. space: its space file, named again where the trainable lies
-    beside it. The other arguments are those of `search`, for this call; everything else about a study is
-    fixed. Raises what `search` raises.
+    beside it. trust: a study from elsewhere may import the code that it names. The other arguments are those
+    of `search`, for this call; everything else about a study is fixed. Raises what `search` raises.
     """
     with _words_of_python():
         folder = study.path if isinstance(study, Study) else find_study(study, as_path("runs", runs))
     asked: dict[str, Any] = {
         "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials, "space": space,
-        "data_root": data_root, "wandb": wandb, "private": private,
+        "trust": trust, "data_root": data_root, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 
@@ -148,7 +149,7 @@ def _run(asked: Mapping[str, Any], progress: Progress, say: Announce | None) -> 
             again = "" if stop.space_file is None else f", space={stop.space_file!r}"
             stop.add_note(f"continue with orchestrator.resume({str(stop.study)!r}{again})")
             raise
-    return Study(result.study)
+    return Study(result.study, trust=True)  # it was told to drive it
 
 
 def _budget(given: AnyBudget) -> dict[str, Any]:

@@ -7,7 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.core.errors import StudyError
-from orchestrator.storage import DirectoryStore, join, normalised, open_store, probe, release, take_ownership
+from orchestrator.storage import (
+    DirectoryStore,
+    check_ownership,
+    join,
+    normalised,
+    open_store,
+    probe,
+    release,
+    take_ownership,
+)
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.journal import has_journal
 from orchestrator.study.study import Study
@@ -53,6 +62,11 @@ def refuse_another_location(request: Request, study: Study) -> None:
 
 
 def check_store_answers(study: Study) -> None:
-    """Whether the location given with --storage can be used now, as for a new study. Raises StorageError."""
+    """Whether the location given with --storage is the study's and can be used now.
+
+    Raises StudyError, StorageError.
+    """
     if study.header.storage is not None:
-        probe(study.store().with_short_timeouts())
+        store = study.store().with_short_timeouts()
+        check_ownership(store, study.path)
+        probe(store)

@@ -15,6 +15,7 @@ import numpy as np
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, StudyError
+from orchestrator.core.known_code import remember_names
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter
 from orchestrator.execution.backends import Backend, open_backend
@@ -82,6 +83,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         budget=header_of(request, cohort),
     )
     images = None if dataset.origin is None else dataset.origin.files
+    remember_names((space.trainable, space.metric), say)
     study = Study.create(folder, header, data.rows.manifest, data.plan, images)
     stack.callback(study.close)
     if data.rows.fixes is not None:

@@ -65,6 +65,9 @@ class Request(DataOptions):
     max_fold_epochs: int | None = _option(LIMIT, as_whole_number(1))  # of the whole study
     storage: str | None = _option(OWN, as_text("a path or an address such as 's3://bucket/folder'"))
     resume: bool = _option(OWN, as_flag, default=False)
+    trust: bool = _option(
+        REPEATED, as_flag, default=False
+    )  # with resume: what the study names may be imported
     inline: bool = _option(REPEATED, as_flag, default=False)
     address: str | None = _option(REPEATED, as_text("the address of a Ray cluster, such as 'auto'"))
     gpus_per_fold_run: str = _option(REPEATED, as_gpus, default="auto")

@@ -8,6 +8,7 @@ from pathlib import Path
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Extended, Resumed
+from orchestrator.core.known_code import remember_names
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size
 from orchestrator.race import VERSION
@@ -15,7 +16,14 @@ from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import resolve_space
-from orchestrator.space.own_code import OwnCode, activate, beside, check_recorded
+from orchestrator.space.own_code import (
+    OwnCode,
+    activate,
+    beside,
+    check_recorded,
+    known_beside,
+    known_or_named_again,
+)
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
@@ -28,10 +36,11 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     """The study to resume, its lock held. Raises InputError; nothing is written."""
     folder = find_study(request.study, request.runs)
     _refuse_changes(request, folder)
-    study = Study.open(folder)
+    study = Study.open(folder, trust=request.trust)
     stack.callback(study.close)
     _same_race(study)
     manifest, plan = study.manifest(), study.fold_plan()  # refused before anything is changed
+    own = _own_code(request, study, say)
     refuse_another_location(request, study)
     check_store_answers(study)  # before --trials takes effect
     study.store().remove_partial_files()  # of a killed command; the study's lock is held
@@ -39,21 +48,27 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     say(f"study: {folder} (space {study.header.space_name}, {size(space)})")
     if study.cut_bytes:
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
-    own = _own_code(None if request.space is None else _same_space(request.space, study), study, say)
     backend = stack.enter_context(open_for(request, own))
     dataset = image_origin.of_study(make_dataset(space, manifest, plan, request.runs), request, study)
     prepare(space, check(space, backend), backend, dataset, study.store())
     return PreparedStudy(study, space, dataset, backend)
 
 
-def _own_code(space_file: Path | None, study: Study, say: Announce) -> OwnCode | None:
-    """Of a space file that is named again: a study's own word for where its code lies is not taken."""
-    found = None
-    if space_file is not None:
-        found = beside(space_file, study.space.trainable)
-        if found is not None:
-            activate(found)
-    if note := check_recorded(study.header.own_code, study.space.trainable, found):
+def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
+    """The trainable beside a space file, importable. Raises StudyError, TrainableError for one not to import.
+
+    A study's own word for where its code lies is not taken: it may come from somebody else.
+    """
+    record, trainable = study.header.own_code, study.space.trainable
+    names = (trainable, study.space.metric)
+    found = None if request.space is None else beside(_same_space(request.space, study), trainable)
+    if found is not None:
+        activate(found)
+        remember_names([name for name in names if found.has(name)], say)
+        known_beside(None, [name for name in names if not found.has(name)], study.path, request.trust)
+    else:
+        found = known_or_named_again(record, names, study.path, request.trust)
+    if note := check_recorded(record, trainable, found):
         say(note)
     return found
 
