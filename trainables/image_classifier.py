@@ -208,11 +208,18 @@ class ImageClassifier:
     @classmethod
     def prepare(
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
-    ) -> None:
+    ) -> list[str]:
         """Checks backbones and weights, then decodes the images. Raises InputError."""
         cls.check_values(values, dataset)
         preparation.check_networks(values, dataset)
-        preparation.build_stores(dataset, values, progress)
+        return cls.check_images(values, dataset, progress)
+
+    @classmethod
+    def check_images(
+        cls, values: Mapping[str, Sequence[Any]], dataset: Dataset, progress: Progress | None = None
+    ) -> list[str]:
+        """Decodes the images; what is worth telling of them. Raises ImageReadError."""
+        return preparation.build_stores(dataset, values, progress)
 
     @classmethod
     def check_values(cls, values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:

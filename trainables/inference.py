@@ -19,8 +19,9 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import WeightsError
 from orchestrator.core.trainable import Config, Resources
 from trainables.device import autocast, device_of, loader_pool, to_tensor, use_threads
-from trainables.images.image_store import read_images, unreadable
+from trainables.images.pixels import Decoding
 from trainables.images.preprocess import parse_preprocess
+from trainables.images.reading import Unreadable, read_images, unreadable
 from trainables.images.tta import averaged, check_tta
 from trainables.losses.objective import AnyObjective
 from trainables.losses.target_shape import stored_shape
@@ -43,6 +44,7 @@ class ImagePredictor:
         self._objective = objective
         self._size, self._amp = config["image_size"], bool(config["amp"])
         self._preprocess = parse_preprocess(config["preprocess"])
+        self._decoding = Decoding.of(config)
 
     def predict(
         self,
@@ -62,7 +64,7 @@ class ImagePredictor:
         chunks = slices(len(paths), BATCH)
         pool = loader_pool(self._resources, self._device)
         rows: list[NDArray[np.float32]] = [np.zeros((0, self._objective.classes), np.float32)]
-        bad: list[str] = []
+        bad: list[Unreadable] = []
         try:
             batches = in_order(
                 lambda step: self._read(paths, columns or {}, chunks[step]),
@@ -85,9 +87,9 @@ class ImagePredictor:
 
     def _read(
         self, paths: Sequence[str], columns: Mapping[str, NDArray[Any]], rows: slice
-    ) -> tuple[NDArray[np.uint8], list[str]]:
+    ) -> tuple[NDArray[np.uint8], list[Unreadable]]:
         own = {name: column[rows] for name, column in columns.items()}
-        return read_images(paths[rows], Path(), self._size, self._preprocess, own)
+        return read_images(paths[rows], Path(), self._size, self._preprocess, own, self._decoding)
 
     @torch.no_grad()
     def _forward(self, images: NDArray[np.uint8], tta: str) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.core import declared
 from orchestrator.core.choices import TTA
 from orchestrator.core.trainable import Config, Parameter
+from trainables.images.value_range import VALUE_RANGES
 from trainables.losses import LOSSES
 
 OPTIMIZERS = ("sgd", "adam", "adamw")
@@ -56,6 +57,10 @@ _OWN: dict[str, Parameter] = {
     ),
     "preprocess": _text(
         "", "steps on every image before it is stored, see preprocess.py: 'center_crop(384)', 'box(0.3)'"
+    ),
+    "background": _text("white", "what transparent pixels become: white, grey, black or RRGGBB"),
+    "value_range": _one_of(
+        "auto", VALUE_RANGES, "values of files of more than 8 bits that become 0 to 255, see docs/images.md"
     ),
     "head": _one_of("linear", HEADS, "mlp: one hidden layer"),
     "head_hidden": _integer(512, 1, 65536, "mlp: units of its hidden layer"),

@@ -13,7 +13,9 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError, WeightsError
 from trainables.data_check import DEFAULTS, Values, values_of
 from trainables.images.augment import check_augment
-from trainables.images.image_store import build_store
+from trainables.images.image_facts import describe
+from trainables.images.image_store import build_store, facts_of
+from trainables.images.pixels import Decoding, ground_of
 from trainables.images.preprocess import parse_preprocess, size_of
 from trainables.losses.objective import AnyObjective, check_loss
 from trainables.losses.target_shape import target_shape
@@ -31,6 +33,8 @@ def check_texts(values: Values) -> None:
         parse_preprocess(preprocess)
     for image_size in values_of(values, "image_size"):
         size_of(image_size)
+    for background in values_of(values, "background"):
+        ground_of(background)
     for loss in values_of(values, "loss"):
         check_loss({**DEFAULTS, "loss": loss})
 
@@ -82,18 +86,23 @@ def _check_size(network: torch.nn.Module, name: str, image_size: int | str) -> N
         ) from error
 
 
-def build_stores(dataset: Dataset, values: Values, progress: Progress | None) -> None:
-    """One image store for each size and preprocessing; progress counts images over all of them.
+def build_stores(dataset: Dataset, values: Values, progress: Progress | None) -> list[str]:
+    """One image store for each size, preprocessing and decoding; progress counts images over all of them.
 
-    Raises ImageReadError.
+    Returns what is worth telling of the images. Raises ImageReadError.
     """
-    stores = sorted(set(product(values_of(values, "image_size"), values_of(values, "preprocess"))), key=repr)
+    names = ("image_size", "preprocess", "background", "value_range")
+    stores = sorted(set(product(*(values_of(values, name) for name in names))), key=repr)
     total = len(stores) * len(dataset.paths)
-    for index, (size, preprocess) in enumerate(stores):
+    told: list[str] = []
+    for index, (size, preprocess, *decoding) in enumerate(stores):
         before = index * len(dataset.paths)
 
         def step(done: int, _: int, before: int = before) -> None:
             if progress is not None:
                 progress(before + done, total)
 
-        build_store(dataset, size, step, preprocess)
+        store = build_store(dataset, size, step, preprocess, Decoding(*decoding))
+        facts, *warnings = describe(facts_of(store), dataset, decoding[0])
+        told += warnings if told else [facts, *warnings]  # the files are the same for all stores
+    return list(dict.fromkeys(told))

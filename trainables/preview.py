@@ -16,8 +16,9 @@ from trainables import seeding
 from trainables.feed.rarity import rare_rows
 from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
-from trainables.images.image_store import Images, read_images, unreadable
 from trainables.images.mixing import mix_batch
+from trainables.images.pixels import Decoding, Images
+from trainables.images.reading import read_images, unreadable
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ def _stored(dataset: Dataset, config: Mapping[str, Any], chosen: NDArray[np.int6
     """The rows as a store holds them, without making one: a look must not decode the whole data set."""
     paths, root = [dataset.paths[row] for row in chosen], Path(dataset.root)
     columns = {name: column[chosen] for name, column in dataset.columns.items()}
-    images, bad = read_images(paths, root, config["image_size"], config["preprocess"], columns)
+    size, preprocess, decoding = config["image_size"], config["preprocess"], Decoding.of(config)
+    images, bad = read_images(paths, root, size, preprocess, columns, decoding)
     if bad:
         raise unreadable(bad, len(paths), root)
     return images

@@ -11,6 +11,7 @@ from orchestrator.core.trainable import Parameter, load_trainable
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import values_of
 from orchestrator.inputs.study_data import gather_data
+from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
 
 
@@ -23,13 +24,21 @@ class CheckedSearch:
 def check_search(space: SearchSpace, options: DataOptions, seed: int, say: Announce) -> CheckedSearch:
     """Raises InputError for the first thing a search would refuse. seed: of the folds.
 
-    The trainable looks at its own little languages and at the data, where it has a `check_values`.
+    The trainable looks at its own little languages and at the data, where it has a `check_values`, and at
+    every image, where it has a `check_images`: a search finds them decoded.
     """
     trainable = load_trainable(space.trainable)
     accepted = trainable.parameters()
     space.check_parameters(accepted)
     dataset = gather_data(options, space, seed, say).dataset
+    values = values_of(space, accepted)
     check_values = getattr(trainable, "check_values", None)
     if check_values is not None:
-        check_values(values_of(space, accepted), dataset)
+        check_values(values, dataset)
+    check_images = getattr(trainable, "check_images", None)
+    if check_images is not None:
+        with progress_bar("decoding images") as progress:
+            told = check_images(values, dataset, progress)
+        for line in told:
+            say(line)
     return CheckedSearch(accepted, dataset)

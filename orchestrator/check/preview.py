@@ -14,8 +14,20 @@ from orchestrator.space import SearchSpace
 REPEATS = 6  # training variants of an image
 BLOCKS = 8  # settings on one sheet
 PROPOSALS = 200  # configurations among which settings are looked for
-PICTURED = ("image_size", "preprocess", "augment", "augment_rare", "mix", "mix_alpha", "mix_probability")
+PICTURED = (
+    "image_size",
+    "preprocess",
+    "background",
+    "value_range",
+    "augment",
+    "augment_rare",
+    "mix",
+    "mix_alpha",
+    "mix_probability",
+)
 """Parameters that change what images look like; other names that do are not looked for."""
+QUIET = ("background", "value_range", "mix_alpha", "mix_probability")
+"""Those whose default goes without saying."""
 
 
 def draw_preview(space: SearchSpace, dataset: Dataset, rows: int, seed: int) -> bytes:
@@ -53,7 +65,7 @@ def _caption(config: Config, accepted: Mapping[str, Parameter]) -> str:
     shown = {
         name: config.get(name, accepted[name].default)
         for name in PICTURED
-        if name in accepted and (name in config or not name.startswith("mix_"))
+        if name in accepted and (name in config or name not in QUIET)
     }
     texts = {
         name: f"{value:.3g}" if isinstance(value, float) else str(value) for name, value in shown.items()

@@ -187,7 +187,7 @@ class OwnTrainable(ABC):
     @classmethod  # noqa: B027  most have nothing to prepare
     def prepare(
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
-    ) -> None:
+    ) -> Sequence[str] | None:
         """Once per node before anything runs; nothing to do unless a class overrides it."""
 
     @classmethod

@@ -65,9 +65,10 @@ class Predictor(Protocol):
 class Trainable(Protocol):
     """One fold run in memory. Built by a worker, driven epoch by epoch.
 
-    `python -m orchestrator.check` also uses two classmethods where they exist: check_values(values, dataset),
-    which raises InputError for values that cannot work, and preview(dataset, config, fold, rows, repeats,
-    seed), which gives paths, labels and images as training and validation see them.
+    `python -m orchestrator.check` also uses three classmethods where they exist: check_values(values,
+    dataset), which raises InputError for values that cannot work; check_images(values, dataset, progress),
+    which does the same for images and returns what is worth telling of them; and preview(dataset, config,
+    fold, rows, repeats, seed), which gives paths, labels and images as training and validation see them.
     """
 
     def __init__(
@@ -82,9 +83,10 @@ class Trainable(Protocol):
     @classmethod
     def prepare(
         cls, dataset: Dataset, values: Mapping[str, Sequence[Any]], progress: Progress | None = None
-    ) -> None:
+    ) -> Sequence[str] | None:
         """Once per node before anything runs: check weights, decode images. `values` maps each parameter
-        to the values it can take (defaults included). Raises InputError."""
+        to the values it can take (defaults included). Returns lines worth telling the user, if any; those
+        that several nodes return are told once. Raises InputError."""
         ...
 
     def run_epoch(self) -> dict[str, float]:

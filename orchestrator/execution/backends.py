@@ -38,8 +38,11 @@ class Backend(Protocol):
 
     def prepare(
         self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
-    ) -> None:
-        """Every node shows that it can do its part. Raises InputError naming those that cannot."""
+    ) -> Sequence[str]:
+        """Every node shows that it can do its part; what they have to tell the user.
+
+        Raises InputError naming those that cannot.
+        """
         ...
 
     def run(self, driver: Driver) -> None:
@@ -62,11 +65,12 @@ class _Inline:
 
     def prepare(
         self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
-    ) -> None:
+    ) -> Sequence[str]:
         here = resolve_on_node(dataset)
         check_images(here, progress)
-        load_trainable(trainable).prepare(here, values, progress)
+        told = load_trainable(trainable).prepare(here, values, progress)
         self._worker = FoldRunWorker(here, trainable, store, self._resources)
+        return told or ()
 
     def run(self, driver: Driver) -> None:
         assert self._worker is not None  # prepare comes first

@@ -69,7 +69,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     data = gather_data(request, space, seed, say)  # after the checks that cost nothing
     space = data.space
     dataset = image_origin.of_new_study(data.dataset, request)
-    prepare(space, accepted, backend, dataset, store)
+    prepare(space, accepted, backend, dataset, store, say)
     header = replace(
         _header(given, own, space, seed, rule, data),
         name=name,
@@ -226,7 +226,10 @@ def prepare(
     backend: Backend,
     dataset: Dataset,
     store: CheckpointStore,
+    say: Announce,
 ) -> None:
-    """Lets every node make ready for what the space can ask of it."""
+    """Lets every node make ready for what the space can ask of it, and says what they have to tell."""
     with progress_bar("preparing images") as progress:
-        backend.prepare(space.trainable, dataset, values_of(space, accepted), store, progress)
+        told = backend.prepare(space.trainable, dataset, values_of(space, accepted), store, progress)
+    for line in told:
+        say(line)

@@ -50,7 +50,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     backend = stack.enter_context(open_for(request, own))
     dataset = image_origin.of_study(make_dataset(space, manifest, plan, request.runs), request, study)
-    prepare(space, check(space, backend), backend, dataset, study.store())
+    prepare(space, check(space, backend), backend, dataset, study.store(), say)
     return PreparedStudy(study, space, dataset, backend)
 
 

@@ -75,7 +75,7 @@ def test_a_check_refuses_what_a_search_would_of_fixes_and_extra_rows(
 ) -> None:
     fixes, extra = tmp_path / "fixes.csv", tmp_path / "more.csv"
     fixes.write_text("path,column,old,new,reason\np00-0.png,tint,red,blue,looked again\n")
-    (tmp_path / "new.png").write_bytes(b"of somebody else")
+    cv2.imwrite(str(tmp_path / "new.png"), np.full((8, 8, 3), 77, np.uint8))  # of somebody else
     extra.write_text("path,group,tint\nnew.png,someone,red\n")
     more = ("--label-fixes", str(fixes), "--extra", str(extra))
     assert run(pictured, faces, *more) == 0

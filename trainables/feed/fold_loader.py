@@ -21,6 +21,7 @@ from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
 from trainables.images.image_store import open_store
 from trainables.images.mixing import mix_batch
+from trainables.images.pixels import Decoding
 from trainables.prefetch import in_order, slices
 
 Batch = tuple[Tensor, Tensor]
@@ -63,7 +64,8 @@ class FoldLoader:
         self._classes = len(dataset.classes)
         self._train_rows, self._val_rows = dataset.training_rows(fold), dataset.validation_rows(fold)
         self._check_rows()
-        self._images = open_store(dataset, config["image_size"], config["preprocess"])
+        size, preprocess = config["image_size"], config["preprocess"]
+        self._images = open_store(dataset, size, preprocess, Decoding.of(config))
         self._augment = Augmenter(config["augment"], config["augment_rare"])
         self._repeat = Augmenter(REPEATED)  # the same for every trial, or their scores would not compare
         # Other bin edges may have moved them; validation is judged by the dataset's own.

@@ -38,7 +38,8 @@ from trainables.images.step_language import (
 
 Images = NDArray[np.uint8]
 Row = Mapping[str, float]
-Step = Callable[[Images, Row], Images]
+Step = Callable[[Images, Row, int], Images]
+"""Of an image, its row, and how many pixels of the file's side one of the image stands for."""
 BOX = ("box_left", "box_top", "box_right", "box_bottom")
 SMALLEST, LARGEST = 16, 2048  # pixels of a side
 _SHARE = Argument(0.0, 0.0, 0.95)
@@ -76,10 +77,14 @@ class Preprocess:
     columns: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
 
-    def __call__(self, image: Images, row: Row) -> Images:
-        """(H, W, 3) uint8 -> (H', W', 3) uint8, not empty. Raises TrainableError for a box without pixels."""
+    def __call__(self, image: Images, row: Row, reduced: int = 1) -> Images:
+        """(H, W, 3) uint8 -> (H', W', 3) uint8, not empty. Raises TrainableError for a box without pixels.
+
+        reduced: pixels of the file, along a side, that one of the image stands for; boxes and crops are given
+        in pixels of the file.
+        """
         for step in self.steps:
-            image = step(image, row)
+            image = step(image, row, reduced)
         return image
 
     def columns_in(self, columns: Mapping[str, NDArray[Any]] | None) -> dict[str, NDArray[np.float64]]:
@@ -126,8 +131,10 @@ def _center_crop(call: Call, error: Error) -> Step:
     return partial(_cut_center, sides=sides)
 
 
-def _cut_center(image: Images, row: Row, sides: tuple[int, int]) -> Images:
-    height, width = min(sides[0], image.shape[0]), min(sides[1], image.shape[1])
+def _cut_center(image: Images, row: Row, reduced: int, sides: tuple[int, int]) -> Images:
+    height, width = (
+        min(max(1, side // reduced), own) for side, own in zip(sides, image.shape[:2], strict=True)
+    )
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
     return image[top : top + height, left : left + width]
 
@@ -144,7 +151,9 @@ def _under_crop(call: Call, error: Error) -> Step:
     return partial(_cut_shares, top=1.0 - keep, left=0.0, right=0.0, bottom=0.0)
 
 
-def _cut_shares(image: Images, row: Row, top: float, left: float, right: float, bottom: float) -> Images:
+def _cut_shares(
+    image: Images, row: Row, reduced: int, top: float, left: float, right: float, bottom: float
+) -> Images:
     height, width = image.shape[:2]
     return image[_kept(height, top, bottom), _kept(width, left, right)]
 
@@ -160,7 +169,7 @@ def _pad_square(call: Call, error: Error) -> Step:
     return _with_bars
 
 
-def _with_bars(image: Images, row: Row) -> Images:
+def _with_bars(image: Images, row: Row, reduced: int) -> Images:
     height, width = image.shape[:2]
     side = max(height, width)
     top, left = (side - height) // 2, (side - width) // 2
@@ -173,16 +182,17 @@ def _box(call: Call, error: Error) -> Step:
     return partial(_cut_box, **bound(call, {"margin": Argument(0.0, 0.0, 10.0)}, error))
 
 
-def _cut_box(image: Images, row: Row, margin: float) -> Images:
-    left, top, right, bottom = (float(row[name]) for name in BOX)
+def _cut_box(image: Images, row: Row, reduced: int, margin: float) -> Images:
+    left, top, right, bottom = (float(row[name]) / reduced for name in BOX)
     if any(map(math.isnan, (left, top, right, bottom))):
         return image
     height, width = image.shape[:2]
     rows, columns = _span(top, bottom, margin, height), _span(left, right, margin, width)
     if rows.stop <= rows.start or columns.stop <= columns.start:
         raise TrainableError(
-            f"its box (left {left:g}, top {top:g}, right {right:g}, bottom {bottom:g}) holds no pixel of an "
-            f"image {width} wide and {height} high; correct the box, or leave it empty for the whole image"
+            f"its box (left {row[BOX[0]]:g}, top {row[BOX[1]]:g}, right {row[BOX[2]]:g}, bottom "
+            f"{row[BOX[3]]:g}) holds no pixel of an image {reduced * width} wide and {reduced * height} "
+            "high; correct the box, or leave it empty for the whole image"
         )
     return image[rows, columns]
 

@@ -15,31 +15,12 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
 
 SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".dib",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".gif",
-        ".avif",
-        ".jp2",
-        ".j2k",
-        ".jxl",
-        ".heic",
-        ".heif",
-        ".dcm",
-        ".dicom",
-    ]
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif"),
+        *(".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".dcm", ".dicom"),  # with the extra `dicom`
+        *(".heic", ".heif"),  # images that cannot be read: to leave them out would lose them without a word
+    )
 )
 """Of image files, in lower case. Those that cannot be decoded are refused by name, never passed over."""
 FOLDER = "folder"

@@ -51,14 +51,16 @@ class OnRay:
         values: Mapping[str, Sequence[Any]],
         store: CheckpointStore,
         progress: Progress,
-    ) -> None:
+    ) -> Sequence[str]:
         """Makes every node with slots ready. Raises InputError naming those that cannot be."""
         own = ray.get_runtime_context().get_node_id()
         reached = store if self._shares_disk else store_for_workers(store)
         self._setup = NodeSetup(trainable, dataset, values, reached, gather(trainable), own)
-        ready = prepare_nodes(list(self._pool.nodes.values()), self._setup, progress)
+        told: list[str] = []
+        ready = prepare_nodes(list(self._pool.nodes.values()), self._setup, progress, told.append)
         for node in set(self._pool.nodes) - {node.id for node in ready}:
             self._pool.drop(node)
+        return list(dict.fromkeys(told))  # nodes that hold the same images tell the same of them
 
     def run(self, driver: Driver) -> None:
         """To the race's end. Raises OrchestratorError."""

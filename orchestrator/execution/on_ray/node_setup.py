@@ -18,7 +18,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.core.callbacks import Progress
+from orchestrator.core.callbacks import Announce, Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, OrchestratorError
 from orchestrator.core.trainable import load_trainable
@@ -46,6 +46,13 @@ class NodeSetup:
     own_node: str  # Ray's id of the driver's node, which has them
 
 
+@dataclass(frozen=True)
+class _Told:
+    """What a trainable's `prepare` returned, on its way to the driver."""
+
+    lines: Sequence[str]
+
+
 class _Preparation:
     """One node making itself ready."""
 
@@ -57,6 +64,7 @@ class _Preparation:
         self.done, self.total, self.finished = 0, 0, False  # done of total: images, as `progress` counts them
         self.error: OrchestratorError | None = None  # why the node cannot be used, once `finished`
         self.gone = ""  # why no more messages will come, if so
+        self.told: Sequence[str] = ()  # what the trainable has to tell the user, once `finished`
 
     def take_message(self) -> None:
         """Called when `ray.wait` reports that one is there."""
@@ -71,18 +79,21 @@ class _Preparation:
             return
         if isinstance(message, OrchestratorError):
             self.error = message
+        elif isinstance(message, _Told):
+            self.told = message.lines
         else:
             self.done, self.total = message
 
 
 @ray.remote(num_cpus=0, num_returns="streaming")  # type: ignore[untyped-decorator]
 def _prepare_node(setup: NodeSetup) -> Iterator[Any]:
-    """Yields (done, total), and the error that keeps this node from being used, if any."""
+    """Yields (done, total), then what there is to tell, or the error that keeps this node from being used."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def work() -> None:
         try:
-            _ready_or_raise(setup, lambda done, total: messages.put((done, total)))
+            told = _ready_or_raise(setup, lambda done, total: messages.put((done, total)))
+            messages.put(_Told(told))
         except OrchestratorError as error:
             messages.put(error)
         except Exception as error:
@@ -94,7 +105,7 @@ def _prepare_node(setup: NodeSetup) -> Iterator[Any]:
         yield message
 
 
-def _ready_or_raise(setup: NodeSetup, progress: Progress) -> None:
+def _ready_or_raise(setup: NodeSetup, progress: Progress) -> Sequence[str]:
     if ray.get_runtime_context().get_node_id() != setup.own_node:
         reasons = reasons_against(setup.driver, gather(setup.trainable))
         if reasons:
@@ -102,10 +113,10 @@ def _ready_or_raise(setup: NodeSetup, progress: Progress) -> None:
     check_reachable(setup.store, platform.node())
     dataset = resolve_on_node(setup.dataset)
     check_images(dataset, progress)
-    load_trainable(setup.trainable).prepare(dataset, setup.values, progress)
+    return load_trainable(setup.trainable).prepare(dataset, setup.values, progress) or ()
 
 
-def prepare_nodes(nodes: Sequence[Node], setup: NodeSetup, progress: Progress) -> list[Node]:
+def prepare_nodes(nodes: Sequence[Node], setup: NodeSetup, progress: Progress, tell: Announce) -> list[Node]:
     """Prepares all nodes at once; returns those that are ready. One that went away meanwhile is left out.
 
     Raises one InputError with what keeps which of them from being used.
@@ -125,6 +136,9 @@ def prepare_nodes(nodes: Sequence[Node], setup: NodeSetup, progress: Progress) -
         raise errors[0]
     if errors:
         raise InputError("\n".join(dict.fromkeys(map(str, errors))))
+    for preparation in preparations:
+        for line in preparation.told:
+            tell(line)
     for lost in [preparation for preparation in preparations if preparation.gone]:
         log.warning("node %s went away while it was made ready (%s)", lost.node, lost.gone)
     ready = [preparation.node for preparation in preparations if not preparation.gone]

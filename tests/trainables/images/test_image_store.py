@@ -18,8 +18,10 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ImageReadError, StorageError, TrainableError
 from tests.support.drawn_images import write_dataset
 from trainables.images import image_store
-from trainables.images.image_store import build_store, open_store, read_image, read_images, store_path
+from trainables.images.file_kinds import UndecodableError
+from trainables.images.image_store import build_store, open_store, store_path
 from trainables.images.preprocess import BOX
+from trainables.images.reading import read_image, read_images
 
 
 @pytest.fixture
@@ -104,8 +106,9 @@ def test_half_a_jpeg_is_unreadable(tmp_path: Path) -> None:
     cv2.imwrite(str(whole), rng.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     half = tmp_path / "half.jpg"
     half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    assert read_image(whole, 16) is not None
-    assert read_image(half, 16) is None
+    assert read_image(whole, 16).shape == (16, 16, 3)
+    with pytest.raises(UndecodableError, match="truncated"):
+        read_image(half, 16)
 
 
 def test_what_a_phone_appends_to_a_jpeg_does_not_make_it_unreadable(tmp_path: Path) -> None:
@@ -113,17 +116,16 @@ def test_what_a_phone_appends_to_a_jpeg_does_not_make_it_unreadable(tmp_path: Pa
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
     alone = read_image(path, 20)
     path.write_bytes(path.read_bytes() + bytes(3 * path.stat().st_size))
-    appended = read_image(path, 20)
-    assert alone is not None and appended is not None
-    assert np.array_equal(alone, appended)
+    assert np.array_equal(alone, read_image(path, 20))
 
 
 def test_a_grey_or_transparent_image_becomes_rgb(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((8, 8), 90, np.uint8))
     cv2.imwrite(str(tmp_path / "alpha.png"), np.full((8, 8, 4), 90, np.uint8))
-    for name in ("grey.png", "alpha.png"):
+    # 90 at a share of 90/255 before white: 90 * 90/255 + 255 * 165/255
+    for name, value in (("grey.png", 90), ("alpha.png", 197)):
         image = read_image(tmp_path / name, 16)
-        assert image is not None and image.shape == (16, 16, 3) and (image == 90).all()
+        assert image.shape == (16, 16, 3) and (image == value).all()
 
 
 def test_a_full_disk_is_an_error_and_leaves_no_file(own: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,11 +146,11 @@ def with_boxes(dataset: Dataset, right: float = 30.0) -> Dataset:
     return replace(dataset, columns=columns)
 
 
-def test_a_store_of_before_preprocessing_keeps_its_name(own: Dataset) -> None:
+def test_a_store_of_before_there_was_one_decoder_is_not_used_again(own: Dataset) -> None:
     name = hashlib.sha256(f"1 {own.fingerprint} 20".encode())
     name.update("\n".join(own.paths).encode())
     old = Path(own.cache_dir) / f"images-{name.hexdigest()[:20]}-20px.npy"
-    assert store_path(own, 20) == old == store_path(own, "20x20") == store_path(with_boxes(own), 20)
+    assert old != store_path(own, 20) == store_path(own, "20x20") == store_path(with_boxes(own), 20)
 
 
 def test_a_store_may_be_higher_than_wide_or_wider(own: Dataset) -> None:

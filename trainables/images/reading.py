@@ -1,0 +1,103 @@
+"""Image files to arrays of one size: decoded, preprocessed, resized, alike wherever images are used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.errors import ImageReadError, TrainableError
+from trainables.images.decode import decode
+from trainables.images.file_kinds import UndecodableError
+from trainables.images.image_facts import note
+from trainables.images.pixels import DEFAULT, Decoded, Decoding, Images
+from trainables.images.preprocess import Preprocess, as_preprocess, size_of
+
+LISTED = 20  # files an error names
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    path: str
+    reason: str
+
+
+def read_image(
+    path: Path,
+    size: int | str,
+    preprocess: Preprocess | str = "",
+    row: Mapping[str, float] | None = None,
+    decoding: Decoding = DEFAULT,
+) -> Images:
+    """The image as (H, W, 3) uint8 RGB, preprocessed, then squeezed to the size.
+
+    Pixels are averaged when shrinking and interpolated when enlarging. row: the columns that the
+    preprocessing reads. Raises UndecodableError with the reason, TrainableError as the preprocessing does.
+    """
+    return _fitted(_decoded(path, decoding), size, as_preprocess(preprocess), row or {})
+
+
+def _decoded(path: Path, decoding: Decoding) -> Decoded:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UndecodableError("missing") from error
+    except OSError as error:
+        raise UndecodableError(error.strerror or str(error)) from error
+    return decode(data, decoding)
+
+
+def _fitted(decoded: Decoded, size: int | str, steps: Preprocess, row: Mapping[str, float]) -> Images:
+    image = steps(decoded.pixels, row, decoded.reduced)
+    height, width = size_of(size)
+    shrinks = image.shape[0] >= height and image.shape[1] >= width
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=method), np.uint8)
+
+
+def read_images(
+    paths: Sequence[str],
+    root: Path,
+    size: int | str,
+    preprocess: Preprocess | str = "",
+    columns: Mapping[str, NDArray[Any]] | None = None,
+    decoding: Decoding = DEFAULT,
+    notes: NDArray[np.void] | None = None,
+) -> tuple[Images, list[Unreadable]]:
+    """Images (n, H, W, 3), and the files that could not be read (their rows are zero).
+
+    columns: each (n,), those of the manifest that the preprocessing reads. notes: (n,) of `image_facts.NOTE`,
+    where given it is filled with what is worth knowing of each. Raises TrainableError.
+    """
+    steps = as_preprocess(preprocess)
+    needed = steps.columns_in(columns)
+    images = np.zeros((len(paths), *size_of(size), 3), np.uint8)
+    bad = []
+    for index, path in enumerate(paths):
+        row = {name: float(column[index]) for name, column in needed.items()}
+        try:
+            decoded = _decoded(root / path, decoding)
+            images[index] = _fitted(decoded, size, steps, row)
+        except TrainableError as error:
+            raise TrainableError(f"{path}: {error}") from error
+        except UndecodableError as error:
+            bad.append(Unreadable(path, str(error)))
+            continue
+        if notes is not None:
+            notes[index] = note(decoded, images[index])
+    return images, bad
+
+
+def unreadable(bad: Sequence[Unreadable], total: int, root: Path) -> ImageReadError:
+    """One error that lists what cannot be read, and why."""
+    listed = ", ".join(f"{item.path} ({item.reason})" for item in bad[:LISTED])
+    more = f" and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
+    return ImageReadError(
+        f"{len(bad)} of {total} images cannot be read: {listed}{more}\n"
+        f"(under {root}); replace these files or drop their rows from the manifest"
+    )
