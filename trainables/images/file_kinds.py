@@ -32,6 +32,8 @@ _OTHERS = (
     (b"%pdf", "PDF: convert its pages to PNG"),
     (b"pk\3\4", "a ZIP archive, not an image: unpack it"),
     (b"\x1f\x8b", "gzip data, not an image: unpack it"),
+    (b"\0\0\0\x0cjxl ", "JPEG XL, which is not read: convert it to PNG"),
+    (b"\xff\x0a", "JPEG XL, which is not read: convert it to PNG"),
     (b"\x93numpy", "a NumPy array, not an image: write it as PNG"),
 )
 

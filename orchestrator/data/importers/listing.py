@@ -19,7 +19,7 @@ SUFFIXES = frozenset(
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif"),
         *(".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"),
         *(".dcm", ".dicom"),  # with the extra `dicom`
-        *(".heic", ".heif"),  # images that cannot be read: to leave them out would lose them without a word
+        *(".heic", ".heif", ".jxl"),  # not decoded
     )
 )
 """Of image files, in lower case. Those that cannot be decoded are refused by name, never passed over."""
