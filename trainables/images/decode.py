@@ -85,13 +85,14 @@ def _tiff(data: bytes, decoding: Decoding) -> Decoded:
 
     def whole() -> Decoded:
         if (header.bits <= 8 and header.has_alpha) or (header.bits == 16 and header.photometric == 5):
-            return _by_pillow(data, decoding)
-        if header.bits <= 8:
-            return Decoded(_plain(data), turned=header.orientation != 1)
-        values = _unchanged(data)  # turned already, its 0 taken for black
-        if values.ndim == 3 and not header.has_alpha:
-            values = values[..., :3]  # a fourth channel is anything, such as infrared
-        done = finished(values, decoding, white_is_zero=header.photometric == 0)
+            done = _by_pillow(data, decoding)
+        elif header.bits <= 8:
+            done = Decoded(_plain(data))
+        else:
+            values = _unchanged(data)  # turned already, its 0 taken for black
+            if values.ndim == 3 and not header.has_alpha:
+                values = values[..., :3]  # a fourth channel is anything, such as infrared
+            done = finished(values, decoding, white_is_zero=header.photometric == 0)
         return replace(done, turned=header.orientation != 1)
 
     return _within_memory(data, header, decoding, whole)
@@ -144,6 +145,7 @@ def _by_pillow(data: bytes, decoding: Decoding) -> Decoded:
     """The first frame of 8 bits, whichever way its transparency is stored."""
     try:
         with Image.open(io.BytesIO(data)) as image:
+            image.load()  # which turns a TIFF, and then forgets that it was to be turned
             orientation = known_orientation(image.getexif().get(0x0112))
             pixels = np.asarray(image.convert("RGBA"), np.uint8)
     except Exception as error:  # whatever a damaged file makes of a parser

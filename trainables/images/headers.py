@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ from PIL import TiffImagePlugin
 
 from trainables.images.file_kinds import UndecodableError
 
+# What it finds odd in tags is no concern of who gave the image, or is said where the file cannot be read.
+warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
 _ORIENTATION = 0x0112
 _START_OF_SCAN = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that begin a picture of some coding
@@ -121,13 +124,16 @@ def tiff_header(data: bytes) -> TiffHeader:
         tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(16 if data[2:3] == b"+" else 8))
         file.seek(tags.next)
         tags.load(file)
+        channels, photometric = int(tags.get(277, 1)), int(tags.get(262, 1))
+        # A fourth channel of which nothing is said is transparency, to whoever writes and reads such files.
+        extra = tags.get(338, (2,) if (channels, photometric) == (4, 2) else ())
         return TiffHeader(
             height=int(tags[257]),
             width=int(tags[256]),
             bits=int(_first(tags.get(258, 1))),
-            channels=int(tags.get(277, 1)),
-            photometric=int(tags.get(262, 1)),
-            has_alpha=any(kind in (1, 2) for kind in tags.get(338, ())),
+            channels=channels,
+            photometric=photometric,
+            has_alpha=any(kind in (1, 2) for kind in extra),
             orientation=known_orientation(tags.get(274)),
         )
     except Exception as error:  # whatever a damaged directory makes of a parser

@@ -97,7 +97,7 @@ def unreadable(bad: Sequence[Unreadable], total: int, root: Path) -> ImageReadEr
     """One error that lists what cannot be read, and why."""
     listed = ", ".join(f"{item.path} ({item.reason})" for item in bad[:LISTED])
     more = f" and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
-    return ImageReadError(
-        f"{len(bad)} of {total} images cannot be read: {listed}{more}\n"
-        f"(under {root}); replace these files or drop their rows from the manifest"
-    )
+    way_out = f"(under {root}); replace these files or drop their rows from the manifest"
+    if root == Path():  # no manifest: files that are to be predicted
+        way_out = "replace these files or leave them out"
+    return ImageReadError(f"{len(bad)} of {total} images cannot be read: {listed}{more}\n{way_out}")
