@@ -212,14 +212,14 @@ class ImageClassifier:
         """Checks backbones and weights, then decodes the images. Raises InputError."""
         cls.check_values(values, dataset)
         preparation.check_networks(values, dataset)
-        return cls.check_images(values, dataset, progress)
+        return preparation.build_stores(dataset, values, progress)
 
     @classmethod
     def check_images(
         cls, values: Mapping[str, Sequence[Any]], dataset: Dataset, progress: Progress | None = None
     ) -> list[str]:
-        """Decodes the images; what is worth telling of them. Raises ImageReadError."""
-        return preparation.build_stores(dataset, values, progress)
+        """Decodes the images, stored at the smallest size; what is worth telling. Raises ImageReadError."""
+        return preparation.build_stores(dataset, preparation.smallest_stores(values), progress)
 
     @classmethod
     def check_values(cls, values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:

@@ -86,13 +86,24 @@ def _check_size(network: torch.nn.Module, name: str, image_size: int | str) -> N
         ) from error
 
 
+def _smallest_first(store: tuple[Any, ...]) -> tuple[int, str]:
+    height, width = size_of(store[0])
+    return height * width, repr(store)
+
+
+def smallest_stores(values: Values) -> Values:
+    """The values with the smallest image size alone: enough to see every file decoded."""
+    smallest = min(values_of(values, "image_size"), key=lambda size: _smallest_first((size,)))
+    return {**values, "image_size": [smallest]}
+
+
 def build_stores(dataset: Dataset, values: Values, progress: Progress | None) -> list[str]:
     """One image store for each size, preprocessing and decoding; progress counts images over all of them.
 
     Returns what is worth telling of the images. Raises ImageReadError.
     """
     names = ("image_size", "preprocess", "background", "value_range")
-    stores = sorted(set(product(*(values_of(values, name) for name in names))), key=repr)
+    stores = sorted(set(product(*(values_of(values, name) for name in names))), key=_smallest_first)
     total = len(stores) * len(dataset.paths)
     told: list[str] = []
     for index, (size, preprocess, *decoding) in enumerate(stores):

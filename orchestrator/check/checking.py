@@ -25,7 +25,7 @@ def check_search(space: SearchSpace, options: DataOptions, seed: int, say: Annou
     """Raises InputError for the first thing a search would refuse. seed: of the folds.
 
     The trainable looks at its own little languages and at the data, where it has a `check_values`, and at
-    every image, where it has a `check_images`: a search finds them decoded.
+    every image, where it has a `check_images`.
     """
     trainable = load_trainable(space.trainable)
     accepted = trainable.parameters()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from orchestrator.check.preview import settings
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from orchestrator.space import SearchSpace, categorical, choice, uniform
+from orchestrator.tune import __main__ as tune
 from tests.pixel_trainable import PixelTrainable
 
 pytestmark = pytest.mark.torch
@@ -97,6 +99,32 @@ def test_a_check_asks_the_trainable_about_its_values_on_the_data(
     assert run(space_file, faces) == 2
     said = capsys.readouterr().err
     assert "cannot work on 60 rows" in said and all(name in said for name in PixelTrainable.parameters())
+
+
+def test_a_check_says_what_the_images_are_and_so_does_a_search(
+    pictured: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = "images: 60 decoded, 12 x 12 pixels, values "
+    assert run(pictured, faces) == 0 and facts in capsys.readouterr().out
+    fixed = ("--set", "lr=0.01", "--set", "augment=none", "--set", "preprocess=")
+    where = ("--space", str(pictured), "--data", str(faces), "--runs", str(pictured.parent / "runs"))
+    assert tune.main([*where, "--inline", "--scale", "smoke", "--trials", "1", *fixed]) == 0
+    assert facts in capsys.readouterr().out
+
+
+def test_a_check_refuses_unreadable_images_as_a_search_does(
+    pictured: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Path(shutil.copytree(faces.parent, pictured.parent / "own"))
+    (own / "p00-0.png").write_text("<html>404</html>")
+    (own / "p03-1.png").write_bytes((own / "p03-1.png").read_bytes()[:90])
+    said = []
+    for command, more in ((main, []), (tune.main, ["--inline"])):
+        where = ["--data", str(own / "faces.csv"), "--runs", str(pictured.parent / "runs")]
+        assert command(["--space", str(pictured), *where, *more]) == 2
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1] and "2 of 60 images cannot be read" in said[0]
+    assert "p00-0.png (an HTML page" in said[0] and "p03-1.png (damaged or truncated)" in said[0]
 
 
 def test_no_study_comes_of_a_check(pictured: Path, faces: Path) -> None:

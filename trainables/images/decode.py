@@ -148,6 +148,8 @@ def _by_pillow(data: bytes, decoding: Decoding) -> Decoded:
             image.load()  # which turns a TIFF, and then forgets that it was to be turned
             orientation = known_orientation(image.getexif().get(0x0112))
             pixels = np.asarray(image.convert("RGBA"), np.uint8)
+    except (MemoryError, Image.DecompressionBombError) as error:
+        raise UndecodableError("too large for this machine's memory") from error
     except Exception as error:  # whatever a damaged file makes of a parser
         raise UndecodableError(_DAMAGED) from error
     return finished(pixels, decoding, orientation=orientation, is_bgr=False)
@@ -170,11 +172,16 @@ def _by(flag: int, data: bytes) -> Any:
     try:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:
-        is_large = "CV_IO_MAX_IMAGE" in str(error)
-        raise UndecodableError("too large: more than 2^30 pixels" if is_large else _DAMAGED) from error
+        raise UndecodableError(_reason(error)) from error
     if found is None:
         raise UndecodableError(_DAMAGED)
     return found
+
+
+def _reason(error: cv2.error) -> str:
+    if "CV_IO_MAX_IMAGE" in str(error):
+        return "too large: more than 2^30 pixels, or more than 2^20 in a row or column"
+    return "too large for this machine's memory" if error.code == cv2.Error.StsNoMem else _DAMAGED
 
 
 def _within_memory(

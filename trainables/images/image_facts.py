@@ -179,9 +179,9 @@ def _refuse_all_the_same(facts: ImageFacts, background: str) -> None:
 def _constant(facts: ImageFacts, dataset: Dataset, background: str) -> str:
     if not facts.constant:
         return ""
-    ways = "look at them, take them out"
+    ways = "look at them, or take them out"
     if facts.transparent:
-        ways += f", or try another background than {background}"
+        ways = f"look at them, take them out, or try another background than {background}"
     return (
         f"warning: {len(facts.constant)} of {facts.images} images are of one colour throughout: "
         f"{_named(facts.constant, dataset)}; {ways}"
@@ -217,7 +217,7 @@ def _coarse(facts: ImageFacts, dataset: Dataset) -> str:
     if not facts.coarse:
         return ""
     return (
-        f"warning: {counted(len(facts.coarse), 'image')} of more than 8 bits keep few of their shades: "
+        f"warning: few shades are left of {counted(len(facts.coarse), 'image')} of more than 8 bits: "
         f"{_named(facts.coarse, dataset)}; value_range='minmax', or one with fewer bits, keeps more"
     )
 

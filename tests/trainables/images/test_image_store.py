@@ -17,9 +17,11 @@ import pytest
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ImageReadError, StorageError, TrainableError
 from tests.support.drawn_images import write_dataset
-from trainables.images import image_store
+from trainables.image_classifier import ImageClassifier
+from trainables.images import image_store, large
 from trainables.images.file_kinds import UndecodableError
 from trainables.images.image_store import build_store, open_store, store_path
+from trainables.images.pixels import Decoding
 from trainables.images.preprocess import BOX
 from trainables.images.reading import read_image, read_images
 
@@ -262,3 +264,47 @@ def test_sizes_and_times_that_are_known_are_not_read_again(
     build_store(own, 20)
     monkeypatch.setattr(image_store, "contents_digest", lambda *_: pytest.fail("it read every image"))
     build_store(own, 20)
+
+
+# ---- what decoding leaves open ---------------------------------------------------------------------
+
+
+def test_each_decoding_has_a_store_of_its_own(own: Dataset) -> None:
+    ways = [Decoding(), Decoding("black"), Decoding("ff0000"), Decoding(value_range="12bit")]
+    assert len({store_path(own, 20, decoding=way) for way in ways}) == 4
+    assert store_path(own, 20, decoding=Decoding("000000")) == store_path(own, 20, decoding=Decoding("black"))
+
+
+def test_boxes_and_crops_are_in_pixels_of_the_file_also_where_it_was_reduced(
+    own: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = cv2.resize(np.random.default_rng(0).integers(0, 256, (6, 8, 3), np.uint8), (160, 120))
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, 98])
+    row = {"box_left": 20.0, "box_top": 40.0, "box_right": 100.0, "box_bottom": 104.0}
+    ways = ("box()", "center_crop(64)", "crop(left=0.5)")
+    whole = [read_image(path, 16, way, row) for way in ways]
+    monkeypatch.setattr(large, "BOUND", 5000)
+    for way, expected in zip(ways, whole, strict=True):
+        found = read_image(path, 16, way, row)
+        assert np.abs(found.astype(int) - expected).mean() < 3
+    with pytest.raises(TrainableError, match=r"left 300.* an image 160 wide and 120 high"):
+        read_image(path, 16, "box()", {**row, "box_left": 300.0, "box_right": 400.0})
+
+
+def test_every_file_that_cannot_be_read_has_its_reason_wherever_it_is_met(own: Dataset) -> None:
+    """Alike where a search makes ready and where `check` looks."""
+    damage(own)
+    (Path(own.root) / own.paths[9]).write_text("<html>404</html>")
+    values = {"backbone": ["test_resnet"], "image_size": [20]}
+    messages = []
+    for look in (
+        ImageClassifier.prepare,
+        lambda dataset, values: ImageClassifier.check_images(values, dataset),
+    ):
+        with pytest.raises(ImageReadError) as caught:
+            look(own, values)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+    for row, reason in ((2, "text, not an image"), (5, "missing"), (7, "empty"), (9, "an HTML page")):
+        assert f"{own.paths[row]} ({reason}" in messages[0]
