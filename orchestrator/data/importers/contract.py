@@ -16,7 +16,7 @@ from orchestrator.core.text import shortened
 from orchestrator.data.importers.listing import Listing, entries, is_hidden, list_tree
 from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import split_of
-from orchestrator.data.table_files import normalise_column_types
+from orchestrator.data.table_files import normalise_column_types, read_table
 
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
 """What a folder's table may be called, the first that is there is taken; else its only table."""
@@ -103,6 +103,12 @@ class Source:
         return tuple(
             self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES
         )
+
+    @cached_property
+    def read_table(self) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Of `table`, with the file's own metadata. Raises ManifestError."""
+        assert self.table is not None
+        return read_table(self.table)
 
     def _only_table(self) -> Path | None:
         return self.tables[0] if len(self.tables) == 1 else None

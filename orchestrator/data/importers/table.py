@@ -26,7 +26,7 @@ from orchestrator.data.importers.image_column import (
 )
 from orchestrator.data.importers.listing import Listing, composed, list_tree
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.table_files import normalise_column_types, read_table, written_record
+from orchestrator.data.table_files import normalise_column_types, written_record
 
 THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
@@ -42,7 +42,7 @@ def matches(source: Source) -> bool:
         return False
     if table == source.path or table.name in TABLES or source.reading.path_column is not None:
         return True
-    frame, _ = read_table(table)
+    frame, _ = source.read_table
     if "path" in frame:
         return True
     found = _found_in(frame, _listing(table.parent, source.reading), source.reading)
@@ -53,7 +53,7 @@ def read(source: Source) -> Imported:
     """A row per line, in the table's order. Raises ManifestError."""
     table = source.table
     assert table is not None
-    frame, metadata = read_table(table)
+    frame, metadata = source.read_table
     record = written_record(metadata)
     if record is not None and "root" in record:  # a manifest this project wrote knows where its images lie
         notes = tuple(record["notes"])
