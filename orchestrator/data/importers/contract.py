@@ -92,17 +92,21 @@ class Source:
         if self.path.is_file():
             return self.path
         paths = (folder / name for folder in (self.path, self.path / "train") for name in TABLES)
-        return next((path for path in paths if path.is_file()), None) or self._only_table()
+        known = (path for path in paths if path.is_file() and not self._is_labels(path))
+        return next(known, None) or self._only_table()
 
     @cached_property
     def tables(self) -> tuple[Path, ...]:
-        """All that lie directly in the folder."""
+        """All that lie directly in the folder, but what --labels names."""
         if not self.path.is_dir():
             return ()
         found = [entry.name for entry in entries(self.path) if not is_hidden(entry.name) and entry.is_file()]
-        return tuple(
-            self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES
-        )
+        paths = [self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES]
+        return tuple(path for path in paths if not self._is_labels(path))
+
+    def _is_labels(self, path: Path) -> bool:
+        labels = self.reading.labels
+        return labels is not None and path.absolute() == labels.absolute()
 
     @cached_property
     def read_table(self) -> tuple[pd.DataFrame, dict[str, str]]:

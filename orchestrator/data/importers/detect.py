@@ -26,6 +26,8 @@ def _detected(source: Path, reading: Reading) -> Imported:
     for candidate in _inward(Source(source, reading)):
         for importer in IMPORTERS:
             if importer.matches(candidate):
+                if importer is not table:
+                    _refuse_options_of_tables(candidate)
                 rows = importer.read(candidate)
                 through = f"{source}: the data lie in {candidate.path}"
                 return rows if candidate.path == source else replace(rows, notes=(through, *rows.notes))
@@ -39,6 +41,16 @@ def _detected(source: Path, reading: Reading) -> Imported:
     if len(unknown.tables) == 1:
         return table.read(unknown)  # which says why it does not name the images
     raise ManifestError(_unknown(unknown))
+
+
+def _refuse_options_of_tables(source: Source) -> None:
+    own = source.reading
+    given = {"--path-column": own.path_column, "--images": own.images, "--suffix": own.suffix}
+    for option in [name for name, value in given.items() if value]:
+        raise ManifestError(
+            f"{option} says how a table names its images, and {source.path} has no such table; leave it out, "
+            "or name the table"
+        )
 
 
 def _inward(source: Source) -> Iterator[Source]:

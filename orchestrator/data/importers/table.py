@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -184,16 +184,17 @@ def _names(folder: Path) -> frozenset[str]:
 
 def _listing(base: Path, reading: Reading) -> Listing:
     """Of the folder beside the table, or of --images. Raises ManifestError."""
+    base = base.absolute()
     if not reading.images:
-        return list_tree(base) if base.is_dir() else Listing(base, ())
+        return _once(list_tree(base)) if base.is_dir() else Listing(base, ())
     folders = [folder.absolute() for folder in reading.images]
     for folder in folders:
         if not folder.is_dir():
             raise ManifestError(f"--images {folder} is no folder; correct it")
     if len(folders) == 1:
-        return list_tree(folders[0])
+        return _once(list_tree(folders[0]))
     root = Path(os.path.commonpath(folders))
-    parts = {folder: list_tree(folder) for folder in dict.fromkeys(folders)}
+    parts = {folder: _once(list_tree(folder)) for folder in dict.fromkeys(folders)}
     images = sorted(
         {
             (folder.relative_to(root) / path).as_posix()
@@ -204,8 +205,15 @@ def _listing(base: Path, reading: Reading) -> Listing:
     return Listing(root, tuple(images))
 
 
+def _once(listing: Listing) -> Listing:
+    """A file that links lead to under one name: it would answer twice to a part of its path."""
+    if not listing.linked:
+        return listing
+    return replace(listing, images=tuple(listing.once({path: {} for path in listing.images})[0]))
+
+
 def _found_in(frame: pd.DataFrame, listing: Listing, reading: Reading) -> Outcome | None:
-    files = FileIndex(listing.images)
+    files = FileIndex(listing.images, listing.root)
     named = reading.path_column or ("path" if "path" in frame else None)
     if named is not None:
         own = match_column(frame, named, files, reading.suffix)
@@ -227,7 +235,7 @@ def _is_elsewhere(frame: pd.DataFrame, column: str) -> bool:
 
 
 def _missing(frame: pd.DataFrame, column: str | None, found: Outcome | None, listing: Listing) -> str:
-    looked = f"{listing.root} ({len(listing.images)} images there{_example(listing)})"
+    looked = f"{listing.root} ({counted(len(listing.images), 'image')} there{_example(listing)})"
     elsewhere = next((str(name) for name in frame.columns if _is_elsewhere(frame, str(name))), None)
     if (
         elsewhere is not None
