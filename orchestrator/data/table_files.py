@@ -85,15 +85,30 @@ def read_json(path: Path) -> pd.DataFrame:
             f"{path} is no list of JSON objects; write an object per line, one for each image"
         )
     names = dict.fromkeys(name for item in records for name in item)
-    return normalise_column_types({name: [_cell(item.get(name)) for item in records] for name in names})
+    columns = {str(name): [item.get(name) for item in records] for name in names}
+    return normalise_column_types(_with_joined_lists(path, columns))
 
 
 def _json_lines(text: str) -> list[Any]:
     return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
-def _cell(value: object) -> object:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+def _with_joined_lists(path: Path, columns: Mapping[str, Sequence[object]]) -> dict[str, list[object]]:
+    """A list in a cell as its items, separated by spaces. Raises ManifestError for items with a space."""
+    return {name: [_joined(path, name, cell) for cell in cells] for name, cells in columns.items()}
+
+
+def _joined(path: Path, column: str, cell: object) -> object:
+    if not isinstance(cell, list):
+        return cell
+    items = [str(item) for item in cell]
+    spaced = next((item for item in items if " " in item), None)
+    if spaced is not None and len(items) > 1:
+        raise ManifestError(
+            f"{path}: column {column!r} has a list with a space in its item {spaced!r}, and lists are read "
+            "as their items separated by spaces; write it as text with another separator"
+        )
+    return " ".join(items)
 
 
 def _text(path: Path, kind: str) -> str:
@@ -148,9 +163,8 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return normalise_column_types(
-        {name: table.column(name).to_pylist() for name in table.column_names}
-    ), metadata
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    return normalise_column_types(_with_joined_lists(path, columns)), metadata
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
