@@ -15,7 +15,7 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers.listing import Listing, entries, is_hidden, list_tree
 from orchestrator.data.scalars import Scalar
-from orchestrator.data.splits import split_of
+from orchestrator.data.splits import split_of, split_of_folder
 from orchestrator.data.table_files import normalise_column_types, read_table
 
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
@@ -70,6 +70,7 @@ class Imported:
     listed: bool = False  # whether the files are known to exist, as rows made from a listing of folders are
     notes: tuple[str, ...] = ()  # worth telling the user
     found: tuple[str, ...] = ()  # lines of what was found and how it was read
+    classes_from_names: bool = False  # whether --class-pattern has been read
     unlabelled: bool = False  # whether the rows have role test because nothing says what they show
 
 
@@ -115,7 +116,13 @@ class Source:
         return read_table(self.table)
 
     def _only_table(self) -> Path | None:
-        return self.tables[0] if len(self.tables) == 1 else None
+        """What is there to be filled in or predicted stands back behind what is there to be learnt."""
+        learnt = [path for path in self.tables if not _is_of_test(path.stem)] or list(self.tables)
+        return learnt[0] if len(learnt) == 1 else None
+
+
+def _is_of_test(stem: str) -> bool:
+    return "submi" in stem.lower() or split_of_folder(stem) == "test"
 
 
 class Importer(Protocol):

@@ -10,13 +10,21 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers import IMPORTERS, table
 from orchestrator.data.importers.contract import Imported, Reading, Source
+from orchestrator.data.importers.file_names import with_classes
 from orchestrator.data.importers.label_table import with_labels
 
 
 def detect(source: Path, reading: Reading) -> Imported:
-    """Rows of whatever `source` is, with what --labels says of them. Raises ManifestError naming the layouts
-    it knows."""
-    rows = _detected(source, reading)
+    """Rows of whatever `source` is, with what the reading says of them.
+
+    Raises ManifestError, for an unknown layout with those that there are.
+    """
+    return with_more(_detected(source, reading), reading, source)
+
+
+def with_more(rows: Imported, reading: Reading, source: Path) -> Imported:
+    """What --class-pattern and --labels say of rows that were read. Raises ManifestError."""
+    rows = with_classes(rows, reading.class_pattern, source)
     return rows if reading.labels is None else with_labels(rows, reading.labels)
 
 
@@ -34,8 +42,7 @@ def _detected(source: Path, reading: Reading) -> Imported:
     if source.is_file():
         raise ManifestError(
             f"{source} is neither a table (CSV, TSV, Parquet, JSON lines) nor an image; name such a file or "
-            "a "
-            "folder of images"
+            "a folder of images"
         )
     unknown = Source(source, reading)
     if len(unknown.tables) == 1:

@@ -42,6 +42,13 @@ def test_a_frame_is_read_as_its_file_is(tmp_path: Path, monkeypatch: pytest.Monk
     named = load_manifest(frame, reading=Reading(images=(tmp_path / "set" / "train_images",)))
     assert beside.fingerprint == from_file.fingerprint and beside.root == from_file.root
     assert named.frame["path"].tolist() == ["8.png", "07.png"] and named.frame["id"].tolist() == ["8", "07"]
+    (tmp_path / "names.json").write_text('{"a": "ash", "b": "beech"}')
+    more = load_manifest(frame, reading=Reading(labels=tmp_path / "names.json"))
+    assert more.frame["label_name"].tolist() == ["ash", "beech"]
+    classes = load_manifest(frame[["id"]], reading=Reading(class_pattern=r"^(\d)"))
+    assert classes.frame["label"].tolist() == ["8", "0"]
+    with pytest.raises(ManifestError, match="the DataFrame has a column label; leave it out"):
+        load_manifest(frame, reading=Reading(class_pattern=r"^(\d)"))
 
 
 @pytest.mark.parametrize(("disk", "said"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
