@@ -91,6 +91,19 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             "such as i/a.png); say which with --path-column COLUMN, and where they lie with --images DIR",
         ),
         (
+            ["i/a.png", "i/b.png"],
+            "image,label\na,x\n,y\nb,z\n",
+            "column image names images, but 1 of 3 are not below {root} (2 images there, such as i/a.png): "
+            "an empty "
+            "cell in row 2; add them, take the rows out, or name their folder with --images DIR",
+        ),
+        (
+            ["i/a.png", "i/b.png"],
+            "i/a.png,x\ni/b.png,y\n",
+            "its first line names the image i/a.png, so it is no header; write the names of the columns "
+            "above it",
+        ),
+        (
             ["i/a.png"],
             "url,label\nhttps://host/x/q.png,x\nhttps://host/x/r.png,y\n",
             "column url holds addresses, which are not downloaded (https://host/x/q.png), and files of "
@@ -209,13 +222,27 @@ def test_names_of_classes_that_no_column_has_are_refused(tmp_path: Path) -> None
     )
 
 
-def test_two_tables_beside_images_are_a_question(tmp_path: Path) -> None:
-    draw(tmp_path, "images/1.jpg", a="name\n1\n", b="name\n1\n")
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (
+            "1",
+            "{root}: 2 tables name its images: a.csv, b.csv; name one of them, for example --data "
+            "{root}/a.csv",
+        ),
+        (
+            "x",
+            "{root} holds 2 tables that name no images here: a.csv, b.csv; name one of them and the folder "
+            "of its "
+            "images, for example --data {root}/a.csv --images DIR",
+        ),
+    ],
+)
+def test_two_tables_beside_images_are_a_question(cell: str, message: str, tmp_path: Path) -> None:
+    draw(tmp_path, "images/1.jpg", a=f"name\n{cell}\n", b=f"name\n{cell}\n")
     with pytest.raises(ManifestError) as caught:
         load_manifest(tmp_path)
-    assert str(caught.value) == (
-        f"{tmp_path} holds 2 tables: a.csv, b.csv; name one of them, for example --data {tmp_path / 'a.csv'}"
-    )
+    assert str(caught.value) == message.format(root=tmp_path)
 
 
 def test_one_file_in_two_classes_is_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.data.scalars import to_scalars
-from orchestrator.data.table_files import csv_rows, read_csv, read_table
+from orchestrator.data.table_files import csv_rows, read_csv, read_head, read_table
 
 
 def cells(frame: pd.DataFrame) -> list[list[object]]:
@@ -79,3 +79,12 @@ def test_other_json_is_refused(text: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         read_table(tmp_path / "t.jsonl")
     assert words in str(caught.value) and str(caught.value).startswith(str(tmp_path / "t.jsonl"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_head_of_a_table_is_its_first_rows(encoding: str, tmp_path: Path) -> None:
+    lines = ["id,text", *[f'{number},"{"é" * 900}\n{number}"' for number in range(400)]]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n", encoding=encoding)
+    head, whole = read_head(tmp_path / "t.csv"), read_csv(tmp_path / "t.csv")
+    assert 100 < len(head) <= 200
+    pd.testing.assert_frame_equal(head, whole.head(len(head)))

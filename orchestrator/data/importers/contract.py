@@ -19,7 +19,7 @@ from orchestrator.data.splits import split_of, split_of_folder
 from orchestrator.data.table_files import normalise_column_types, read_table
 
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
-"""What a folder's table may be called, the first that is there is taken; else its only table."""
+"""What a folder's table may be called, the first that is there is taken; else the one that names images."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 """Of files in a folder that may be its table; a file that is named itself may be .txt or .json too."""
 
@@ -88,13 +88,11 @@ class Source:
 
     @cached_property
     def table(self) -> Path | None:
-        """The table a user means: the file itself, one of TABLES in the folder or its folder train, or the
-        folder's only table."""
+        """The table a user means: the file itself, or one of TABLES in the folder or its folder train."""
         if self.path.is_file():
             return self.path
         paths = (folder / name for folder in (self.path, self.path / "train") for name in TABLES)
-        known = (path for path in paths if path.is_file() and not self._is_labels(path))
-        return next(known, None) or self._only_table()
+        return next((path for path in paths if path.is_file() and not self._is_labels(path)), None)
 
     @cached_property
     def tables(self) -> tuple[Path, ...]:
@@ -115,10 +113,10 @@ class Source:
         assert self.table is not None
         return read_table(self.table)
 
-    def _only_table(self) -> Path | None:
-        """What is there to be filled in or predicted stands back behind what is there to be learnt."""
-        learnt = [path for path in self.tables if not _is_of_test(path.stem)] or list(self.tables)
-        return learnt[0] if len(learnt) == 1 else None
+    @cached_property
+    def learnt(self) -> tuple[Path, ...]:
+        """The tables but those to be filled in or predicted, where there are others."""
+        return tuple(path for path in self.tables if not _is_of_test(path.stem)) or self.tables
 
 
 def _is_of_test(stem: str) -> bool:

@@ -46,7 +46,7 @@ def _detected(source: Path, reading: Reading) -> Imported:
         )
     unknown = Source(source, reading)
     if len(unknown.tables) == 1:
-        return table.read(unknown)  # which says why it does not name the images
+        return table.read(Source(unknown.tables[0], reading))  # which says why it does not name the images
     raise ManifestError(_unknown(unknown))
 
 
@@ -76,10 +76,10 @@ def _inward(source: Source) -> Iterator[Source]:
 
 def _unknown(source: Source) -> str:
     if len(source.tables) > 1:
+        names = shortened([path.name for path in source.tables])
         return (
-            f"{source.path} holds {len(source.tables)} tables: "
-            f"{shortened([path.name for path in source.tables])}; "
-            f"name one of them, for example --data {source.tables[0]}"
+            f"{source.path} holds {len(source.tables)} tables that name no images here: {names}; name one of "
+            f"them and the folder of its images, for example --data {source.tables[0]} --images DIR"
         )
     *others, last = (importer.LAYOUT for importer in IMPORTERS)
     return f"{source.path} holds no layout this project knows: {', '.join(others)}, or {last}"

@@ -75,15 +75,28 @@ class FileIndex:
     def matching(self, value: str, suffix: str | None) -> list[int]:
         """The files whose path is the value or ends with it, with or without suffix."""
         if suffix is not None:
-            value = value if value.endswith(suffix) else value + suffix
+            value = value if value.endswith(suffix) else (_stem(value) if is_image(value) else value) + suffix
             return self._ending(self.by_name.get(value.rpartition("/")[2], ()), value)
         name = value.rpartition("/")[2]
-        return self._ending(self.by_name.get(name, ()), value) or [
-            at for at in self.by_stem.get(name, ()) if _ends(self.composed[at].rpartition(".")[0], value)
+        return self._ending(self.by_name.get(name, ()), value) or self._without_suffix(name, value)
+
+    def _without_suffix(self, name: str, value: str) -> list[int]:
+        """The files whose path ends with the value but for its suffix, or for how that is spelt (.JPG)."""
+        spelt = value.rpartition(".")[2].lower() if is_image(value) else None
+        stem = _stem(name) if spelt else name
+        return [
+            at
+            for at in self.by_stem.get(stem, ())
+            if _ends(_stem(self.composed[at]), _stem(value) if spelt else value)
+            and spelt in (None, self.composed[at].rpartition(".")[2].lower())
         ]
 
     def _ending(self, candidates: Iterable[int], value: str) -> list[int]:
         return [at for at in candidates if _ends(self.composed[at], value)]
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _ends(path: str, value: str) -> bool:
@@ -115,7 +128,7 @@ def find_column(frame: pd.DataFrame, files: FileIndex, suffix: str | None) -> Ou
 def _may_name(column: pd.Series[Any]) -> bool:
     """Not a column of few values, such as a class: files called 0.jpg and 1.jpg would make it one."""
     cells = to_scalars(column)
-    if None in cells or any(isinstance(cell, float | bool) for cell in cells):
+    if any(isinstance(cell, float | bool) for cell in cells):
         return False
     distinct = set(cells)
     return 2 * len(distinct) > len(cells) or any(is_image(str(cell)) for cell in distinct)
@@ -147,7 +160,7 @@ def _same_files(one: Found | Question, other: Found | Question) -> bool:
 
 def match_column(frame: pd.DataFrame, column: str, files: FileIndex, suffix: str | None) -> Outcome:
     """The file of each of a column's values."""
-    values = [normalised(to_text(cell)) for cell in to_scalars(frame[column])]
+    values = [normalised(to_text(cell) or "") for cell in to_scalars(frame[column])]
     hits = [files.matching(value, suffix) for value in values]
     if not any(hits) and (tails := _tails(values, files, suffix)) is not None:
         dropped, values = tails
@@ -193,7 +206,7 @@ def _chosen(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) 
 
 def _around(path: str, value: str) -> tuple[str, str]:
     """What a path has before and after a value: its folder and its suffix."""
-    if _ends(path, value):
+    if _ends(path, value) or path[-len(value) :].lower() == value.lower():
         return path[: len(path) - len(value)], ""
     stem, dot, ending = path.rpartition(".")
     return stem[: len(stem) - len(value)], dot + ending
