@@ -27,7 +27,7 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.image_roots import refuse_other_root
 from orchestrator.data.importers.contract import AS_FOUND, Imported, Reading, require
-from orchestrator.data.importers.detect import detect
+from orchestrator.data.importers.detect import detect, with_more
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.splits import roles_of, split_column
@@ -138,7 +138,7 @@ def _rows_of(source: DataSource, reading: Reading) -> Imported:
     if isinstance(source, Manifest):
         return Imported(source.frame, source.root, source.name, "group", notes=source.notes)
     if isinstance(source, pd.DataFrame):
-        return frame_rows(source, reading)
+        return with_more(frame_rows(source, reading), reading, THE_FRAME)
     return detect(Path(source), reading)
 
 

@@ -43,13 +43,20 @@ def split_column(frame: pd.DataFrame, source: Path) -> str | None:
     Raises ManifestError where two say different things, and where a column `split` says something else of a
     few rows: test rows would be trained on.
     """
-    found = {str(name): _splits(to_scalars(frame[name])) for name in frame.columns if name != "path"}
+    found = {
+        str(name): _splits(to_scalars(frame[name]))
+        for name in frame.columns
+        if str(name).lower() == SPLIT
+        or (name != "path" and split_of(next(iter(frame[name]), None)) is not None)
+    }
     fitting = [name for name, splits in found.items() if _is_split(name, splits)]
-    if SPLIT in found and "test" in found[SPLIT] and SPLIT not in fitting:
-        row = found[SPLIT].index(None)
+    named = next((name for name in found if name.lower() == SPLIT), None)
+    if named is not None and "test" in found[named] and named not in fitting:
+        row = found[named].index(None)
         raise ManifestError(
-            f"{source}: column 'split' is {to_scalars(frame[SPLIT])[row]!r} for {frame['path'].iloc[row]}; a "
-            "split is train, val or test; correct it, or say in a column role what each row is for"
+            f"{source}: column {named!r} is {to_scalars(frame[named])[row]!r} for "
+            f"{frame['path'].iloc[row]}; a split is train, val or test; correct it, or say in a column role "
+            "what each row is for"
         )
     for other in fitting[1:]:
         if found[other] != found[fitting[0]]:

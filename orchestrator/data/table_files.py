@@ -18,12 +18,14 @@ import pyarrow.parquet as pq
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.data.json_records import records_of
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 JSON = (".jsonl", ".ndjson", ".json")
 DELIMITERS = (",", ";", "\t", "|")
+_HEAD, _HEAD_BYTES = 200, 2**18  # rows, and bytes, that tell what a table is about
 _SEP_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[-+]\d+)?")
 
@@ -45,19 +47,31 @@ def read_csv(path: Path) -> pd.DataFrame:
     line sep= says. Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
     Raises ManifestError.
     """
-    rows = csv_rows(path)
+    return _frame(path, csv_rows(path))
+
+
+def _frame(path: Path, rows: Sequence[tuple[int, list[str]]]) -> pd.DataFrame:
     header = [name.strip() for name in rows[0][1]]
     _refuse_ragged(path, header, rows)
     columns = {name: [_parse(row[at]) for _, row in rows[1:]] for at, name in enumerate(header)}
     return normalise_column_types(columns)
 
 
-def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
+def read_head(path: Path) -> pd.DataFrame:
+    """The first rows of a table, of delimited text without reading all of it. Raises ManifestError."""
+    if path.suffix.lower() == ".parquet" or path.suffix.lower() in JSON:
+        return read_table(path)[0].head(_HEAD)
+    rows = csv_rows(path, most=_HEAD_BYTES)
+    is_cut = path.stat().st_size > _HEAD_BYTES and len(rows) > 2
+    return _frame(path, rows[: _HEAD + 1][: len(rows) - is_cut])  # the last row may go on behind the cut
+
+
+def csv_rows(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
     """The header and every row that has a cell: the line at which it ends, from 1, and its cells.
 
-    Raises ManifestError.
+    most: bytes to read, all by default. Raises ManifestError.
     """
-    lines = list(io.StringIO(_text(path, "CSV"), newline=""))
+    lines = list(io.StringIO(_text(path, "CSV", most), newline=""))
     said = _SEP_LINE.fullmatch(lines[0].strip()) if lines else None
     if said is not None:
         lines[0] = "\n"  # it counts as a line still
@@ -71,37 +85,56 @@ def csv_rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def read_json(path: Path) -> pd.DataFrame:
-    """An object per line, or a list of objects. A list in a cell is its items, separated by spaces.
+    """An object per line, a list of objects, or what `json_records` knows. A list in a cell is its items,
+    separated by spaces.
 
     Raises ManifestError.
     """
     text = _text(path, "JSON")
     try:
-        records = json.loads(text) if text.lstrip().startswith("[") else _json_lines(text)
+        records = records_of(text)
     except json.JSONDecodeError as error:
         raise ManifestError(f"{path} cannot be read as JSON ({error}); write an object per line") from None
-    if not isinstance(records, list) or not all(isinstance(item, dict) for item in records) or not records:
+    if not records or not all(isinstance(item, dict) for item in records):
         raise ManifestError(
             f"{path} is no list of JSON objects; write an object per line, one for each image"
         )
     names = dict.fromkeys(name for item in records for name in item)
-    return normalise_column_types({name: [_cell(item.get(name)) for item in records] for name in names})
+    columns = {str(name): [item.get(name) for item in records] for name in names}
+    return normalise_column_types(_with_joined_lists(path, columns))
 
 
-def _json_lines(text: str) -> list[Any]:
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+def _with_joined_lists(path: Path, columns: Mapping[str, Sequence[object]]) -> dict[str, list[object]]:
+    """A list in a cell as its items, separated by spaces. Raises ManifestError for items with a space."""
+    return {name: [_joined(path, name, cell) for cell in cells] for name, cells in columns.items()}
 
 
-def _cell(value: object) -> object:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+def _joined(path: Path, column: str, cell: object) -> object:
+    if not isinstance(cell, list):
+        return cell
+    items = [str(item) for item in cell]
+    spaced = next((item for item in items if " " in item), None)
+    if spaced is not None and len(items) > 1:
+        raise ManifestError(
+            f"{path}: column {column!r} has a list with a space in its item {spaced!r}, and lists are read "
+            "as their items separated by spaces; write it as text with another separator"
+        )
+    return " ".join(items)
 
 
-def _text(path: Path, kind: str) -> str:
-    """Of a file in UTF-8, or in UTF-16 with the mark that spreadsheets begin it with. Raises "
-    "ManifestError."""
+def _text(path: Path, kind: str, most: int | None = None) -> str:
+    """Of a file in UTF-8, or in UTF-16 with the mark that spreadsheets begin it with.
+
+    most: bytes to read, whose last line is cut off. Raises ManifestError.
+    """
     try:
-        data = path.read_bytes()
-        return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read() if most is None else file.read(most)
+            is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+            data = data + file.read() if is_wide or b"\n" not in data else data
+        if most is not None and len(data) == most:
+            data = data[: data.rfind(b"\n") + 1]
+        return data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} cannot be read as {kind} in UTF-8 ({error}); save it as such") from None
     except OSError as error:
@@ -148,9 +181,8 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
     metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    return normalise_column_types(
-        {name: table.column(name).to_pylist() for name in table.column_names}
-    ), metadata
+    columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    return normalise_column_types(_with_joined_lists(path, columns)), metadata
 
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:

@@ -20,6 +20,11 @@ def test_every_field_says_what_resume_does_with_it_and_has_its_option(item: obje
 def test_every_fixed_option_is_found_under_the_name_that_was_typed() -> None:
     request = Request(
         data="faces",
+        path_column="image",
+        images=[Path("images")],
+        suffix=".jpg",
+        labels=Path("names.json"),
+        class_pattern="(a)",
         label_fixes=Path("f.csv"),
         extra=[Path("more")],
         scale="full",
@@ -33,6 +38,11 @@ def test_every_fixed_option_is_found_under_the_name_that_was_typed() -> None:
     assert request.fixed() == (
         [
             "--data",
+            "--path-column",
+            "--images",
+            "--suffix",
+            "--labels",
+            "--class-pattern",
             "--label-fixes",
             "--extra",
             "--scale",

@@ -47,10 +47,15 @@ def read(source: Source) -> Imported:
         rows = {
             path: {name: cell for name, cell in row.items() if name != FOLDER} for path, row in rows.items()
         }
+    unsaid = []
     if all(row["label"] is None for row in rows.values()):
         rows = {path: {SPLIT: row[SPLIT]} for path, row in rows.items()}
+        unsaid = [
+            f"{source.path}: nothing says what its images show; if their names do, give --class-pattern, if "
+            "a table does, --labels"
+        ]
     return rows_of_files(
-        listing, rows, [*_loose(source, loose), *_classes_without_images(source, heads.values())]
+        listing, rows, [*_loose(source, loose), *_classes_without_images(source, heads.values()), *unsaid]
     )
 
 

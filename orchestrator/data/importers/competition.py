@@ -21,12 +21,12 @@ COMPETITION = ("id", "gender", "race", "age", "path")
 def matches(source: Source) -> bool:
     table, own = source.table, source.reading
     named = own.path_column not in (None, "path") or own.images or own.suffix
-    return table is not None and table.name == "train.csv" and not named and _names_folders(table)
+    return table is not None and table.name == "train.csv" and not named and _names_folders(source)
 
 
-def _names_folders(table: Path) -> bool:
+def _names_folders(source: Source) -> bool:
     """It has the competition's columns, and its `path` names folders of photos, not photos."""
-    frame = read_csv(table)
+    frame, _ = source.read_table
     return set(COMPETITION) <= set(frame.columns) and not any(is_image(str(path)) for path in frame["path"])
 
 

@@ -15,11 +15,11 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers.listing import Listing, entries, is_hidden, list_tree
 from orchestrator.data.scalars import Scalar
-from orchestrator.data.splits import split_of
-from orchestrator.data.table_files import normalise_column_types
+from orchestrator.data.splits import split_of, split_of_folder
+from orchestrator.data.table_files import normalise_column_types, read_table
 
 TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.csv")
-"""What a folder's table may be called, the first that is there is taken; else its only table."""
+"""What a folder's table may be called, the first that is there is taken; else the one that names images."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 """Of files in a folder that may be its table; a file that is named itself may be .txt or .json too."""
 
@@ -70,6 +70,7 @@ class Imported:
     listed: bool = False  # whether the files are known to exist, as rows made from a listing of folders are
     notes: tuple[str, ...] = ()  # worth telling the user
     found: tuple[str, ...] = ()  # lines of what was found and how it was read
+    classes_from_names: bool = False  # whether --class-pattern has been read
     unlabelled: bool = False  # whether the rows have role test because nothing says what they show
 
 
@@ -87,25 +88,39 @@ class Source:
 
     @cached_property
     def table(self) -> Path | None:
-        """The table a user means: the file itself, one of TABLES in the folder or its folder train, or the
-        folder's only table."""
+        """The table a user means: the file itself, or one of TABLES in the folder or its folder train."""
         if self.path.is_file():
             return self.path
         paths = (folder / name for folder in (self.path, self.path / "train") for name in TABLES)
-        return next((path for path in paths if path.is_file()), None) or self._only_table()
+        return next((path for path in paths if path.is_file() and not self._is_labels(path)), None)
 
     @cached_property
     def tables(self) -> tuple[Path, ...]:
-        """All that lie directly in the folder."""
+        """All that lie directly in the folder, but what --labels names."""
         if not self.path.is_dir():
             return ()
         found = [entry.name for entry in entries(self.path) if not is_hidden(entry.name) and entry.is_file()]
-        return tuple(
-            self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES
-        )
+        paths = [self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES]
+        return tuple(path for path in paths if not self._is_labels(path))
 
-    def _only_table(self) -> Path | None:
-        return self.tables[0] if len(self.tables) == 1 else None
+    def _is_labels(self, path: Path) -> bool:
+        labels = self.reading.labels
+        return labels is not None and path.absolute() == labels.absolute()
+
+    @cached_property
+    def read_table(self) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Of `table`, with the file's own metadata. Raises ManifestError."""
+        assert self.table is not None
+        return read_table(self.table)
+
+    @cached_property
+    def learnt(self) -> tuple[Path, ...]:
+        """The tables but those to be filled in or predicted, where there are others."""
+        return tuple(path for path in self.tables if not _is_of_test(path.stem)) or self.tables
+
+
+def _is_of_test(stem: str) -> bool:
+    return "submi" in stem.lower() or split_of_folder(stem) == "test"
 
 
 class Importer(Protocol):

@@ -10,13 +10,21 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers import IMPORTERS, table
 from orchestrator.data.importers.contract import Imported, Reading, Source
+from orchestrator.data.importers.file_names import with_classes
 from orchestrator.data.importers.label_table import with_labels
 
 
 def detect(source: Path, reading: Reading) -> Imported:
-    """Rows of whatever `source` is, with what --labels says of them. Raises ManifestError naming the layouts
-    it knows."""
-    rows = _detected(source, reading)
+    """Rows of whatever `source` is, with what the reading says of them.
+
+    Raises ManifestError, for an unknown layout with those that there are.
+    """
+    return with_more(_detected(source, reading), reading, source)
+
+
+def with_more(rows: Imported, reading: Reading, source: Path) -> Imported:
+    """What --class-pattern and --labels say of rows that were read. Raises ManifestError."""
+    rows = with_classes(rows, reading.class_pattern, source)
     return rows if reading.labels is None else with_labels(rows, reading.labels)
 
 
@@ -26,19 +34,30 @@ def _detected(source: Path, reading: Reading) -> Imported:
     for candidate in _inward(Source(source, reading)):
         for importer in IMPORTERS:
             if importer.matches(candidate):
+                if importer is not table:
+                    _refuse_options_of_tables(candidate)
                 rows = importer.read(candidate)
                 through = f"{source}: the data lie in {candidate.path}"
                 return rows if candidate.path == source else replace(rows, notes=(through, *rows.notes))
     if source.is_file():
         raise ManifestError(
             f"{source} is neither a table (CSV, TSV, Parquet, JSON lines) nor an image; name such a file or "
-            "a "
-            "folder of images"
+            "a folder of images"
         )
     unknown = Source(source, reading)
     if len(unknown.tables) == 1:
-        return table.read(unknown)  # which says why it does not name the images
+        return table.read(Source(unknown.tables[0], reading))  # which says why it does not name the images
     raise ManifestError(_unknown(unknown))
+
+
+def _refuse_options_of_tables(source: Source) -> None:
+    own = source.reading
+    given = {"--path-column": own.path_column, "--images": own.images, "--suffix": own.suffix}
+    for option in [name for name, value in given.items() if value]:
+        raise ManifestError(
+            f"{option} says how a table names its images, and {source.path} has no such table; leave it out, "
+            "or name the table"
+        )
 
 
 def _inward(source: Source) -> Iterator[Source]:
@@ -57,10 +76,10 @@ def _inward(source: Source) -> Iterator[Source]:
 
 def _unknown(source: Source) -> str:
     if len(source.tables) > 1:
+        names = shortened([path.name for path in source.tables])
         return (
-            f"{source.path} holds {len(source.tables)} tables: "
-            f"{shortened([path.name for path in source.tables])}; "
-            f"name one of them, for example --data {source.tables[0]}"
+            f"{source.path} holds {len(source.tables)} tables that name no images here: {names}; name one of "
+            f"them and the folder of its images, for example --data {source.tables[0]} --images DIR"
         )
     *others, last = (importer.LAYOUT for importer in IMPORTERS)
     return f"{source.path} holds no layout this project knows: {', '.join(others)}, or {last}"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
@@ -35,9 +39,20 @@ def read(source: Source) -> Imported:
     labels = dict(
         zip(judged, classes_in(judged, source.reading.class_pattern, str(source.path)), strict=True)
     )
-    return rows_of_files(
-        source.listing, {path: {**row, "label": labels.get(path)} for path, row in rows.items()}
-    )
+    labelled = {path: {**row, "label": labels.get(path)} for path, row in rows.items()}
+    return rows_of_files(source.listing, labelled, classes_from_names=True)
+
+
+def with_classes(rows: Imported, pattern: str | None, source: Path) -> Imported:
+    """Rows of a table with the column label from their images' names. Raises ManifestError."""
+    if pattern is None or rows.classes_from_names:
+        return rows
+    if "label" in rows.frame:
+        raise ManifestError(
+            f"--class-pattern reads the class from file names, and {source} has a column label; leave it out"
+        )
+    labels = classes_in(rows.frame["path"].tolist(), pattern, str(source))
+    return replace(rows, frame=rows.frame.assign(label=pd.Series(labels, dtype=object)))
 
 
 def classes_in(paths: Sequence[str], pattern: str, where: str) -> list[str]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -61,8 +62,8 @@ Outcome = Found | Partly | Question
 class FileIndex:
     """Paths of images by how a table may name them."""
 
-    def __init__(self, paths: Sequence[str]) -> None:
-        self.paths = paths
+    def __init__(self, paths: Sequence[str], root: Path) -> None:
+        self.paths, self.root = paths, root
         self.composed = [composed(path) for path in paths]
         self.by_name: defaultdict[str, list[int]] = defaultdict(list)
         self.by_stem: defaultdict[str, list[int]] = defaultdict(list)
@@ -74,15 +75,28 @@ class FileIndex:
     def matching(self, value: str, suffix: str | None) -> list[int]:
         """The files whose path is the value or ends with it, with or without suffix."""
         if suffix is not None:
-            value = value if value.endswith(suffix) else value + suffix
+            value = value if value.endswith(suffix) else (_stem(value) if is_image(value) else value) + suffix
             return self._ending(self.by_name.get(value.rpartition("/")[2], ()), value)
         name = value.rpartition("/")[2]
-        return self._ending(self.by_name.get(name, ()), value) or [
-            at for at in self.by_stem.get(name, ()) if _ends(self.composed[at].rpartition(".")[0], value)
+        return self._ending(self.by_name.get(name, ()), value) or self._without_suffix(name, value)
+
+    def _without_suffix(self, name: str, value: str) -> list[int]:
+        """The files whose path ends with the value but for its suffix, or for how that is spelt (.JPG)."""
+        spelt = value.rpartition(".")[2].lower() if is_image(value) else None
+        stem = _stem(name) if spelt else name
+        return [
+            at
+            for at in self.by_stem.get(stem, ())
+            if _ends(_stem(self.composed[at]), _stem(value) if spelt else value)
+            and spelt in (None, self.composed[at].rpartition(".")[2].lower())
         ]
 
     def _ending(self, candidates: Iterable[int], value: str) -> list[int]:
         return [at for at in candidates if _ends(self.composed[at], value)]
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def _ends(path: str, value: str) -> bool:
@@ -114,7 +128,7 @@ def find_column(frame: pd.DataFrame, files: FileIndex, suffix: str | None) -> Ou
 def _may_name(column: pd.Series[Any]) -> bool:
     """Not a column of few values, such as a class: files called 0.jpg and 1.jpg would make it one."""
     cells = to_scalars(column)
-    if None in cells or any(isinstance(cell, float | bool) for cell in cells):
+    if any(isinstance(cell, float | bool) for cell in cells):
         return False
     distinct = set(cells)
     return 2 * len(distinct) > len(cells) or any(is_image(str(cell)) for cell in distinct)
@@ -146,7 +160,7 @@ def _same_files(one: Found | Question, other: Found | Question) -> bool:
 
 def match_column(frame: pd.DataFrame, column: str, files: FileIndex, suffix: str | None) -> Outcome:
     """The file of each of a column's values."""
-    values = [normalised(to_text(cell)) for cell in to_scalars(frame[column])]
+    values = [normalised(to_text(cell) or "") for cell in to_scalars(frame[column])]
     hits = [files.matching(value, suffix) for value in values]
     if not any(hits) and (tails := _tails(values, files, suffix)) is not None:
         dropped, values = tails
@@ -180,59 +194,22 @@ def _tails(values: Sequence[str], files: FileIndex, suffix: str | None) -> tuple
 
 
 def _chosen(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> list[int] | str:
-    """The one file of each row, or what fits twice.
-
-    Where rows have several: the files at the values' own paths, else those of the one folder, or the one
-    folder and suffix, that has a file for each row.
-    """
-    if all(len(found) == 1 for found in hits):
-        return [found[0] for found in hits]
-    around = [
-        {at: _around(files.composed[at], value) for at in found}
+    """The one file of each row, or what fits twice. A file at the value's own path is meant by it."""
+    own = [
+        [at for at in found if not _around(files.composed[at], value)[0]] or found
         for value, found in zip(values, hits, strict=True)
     ]
-    folders = [{at: (folder,) for at, (folder, _) in row.items()} for row in around]
-    exact = _of_kind(folders, ("",))
-    if exact is not None:
-        return exact
-    for kinds in (folders, around):
-        common = sorted(set.intersection(*(set(row.values()) for row in kinds)))
-        fitting = [(kind, found) for kind in common if (found := _of_kind(kinds, kind)) is not None]
-        if len(fitting) == 1:
-            return fitting[0][1]
-        if fitting:
-            return _which([kind for kind, _ in fitting], len(values))
-    return _twice(values, hits, files)
-
-
-_Kind = tuple[str, ...]
-"""A folder, or a folder and a suffix."""
-
-
-def _of_kind(kinds: Sequence[Mapping[int, _Kind]], kind: _Kind) -> list[int] | None:
-    """The one file of that kind of each row; None where a row has none or several."""
-    found = [[at for at, own in row.items() if own == kind] for row in kinds]
-    return [row[0] for row in found] if all(len(row) == 1 for row in found) else None
+    if all(len(found) == 1 for found in own):
+        return [found[0] for found in own]
+    return _twice(values, own, files)
 
 
 def _around(path: str, value: str) -> tuple[str, str]:
     """What a path has before and after a value: its folder and its suffix."""
-    if _ends(path, value):
+    if _ends(path, value) or path[-len(value) :].lower() == value.lower():
         return path[: len(path) - len(value)], ""
     stem, dot, ending = path.rpartition(".")
     return stem[: len(stem) - len(value)], dot + ending
-
-
-def _which(kinds: Sequence[_Kind], rows: int) -> str:
-    folders = [kind[0] or "./" for kind in kinds]
-    if len(set(folders)) > 1:
-        return (
-            f"{' and '.join(folders)} each hold all {rows} images; say which with --images and such a folder"
-        )
-    endings = sorted({kind[1] for kind in kinds})
-    return (
-        f"there are {' and '.join(endings)} files for all {rows} rows; say which with --suffix {endings[0]}"
-    )
 
 
 def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
@@ -241,7 +218,21 @@ def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -
     if len({composed(name) for name in names}) < len(names):
         names = [f"{name} ({code_points(name) or 'ASCII'})" for name in names]
     return (
-        f"{len(rows)} of {len(values)} values match two files, first {values[rows[0]]!r} in row {row} "
-        f"({' and '.join(names[:2])}); remove or rename one of them, or say which is meant with --images or "
-        "--suffix"
+        f"{len(rows)} of {len(values)} values match two files, first {values[rows[0]]!r} in row {row}: "
+        f"{' and '.join(names[:2])}; {_way_out(values, hits, files)}"
     )
+
+
+def _way_out(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
+    """Names a folder or a suffix that has one file for each row, where there is one."""
+    around = [
+        [_around(files.composed[at], value) for at in found]
+        for value, found in zip(values, hits, strict=True)
+    ]
+    for option, part in (("--images", 0), ("--suffix", 1)):
+        kinds = [[pair[part] for pair in row] for row in around]
+        fitting = [kind for kind in sorted(set(kinds[0])) if all(row.count(kind) == 1 for row in kinds)]
+        named = [f"{option} {kind if part else files.root / kind}" for kind in fitting if kind]
+        if named:
+            return f"say which are meant, such as {' or '.join(named[:2])}"
+    return "remove or rename one of them"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import counted
+from orchestrator.core.text import counted, shortened
 from orchestrator.data.importers.contract import Imported
 from orchestrator.data.importers.image_column import FileIndex, normalised
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
@@ -41,7 +41,7 @@ def with_labels(rows: Imported, file: Path) -> Imported:
     names = _class_names(file)
     if names is not None:
         return _named(rows, names, file)
-    table, _ = read_table(file)
+    table = read_table(file)[0].drop_duplicates(ignore_index=True)
     if table.empty:
         raise ManifestError(f"--labels {file} has a header and no row; it needs a line per image")
     join = _by_files(rows, table, file) or _by_column(rows, table, file)
@@ -83,16 +83,16 @@ def _pairs(table: pd.DataFrame) -> dict[str, str] | None:
 
 def _named(rows: Imported, names: Mapping[str, str], file: Path) -> Imported:
     """With a column of names beside that of classes, whose own cells stay as the data write them."""
-    reverse = {name: key for key, name in names.items()}
     found = _numbered(rows.frame, names)
-    if not found and len(reverse) == len(names):
-        names, found = reverse, _numbered(rows.frame, reverse)
+    if not found and len(set(names.values())) == len(names):  # the class of each name, the other way about
+        reverse = {name: key for key, name in names.items()}
+        found = _numbered(rows.frame, reverse)
+        names = reverse if found else names
     column = "label" if "label" in found else next(iter(found), None)
     if column is None:
         raise ManifestError(
-            f"--labels {file}: its names are of {', '.join(list(names)[:5])}, and no column has these "
-            "classes; "
-            f"the data have {', '.join(str(name) for name in rows.frame.columns if name != 'path')}"
+            f"--labels {file}: it names the classes {shortened(list(names), 5)}, and no column has only "
+            f"these; the data have {', '.join(str(name) for name in rows.frame.columns if name != 'path')}"
         )
     if len(found) > 1 and column != "label":
         raise ManifestError(
@@ -125,11 +125,11 @@ def _numbered(frame: pd.DataFrame, names: Mapping[str, str]) -> list[str]:
 def _by_files(rows: Imported, table: pd.DataFrame, file: Path) -> _Join | None:
     """By the column most of whose values name images of the rows, if most of them do."""
     paths = rows.frame["path"].tolist()
-    files = FileIndex(paths)
+    files = FileIndex(paths, rows.root)
     hits = {str(name): _hits(table, str(name), files) for name in table.columns}
     matched = {name: len(set(found.values())) for name, found in hits.items()}
     most = max(matched.values(), default=0)
-    if 2 * most <= min(len(table), len(paths)):
+    if 2 * most < min(len(table), len(paths)) or not most:
         return None
     first, *others = [name for name, number in matched.items() if number == most]
     different = [name for name in others if hits[name] != hits[first]]
@@ -202,8 +202,12 @@ def _joined(rows: Imported, table: pd.DataFrame, join: _Join, file: Path) -> Imp
     images = counted(len(frame), "image")
     line = f"labels: {file.name} joined on {join.column} ({join.what}): {join.matched} of {images}"
     left = [
-        *([f"{len(frame) - join.matched} images are in no row of it"] if join.matched < len(frame) else []),
-        *([f"{len(table) - used} of its rows are of no image"] if used < len(table) else []),
+        *(
+            [f"{counted(len(frame) - join.matched, 'image')} in no row of it"]
+            if join.matched < len(frame)
+            else []
+        ),
+        *([f"{counted(len(table) - used, 'row')} of no image"] if used < len(table) else []),
     ]
     return replace(rows, frame=frame, found=(*rows.found, "; ".join([line, *left])), unlabelled=False)
 

@@ -7,14 +7,14 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import counted
-from orchestrator.data.importers.contract import TABLE_SUFFIXES, TABLES, Imported, Reading, Source, require
+from orchestrator.core.text import counted, shortened
+from orchestrator.data.importers.contract import TABLE_SUFFIXES, Imported, Reading, Source, require
 from orchestrator.data.importers.image_column import (
     FileIndex,
     Found,
@@ -24,9 +24,9 @@ from orchestrator.data.importers.image_column import (
     find_column,
     match_column,
 )
-from orchestrator.data.importers.listing import Listing, composed, list_tree
+from orchestrator.data.importers.listing import Listing, composed, is_image, list_tree
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.table_files import normalise_column_types, read_table, written_record
+from orchestrator.data.table_files import normalise_column_types, read_head, read_table, written_record
 
 THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
@@ -36,29 +36,45 @@ _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def matches(source: Source) -> bool:
-    """A table of no known name may lie beside class folders: it has to name the images."""
-    table = source.table
-    if table is None or table.suffix.lower() not in (*TABLE_SUFFIXES, ".txt", ".json"):
-        return False
-    if table == source.path or table.name in TABLES or source.reading.path_column is not None:
-        return True
-    frame, _ = read_table(table)
-    if "path" in frame:
-        return True
-    found = _found_in(frame, _listing(table.parent, source.reading), source.reading)
-    return found is not None and not (isinstance(found, Partly) and 2 * len(found.missing) > found.rows)
+    """Raises ManifestError where several tables of a folder name its images."""
+    table = source.table or _of_several(source)
+    return table is not None and table.suffix.lower() in (*TABLE_SUFFIXES, ".txt", ".json")
 
 
 def read(source: Source) -> Imported:
     """A row per line, in the table's order. Raises ManifestError."""
-    table = source.table
+    table = source.table or _of_several(source)
     assert table is not None
-    frame, metadata = read_table(table)
+    frame, metadata = source.read_table if table == source.table else read_table(table)
     record = written_record(metadata)
     if record is not None and "root" in record:  # a manifest this project wrote knows where its images lie
         notes = tuple(record["notes"])
         return Imported(frame, Path(record["root"]), record["name"], "group", notes=notes)
     return rows_of(frame, table, table.parent, source.reading)
+
+
+def _of_several(source: Source) -> Path | None:
+    """The one of a folder's tables that names its images: others may lie beside class folders."""
+    if not source.tables:
+        return None
+    files = FileIndex(source.listing.images, source.path)
+    naming = [path for path in source.learnt if _names_images(path, files, source.reading)]
+    if len(naming) > 1:
+        names = shortened([path.name for path in naming])
+        raise ManifestError(
+            f"{source.path}: {len(naming)} tables name its images: {names}; name one of them, for example "
+            f"--data {naming[0]}"
+        )
+    return naming[0] if naming else None
+
+
+def _names_images(table: Path, files: FileIndex, reading: Reading) -> bool:
+    """Most of its first rows do."""
+    frame = read_head(table)
+    if frame.empty or "path" in frame or reading.path_column in frame:
+        return not frame.empty
+    found = find_column(frame, files, reading.suffix)
+    return found is not None and not (isinstance(found, Partly) and 2 * len(found.missing) > found.rows)
 
 
 def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
@@ -80,6 +96,11 @@ def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -
         require(frame, (reading.path_column,), source)
     if frame.empty:
         raise ManifestError(f"{source} has a header and no row; it needs a line per image")
+    if (first := next((str(name) for name in frame.columns if is_image(str(name))), None)) is not None:
+        raise ManifestError(
+            f"{source}: its first line names the image {first}, so it is no header; write the names of the "
+            "columns above it"
+        )
     column = reading.path_column or ("path" if "path" in frame else None)
     if column is not None and frame[column].isna().any():
         row = int(frame[column].isna().to_numpy().argmax()) + 1
@@ -184,16 +205,17 @@ def _names(folder: Path) -> frozenset[str]:
 
 def _listing(base: Path, reading: Reading) -> Listing:
     """Of the folder beside the table, or of --images. Raises ManifestError."""
+    base = base.absolute()
     if not reading.images:
-        return list_tree(base) if base.is_dir() else Listing(base, ())
+        return _once(list_tree(base)) if base.is_dir() else Listing(base, ())
     folders = [folder.absolute() for folder in reading.images]
     for folder in folders:
         if not folder.is_dir():
             raise ManifestError(f"--images {folder} is no folder; correct it")
     if len(folders) == 1:
-        return list_tree(folders[0])
+        return _once(list_tree(folders[0]))
     root = Path(os.path.commonpath(folders))
-    parts = {folder: list_tree(folder) for folder in dict.fromkeys(folders)}
+    parts = {folder: _once(list_tree(folder)) for folder in dict.fromkeys(folders)}
     images = sorted(
         {
             (folder.relative_to(root) / path).as_posix()
@@ -204,8 +226,15 @@ def _listing(base: Path, reading: Reading) -> Listing:
     return Listing(root, tuple(images))
 
 
+def _once(listing: Listing) -> Listing:
+    """A file that links lead to under one name: it would answer twice to a part of its path."""
+    if not listing.linked:
+        return listing
+    return replace(listing, images=tuple(listing.once({path: {} for path in listing.images})[0]))
+
+
 def _found_in(frame: pd.DataFrame, listing: Listing, reading: Reading) -> Outcome | None:
-    files = FileIndex(listing.images)
+    files = FileIndex(listing.images, listing.root)
     named = reading.path_column or ("path" if "path" in frame else None)
     if named is not None:
         own = match_column(frame, named, files, reading.suffix)
@@ -227,7 +256,7 @@ def _is_elsewhere(frame: pd.DataFrame, column: str) -> bool:
 
 
 def _missing(frame: pd.DataFrame, column: str | None, found: Outcome | None, listing: Listing) -> str:
-    looked = f"{listing.root} ({len(listing.images)} images there{_example(listing)})"
+    looked = f"{listing.root} ({counted(len(listing.images), 'image')} there{_example(listing)})"
     elsewhere = next((str(name) for name in frame.columns if _is_elsewhere(frame, str(name))), None)
     if (
         elsewhere is not None
@@ -242,7 +271,9 @@ def _missing(frame: pd.DataFrame, column: str | None, found: Outcome | None, lis
             "name the folder that has them with --images DIR"
         )
     if isinstance(found, Partly):
-        shown = [f"{to_scalars(frame[found.column])[row]!r} in row {row + 1}" for row in found.missing[:3]]
+        cells = to_scalars(frame[found.column])
+        said = {row: "an empty cell" if cells[row] is None else repr(cells[row]) for row in found.missing[:3]}
+        shown = [f"{cell} in row {row + 1}" for row, cell in said.items()]
         return (
             f"column {found.column} names images, but {len(found.missing)} of {found.rows} are not below "
             f"{looked}: "
