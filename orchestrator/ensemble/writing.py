@@ -13,6 +13,7 @@ from typing import Any
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, StorageError, StudyError
 from orchestrator.core.events import FoldRunKey
+from orchestrator.core.task import Task
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.targets import Joint, given_to_json
 from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
@@ -97,7 +98,7 @@ def _write(
         "format": FORMAT,
         "classes": list(inputs.target.classes),
         "target": inputs.target.to_json(),
-        "task": {"multi_label": inputs.target.multi_label, "ordered": inputs.target.ordered},
+        **_task(inputs.target.task),
         "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
         "metric": inputs.metric,
         "mode": inputs.mode,
@@ -123,6 +124,12 @@ def _write(
     _write_file(draft / "README.md", readme.encode())
     _write_file(draft / WORDS, json.dumps(scores.words(), indent=1).encode())
     _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
+
+
+def _task(task: Task) -> dict[str, Any]:
+    """For other programs, which need not know targets; left out where it says no more than in version 0.2."""
+    said = {"multi_label": task.multi_label, "ordered": task.ordered}
+    return {"task": said} if any(said.values()) else {}
 
 
 class _Copier:
