@@ -82,15 +82,27 @@ class _Training:
 def _spread(dataset: Dataset, fold: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Training rows in which every class comes up about as often, as far as there are enough.
 
-    Where a row may have several labels, every set of labels that some row has.
+    Where a row may have several labels, so does every label, and its absence.
     """
     shuffled = rng.permutation(dataset.training_rows(fold))
     labels = dataset.labels[shuffled]
     if labels.ndim == 2:
-        labels = np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+        return shuffled[_spread_labels(labels, rows)]
     turn = np.zeros(len(shuffled), np.int64)  # how many of its class come before it
     for label in np.unique(labels):
         own = labels == label
         turn[own] = np.arange(own.sum())
     chosen: NDArray[np.int64] = shuffled[np.lexsort((labels, turn))][:rows]
+    return chosen
+
+
+def _spread_labels(labels: NDArray[np.int64], rows: int) -> list[int]:
+    """Positions in labels (n, L): each time the first row with the answers that were taken least so far."""
+    each = np.arange(labels.shape[1])
+    taken, chosen = np.zeros((len(each), 2)), list[int]()
+    for _ in range(min(rows, len(labels))):
+        gain = (1.0 / (1.0 + taken))[each, labels].sum(axis=1)
+        gain[chosen] = -1.0
+        chosen.append(int(gain.argmax()))
+        taken[each, labels[chosen[-1]]] += 1
     return chosen

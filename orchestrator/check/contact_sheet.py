@@ -23,7 +23,7 @@ _INK, _PAPER = (30, 30, 30), 255
 class Pictures(Protocol):
     """What a trainable's `preview` gives: RGB uint8.
 
-    training (rows, repeats, H, W, 3); validation (rows, H, W, 3); labels (rows,).
+    training (rows, repeats, H, W, 3); validation (rows, H, W, 3); labels (rows,), or (rows, L) of 0 and 1.
     """
 
     @property
@@ -86,8 +86,18 @@ def _row(block: Block, row: int) -> Pixels:
     pictures = block.pictures
     tiles = [_tile(image) for image in (pictures.validation[row], *pictures.training[row])]
     label = _paper(tiles[0].shape[0], LABEL)
-    _write(label, block.classes[int(pictures.labels[row])], GAP, LABEL - GAP)
+    for line, name in enumerate(_names(pictures.labels[row], block.classes, len(label) // LINE)):
+        _write(label[LINE * line :], name, GAP, LABEL - GAP)
     return np.hstack([label, *tiles])
+
+
+def _names(label: NDArray[np.int64], classes: Sequence[str], lines: int) -> list[str]:
+    """Of a row's class, or of its labels; the last of so many lines counts those it has no room for."""
+    if label.ndim == 0:
+        return [classes[int(label)]]
+    names = [name for name, has in zip(classes, label, strict=True) if has] or ["no label"]
+    more = len(names) - lines + 1
+    return names if more <= 1 else [*names[: lines - 1], f"and {more} more"]
 
 
 def _tile(image: Pixels) -> Pixels:

@@ -183,10 +183,15 @@ def test_values_that_work_with_labels_pass(labels_dataset: Dataset, dataset: Dat
         ImageClassifier.check_values({"loss": ["bce"]}, dataset)
 
 
-def test_a_preview_shows_every_set_of_labels_and_which_rows_are_rare(labels_dataset: Dataset) -> None:
+def test_a_preview_shows_every_label_in_few_rows_and_augments_those_with_a_rare_one(
+    labels_dataset: Dataset,
+) -> None:
     config = completed({"image_size": 32, "augment": "none", "augment_rare": "vflip(1)", "rare_share": 0.2})
-    seen = preview(labels_dataset, config, 0, 5, 1, 0)
-    assert len(np.unique(seen.labels, axis=0)) == 5 and seen.labels.shape == (5, len(CLASSES))
+    seen = preview(labels_dataset, config, 0, 4, 1, 0)
+    assert seen.labels.shape == (4, len(CLASSES)) and len(set(seen.paths)) == 4
+    assert set(seen.paths) <= {labels_dataset.paths[row] for row in labels_dataset.training_rows(0)}
+    assert seen.labels.any(axis=0).all() and not seen.labels.all(axis=0).any()
+    assert len(preview(labels_dataset, config, 0, 100, 1, 0).paths) == 48
     rare = seen.labels[:, 2] == 1
-    assert rare.sum() == 1 and np.array_equal(seen.training[rare][:, 0], seen.validation[rare][:, ::-1])
+    assert 0 < rare.sum() < 4 and np.array_equal(seen.training[rare][:, 0], seen.validation[rare][:, ::-1])
     assert np.array_equal(seen.training[~rare][:, 0], seen.validation[~rare])
