@@ -102,34 +102,41 @@ def _chosen(
     study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
 ) -> NDArray[np.int64]:
     """(repeats, top): members with the best mean over folds of the in-bag score, in ascending order."""
-    in_bag = np.empty((len(weights), len(study.members)))
-    for number, member in enumerate(study.members):
-        in_bag[:, number] = _mean_over_folds(study, member, codes, weights)
-        advance(1)
+    in_bag = _means_over_folds(study, codes, weights, advance)
+    # NaN sorts last in both directions.
     ranked = np.argsort(-in_bag if study.mode == "max" else in_bag, axis=1, kind="stable")
     return np.sort(ranked[:, : study.top], axis=1)
 
 
-def _mean_over_folds(
-    study: Candidates, member: Probabilities, codes: NDArray[np.int64], weights: NDArray[np.float32]
+def _means_over_folds(
+    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
 ) -> Floats:
-    """(repeats,): over the folds of which a bag holds enough to score, as the study ranks its trials.
+    """(repeats, members): over the folds of which a bag holds enough to score, as the study ranks its trials.
 
-    NaN, which is ranked last, where it holds enough of none.
+    NaN where it holds enough of none.
     """
-    total, held = np.zeros(len(weights)), np.zeros(len(weights))
-    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
-    for fold in np.unique(study.folds[mask]):
-        rows = mask & (study.folds == fold)
+    total, held = np.zeros((2, len(weights), len(study.members)))
+    folds = _rows_of_folds(study)
+    for left, rows in zip(range(len(folds) - 1, -1, -1), folds, strict=True):
         here, local = np.unique(codes[rows], return_inverse=True)
-        bags = weights[:, here]
-        resampled = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)
-        scores = resampled(bags)
-        some = bags.any(axis=1) & np.isfinite(scores)
-        total += np.where(some, scores, 0.0)
-        held += some
-    mean: Floats = np.divide(total, held, out=np.full(len(total), np.nan), where=held > 0)
+        bags = weights[:, here]  # of all members alike
+        some = bags.any(axis=1)
+        for number, member in enumerate(study.members):
+            judged = ResampledScores(
+                study.labels[rows], member[rows], local.ravel(), len(here), study.metric
+            )(bags)
+            scored = some & np.isfinite(judged)
+            total[:, number] += np.where(scored, judged, 0.0)
+            held[:, number] += scored
+            if left == 0:
+                advance(1)
+    mean: Floats = np.divide(total, held, out=np.full(total.shape, np.nan), where=held > 0)
     return mean
+
+
+def _rows_of_folds(study: Candidates) -> list[NDArray[np.bool_]]:
+    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
+    return [mask & (study.folds == fold) for fold in np.unique(study.folds[mask])]
 
 
 class _VotedStudies:
