@@ -68,7 +68,7 @@ def test_every_metric_that_applies_is_written_and_printed_with_the_chosen_one_fi
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = build(runs)
-    written, said = record(folder)["metrics"], capsys.readouterr().out
+    written, said = Ensemble.load(folder).metrics, capsys.readouterr().out
     assert [*written] == list(dict.fromkeys(["macro_f1", *metrics.applicable(BOTH.task)]))
     oof, _ = read_prediction(folder / "oof.parquet")
     for name, found in written.items():
