@@ -58,7 +58,7 @@ class Dataset:
     labels: NDArray[np.int64]  # (n,) in [0, C): the factors' class numbers in mixed radix; or (n, L) of 0, 1
     folds: NDArray[np.int16]  # (n,) the fold that validates a row; -1: extra; -2 - f: extra, for fold f alone
     classes: tuple[str, ...]
-    metric: str  # a key of core.metrics.METRICS
+    metric: str  # a name that core.metrics.find knows
     mode: str  # "max" or "min": which of its values are better
     fingerprint: str  # of the images' identity; it names the image store
     cache_dir: str  # where a machine may keep that store

@@ -159,6 +159,14 @@ class Ensemble:
                 f"{self.path / WORDS} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
             ) from error
 
+    @property
+    def metrics(self) -> dict[str, dict[str, Any]]:
+        """Every metric that applies, the one that decided first: {"oof", "mean", "sd", "folds", "mode"} each.
+
+        Of its out-of-fold rows; None stands for what is undefined. Empty in a folder of version 0.2 or older.
+        """
+        return dict(self.record.get("metrics", {}))
+
     def models(self) -> list[FoldModel]:
         return [
             model for component in self.components for member in component.members for model in member.models

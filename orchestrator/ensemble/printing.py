@@ -23,6 +23,7 @@ def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, vote:
         console.print(_study_table(study, scored, vote))
     if inputs.combined:
         console.print(_combined_table(inputs, scores))
+    console.print(_metrics_table(scores))
     for estimate in scores.estimates.values():
         console.print(f"{estimate.title}: {estimate}", markup=False, soft_wrap=True)
         console.print(Padding(Text(estimate.meaning), (0, 0, 0, 2)))
@@ -47,6 +48,19 @@ def _combined_table(inputs: EnsembleInputs, scores: Scores) -> Table:
     return table
 
 
+def _metrics_table(scores: Scores) -> Table:
+    """The metric that decided stands first."""
+    table = Table(title=Text("the ensemble by every metric that applies"), title_justify="left")
+    table.add_column("metric", no_wrap=True)
+    table.add_column("better", no_wrap=True)
+    for column in ("out-of-fold", "mean of folds", "SD"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, item in scores.metrics.items():
+        better = "larger" if item.mode == "max" else "smaller"
+        table.add_row(Text(name), better, *map(_number, (item.oof, item.folds.mean, item.folds.sd)))
+    return table
+
+
 def _table(title: str, first: str, folds: Sequence[int]) -> Table:
     table = Table(title=Text(title), title_justify="left")
     table.add_column(first)
@@ -59,9 +73,12 @@ def _table(title: str, first: str, folds: Sequence[int]) -> Table:
 
 def _cells(scores: FoldScores, epochs: dict[int, int] | None = None) -> list[str]:
     marks = {fold: "" if epochs is None else f" ({epochs[fold]})" for fold in scores.scores}
-    spread = "-" if math.isnan(scores.sd) else f"{scores.sd:.4f}"
     folds = [f"{value:.4f}{marks[fold]}" for fold, value in scores.scores.items()]
-    return [*folds, f"{scores.mean:.4f}", spread]
+    return [*folds, f"{scores.mean:.4f}", _number(scores.sd)]
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def _epochs(trial: CompleteTrial) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,14 @@ import numpy as np
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.metrics import applicable, find, scores
 from orchestrator.data.targets import given_text
 from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.evaluation.bbc_cv import corrected_for_choice
 from orchestrator.evaluation.bootstrap import pooled_oof
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.evaluation.fold_scores import FoldScores, fold_scores
+from orchestrator.evaluation.fold_scores import FoldScores, fold_scores, scores_of_folds
 from orchestrator.evaluation.voted import Candidates, VotedRows
 from orchestrator.evaluation.voting import vote_of
 from orchestrator.study.predictions import Prediction
@@ -38,23 +40,50 @@ class StudyScores:
 
 
 @dataclass(frozen=True)
+class MetricScores:
+    """One metric of a whole ensemble's out-of-fold answers."""
+
+    oof: float  # of all rows at once; NaN where it is undefined
+    folds: FoldScores
+    mode: str  # "max" where a larger value is better, "min" where a smaller one is
+
+    def to_json(self) -> dict[str, Any]:
+        by_fold = {str(fold): value for fold, value in self.folds.scores.items()}
+        numbers = {"oof": self.oof, "mean": self.folds.mean, "sd": self.folds.sd}
+        return {
+            **{key: _or_none(value) for key, value in numbers.items()},
+            "folds": by_fold,
+            "mode": self.mode,
+        }
+
+
+@dataclass(frozen=True)
 class Scores:
     """What is known of an ensemble before it meets new images."""
 
     studies: tuple[StudyScores, ...]  # one for each study
-    vote: FoldScores  # of the whole ensemble
+    metrics: dict[str, MetricScores]  # of the whole ensemble; the studies' own first, then all that apply
     prediction: Prediction  # its out-of-fold probabilities
     estimates: dict[str, Estimate]  # by the keys of ESTIMATES
     candidates: tuple[int, ...]  # complete trials of each study
+
+    @property
+    def vote(self) -> FoldScores:
+        """Of the whole ensemble, by the studies' metric."""
+        return next(iter(self.metrics.values())).folds
 
     def to_json(self) -> dict[str, Any]:
         return {
             "folds": {str(fold): value for fold, value in self.vote.scores.items()},
             "mean": self.vote.mean,
-            "sd": None if np.isnan(self.vote.sd) else self.vote.sd,
+            "sd": _or_none(self.vote.sd),
             **{key: estimate.numbers for key, estimate in self.estimates.items()},
             "candidates": list(self.candidates),
         }
+
+    def metrics_json(self) -> dict[str, dict[str, Any]]:
+        """By name, the one that decided first."""
+        return {name: item.to_json() for name, item in self.metrics.items()}
 
     def words(self) -> dict[str, dict[str, str]]:
         """What each estimate is called and means, by the same keys as in `to_json`."""
@@ -75,9 +104,22 @@ def score_parts(
     prediction = Prediction(inputs.rows, combined, inputs.labels, inputs.folds)
     voted = voted_rows(inputs, combined, vote)
     estimates = {key: make(voted, rng, repeats, progress) for key, make in ESTIMATES.items()}
-    folds = fold_scores(prediction.labels, combined, prediction.folds, inputs.metric)
     scored = tuple(_study_scores(study, item) for study, item in zip(inputs.studies, votes, strict=True))
-    return Scores(scored, folds, prediction, estimates, tuple(len(study.trials) for study in inputs.studies))
+    candidates = tuple(len(study.trials) for study in inputs.studies)
+    return Scores(scored, _metric_scores(inputs, prediction), prediction, estimates, candidates)
+
+
+def _metric_scores(inputs: EnsembleInputs, found: Prediction) -> dict[str, MetricScores]:
+    names = list(dict.fromkeys([inputs.metric, *applicable(inputs.target.task)]))
+    pooled = scores(names, found.labels, found.probabilities)
+    by_fold = scores_of_folds(names, found.labels, found.probabilities, found.folds)
+    modes = {name: find(name).mode or inputs.mode for name in names}  # one's own has the studies'
+    return {name: MetricScores(pooled[name], by_fold[name], modes[name]) for name in names}
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
 
 
 def voted_rows(inputs: EnsembleInputs, combined: Probabilities, vote: str) -> VotedRows:

@@ -106,6 +106,7 @@ def _write(
         "tta": tta,
         "parts": [copier.component(number, candidates) for number, candidates in enumerate(inputs.studies)],
         "estimates": scores.to_json(),
+        "metrics": scores.metrics_json(),
         "studies": [candidates.name for candidates in inputs.studies],
         "manifest": {"name": inputs.manifest.name, "fingerprint": inputs.manifest.fingerprint},
         "fold_plan": {

@@ -15,7 +15,7 @@ from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
 from orchestrator.evaluation.voted import Candidates, Combine, VotedRows
 from orchestrator.evaluation.voting import Vote
 
@@ -35,14 +35,15 @@ def bbc_cv(
     """Bootstrap bias-corrected CV over the whole pipeline: choose, vote, combine, score out of the bag.
 
     Each repeat draws groups with replacement; in every study the `top` trials by in-bag score (on the rows it
-    is of) are chosen and voted, the studies are combined, and the metric of `labels` (n,) is taken on the
-    groups not drawn. The score is the mean over repeats; the interval is that of the out-of-bag scores, each
-    of some 37% of the groups, and so rather too wide than too narrow.
+    is of) are chosen and voted, the studies are combined, and the metric of `labels`, (n,) or (n, L), is
+    taken on the groups not drawn; repeats on which it is undefined are left out. The score is the mean over
+    repeats; the interval is that of the out-of-bag scores, each of some 37% of the groups, and so rather too
+    wide than too narrow.
     Source: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018), "Bootstrapping the out-of-sample
     predictions for efficient and accurate cross-validation", algorithm 2, with groups for samples.
     """
     codes, count = group_codes(groups)
-    weights = draw_bags(count, repeats, rng)
+    weights = draw_bags(count, affordable(repeats, metric), rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
     advance = _Steps(sum(len(study.members) for study in studies) + len(weights), progress)
     chosen = [_chosen(study, codes, weights, advance) for study in studies]
@@ -56,8 +57,10 @@ def bbc_cv(
         outside = (weights[repeats_of_it] == 0).astype(np.float32)
         scores[repeats_of_it] = ResampledScores(labels, probabilities, codes, count, metric)(outside)
         advance(len(repeats_of_it))
+    scores, note = defined(scores, metric)
     low, high = percentile_interval(scores, level)
-    return Estimate(float(scores.mean()), low, high, level, f"BBC-CV, {len(weights)} repeats", count)
+    method = f"BBC-CV, {len(scores)} repeats"
+    return Estimate(float(scores.mean()), low, high, level, method, count, meaning=note)
 
 
 def corrected_for_choice(
@@ -80,7 +83,7 @@ def corrected_for_choice(
         f"one fold model per trial and row, {voted.views}; new images get the mean of all folds' "
         "models, which is usually somewhat better."
     )
-    return replace(found, title=f"BBC-CV {voted.metric}", meaning=meaning)
+    return replace(found, title=f"BBC-CV {voted.metric}", meaning=f"{meaning} {found.meaning}".rstrip())
 
 
 class _Steps:
@@ -99,30 +102,41 @@ def _chosen(
     study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
 ) -> NDArray[np.int64]:
     """(repeats, top): members with the best mean over folds of the in-bag score, in ascending order."""
-    in_bag = np.empty((len(weights), len(study.members)))
-    for number, member in enumerate(study.members):
-        in_bag[:, number] = _mean_over_folds(study, member, codes, weights)
-        advance(1)
+    in_bag = _means_over_folds(study, codes, weights, advance)
+    # NaN sorts last in both directions.
     ranked = np.argsort(-in_bag if study.mode == "max" else in_bag, axis=1, kind="stable")
     return np.sort(ranked[:, : study.top], axis=1)
 
 
-def _mean_over_folds(
-    study: Candidates, member: Probabilities, codes: NDArray[np.int64], weights: NDArray[np.float32]
+def _means_over_folds(
+    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
 ) -> Floats:
-    """(repeats,): over the folds of which a bag holds anything, as the study ranks its trials."""
-    total, held = np.zeros(len(weights)), np.zeros(len(weights))
-    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
-    for fold in np.unique(study.folds[mask]):
-        rows = mask & (study.folds == fold)
+    """(repeats, members): over the folds of which a bag holds enough to score, as the study ranks its trials.
+
+    NaN where it holds enough of none.
+    """
+    total, held = np.zeros((2, len(weights), len(study.members)))
+    folds = _rows_of_folds(study)
+    for left, rows in zip(range(len(folds) - 1, -1, -1), folds, strict=True):
         here, local = np.unique(codes[rows], return_inverse=True)
-        bags = weights[:, here]
-        resampled = ResampledScores(study.labels[rows], member[rows], local.ravel(), len(here), study.metric)
-        scores = resampled(bags)
+        bags = weights[:, here]  # of all members alike
         some = bags.any(axis=1)
-        total += np.where(some, scores, 0.0)
-        held += some
-    return total / np.maximum(held, 1)
+        for number, member in enumerate(study.members):
+            judged = ResampledScores(
+                study.labels[rows], member[rows], local.ravel(), len(here), study.metric
+            )(bags)
+            scored = some & np.isfinite(judged)
+            total[:, number] += np.where(scored, judged, 0.0)
+            held[:, number] += scored
+            if left == 0:
+                advance(1)
+    mean: Floats = np.divide(total, held, out=np.full(total.shape, np.nan), where=held > 0)
+    return mean
+
+
+def _rows_of_folds(study: Candidates) -> list[NDArray[np.bool_]]:
+    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
+    return [mask & (study.folds == fold) for fold in np.unique(study.folds[mask])]
 
 
 class _VotedStudies:

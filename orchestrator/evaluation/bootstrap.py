@@ -13,7 +13,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
 from orchestrator.evaluation.voted import VotedRows
 
 
@@ -28,30 +28,31 @@ def group_bootstrap(
 ) -> Estimate:
     """The score of all rows with a percentile interval over resampled groups.
 
-    labels (n,), probabilities (n, C), groups (n,). Macro-F1 of a resample is the mean over the classes that
-    occur in its labels or predictions (see `metrics.macro_f1_of_counts`): a class that a resample misses
-    altogether neither helps nor hurts it. Raises EnsembleError for fewer than two groups.
+    labels (n,), probabilities (n, C), or both (n, L); groups (n,). Macro-F1 of a resample is the mean over
+    the classes that occur in its labels or predictions: a class that a resample misses altogether neither
+    helps nor hurts it. Resamples on which the metric is undefined are left out, and the estimate's meaning
+    says how many. Raises EnsembleError for fewer than two groups.
     """
     codes, count = group_codes(groups)
-    weights = draw_bags(count, repeats, rng)
-    scores = ResampledScores(labels, probabilities, codes, count, metric)(weights)
+    weights = draw_bags(count, affordable(repeats, metric), rng)
+    scores, note = defined(ResampledScores(labels, probabilities, codes, count, metric)(weights), metric)
     low, high = percentile_interval(scores, level)
     naive = score(metric, labels, probabilities)
-    return Estimate(naive, low, high, level, f"group bootstrap, {repeats} repeats", count)
+    return Estimate(naive, low, high, level, f"group bootstrap, {len(scores)} repeats", count, meaning=note)
 
 
 def pooled_oof(
     voted: VotedRows, rng: np.random.Generator, repeats: int, progress: Progress | None = None
 ) -> Estimate:
     """All out-of-fold rows at once, and how that flatters. Raises EnsembleError as `group_codes`."""
-    del progress  # it takes one matrix product
+    del progress  # it takes seconds
     found = group_bootstrap(voted.labels, voted.probabilities, voted.groups, voted.metric, rng, repeats)
     meaning = (
         f"All {voted.rows} at once, each judged by models that did not train on it or its group; "
         f"{found.n_groups} groups resampled. Not corrected: the members and their epochs were chosen on "
         "these same rows, so it flatters."
     )
-    return replace(found, title=f"OOF {voted.metric}", meaning=meaning)
+    return replace(found, title=f"OOF {voted.metric}", meaning=f"{meaning} {found.meaning}".rstrip())
 
 
 def group_codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
-from orchestrator.evaluation.resampled_scores import ResampledScores
+from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,13 @@ def paired_difference(
     repeats: int = 2000,
     level: float = 0.95,
 ) -> PairedDifference:
-    """labels (n,); first, second (n, C): probabilities of the same rows; groups (n,).
+    """labels (n,); first, second (n, C): probabilities of the same rows, or all three (n, L); groups (n,).
 
-    Raises EnsembleError for fewer than two groups.
+    Resamples on which the metric is undefined are left out. Raises EnsembleError for fewer than two groups.
     """
     codes, count = group_codes(groups)
-    weights = draw_bags(count, repeats, rng)
+    weights = draw_bags(count, affordable(repeats, metric), rng)
     resampled = [ResampledScores(labels, item, codes, count, metric)(weights) for item in (first, second)]
-    low, high = percentile_interval(resampled[1] - resampled[0], level)
+    low, high = percentile_interval(defined(resampled[1] - resampled[0], metric)[0], level)
     one, other = score(metric, labels, first), score(metric, labels, second)
     return PairedDifference(one, other, low, high, level, metric, len(labels), count)

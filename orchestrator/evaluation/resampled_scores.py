@@ -9,10 +9,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.metrics import find
+from orchestrator.core.errors import EnsembleError
+from orchestrator.core.metrics import find, is_own
 
 BLOCK = 1 << 22
 """Rows x resamples at once: some 100 MB for a metric that sorts rows, less for any other."""
+
+OWN_REPEATS = 200
+"""Most resamples for a user's own function, which is called once for each of them."""
+
+
+def affordable(repeats: int, metric: str) -> int:
+    """How many of so many resamples are made."""
+    return min(repeats, OWN_REPEATS) if is_own(metric) else repeats
+
+
+def defined(scores: Floats, metric: str) -> tuple[Floats, str]:
+    """The scores that are no NaN, and a sentence on how many were: "" where none was.
+
+    Raises EnsembleError where all of them were.
+    """
+    kept = scores[np.isfinite(scores)]
+    if not len(kept):
+        raise EnsembleError(
+            f"{metric} is undefined on all of {len(scores)} resamples of the groups; judge by a metric that "
+            "needs no rows of a second class, such as log_loss"
+        )
+    gone = len(scores) - len(kept)
+    note = f"{metric} is undefined on {gone} of {len(scores)} resamples, which are left out."
+    return kept, note if gone else ""
 
 
 class ResampledScores:

@@ -19,8 +19,8 @@ Combine = Callable[[Sequence[Probabilities]], Probabilities]
 class Candidates:
     """The trials of one study among which the best `top` are chosen."""
 
-    members: Sequence[Probabilities]  # out-of-fold, (n, C) each
-    labels: Labels  # (n,)
+    members: Sequence[Probabilities]  # out-of-fold, (n, C) or (n, L) each
+    labels: Labels  # (n,), or (n, L) where a row may have several labels
     folds: NDArray[np.int16]  # (n,)
     top: int
     metric: str  # they are ranked by its mean over folds
@@ -32,7 +32,7 @@ class Candidates:
 class VotedRows:
     """The out-of-fold rows an ensemble is judged on, its answers, and what its members were chosen from."""
 
-    labels: Labels  # (n,)
+    labels: Labels  # (n,), or (n, L) where a row may have several labels
     probabilities: Probabilities  # (n, C), of the ensemble as it was chosen
     groups: NDArray[np.generic]  # (n,): rows of one group are not independent
     metric: str

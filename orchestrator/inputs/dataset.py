@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.metrics import check_folds
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.data.extra_rows import dataset_folds
@@ -21,11 +22,12 @@ from orchestrator.space.condition import check_condition, condition_mask
 def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: Path) -> Dataset:
     """What fold runs may see of a manifest whose rows all have role train or extra.
 
-    Raises ManifestError, and FoldPlanError for a fold without a row to score.
+    Raises ManifestError, FoldPlanError for a fold that cannot be scored, MetricError for what an own metric
+    does on its labels.
     """
     mask = condition_mask(space, manifest.frame)
     check_condition(space, mask, plan.folds)
-    return Dataset(
+    dataset = Dataset(
         root=str(manifest.root),
         paths=tuple(manifest.frame["path"]),
         labels=space.target.encode(manifest.frame),
@@ -39,6 +41,9 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         columns=columns_of(manifest.frame),
         condition_mask=mask,
     )
+    judged = slice(None) if mask is None else mask
+    check_folds(space.metric, dataset.labels[judged], dataset.folds[judged], dataset.task)
+    return dataset
 
 
 def values_of(space: SearchSpace, accepted: Mapping[str, Parameter]) -> dict[str, Sequence[Any]]:

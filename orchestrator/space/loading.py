@@ -34,7 +34,7 @@ def resolve_space(given: str, shipped: Path = SHIPPED) -> Path:
 
 
 def load_space(path: Path) -> SearchSpace:
-    """Runs the file and takes its variable `space`; a trainable beside it can be imported from then on.
+    """Runs the file and takes its variable `space`; what it names beside it can be imported from then on.
 
     Raises SearchSpaceError naming file and line.
     """
@@ -54,7 +54,7 @@ def load_space(path: Path) -> SearchSpace:
         raise SearchSpaceError(
             f"{path}: has no variable `space` holding a SearchSpace; add `space = SearchSpace(...)`"
         )
-    if (own := beside(path, found.trainable)) is not None:
+    if (own := beside(path, found.trainable, found.metric)) is not None:
         activate(own)
     return found
 

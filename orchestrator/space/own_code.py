@@ -1,4 +1,4 @@
-"""A trainable that lies beside the space file the user named: found, on workers too, and noted in the study.
+"""A trainable or a metric beside the space file the user named: found, on workers too, noted in the study.
 
 A space file that the user's own command names makes its folder importable. What a study or an ensemble says
 of where its code lay is believed only of code that such a command named before (core/known_code.py): the
@@ -24,10 +24,10 @@ from orchestrator.core.known_code import check_named_code
 
 @dataclass(frozen=True)
 class OwnCode:
-    """The module beside a space file that its trainable is in, with what it imports from there."""
+    """The modules beside a space file that it names, with what they import from there."""
 
     space_file: str  # absolute
-    module: str  # its first name: my_model of my_model.nets:sgd
+    modules: tuple[str, ...]  # their first names: my_model of my_model.nets:sgd
     digest: str  # 64 hex digits over names and bytes of all its files
     entries: tuple[str, ...]  # absolute: .py files and package folders, what other servers are sent
 
@@ -37,25 +37,38 @@ class OwnCode:
 
     def has(self, name: str) -> bool:
         """Whether "module:attribute" is in a module of that folder."""
-        return entry(Path(self.folder), name.partition(":")[0].partition(".")[0]) is not None
+        return entry(Path(self.folder), _first(name)) is not None
 
     def to_json(self) -> dict[str, Any]:
-        return {"space_file": self.space_file, "module": self.module, "digest": self.digest}
+        record = {"space_file": self.space_file, "module": self.modules[0], "digest": self.digest}
+        return record | ({"modules": list(self.modules)} if len(self.modules) > 1 else {})
 
 
-def beside(space_file: Path, trainable: str) -> OwnCode | None:
-    """None: the trainable is no module of that folder, but an installed one.
+def beside(space_file: Path, trainable: str, metric: str = "") -> OwnCode | None:
+    """None: neither the trainable nor the metric is in a module of that folder; they are installed.
 
-    Raises SearchSpaceError for a folder that is a study's or an ensemble's, or lies below one.
+    metric: "module:function", or the name of one that everybody has. Raises SearchSpaceError for a folder
+    that is a study's or an ensemble's, or lies below one.
     """
     path = space_file.resolve()
-    module = trainable.partition(":")[0].partition(".")[0]
-    if entry(path.parent, module) is None:
+    named = {"trainable": trainable, "metric": metric if ":" in metric else ""}
+    found = {
+        f"its {kind} {name}": module
+        for kind, name in named.items()
+        if name and entry(path.parent, module := _first(name)) is not None
+    }
+    if not found:
         return None
     if (folder := written_by_a_study(path)) is not None:
-        raise _refusal(path, f"its trainable {trainable}", folder)
-    entries = closure(path.parent, module)
-    return OwnCode(str(path), module, digest_of_files(path.parent, entries), tuple(map(str, entries)))
+        raise _refusal(path, next(iter(found)), folder)
+    modules = tuple(dict.fromkeys(found.values()))
+    entries = sorted({item for module in modules for item in closure(path.parent, module)})
+    return OwnCode(str(path), modules, digest_of_files(path.parent, entries), tuple(map(str, entries)))
+
+
+def _first(name: str) -> str:
+    """my_model of my_model.nets:sgd"""
+    return name.partition(":")[0].partition(".")[0]
 
 
 @contextlib.contextmanager
@@ -99,23 +112,28 @@ def _refusal(space_file: Path, what: str, written: Path) -> SearchSpaceError:
 
 
 def activate(code: OwnCode) -> None:
-    """Makes the module importable, here and in processes started from here.
+    """Makes the modules importable, here and in processes started from here.
 
-    The folder comes last, so that it hides nothing. Raises SearchSpaceError where something hides its module.
+    The folder comes last, so that it hides nothing. Raises SearchSpaceError where something hides a module.
     """
     _forget_namesakes(code.folder)
-    _ACTIVE[code.module] = code.folder
+    _ACTIVE.update(dict.fromkeys(code.modules, code.folder))
     if code.folder not in sys.path:
         sys.path.append(code.folder)
     inherited = list(filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)))
     if code.folder not in inherited:
         os.environ["PYTHONPATH"] = os.pathsep.join([*inherited, code.folder])
     importlib.invalidate_caches()
-    found = importlib.util.find_spec(code.module)
+    for module in code.modules:
+        _refuse_hidden(code, module)
+
+
+def _refuse_hidden(code: OwnCode, module: str) -> None:
+    found = importlib.util.find_spec(module)
     origin = Path(found.origin).resolve() if found is not None and found.origin else None
     if origin is None or Path(code.folder) not in origin.parents:
         raise SearchSpaceError(
-            f"{code.space_file}: module {code.module} beside it is hidden by {origin or 'another one'}; "
+            f"{code.space_file}: module {module} beside it is hidden by {origin or 'another one'}; "
             "give it another name"
         )
 
@@ -130,13 +148,13 @@ def known_beside(
     installed nor known here nor trusted.
     """
     space_file = None if record is None else Path(str(record["space_file"]))
-    wanted = None
+    wanted = []
     for name in (name for name in names if ":" in name):
         check_named_code(name, folder, trust, None if space_file is None else space_file.parent)
         module = name.partition(":")[0]
-        if wanted is None and module not in sys.modules and find_code(module) is None:
-            wanted = name
-    own = None if wanted is None or space_file is None else beside(space_file, wanted)
+        if module not in sys.modules and find_code(module) is None:
+            wanted.append(name)
+    own = None if not wanted or space_file is None else beside(space_file, *wanted)
     if own is not None:
         activate(own)
     return own
@@ -165,13 +183,15 @@ def check_recorded(record: Mapping[str, Any] | None, trainable: str, found: OwnC
     """
     if record is None:
         return ""
-    module = record["module"]
+    modules = record.get("modules") or [record["module"]]
     if found is not None:
         changed = not found.digest.startswith(record["digest"])  # 12 digits until version 0.2
-        return f"note: {module} has changed since the study began" if changed else ""
-    if importlib.util.find_spec(module) is None:
+        return f"note: {' or '.join(modules)} has changed since the study began" if changed else ""
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        what = f"trainable {trainable}" if missing[0] == _first(trainable) else f"module {missing[0]}"
         raise StudyError(
-            f"trainable {trainable} lay beside {record['space_file']} when the study began; "
+            f"{what} lay beside {record['space_file']} when the study began; "
             f"name that file again: --space {record['space_file']}"
         )
     return ""

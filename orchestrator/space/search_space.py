@@ -21,7 +21,7 @@ from typing import Any
 
 from orchestrator.core.choices import SCALES
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.core.metrics import check_metric
+from orchestrator.core.metrics import check_applies, check_metric
 from orchestrator.core.text import shortened
 from orchestrator.core.trainable import Parameter, dotted_name
 from orchestrator.data.targets import (
@@ -66,8 +66,8 @@ class SearchSpace:
     trainable: str  # "module:Class"; the class itself may be given and is stored as that
     target: Target  # what is predicted; the name of a column may be given and is stored as categorical(name)
     params: Mapping[str, Any]  # name -> a value, or a domain of values
-    metric: str = "macro_f1"  # a key of core.metrics.METRICS
-    mode: str = ""  # "max" or "min"; left out, it is the metric's own
+    metric: str = "macro_f1"  # a name of docs/metrics.md, or "module:function" of your own
+    mode: str = ""  # "max" or "min"; left out, it is the metric's own; needed for one of your own
     folds: int = 5  # of every trial that completes
     trials: int = 64  # configurations
     max_t: int = 18  # epochs of a fold run at full length
@@ -95,6 +95,9 @@ class SearchSpace:
         _check_numbers(self)
         _check_conditions(self.params)
         object.__setattr__(self, "mode", check_metric(self.metric, self.mode))
+        for target in (self.target, self.joint):
+            if target is not None and not target.is_open:
+                check_applies(self.metric, target.task)
         unknown = sorted(set(self.scales) - set(SCALES[1:]))
         if unknown:
             raise SearchSpaceError(f"scale {unknown[0]!r} is not known; a space may declare small and smoke")

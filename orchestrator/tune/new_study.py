@@ -57,7 +57,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
     # Workers of a cluster are sent the module when they start, so it is settled before the backend is.
-    own = None if given.file is None else beside(given.file, full.trainable)
+    own = None if given.file is None else beside(given.file, full.trainable, full.metric)
     backend = stack.enter_context(open_for(request, own))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_with_room_for_tries(space, request), request.tries)

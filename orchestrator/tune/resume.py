@@ -61,7 +61,7 @@ def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
     """
     record, trainable = study.header.own_code, study.space.trainable
     names = (trainable, study.space.metric)
-    found = None if request.space is None else beside(_same_space(request.space, study), trainable)
+    found = None if request.space is None else beside(_same_space(request.space, study), *names)
     if found is not None:
         activate(found)
         remember_names([name for name in names if found.has(name)], say)

@@ -237,6 +237,17 @@ def test_weights_of_groups_are_sample_weights_of_their_rows(metric: str, whole: 
                 assert number == pytest.approx(right, abs=1e-9, nan_ok=True)
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_no_rows_have_no_score_and_warn_of_nothing(metric: str) -> None:
+    labels, found = single(1, 2, 40)
+    codes = np.arange(40) // 20
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        weighted = find(metric).count(labels, found, codes, 2)
+        none, some = find(metric).of(weighted(np.array([[0.0, 0.0], [1.0, 0.0]])))
+    assert (np.isnan(none) or none == 0) and np.isfinite(some)
+
+
 def test_top_k_takes_any_number_and_partial_auc_any_sensitivity() -> None:
     labels, found = single(4, 6, 200)
     assert score("top_k_accuracy@2", labels, found) == top_k(2)(labels, found, np.ones(200))

@@ -65,6 +65,7 @@ def test_the_mode_is_the_metrics_own_and_a_contradiction_is_refused(monkeypatch:
     ("metric", "message"),
     [
         ("top_k_accuracy@0", "must name a whole number from 1 on after an @, such as top_k_accuracy@3"),
+        ("top_k_accuracy@inf", "must name a whole number from 1 on after an @"),
         ("top_k_accuracy@2.5", "must name a whole number from 1 on after an @"),
         ("partial_auc@1", "must name a sensitivity in [0, 1) after an @, such as partial_auc@0.8"),
         ("partial_auc", "must name a sensitivity in [0, 1) after an @"),

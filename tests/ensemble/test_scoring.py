@@ -64,6 +64,23 @@ def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> Non
     assert estimates["bbc"]["low"] < estimates["bbc"]["score"] < estimates["bbc"]["high"]
 
 
+def test_every_metric_that_applies_is_written_and_printed_with_the_chosen_one_first(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = build(runs)
+    written, said = Ensemble.load(folder).metrics, capsys.readouterr().out
+    assert [*written] == list(dict.fromkeys(["macro_f1", *metrics.applicable(BOTH.task)]))
+    oof, _ = read_prediction(folder / "oof.parquet")
+    for name, found in written.items():
+        assert found["oof"] == pytest.approx(metrics.score(name, oof.labels, oof.probabilities))
+        assert found["mean"] == pytest.approx(np.mean(list(found["folds"].values())))
+        better = {"max": "larger", "min": "smaller"}[metrics.METRICS[name].mode]
+        row = next(line for line in said.splitlines() if line.startswith(f"│ {name} "))
+        assert [cell.strip() for cell in row.strip("│").split("│")] == [
+            name, better, f"{found['oof']:.4f}", f"{found['mean']:.4f}", f"{found['sd']:.4f}",
+        ]  # fmt: skip
+
+
 def test_a_row_in_the_wrong_fold_stops_the_ensemble(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = Study(runs / "both")
     first, second = study.complete_trials()[0].bests[:2]

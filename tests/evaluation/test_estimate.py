@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
 from orchestrator.core import metrics
 from orchestrator.core.errors import EnsembleError
+from orchestrator.core.task import Task
+from orchestrator.evaluation import resampled_scores
 from orchestrator.evaluation.bbc_cv import bbc_cv
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import fold_scores
+from orchestrator.evaluation.paired import paired_difference
 from orchestrator.evaluation.resampled_scores import ResampledScores
 from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
@@ -182,3 +188,102 @@ def test_a_joint_choice_is_made_in_every_part_and_judged_on_the_product() -> Non
 
 def test_an_estimate_reads_as_a_score_with_its_interval() -> None:
     assert str(Estimate(0.71, 0.69, 0.73, 0.95, "m", 9)) == "0.7100 (95% interval 0.6900 to 0.7300)"
+
+
+# ---- where a metric is undefined, and several labels a row --------------------------------------------
+
+
+def one_positive_group() -> tuple[np.ndarray, ...]:
+    """Two classes; all rows of the second lie in one group of ten, which a third of resamples lacks."""
+    labels, groups = np.repeat([0, 1], [18, 2]), np.repeat(np.arange(10), 2)
+    right = rng(3).random(20) * 0.5 + labels * 0.4
+    return labels, np.column_stack([1 - right, right]).astype(np.float32), groups
+
+
+def test_resamples_without_a_second_class_are_left_out_and_counted() -> None:
+    labels, probabilities, groups = one_positive_group()
+    found = group_bootstrap(labels, probabilities, groups, "roc_auc", rng(), repeats=400)
+    weights = rng().multinomial(10, np.full(10, 1 / 10), size=400)
+    gone = int((weights[:, 9] == 0).sum())
+    assert gone > 100 and found.method == f"group bootstrap, {400 - gone} repeats"
+    assert found.meaning == f"roc_auc is undefined on {gone} of 400 resamples, which are left out."
+    assert 0 <= found.low <= found.score <= found.high <= 1
+    assert group_bootstrap(labels, probabilities, groups, "log_loss", rng(), repeats=400).meaning == ""
+
+
+def test_a_metric_that_no_resample_has_is_refused() -> None:
+    labels, probabilities, groups = one_positive_group()
+    with pytest.raises(EnsembleError, match="roc_auc is undefined on all of 20 resamples of"):
+        group_bootstrap(labels * 0, probabilities, groups, "roc_auc", rng(), repeats=20)
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_bags_in_which_no_fold_can_be_scored_choose_by_the_others_and_are_counted(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, groups = np.repeat([0, 1], [16, 4]), np.repeat([0, 1, 2, 3, 4, 5, 6, 8, 7, 9], 2)
+    right = rng(3).random(20) * 0.5 + labels * 0.4
+    good = np.column_stack([1 - right, right]).astype(np.float32)
+    folds = (groups % 2).astype(np.int16)  # fold 0 has no row of the second class: only fold 1 tells
+    metric = "roc_auc" if mode == "max" else "lost_auc"
+    auc = metrics.METRICS["roc_auc"]
+    monkeypatch.setitem(
+        metrics.METRICS, "lost_auc", replace(auc, of=lambda item: 1 - auc.of(item), mode="min")
+    )
+    study = Candidates([good[:, ::-1], good], labels, folds, 1, metric, mode)
+    found = bbc_cv([study], labels, groups, metric, soft_vote, lambda votes: votes[0], rng(), 300)
+    assert "is undefined on " in found.meaning and int(found.method.split()[1]) < 300
+    # The good one is chosen wherever a bag has one of the two groups with the second class, not neither.
+    assert found.score > 0.6 if mode == "max" else found.score < 0.4
+
+
+def several_labels(seed: int, rows: int = 240) -> tuple[np.ndarray, ...]:
+    draw = rng(seed)
+    labels = draw.integers(0, 2, (rows, 4))
+    found = np.clip(labels * 0.4 + draw.random((rows, 4)) * 0.6, 0, 1)
+    return labels, found.astype(np.float32), draw.integers(0, 40, rows)
+
+
+@pytest.mark.parametrize("metric", metrics.applicable(Task(tuple("abcd"), multi_label=True)))
+def test_every_estimate_takes_several_labels_a_row(metric: str) -> None:
+    labels, probabilities, groups = several_labels(1)
+    weights = rng(2).multinomial(40, np.full(40, 1 / 40), size=10).astype(np.float32)
+    fast = ResampledScores(labels, probabilities, groups, 40, metric)(weights)
+    for repeat, drawn in enumerate(weights):
+        rows = np.repeat(np.arange(len(labels)), drawn[groups].astype(int))
+        assert fast[repeat] == pytest.approx(
+            metrics.score(metric, labels[rows], probabilities[rows]), abs=1e-12
+        )
+    found = group_bootstrap(labels, probabilities, groups, metric, rng(), repeats=50)
+    assert found.low <= found.score <= found.high
+    folds = (groups % 3).astype(np.int16)
+    worse = probabilities[::-1].copy()
+    mode = metrics.METRICS[metric].mode
+    study = Candidates([worse, probabilities], labels, folds, 1, metric, mode)
+    corrected = bbc_cv([study], labels, groups, metric, soft_vote, lambda votes: votes[0], rng(), 50)
+    assert corrected.low <= corrected.score <= corrected.high
+    difference = paired_difference(labels, worse, probabilities, groups, metric, rng(), 50)
+    assert difference.is_decided and (difference.low > 0) == (mode == "max")
+    assert list(fold_scores(labels, probabilities, folds, metric).scores) == [0, 1, 2]
+
+
+def test_blocks_of_resamples_give_what_one_block_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, probabilities, groups = sample(1)
+    weights = rng(2).multinomial(40, np.full(40, 1 / 40), size=25).astype(np.float32)
+    whole = ResampledScores(labels, probabilities, groups, 40, "roc_auc")(weights)
+    monkeypatch.setattr(resampled_scores, "BLOCK", 7 * len(labels))
+    assert np.array_equal(ResampledScores(labels, probabilities, groups, 40, "roc_auc")(weights), whole)
+
+
+def test_an_own_function_is_called_for_two_hundred_resamples_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_error_rate.py").write_text(
+        "def score(labels, found):\n    return (labels != found.argmax(axis=1)).mean()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    labels, probabilities, groups = sample(1)
+    found = group_bootstrap(labels, probabilities, groups, "own_error_rate:score", rng())
+    assert found.method == "group bootstrap, 200 repeats" and found.low < found.score < found.high
+    ours = group_bootstrap(labels, probabilities, groups, "accuracy", rng(), repeats=200)
+    assert (1 - found.low, 1 - found.high) == pytest.approx((ours.high, ours.low))

@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from orchestrator.core.errors import SearchSpaceError, StudyError, TrainableError
+from orchestrator.core.metrics import find
+from orchestrator.core.metrics.own import resampled_rows
 from orchestrator.core.trainable import Parameter, load_trainable
 from orchestrator.space import SearchSpace, categorical, choice, loguniform, quniform, randint, uniform
 from orchestrator.space.loading import load_space
@@ -109,7 +112,7 @@ def test_a_package_beside_it_is_noted_with_all_its_files(tmp_path: Path) -> None
     (tmp_path / "own_nets" / "__init__.py").write_text("")
     (tmp_path / "own_nets" / "small.py").write_text("import own_helper\n")
     own = beside(tmp_path / "space_of_mine.py", "own_nets.small:Net")
-    assert own is not None and own.module == "own_nets"
+    assert own is not None and own.modules == ("own_nets",)
     assert [Path(entry).name for entry in own.entries] == ["own_helper.py", "own_nets"]
 
 
@@ -156,7 +159,7 @@ def test_a_resumed_study_asks_for_the_space_file_and_says_what_changed(tmp_path:
     ):
         check_recorded(own.to_json(), "own_model:sgd", None)
     assert check_recorded(own.to_json(), "own_model:sgd", own) == ""
-    changed = OwnCode(own.space_file, own.module, "0" * 12, own.entries)
+    changed = OwnCode(own.space_file, own.modules, "0" * 12, own.entries)
     assert check_recorded(own.to_json(), "own_model:sgd", changed) == (
         "note: own_model has changed since the study began"
     )
@@ -223,3 +226,69 @@ def test_the_command_to_continue_names_the_space_file_again(tmp_path: Path) -> N
     said = _resume(Interrupted(Path("runs/a"), own_code=own.to_json()), given)
     assert said == f"python -m orchestrator.tune --resume --study a --space {own.space_file} --inline"
     assert "--space" not in _resume(Interrupted(Path("runs/a")), given)
+
+
+# ---- an own metric --------------------------------------------------------------------------------
+
+
+def write_metric(folder: Path, trainable: str = '"own_model:sgd"') -> Path:
+    path = write(folder, trainable)
+    (folder / "own_scores.py").write_text(
+        "from own_weights import WEIGHT\ndef score(labels, probabilities):\n    return WEIGHT\n"
+    )
+    (folder / "own_weights.py").write_text("WEIGHT = 0.5\n")
+    judged = path.read_text().replace("params={}", 'params={}, metric="own_scores:score", mode="min"')
+    path.write_text(judged)
+    return path
+
+
+def test_a_metric_beside_the_space_file_is_found_sent_and_noted_with_what_it_imports(tmp_path: Path) -> None:
+    path = write_metric(tmp_path)
+    space = load_space(path)
+    assert (space.metric, space.mode) == ("own_scores:score", "min")
+    assert find(space.metric).of(resampled_rows(*NO_ROWS)(np.ones((2, 1)))).tolist() == [0.5, 0.5]
+    own = beside(path, space.trainable, space.metric)
+    assert own is not None and own.modules == ("own_model", "own_scores")
+    assert [Path(item).name for item in own.entries] == [
+        "own_helper.py", "own_model.py", "own_scores.py", "own_weights.py",
+    ]  # fmt: skip
+    assert own.to_json()["modules"] == ["own_model", "own_scores"]
+
+
+NO_ROWS = (np.zeros(3, np.int64), np.full((3, 2), 0.5, np.float32), np.zeros(3, np.int64), 1)
+
+
+def test_an_installed_trainable_may_have_an_own_metric(tmp_path: Path) -> None:
+    space = load_space(write_metric(tmp_path, '"trainables.image_classifier:ImageClassifier"'))
+    own = beside(tmp_path / "space_of_mine.py", space.trainable, space.metric)
+    assert own is not None and own.modules == ("own_scores",) and "modules" not in own.to_json()
+    with pytest.raises(StudyError, match=r"^module own_gone lay beside .*--space"):
+        check_recorded({**own.to_json(), "module": "own_gone"}, space.trainable, None)
+
+
+def test_a_metric_below_a_study_is_not_run(tmp_path: Path) -> None:
+    path = write_metric(tmp_path, '"trainables.image_classifier:ImageClassifier"')
+    (tmp_path / "journal.jsonl").write_text("")
+    with pytest.raises(SearchSpaceError, match=r"its metric own_scores:score lies below .* is not run"):
+        load_space(path)
+
+
+# ---- whether a metric suits the target ----------------------------------------------------------------
+
+
+def test_a_space_refuses_a_metric_that_its_target_cannot_have() -> None:
+    def judged(metric: str, **more: object) -> SearchSpace:
+        target = categorical("grade", ["0", "1", "2"], **more)  # type: ignore[arg-type]
+        return SearchSpace(trainable="a:b", target=target, params={}, metric=metric)
+
+    assert judged("quadratic_weighted_kappa", ordered=True).mode == "max"
+    with pytest.raises(SearchSpaceError, match="does not suit this target: it needs ordered classes; say"):
+        judged("quadratic_weighted_kappa")
+    with pytest.raises(
+        SearchSpaceError, match=r"'binary_f1' does not suit this target: .*not 3; use macro_f1"
+    ):
+        judged("binary_f1")
+    with pytest.raises(SearchSpaceError, match="it is always 1 with 3 classes; use accuracy or"):
+        judged("top_k_accuracy@5")
+    opened = SearchSpace(trainable="a:b", target="grade", params={}, metric="quadratic_weighted_kappa")
+    assert opened.target.is_open  # judged once its classes are known

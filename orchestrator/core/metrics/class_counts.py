@@ -46,10 +46,11 @@ def class_counts(
     else:
         per_class, right, distance = _counts(labels, probabilities, codes, groups)
     sums = np.column_stack([*per_class, right, distance, np.bincount(codes, minlength=groups)])
+    if sums.max(initial=0) < 2**24:
+        sums = sums.astype(np.float32)  # exact for whole numbers up to there, and half the work
 
     def weighted(weights: Weights) -> ClassCounts:
-        # float32 is exact for whole numbers up to 2**24.
-        found = (weights @ sums.astype(weights.dtype)).astype(np.float64)
+        found = (weights @ sums).astype(np.float64)
         hits, labelled, predicted = np.split(found[:, :-3], 3, axis=1)
         right, distance, rows = found[:, -3:].T
         return ClassCounts(hits, labelled, predicted, right, distance, rows, multi_label)

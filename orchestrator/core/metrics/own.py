@@ -65,8 +65,9 @@ def load_own(name: str) -> Callable[[Labels, AnyProbabilities], Any]:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises while it is imported
         raise MetricError(
-            f"metric={name!r} cannot be imported: {type(error).__name__}: {error}; the module must lie "
-            "beside the space file or be installed, and hold a function of that name"
+            f"metric={name!r} cannot be imported: {type(error).__name__}: {error}; the module must "
+            "hold a function of that name, and lie beside the space file (--space), in the folder where the "
+            "command is started, or be installed"
         ) from error
     if not callable(found):
         raise MetricError(f"metric={name!r} is {found!r}; it must be a function of (labels, probabilities)")

@@ -38,13 +38,18 @@ def row_sums(of_rows: OfRows) -> Counting[Floats]:
 
 def mean(sums: Floats) -> Floats:
     """(R, 2) -> (R,)."""
-    found: Floats = sums[:, 1] / sums[:, 0]
-    return found
+    return _over_rows(sums[:, 1], sums)
 
 
 def mean_of_absolutes(sums: Floats) -> Floats:
     """(R, 1 + K) -> (R,): the sum of the K absolute values, over the number of rows."""
-    found: Floats = np.abs(sums[:, 1:]).sum(axis=1) / sums[:, 0]
+    return _over_rows(np.abs(sums[:, 1:]).sum(axis=1), sums)
+
+
+def _over_rows(part: Floats, sums: Floats) -> Floats:
+    """NaN for a resample without rows."""
+    rows = sums[:, 0]
+    found: Floats = np.divide(part, rows, out=np.full(len(part), np.nan), where=rows > 0)
     return found
 
 

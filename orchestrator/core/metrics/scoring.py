@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ def score(metric: str, labels: Labels, probabilities: AnyProbabilities) -> float
     return scores([metric], labels, probabilities)[metric]
 
 
-def scores(metrics: list[str], labels: Labels, probabilities: AnyProbabilities) -> dict[str, float]:
+def scores(metrics: Sequence[str], labels: Labels, probabilities: AnyProbabilities) -> dict[str, float]:
     """Several at once: what they are made of is counted once. Shapes and errors as `score`."""
     counted: dict[Counting[Any], Any] = {}
     found = {}

@@ -65,7 +65,7 @@ def _partial_auc(sensitivity: float) -> Metric[Any]:
 
 
 FAMILIES: dict[str, tuple[Callable[[float], Metric[Any]], Callable[[float], bool], str]] = {
-    "top_k_accuracy": (_top_k_accuracy, lambda k: k >= 1 and k == int(k), "a whole number from 1 on"),
+    "top_k_accuracy": (_top_k_accuracy, lambda k: k >= 1 and k.is_integer(), "a whole number from 1 on"),
     "partial_auc": (_partial_auc, lambda value: 0 <= value < 1, "a sensitivity in [0, 1)"),
 }
 """Name before the @ -> what makes it of the number after it, which numbers it takes, and that in words."""
@@ -150,6 +150,8 @@ OTHER_NAMES = {
     "pauc": "partial_auc@0.8",
     "qwk": "quadratic_weighted_kappa",
     "rocauc": "roc_auc",
+    "top_3_accuracy": "top_k_accuracy@3",
+    "top_5_accuracy": "top_k_accuracy@5",
 }
 """What others call them, for a refusal that names ours."""
 

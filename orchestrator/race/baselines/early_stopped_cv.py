@@ -78,7 +78,7 @@ class Aggressive(EarlyStoppedCV):
         return round(records_and_rest(cfg.trials, cfg.folds, 1) * cfg.max_t)
 
     def describe(self) -> str:
-        return f"{super().describe()}; a trial stops when its mean falls below the best trial's mean"
+        return f"{super().describe()}; a trial stops when its mean is worse than the best trial's mean"
 
     def _worse(self, trial: int, mean: float) -> str | None:
         best = self._incumbent
@@ -96,7 +96,7 @@ class Forgiving(EarlyStoppedCV):
     """
 
     def describe(self) -> str:
-        return f"{super().describe()}; a trial stops when its mean falls below the best trial's worst fold"
+        return f"{super().describe()}; a trial stops when its mean is worse than the best trial's worst fold"
 
     def _worse(self, trial: int, mean: float) -> str | None:
         best = self._incumbent

@@ -55,7 +55,7 @@ class PooledASHA(Rule):
     def describe(self) -> str:
         cuts = ", ".join(str(epoch) for epoch in self._milestones)
         count = self.runs.trials * self.folds
-        below = f"those below the {self._fraction:.0%} percentile stop at epochs {cuts}"
+        below = f"those worse than the {self._fraction:.0%} percentile stop at epochs {cuts}"
         return f"{counted(count, 'fold run')}, {below}"
 
     # ---- a fold run is out by itself, whatever becomes of its trial ----
