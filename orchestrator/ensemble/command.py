@@ -21,8 +21,10 @@ from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.predicting import find_rows, planned, predict
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.submission.planning import asked_for
+from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.thresholds import read_thresholds, thresholds_line
-from orchestrator.ensemble.writing import check_out, write_ensemble
+from orchestrator.ensemble.writing import check_out, spellings_of, write_ensemble
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
 
@@ -39,12 +41,13 @@ def run(arguments: argparse.Namespace) -> None:
         ensemble, plan = _load(arguments.ensemble, arguments, console), None
     else:
         inputs = gather(studies, arguments.top, arguments.trust)
-        plan = None if rows is None else planned(arguments, rows, inputs.target, inputs.metric, say)
+        asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
+        plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(studies, inputs, arguments, console), arguments, console)
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
-    plan = plan or planned(arguments, rows, ensemble.target, str(ensemble.record["metric"]), say)
+    plan = plan or planned(arguments, rows, asked_of(ensemble, arguments.answer), say)
     predict(ensemble, plan, arguments.tta, say)
 
 

@@ -11,16 +11,14 @@ from pathlib import Path
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
-from orchestrator.data.targets import Target
 from orchestrator.demo.faces import demo_faces
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import decided, histogram, id_column, write_probabilities
 from orchestrator.ensemble.sources import image_paths, load_rows, rows_to_predict
-from orchestrator.ensemble.submission.asked import Asked, needs_of
+from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.planning import (
     Images,
     Submission,
-    asked_for,
     plan_submission,
     refuse_existing,
     write,
@@ -71,12 +69,11 @@ def find_rows(arguments: argparse.Namespace, say: Say) -> Rows | None:
     return Rows(manifest, Path(source))
 
 
-def planned(arguments: argparse.Namespace, rows: Rows, target: Target, metric: str, say: Say) -> Plan:
+def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -> Plan:
     """What is asked for is settled before any work. Raises EnsembleError."""
     manifest = rows.manifest
     if arguments.submission is None:
         return Plan(manifest, None)
-    asked = asked_for(target, metric, needs_of(metric), arguments.answer)
     template = _template_in(rows.source, asked) if arguments.template is None else arguments.template
     read = read_template(template) if isinstance(template, Path) else template
     submission = plan_submission(arguments.submission, read, asked, images_of(manifest))

@@ -18,6 +18,7 @@ from orchestrator.data.targets import Joint, given_to_json
 from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores
+from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.thresholds import write_thresholds
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
 from orchestrator.storage.contract import CheckpointStore
@@ -99,6 +100,7 @@ def _write(
         "target": inputs.target.to_json(),
         "task": {"multi_label": inputs.target.multi_label, "ordered": inputs.target.ordered},
         "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
+        "spellings": spellings_of(inputs),
         "metric": inputs.metric,
         "mode": inputs.mode,
         "vote": vote,
@@ -123,6 +125,15 @@ def _write(
     _write_file(draft / "README.md", readme.encode())
     _write_file(draft / WORDS, json.dumps(scores.words(), indent=1).encode())
     _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
+
+
+def spellings_of(inputs: EnsembleInputs) -> dict[str, list[str]]:
+    """How columns of the training table beside the label's own write each class."""
+    if inputs.target.multi_label:
+        return {}
+    rows = inputs.manifest.frame.iloc[inputs.rows]
+    own = ("path", "group", "role", *inputs.target.columns)
+    return column_spellings(rows, inputs.labels, len(inputs.target.classes), own)
 
 
 class _Copier:
