@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.data.importers.contract import Source
 from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.demo.faces import demo_faces
@@ -61,10 +62,8 @@ def find_rows(arguments: argparse.Namespace, say: Say) -> Rows | None:
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
     read = load_rows(source, reading_of(arguments), arguments.data_root)
-    for line in read.found:
-        say(line)
     manifest, which = rows_to_predict(read)
-    for line in (*(note for note in manifest.notes if NAMES_NO_GROUP not in note), which):
+    for line in (*read.found, *(note for note in manifest.notes if NAMES_NO_GROUP not in note), which):
         say(line)  # who belongs to whom does not matter where nothing is trained
     return Rows(manifest, Path(source))
 
@@ -114,8 +113,8 @@ def images_of(manifest: Manifest) -> Images:
 def _template_in(source: Path, asked: Asked) -> Template | None:
     """What --predict names may be a template itself: by its name, or because beside the ids it has nothing
     but the label or the classes."""
-    path = source / "info.csv" if source.is_dir() else source
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
+    path = Source(source).table if source.exists() else None
+    if path is None or path.suffix.lower() not in (".csv", ".tsv", ".txt"):
         return None
     if _TEMPLATE.search(path.stem):
         return read_template(path)

@@ -100,7 +100,7 @@ def _write(
         "target": inputs.target.to_json(),
         "task": {"multi_label": inputs.target.multi_label, "ordered": inputs.target.ordered},
         "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
-        "spellings": spellings_of(inputs),
+        **({"spellings": spellings} if (spellings := spellings_of(inputs)) else {}),
         "metric": inputs.metric,
         "mode": inputs.mode,
         "vote": vote,
