@@ -44,8 +44,11 @@ class Submission:
     def says(self, images: int) -> str:
         """One line for the user. images: how many there are."""
         left = images - len(self.rows)
-        more = f"; {counted(left, 'image')} that it does not name are left out" if left else ""
-        return f"template: {self.template.name}; {self.layout.says}{more}"
+        verb = "is" if left == 1 else "are"
+        more = f"; {counted(left, 'image')} that it does not name {verb} left out" if left else ""
+        others = [repr(self.template.header[index]) for index in self.layout.kept[1:]]
+        kept = f"; {shortened(others)} as in the template" if others else ""
+        return f"template: {self.template.name}; {self.layout.says}{kept}{more}"
 
 
 def refuse_existing(path: Path) -> None:

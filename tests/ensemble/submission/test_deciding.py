@@ -69,6 +69,7 @@ def filled(tmp_path: Path, text: str, asked: Asked, probabilities: np.ndarray) -
         ("id,ans\na,0\nb,0\n", PETS, None, "id,ans\na,1\nb,0\n"),
         ("id,ans\na,False\nb,False\n", SKIN, None, "id,ans\na,True\nb,False\n"),
         ("id,level\na,1.0\nb,1.5\n", Task(("1.0", "1.5", "2.0")), None, "id,level\na,1.5\nb,1.0\n"),
+        ("Category,Id\nrust,a\nrust,b\n", LEAF, None, "Category,Id\nrust,a\nhealthy,b\n"),
         # other columns stay, wherever the label stands
         ("label,id,site\nrust,a,x\nrust,b,y\n", LEAF, None, "label,id,site\nrust,a,x\nhealthy,b,y\n"),
     ],
