@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,10 +39,12 @@ def run(arguments: argparse.Namespace) -> None:
     if studies is None:
         ensemble, plan = _load(arguments.ensemble, arguments, console), None
     else:
+        out = arguments.out or default_out(studies, arguments.runs)
+        check_out(out)
         inputs = gather(studies, arguments.top, arguments.trust)
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
-        ensemble = _load(_build(studies, inputs, arguments, console), arguments, console)
+        ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
@@ -83,11 +84,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 # ---- building -------------------------------------------------------------------------------------
 
 
-def _build(
-    studies: Sequence[Path], inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
-) -> Path:
-    out = arguments.out or default_out(studies, arguments.runs)
-    check_out(out)
+def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console) -> Path:
     vote = arguments.vote or "soft"
     _say(console, _members_line(inputs, vote))
     if inputs.combined or inputs.studies[0].space.given:
