@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,8 +20,10 @@ from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.predicting import find_rows, planned, predict
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.submission.planning import asked_for
+from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.thresholds import read_thresholds, thresholds_line
-from orchestrator.ensemble.writing import check_out, write_ensemble
+from orchestrator.ensemble.writing import check_out, spellings_of, write_ensemble
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
 
@@ -38,13 +39,16 @@ def run(arguments: argparse.Namespace) -> None:
     if studies is None:
         ensemble, plan = _load(arguments.ensemble, arguments, console), None
     else:
+        out = arguments.out or default_out(studies, arguments.runs)
+        check_out(out)
         inputs = gather(studies, arguments.top, arguments.trust)
-        plan = None if rows is None else planned(arguments, rows, inputs.target, inputs.metric, say)
-        ensemble = _load(_build(studies, inputs, arguments, console), arguments, console)
+        asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
+        plan = None if rows is None else planned(arguments, rows, asked, say)
+        ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
-    plan = plan or planned(arguments, rows, ensemble.target, str(ensemble.record["metric"]), say)
+    plan = plan or planned(arguments, rows, asked_of(ensemble, arguments.answer), say)
     predict(ensemble, plan, arguments.tta, say)
 
 
@@ -80,11 +84,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 # ---- building -------------------------------------------------------------------------------------
 
 
-def _build(
-    studies: Sequence[Path], inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
-) -> Path:
-    out = arguments.out or default_out(studies, arguments.runs)
-    check_out(out)
+def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console) -> Path:
     vote = arguments.vote or "soft"
     _say(console, _members_line(inputs, vote))
     if inputs.combined or inputs.studies[0].space.given:

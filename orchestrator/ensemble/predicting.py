@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.data.importers.contract import Source
 from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
-from orchestrator.data.targets import Target
 from orchestrator.demo.faces import demo_faces
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import decided, histogram, id_column, write_probabilities
 from orchestrator.ensemble.sources import image_paths, load_rows, rows_to_predict
-from orchestrator.ensemble.submission.asked import Asked, needs_of
+from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.planning import (
     Images,
     Submission,
-    asked_for,
     plan_submission,
     refuse_existing,
     write,
@@ -63,20 +62,17 @@ def find_rows(arguments: argparse.Namespace, say: Say) -> Rows | None:
         with progress_bar("drawing demo faces") as progress:
             source = demo_faces(arguments.runs / ".cache", progress=progress) / "eval"
     read = load_rows(source, reading_of(arguments), arguments.data_root)
-    for line in read.found:
-        say(line)
     manifest, which = rows_to_predict(read)
-    for line in (*(note for note in manifest.notes if NAMES_NO_GROUP not in note), which):
+    for line in (*read.found, *(note for note in manifest.notes if NAMES_NO_GROUP not in note), which):
         say(line)  # who belongs to whom does not matter where nothing is trained
     return Rows(manifest, Path(source))
 
 
-def planned(arguments: argparse.Namespace, rows: Rows, target: Target, metric: str, say: Say) -> Plan:
+def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -> Plan:
     """What is asked for is settled before any work. Raises EnsembleError."""
     manifest = rows.manifest
     if arguments.submission is None:
         return Plan(manifest, None)
-    asked = asked_for(target, metric, needs_of(metric), arguments.answer)
     template = _template_in(rows.source, asked) if arguments.template is None else arguments.template
     read = read_template(template) if isinstance(template, Path) else template
     submission = plan_submission(arguments.submission, read, asked, images_of(manifest))
@@ -117,8 +113,8 @@ def images_of(manifest: Manifest) -> Images:
 def _template_in(source: Path, asked: Asked) -> Template | None:
     """What --predict names may be a template itself: by its name, or because beside the ids it has nothing
     but the label or the classes."""
-    path = source / "info.csv" if source.is_dir() else source
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt") or not path.is_file():
+    path = Source(source).table if source.exists() else None
+    if path is None or path.suffix.lower() not in (".csv", ".tsv", ".txt"):
         return None
     if _TEMPLATE.search(path.stem):
         return read_template(path)

@@ -13,21 +13,18 @@ import pandas as pd
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.data.importers.contract import AS_FOUND, Reading
-from orchestrator.data.importers.listing import SUFFIXES
+from orchestrator.data.importers.listing import is_image
 from orchestrator.data.manifest import Manifest, load_manifest
 
 
 def load_rows(source: str | Path, reading: Reading = AS_FOUND, data_root: Path | None = None) -> Manifest:
-    """The rows of one image, of a pattern such as "test/*.jpg", or of whatever `load_manifest` reads.
+    """The rows of a pattern such as "test/*.jpg", or of whatever `load_manifest` reads.
 
     Raises ManifestError, InputError.
     """
-    path = Path(source)
-    if path.suffix.lower() in SUFFIXES and path.is_file():
-        return _rows_of_files([path], path.stem)
-    if glob.has_magic(str(source)) and not path.exists():
+    if glob.has_magic(str(source)) and not Path(source).exists():
         return _matching(str(source))
-    return load_manifest(path, reading=reading, data_root=data_root)
+    return load_manifest(Path(source), reading=reading, data_root=data_root)
 
 
 def rows_to_predict(manifest: Manifest) -> tuple[Manifest, str]:
@@ -48,7 +45,7 @@ def image_paths(manifest: Manifest) -> list[str]:
 
 def _matching(pattern: str) -> Manifest:
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - a whole path
-    images = [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
+    images = [path for path in found if is_image(path.name) and path.is_file()]
     if not images:
         nothing = f"{counted(len(found), 'file')}, none of them an image" if found else "no file"
         raise InputError(f"--predict {pattern!r} matches {nothing}; correct the pattern")

@@ -11,7 +11,7 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble.folder import Columns, Ensemble
 from orchestrator.ensemble.predictions import decided
-from orchestrator.ensemble.submission.asked import ANSWERS, needs_of
+from orchestrator.ensemble.submission.asked import ANSWERS, Asked
 from orchestrator.ensemble.submission.planning import (
     Images,
     asked_for,
@@ -21,6 +21,12 @@ from orchestrator.ensemble.submission.planning import (
 )
 from orchestrator.ensemble.submission.template import read_template
 from orchestrator.ensemble.thresholds import read_thresholds
+
+
+def asked_of(ensemble: Ensemble, answer: str | None = None) -> Asked:
+    """What an ensemble says of a template. A folder of before they were kept knows no other spellings."""
+    spellings = ensemble.record.get("spellings", {})
+    return asked_for(ensemble.target, str(ensemble.record["metric"]), answer, spellings)
 
 
 def write_submission(
@@ -42,8 +48,7 @@ def write_submission(
     """
     if answer not in (None, *ANSWERS):
         raise EnsembleError(f"answer={answer!r} is not known; use {' or '.join(ANSWERS)}")
-    metric = str(ensemble.record["metric"])
-    asked = asked_for(ensemble.target, metric, needs_of(metric), answer)
+    asked = asked_of(ensemble, answer)
     cells = {name: [str(cell) for cell in column] for name, column in (columns or {}).items()}
     images = Images([str(item) for item in paths], cells)
     read = None if template is None else read_template(Path(template))

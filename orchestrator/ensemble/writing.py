@@ -19,6 +19,7 @@ from orchestrator.data.targets import Joint, given_to_json
 from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.scoring import Scores
+from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.thresholds import write_thresholds
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
 from orchestrator.storage.contract import CheckpointStore
@@ -100,6 +101,7 @@ def _write(
         "target": inputs.target.to_json(),
         **_task(inputs.target.task),
         "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
+        **({"spellings": spellings} if (spellings := spellings_of(inputs)) else {}),
         "metric": inputs.metric,
         "mode": inputs.mode,
         "vote": vote,
@@ -131,6 +133,15 @@ def _task(task: Task) -> dict[str, Any]:
     """For other programs, which need not know targets; left out where it says no more than in version 0.2."""
     said = {"multi_label": task.multi_label, "ordered": task.ordered}
     return {"task": said} if any(said.values()) else {}
+
+
+def spellings_of(inputs: EnsembleInputs) -> dict[str, list[str]]:
+    """How columns of the training table beside the label's own write each class."""
+    if inputs.target.multi_label:
+        return {}
+    rows = inputs.manifest.frame.iloc[inputs.rows]
+    own = ("path", "group", "role", *inputs.target.columns)
+    return column_spellings(rows, inputs.labels, len(inputs.target.classes), own)
 
 
 class _Copier:

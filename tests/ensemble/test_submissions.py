@@ -120,7 +120,7 @@ def test_without_a_template_ids_are_the_datas_and_labels_the_training_tables(
     out = submit(ensemble["shade"], "--predict", test_images.parent / "test.csv")
     written = pd.read_csv(out)
     assert list(written.columns) == ["image_id", "shade"]
-    assert set(written["image_id"]) == {f"id{number}" for number in range(5)}
+    assert written["image_id"].tolist() == [f"id{number}" for number in range(5)]
     assert set(written["shade"]) <= set(SHADE.classes)
     assert (
         "template: none, so column 'image_id' as in the data and shade as in the training table; "
@@ -134,6 +134,34 @@ def test_without_a_template_ids_are_the_datas_and_labels_the_training_tables(
     out.unlink()
     submit(ensemble["shade"], "--predict", test_images, "--as", "probabilities")
     assert list(pd.read_csv(out).columns) == ["path", *SHADE.classes]
+
+
+@pytest.mark.parametrize("how", [["--predict"], ["--template"], ["--images", "IMAGES", "--predict"]])
+def test_a_template_is_enough_where_its_ids_lead_to_the_images(
+    ensemble: dict[str, Path], test_images: Path, how: list[str]
+) -> None:
+    asked = template(test_images, "id,shade\n" + "".join(f"{name},\n" for name in ORDER))
+    if "--images" in how:
+        test_images.rename(test_images.with_name("elsewhere"))
+        test_images = test_images.with_name("elsewhere")
+    given = [str(test_images) if item == "IMAGES" else item for item in how]
+    out = submit(ensemble["shade"], *given, asked)
+    rows = read_submission(out, asked, labels=SHADE.classes)
+    expected = [SHADE.classes[at] for at in predicted(ensemble["shade"], test_images).argmax(axis=1)]
+    assert [row[1] for row in rows] == expected
+
+
+def test_the_test_rows_of_a_table_with_a_split_are_predicted_in_its_order(
+    ensemble: dict[str, Path], test_images: Path
+) -> None:
+    parts = ["test", "train", "test", "train", "test"]
+    cells = [f"{name},dark,{part}" for name, part in zip(ORDER, parts, strict=True)]
+    table = test_images.parent / "all.csv"
+    table.write_text("\n".join(["image_id,shade,split", *cells]) + "\n")
+    out = submit(ensemble["shade"], "--predict", table)
+    written = pd.read_csv(out)
+    assert list(written.columns) == ["image_id", "shade"]
+    assert written["image_id"].tolist() == [ORDER[0], ORDER[2], ORDER[4]]
 
 
 def test_one_image_and_a_pattern_are_predicted(

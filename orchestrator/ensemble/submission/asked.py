@@ -7,8 +7,8 @@ numbers with decimals. 0 and 1 may be either; then the study's metric decides, o
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import find, is_own
@@ -28,6 +28,7 @@ class Asked:
     table: tuple[str, ...] | None = None  # (C,): how the training table writes each class, where known
     label_columns: tuple[str, ...] = ()  # the target's name and, where they are no classes, its columns
     spread: bool = False  # whether the training table has a column for each class
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)  # as `column_spellings` gives them
     separator: str | None = None  # between the labels of a cell of the training table
     metric: str = ""  # the study's
     needs: str | None = None  # LABELS or PROBABILITIES, by the metric; None: that is not known

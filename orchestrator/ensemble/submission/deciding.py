@@ -12,10 +12,11 @@ from orchestrator.ensemble.submission.template import Template
 
 def decide(template: Template, asked: Asked) -> Layout:
     """How the template is filled in. Raises EnsembleError where it does not fit, or may mean two things."""
-    ways = spellings(asked.task, asked.table)
+    ways = spellings(asked.task, asked.table, asked.columns)
     columns = class_columns(template, ways)
     if columns is not None:
         return by_class(template, asked, columns)
     column = label_column(template, asked, ways)
+    ways.sort(key=lambda way: way.column != template.header[column])  # the column of that name comes first
     answer = several_labels if asked.task.multi_label else one_class
     return answer(template, asked, ways, column)

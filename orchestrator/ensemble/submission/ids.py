@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened
+from orchestrator.data.importers.image_column import FileIndex, normalised
 from orchestrator.ensemble.submission.template import Template
 
 _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}$")
@@ -27,12 +27,11 @@ def match_ids(
     name, with or without suffix. kept: the template's columns that may hold the ids, the likeliest first.
     paths (m,), below root, and columns, of m cells each, are of the images. Raises EnsembleError.
     """
-    files, found = _Files(paths, root), []
+    files, found = FileIndex([f"{root}/{path}" for path in paths]), []
     for index in kept:
-        own = columns.get(template.header[index], ())
-        cells = [_normal(cell) for cell in template.column(index)]
-        found.append(_Found(template.name, cells, [files.named(cell) for cell in cells], paths))
-        known = _rows_by(map(_normal, own))
+        cells = [normalised(cell) for cell in template.column(index)]
+        found.append(_Found(template.name, cells, [_named(files, cell) for cell in cells], paths))
+        known = _rows_by(map(normalised, columns.get(template.header[index], ())))
         if all(cell in known for cell in cells):  # the images' own table knows best
             found[-1] = _Found(template.name, cells, [known[cell] for cell in cells], paths)
         if found[-1].is_sure:
@@ -41,25 +40,9 @@ def match_ids(
     return best.rows()
 
 
-class _Files:
-    """Images by how an id may name them."""
-
-    def __init__(self, paths: Sequence[str], root: str) -> None:
-        self._paths = [_normal(f"{root}/{path}") for path in paths]
-        self._bare = [_SUFFIX.sub("", path) for path in self._paths]
-        self._by_name = _rows_by(map(_last, self._paths))
-        self._by_stem = _rows_by(map(_last, self._bare))
-
-    def named(self, cell: str) -> Sequence[int]:
-        """By the end of the path, then of the path without suffix, then by an id whose suffix is another."""
-        other = _SUFFIX.sub("", cell)
-        return self._ending(self._by_name, self._paths, cell) or (
-            self._ending(self._by_stem, self._bare, cell) or self._ending(self._by_stem, self._bare, other)
-        )
-
-    @staticmethod
-    def _ending(by_last: Mapping[str, Sequence[int]], paths: Sequence[str], cell: str) -> list[int]:
-        return [row for row in by_last.get(_last(cell), ()) if f"/{paths[row]}".endswith(f"/{cell}")]
+def _named(files: FileIndex, cell: str) -> Sequence[int]:
+    """By the end of a path, with or without suffix, then by an id whose own suffix is another."""
+    return files.matching(cell, None) or files.matching(_SUFFIX.sub("", cell), None)
 
 
 class _Found:
@@ -109,12 +92,3 @@ def _rows_by(names: Iterable[str]) -> dict[str, list[int]]:
     for row, name in enumerate(names):
         rows[name].append(row)
     return dict(rows)
-
-
-def _last(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _normal(text: str) -> str:
-    """Composed and decomposed letters meet, and so do backslashes and slashes."""
-    return unicodedata.normalize("NFC", text.strip().replace("\\", "/")).removeprefix("./")

@@ -23,8 +23,10 @@ def label_column(template: Template, asked: Asked, ways: Sequence[Spelling]) -> 
     named = [index for index, name in enumerate(template.header) if name in asked.label_columns]
     if len(named) == 1:
         return named[0]
-    if len(template.header) == 2 and (len(asked.task) == 2 or _class_of(template.header[1], ways) is None):
-        return 1
+    if len(template.header) == 2:
+        at = _answer_of_two(template)
+        if len(asked.task) == 2 or _class_of(template.header[at], ways) is None:
+            return at
     way = max(ways, key=lambda way: sum(_named_after(name, way) for name in template.header))
     missing = [word for word in way.words if not any(name.endswith(word) for name in template.header)]
     if 0 < len(missing) < len(way.words):
@@ -100,6 +102,12 @@ def _refuse_probabilities(template: Template, asked: Asked, column: int) -> None
             f"--as probabilities: template {template.name} has one column, {template.header[column]!r}, for "
             f"{len(asked.task)} classes; leave --as out, or name a template with a column for each class"
         )
+
+
+def _answer_of_two(template: Template) -> int:
+    """The second column, unless the first repeats itself and the second does not: ids are there once."""
+    first, second = (len(set(template.column(at))) for at in (0, 1))
+    return 0 if first < second == len(template.rows) else 1
 
 
 def _named_after(name: str, way: Spelling) -> bool:

@@ -13,7 +13,7 @@ from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import EnsembleError, StorageError
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.targets import LabelColumns, LabelSets, OneHot, Target
-from orchestrator.ensemble.submission.asked import LABELS, PROBABILITIES, Asked
+from orchestrator.ensemble.submission.asked import LABELS, PROBABILITIES, Asked, needs_of
 from orchestrator.ensemble.submission.deciding import decide
 from orchestrator.ensemble.submission.filling import check, check_probabilities, fill
 from orchestrator.ensemble.submission.ids import match_ids
@@ -44,8 +44,11 @@ class Submission:
     def says(self, images: int) -> str:
         """One line for the user. images: how many there are."""
         left = images - len(self.rows)
-        more = f"; {counted(left, 'image')} that it does not name are left out" if left else ""
-        return f"template: {self.template.name}; {self.layout.says}{more}"
+        verb = "is" if left == 1 else "are"
+        more = f"; {counted(left, 'image')} that it does not name {verb} left out" if left else ""
+        others = [repr(self.template.header[index]) for index in self.layout.kept[1:]]
+        kept = f"; {shortened(others)} as in the template" if others else ""
+        return f"template: {self.template.name}; {self.layout.says}{kept}{more}"
 
 
 def refuse_existing(path: Path) -> None:
@@ -54,13 +57,17 @@ def refuse_existing(path: Path) -> None:
         raise EnsembleError(f"--submission {path} exists; name another file (nothing was changed)")
 
 
-def asked_for(target: Target, metric: str, needs: str | None, answer: str | None) -> Asked:
-    """What the target and the metric (needs: LABELS, PROBABILITIES or unknown) say of a template."""
+def asked_for(
+    target: Target, metric: str, answer: str | None, columns: Mapping[str, Sequence[str]] | None = None
+) -> Asked:
+    """What the target, the metric and the training table's other columns (`column_spellings`) say of a
+    template. answer: what the user says. Raises MetricError for a metric that is not known."""
     spread = isinstance(target, LabelColumns | OneHot)
     names = (target.name,) if spread else (target.name, *target.columns)
     separator = target.sep if isinstance(target, LabelSets) else None
     table = None if target.written == target.classes else target.written
-    return Asked(target.task, table, names, spread, separator, metric, needs, answer)
+    needs = needs_of(metric)
+    return Asked(target.task, table, names, spread, columns or {}, separator, metric, needs, answer)
 
 
 def plan_submission(path: Path, template: Template | None, asked: Asked, images: Images) -> Submission:

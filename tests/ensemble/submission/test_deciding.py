@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from orchestrator.core.errors import EnsembleError
@@ -13,6 +14,7 @@ from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.deciding import decide
 from orchestrator.ensemble.submission.filling import check, fill
 from orchestrator.ensemble.submission.layout import Kind, Layout
+from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.submission.template import Template, read_template, rendered
 from tests.support.submission_reader import read_submission
 
@@ -67,6 +69,7 @@ def filled(tmp_path: Path, text: str, asked: Asked, probabilities: np.ndarray) -
         ("id,ans\na,0\nb,0\n", PETS, None, "id,ans\na,1\nb,0\n"),
         ("id,ans\na,False\nb,False\n", SKIN, None, "id,ans\na,True\nb,False\n"),
         ("id,level\na,1.0\nb,1.5\n", Task(("1.0", "1.5", "2.0")), None, "id,level\na,1.5\nb,1.0\n"),
+        ("Category,Id\nrust,a\nrust,b\n", LEAF, None, "Category,Id\nrust,a\nhealthy,b\n"),
         # other columns stay, wherever the label stands
         ("label,id,site\nrust,a,x\nrust,b,y\n", LEAF, None, "label,id,site\nrust,a,x\nhealthy,b,y\n"),
     ],
@@ -183,6 +186,28 @@ def test_as_many_guesses_as_the_template_shows(tmp_path: Path) -> None:
     made = fill(form, layout, LEAF, THREE, THREE.argmax(axis=1))
     check(made, form, layout, LEAF)
     assert rendered(made).decode() == "Image,Id\na,rust healthy\nb,healthy rust\n"
+
+
+def test_numbers_of_classes_are_those_of_the_training_tables_own_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "label": [7, 3, 5, 3],
+            "label_name": ["healthy", "rust", "scab", "rust"],
+            "site": ["x", "x", "y", "y"],
+            "code": ["h", "r", "s", None],
+        }
+    )
+    columns = column_spellings(frame, np.array([0, 1, 2, 1]), 3, ("label_name",))
+    assert columns == {"label": ["7", "3", "5"]}
+    asked = Asked(LEAF, label_columns=("label_name",), columns=columns, needs="labels")
+    layout, written = filled(tmp_path, "id,label\na,3\nb,3\n", asked, THREE)
+    assert layout.says == "column 'label': the class, as column 'label' of the training table writes it"
+    assert written == "id,label\na,3\nb,7\n"
+    # Numbers that may be a class's place, too, are the column's where it has the template's name.
+    own = {"code": ["0", "2", "1"], "label": ["2", "0", "1"]}
+    asked = Asked(LEAF, label_columns=("label_name",), columns=own, needs="labels")
+    assert filled(tmp_path, "id,label\na,0\nb,0\n", asked, THREE)[1] == "id,label\na,0\nb,2\n"
+    assert filled(tmp_path, "id,code\na,0\nb,0\n", asked, THREE)[1] == "id,code\na,2\nb,0\n"
 
 
 def test_names_with_spaces_are_not_separated_by_spaces(tmp_path: Path) -> None:
