@@ -300,3 +300,20 @@ def test_uncertain_labels_are_refused_with_the_way_out() -> None:
 def test_a_column_that_is_one_everywhere_is_no_label() -> None:
     made = propose(facts({**TUBES, "views": [1] * ROWS}))
     assert "views" not in made.target.columns
+
+
+def test_a_name_that_ends_as_a_target_serves_where_none_is_one() -> None:
+    columns = {**FINDINGS, "Patient Gender": cycle("F", "M"), "Follow-up #": cycle(0, 1, 2)}
+    assert propose(facts(columns)).target.columns == ("Finding Labels",)
+
+
+def test_words_and_a_sample_submission_in_numbers_leave_the_positive_class_to_the_user() -> None:
+    made = propose(facts({"path": ids(), "label": cycle("cat", "dog")}, sample("id", "label")))
+    assert made.target.code == 'categorical("label")'
+    assert 'binary("label", positive="dog") or positive="cat"' in made.target.notes[0]
+
+
+def test_folders_that_look_like_identities_are_mentioned() -> None:
+    paths = tuple(f"train/patient{row // 3:05d}/study1/{row}.jpg" for row in range(ROWS))
+    notes = propose(facts(LEAF, paths=paths)).groups.notes
+    assert "in 20 folders such as patient00000, which look like identities" in notes[-1]

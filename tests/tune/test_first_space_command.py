@@ -99,3 +99,16 @@ def test_two_sample_submissions_are_a_question(
     assert init(tmp_path / "mine.py", data) == 2
     assert "holds 2 sample submissions" in capsys.readouterr().err
     assert init(tmp_path / "mine.py", data, "--template", str(photos / "sample_submission_2.csv")) == 0
+
+
+def test_a_table_among_the_test_images_is_a_template_if_it_is_unanswered(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = photos.parent / "seg_test" / "info.csv"
+    answers.parent.mkdir()
+    for at, (second, is_template) in enumerate([("0", True), ("1", False)]):
+        answers.write_text(f"ImageID,ans\nx.png,0\ny.png,{second}\n")
+        assert init(tmp_path / f"mine{at}.py", photos) == 0
+        shown = capsys.readouterr().out
+        assert f"--predict {answers.parent}" in shown
+        assert (f"--template {answers}" in shown) == is_template

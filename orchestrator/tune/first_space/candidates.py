@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened, suggestion
 from orchestrator.tune.first_space.facts import ON, Asked, Column, Facts
-from orchestrator.tune.first_space.names import says_no_class, says_target
+from orchestrator.tune.first_space.names import ends_as_target, says_no_class, says_target
 from orchestrator.tune.first_space.separated import separator_of
 
 MOST_CLASSES = 10_000
@@ -50,6 +50,7 @@ def _only_candidate(facts: Facts) -> tuple[tuple[str, ...], str]:
     flags = tuple(column.name for column in facts.columns if column.is_flag and column.varies)
     singles = [c for c in facts.columns if _may_be_target(c, facts) and not (len(flags) > 1 and c.is_flag)]
     named = [column for column in singles if says_target(column.name)]
+    named = named or [column for column in singles if ends_as_target(column.name)]
     if len(flags) > 2 and not named:
         return flags, f"they are the {len(flags)} columns of 0 and 1"
     candidates = named or singles

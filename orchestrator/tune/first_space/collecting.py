@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def collect(source: Path, reading: Reading, data_root: Path | None, template: Pa
     return Facts(
         source=str(source),
         columns=columns_from(frame, without=("path", "group", "role")),
+        paths=tuple(map(str, frame["path"])),
         group_column=_own_group(manifest),
         sizes=tuple(_sizes([manifest.root / path for path in frame["path"]])),
         template=None if asked_for is None else read_template(asked_for),
@@ -59,7 +61,13 @@ def find_template(source: Path) -> Path | None:
             return found[0]
     test = find_test(source)
     tables = sorted(test.glob("*.csv")) if test is not None and test.is_dir() else []
-    return tables[0] if len(tables) == 1 else None
+    return tables[0] if len(tables) == 1 and _is_unanswered(tables[0]) else None
+
+
+def _is_unanswered(path: Path) -> bool:
+    """A template has one and the same answer in every row; a table of true labels has not."""
+    answers = columns_from(read_csv(path))[1:]
+    return bool(answers) and all(len(column.counts) == 1 for column in answers)
 
 
 def find_test(source: Path) -> Path | None:
@@ -67,7 +75,12 @@ def find_test(source: Path) -> Path | None:
     folder = _folder(source)
     folders = (folder, folder.parent) if source.is_dir() else (folder,)
     places = [base / name for base in folders for name in TEST_NAMES]
+    places += [path for base in folders for path in sorted(base.iterdir()) if _is_test_folder(path)]
     return next((place for place in places if place.exists() and place != source), None)
+
+
+def _is_test_folder(path: Path) -> bool:
+    return path.is_dir() and re.search(r"(^|[\W_])test", path.name, re.I) is not None
 
 
 def read_template(path: Path) -> Template:

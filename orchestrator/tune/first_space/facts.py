@@ -81,6 +81,7 @@ class Facts:
 
     source: str  # what --data named
     columns: tuple[Column, ...]  # of the rows that are trained on; path, group and role are not among them
+    paths: tuple[str, ...] = ()  # of the images, below their root
     group_column: str | None = None  # what the data themselves are grouped by, if anything
     sizes: tuple[tuple[int, int], ...] = ()  # (height, width) in pixels of some of the images
     template: Template | None = None

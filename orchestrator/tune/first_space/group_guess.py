@@ -64,13 +64,27 @@ def _group_notes(
             *more,
         )
     looks = [column.name for column in columns if column not in named and _looks_like_identities(column)]
-    maybe = (f"Values of {shortened(looks, 6)} repeat like identities.",) if looks else ()
+    maybe = [f"Values of {shortened(looks, 6)} repeat like identities."] if looks else []
+    maybe += [
+        f"The images lie in {len(folder.counts)} folders such as {next(iter(folder.counts))}, which look "
+        "like identities: a column of them could group the rows."
+        for folder in _folders(facts.paths)
+        if _looks_like_identities(folder)
+    ][:1]
     return (
         "No column says which rows belong together, so each image counts by itself. If several show one",
         'patient, plant or object, name the column that tells: group="patient_id".',
         *more,
         *maybe,
     )
+
+
+def _folders(paths: Sequence[str]) -> list[Column]:
+    """The folders of the images, the outermost first; images that lie less deep have none."""
+    parts = [path.split("/")[:-1] for path in paths]
+    deepest = max(map(len, parts), default=0)
+    levels = [tuple(part[at] if at < len(part) else None for part in parts) for at in range(deepest)]
+    return [Column(f"folder {at}", cells) for at, cells in enumerate(levels)]
 
 
 def _looks_like_identities(column: Column) -> bool:

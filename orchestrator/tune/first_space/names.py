@@ -6,6 +6,8 @@ import re
 
 TARGET = re.compile(r"(image_?)?(label|class|target|category|y)(e?s)?(_?(id|name|code|no|num|index))?", re.I)
 """Names of columns that are the target."""
+ENDS_AS_TARGET = re.compile(r".*_(label|class|target|category)(e?s)?", re.I)
+"""Names, as `snake` writes them, of columns that are the target where none is called so outright."""
 GROUP = re.compile(
     r"(.*_)?(patient|subject|lesion|person|participant|case|animal|plant|plate|slide|specimen|sample|site|farm|"
     r"field|camera|location|driver|user|family|individual|study|series|video|clip|session|scene|eye|tree|donor|"
@@ -24,6 +26,10 @@ FOLD = re.compile(r"(k_?)?folds?")
 
 def says_target(name: str) -> bool:
     return TARGET.fullmatch(name.strip()) is not None
+
+
+def ends_as_target(name: str) -> bool:
+    return ENDS_AS_TARGET.fullmatch(snake(name)) is not None
 
 
 def says_group(name: str) -> bool:

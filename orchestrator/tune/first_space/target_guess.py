@@ -110,7 +110,7 @@ def _categorical(column: Column, facts: Facts, asked: Asked, said_by: str) -> Ta
     ordered = asked.metric == "quadratic_weighted_kappa"
     if ordered:
         _refuse_words(column, asked)
-    notes = list(_missing_notes(column))
+    notes = [*_missing_notes(column), *_binary_notes(column, facts)]
     if named is not None:
         file, names = named
         notes.append(f"{file} names them: {shortened([f'{value} is {names[value]}' for value in names], 4)}.")
@@ -126,6 +126,19 @@ def _categorical(column: Column, facts: Facts, asked: Asked, said_by: str) -> Ta
     return TargetGuess(
         CLASSES, code, (column.name,), dict(column.counts), _own(column), said_by, tuple(notes), ordered
     )
+
+
+def _binary_notes(column: Column, facts: Facts) -> list[str]:
+    """Two classes in words and a sample submission in numbers: of which class is the probability?"""
+    answers = () if facts.template is None else facts.template.answers
+    in_words = len(column.counts) == 2 and column.numbers is None
+    if not in_words or len(answers) != 1 or answers[0].numbers is None:
+        return []
+    first, second = map(quote, column.counts)
+    return [
+        f"The sample submission has numbers. If they are the probability of one class, write "
+        f"binary({quote(column.name)}, positive={second}) or positive={first}, and metric={quote('roc_auc')}."
+    ]
 
 
 def _refuse_words(column: Column, asked: Asked) -> None:
