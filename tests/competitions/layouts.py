@@ -305,7 +305,9 @@ COMPETITIONS: Mapping[str, Competition] = {
     "ham10000": Competition(
         ham10000, "HAM10000_metadata.csv", "HAM10000_images_part_2", None, init=("--target", "dx")
     ),
-    "cifar10": Competition(cifar10, "trainLabels.csv", "test", "sampleSubmission.csv", "accuracy"),
+    "cifar10": Competition(  # 1.png lies in train/ and in test/
+        cifar10, "trainLabels.csv", "test", "sampleSubmission.csv", "accuracy", ("--images", "train")
+    ),
     "dog_breeds": Competition(dog_breeds, "labels.csv", "test", "sample_submission.csv"),
     "drivers": Competition(drivers, "driver_imgs_list.csv", "imgs/test", "sample_submission.csv"),
     "chest_folders": Competition(chest_folders, "chest_xray", "chest_xray/test/NORMAL", None),
