@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from orchestrator.check.__main__ import main as looked_at
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.space.loading import load_space
 from orchestrator.tune.__main__ import main as tune
@@ -127,6 +128,7 @@ def test_three_commands_end_in_a_submission(
     space, runs, out = tmp_path / "my_space.py", str(tmp_path / "runs"), tmp_path / "submission.csv"
     assert tune(init(competition, space)) == 0
     data = ["--space", str(space), "--data", competition.data, *competition.options]
+    assert looked_at([*data, "--scale", "full", "--runs", runs]) == 0  # nothing in it suits smoke alone
     assert tune([*data, "--smoke", "--inline", "--runs", runs, "--study", "s", *QUICK]) == 0
     template = [] if competition.template is None else ["--template", competition.template]
     predict = ["--predict", competition.predict, "--submission", str(out), *template]

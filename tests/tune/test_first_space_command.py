@@ -112,3 +112,16 @@ def test_a_table_among_the_test_images_is_a_template_if_it_is_unanswered(
         shown = capsys.readouterr().out
         assert f"--predict {answers.parent}" in shown
         assert (f"--template {answers}" in shown) == is_template
+
+
+def test_no_more_folds_than_groups_and_classes_allow_together(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each class is in three of the four groups, yet three folds with all classes in each do not exist."""
+    labels = ["p1,u", "p1,w", "p2,u", "p2,v", "p2,w", "p3,u", "p3,v", "p4,v", "p4,w"]
+    lines = [f"{'ab'[row % 2]}/{row}.png,{label}" for row, label in enumerate(labels)]
+    (photos / "train.csv").write_text("\n".join(["path,patient_id,label", *lines]) + "\n")
+    assert init(tmp_path / "mine.py", photos / "train.csv") == 0
+    space = load_space(tmp_path / "mine.py")
+    assert (space.group, space.folds) == ("patient_id", 2)
+    assert "2 folds are the most that have every class in each" in capsys.readouterr().out

@@ -11,8 +11,7 @@ from PIL import Image
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened
-from orchestrator.data.importers.contract import Reading
-from orchestrator.data.manifest import Manifest, group_columns, load_manifest
+from orchestrator.data.manifest import Manifest, group_columns
 from orchestrator.data.table_files import read_csv
 from orchestrator.tune.first_space.facts import Facts, Template, columns_from
 from orchestrator.tune.first_space.layout_target import layout_target
@@ -24,9 +23,8 @@ TEST_NAMES = (
 )  # fmt: skip
 
 
-def collect(source: Path, reading: Reading, data_root: Path | None, template: Path | None) -> Facts:
-    """Raises ManifestError, and InputError for a template that cannot be read."""
-    manifest = load_manifest(source, reading=reading, data_root=data_root)
+def collect(manifest: Manifest, source: Path, template: Path | None) -> Facts:
+    """source: what --data named. Raises InputError for a template that cannot be read."""
     frame = manifest.frame[manifest.frame["role"] == "train"].reset_index(drop=True)
     if frame.empty:
         raise InputError(f"{source}: no row has role train; --init needs the rows that are trained on")

@@ -9,11 +9,13 @@ from pathlib import Path
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import InputError, StorageError
 from orchestrator.data.importers.contract import Reading
+from orchestrator.data.manifest import load_manifest
 from orchestrator.inputs.data_options import reading_of
 from orchestrator.tune.first_space.collecting import collect, find_template, find_test
 from orchestrator.tune.first_space.facts import Asked
 from orchestrator.tune.first_space.proposal import Proposal, found_lines, propose
 from orchestrator.tune.first_space.rendering import render
+from orchestrator.tune.first_space.trial_folds import with_folds_that_hold
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,8 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.init)
     _refuse(arguments, path)
     source, reading = Path(arguments.data), reading_of(arguments)
-    facts = collect(source, reading, arguments.data_root, arguments.template)
+    manifest = load_manifest(source, reading=reading, data_root=arguments.data_root)
+    facts = collect(manifest, source, arguments.template)
     proposal = propose(facts, Asked(_names(arguments.target), arguments.metric))
+    proposal = with_folds_that_hold(proposal, manifest)
     commands = _commands(path, source, reading, arguments, proposal)
     _write(path, render(proposal, commands))
     for line in (*found_lines(proposal), f"wrote {path}; look it over, then:", *(f"  {c}" for c in commands)):

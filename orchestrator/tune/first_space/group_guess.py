@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.text import counted, shortened
 from orchestrator.tune.first_space.facts import Column, Facts
@@ -35,6 +35,12 @@ def guess_groups(facts: Facts, target: TargetGuess) -> GroupGuess:
     least = min(per_class.values(), default=0)
     folds = min(USUAL_FOLDS, max(least, 2)) if per_class else USUAL_FOLDS
     return GroupGuess(chosen, facts.group_column, folds, notes, _fold_notes(target, per_class, folds), least)
+
+
+def with_folds(guess: GroupGuess, folds: int) -> GroupGuess:
+    """With fewer folds than the rarest class alone would allow."""
+    note = f"{folds} folds are the most that have every class in each of them, as the groups lie."
+    return replace(guess, folds=folds, fold_notes=(*guess.fold_notes, note))
 
 
 def _repeats(column: Column) -> bool:
