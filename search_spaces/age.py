@@ -42,7 +42,8 @@ space = SearchSpace(
         "focal_gamma": uniform(1.0, 3.0).when(loss="focal"),
         "label_smoothing": choice([0.0, 0.05, 0.1]),
         "sampler": choice(["none", "inverse_sqrt", "weighted"]),  # few people are over 60
-        "one_row_per": choice(["", "mask"]),  # five photos in seven of a person hide half of the face
+        # Where there is a column mask, "one_row_per": choice(["", "mask"]) may gain: five photos in seven of
+        # a person hide half of the face.
         "train_edges": choice([None, "30,58"]),
         "augment": choice(["light", "medium", "strong"]),
         "mix": choice(["none", "mixup", "cutmix"]),

@@ -36,7 +36,8 @@ space = SearchSpace(
         "scheduler": "cosine",
         "warmup_epochs": 0.5,
         "label_smoothing": choice([0.0, 0.05, 0.1]),
-        "one_row_per": choice(["", "mask"]),  # five photos in seven of a person hide half of the face
+        # Where there is a column mask, "one_row_per": choice(["", "mask"]) may gain: five photos in seven of
+        # a person hide half of the face.
         "augment": choice(["light", "medium", "strong"]),
         "mix": choice(["none", "mixup", "cutmix"]),
         "mix_alpha": choice([0.2, 1.0]).when(mix=["mixup", "cutmix"]),

@@ -36,7 +36,7 @@ def resolve_targets(
     Raises ManifestError, SearchSpaceError.
     """
     full = full_manifest.frame
-    targets = {leaf: leaf.resolve(full) for leaf in _leaves(space)}
+    targets = {leaf: leaf.resolve(full) for leaf in _leaves(space, full)}
     for before, after in targets.items():
         if before.is_open:
             classes = shortened(after.classes, _SHOWN)
@@ -57,14 +57,21 @@ def resolve_targets(
 
 def unlabelled_rows(space: SearchSpace, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """(n,): the rows to leave out, of a frame that the targets were not resolved on. Raises ManifestError."""
-    found = [leaf.excluded(frame) for leaf in _leaves(space) if set(leaf.columns) <= set(frame.columns)]
+    found = [
+        leaf.excluded(frame) for leaf in _leaves(space, frame) if set(leaf.columns) <= set(frame.columns)
+    ]
     return np.any(found, axis=0) if found else np.zeros(len(frame), np.bool_)
 
 
-def _leaves(space: SearchSpace) -> list[Target]:
-    """Every target there is, joints taken apart: studies of one joint label must have the same rows."""
-    roots = [space.target, *space.stratify, *(space.given or ())[:1], *([space.joint] if space.joint else [])]
-    return list(dict.fromkeys(leaf for root in roots if isinstance(root, Target) for leaf in _parts(root)))
+def _leaves(space: SearchSpace, frame: pd.DataFrame) -> list[Target]:
+    """Every target there is, joints taken apart: studies of one joint label must have the same rows.
+
+    The joint label belongs to an ensemble of several studies, so one study may lack the columns of others.
+    """
+    roots = [space.target, *space.stratify, *(space.given or ())[:1]]
+    own = [leaf for root in roots if isinstance(root, Target) for leaf in _parts(root)]
+    others = [] if space.joint is None else _parts(space.joint)
+    return list(dict.fromkeys([*own, *(leaf for leaf in others if set(leaf.columns) <= set(frame.columns))]))
 
 
 def _parts(target: Target) -> list[Target]:
@@ -85,7 +92,7 @@ def _with_targets(space: SearchSpace, targets: dict[Target, Target]) -> SearchSp
 def _resolved(target: Target, targets: dict[Target, Target]) -> Target:
     if isinstance(target, Joint):
         return replace(target, parts=tuple(_resolved(part, targets) for part in target.parts))
-    return targets[target]
+    return targets.get(target, target)
 
 
 # ---- rows and classes that are left out ------------------------------------------------------------

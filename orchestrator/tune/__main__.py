@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
@@ -19,7 +20,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     # Not before: --help and a misspelt option are answered at once, without pandas.
-    from orchestrator.tune.command import run
+    if arguments.init is not None:
+        from orchestrator.tune.first_space.command import run
+    else:
+        from orchestrator.tune.command import run
 
     with private_files(arguments.private):
         return exit_code(lambda: run(arguments), "interrupted before anything of the study was changed")
@@ -31,11 +35,13 @@ def parser() -> CommandParser:
         "--space SPACE [options]",
         [
             "--space age",
-            "--space age --data faces/train --study age",
+            "--init my_space.py --data train.csv",
+            "--space my_space.py --data train.csv --smoke",
             "--resume --study age --trials 80",
         ],
         more="Every configuration x fold is a trial of Ray Tune; finalists complete all their folds.",
     )
+    _add_init(made)
     _add_search(made)
     data = made.add_argument_group("data")
     add_shared(
@@ -45,6 +51,18 @@ def parser() -> CommandParser:
     _add_study(made)
     _add_machines(made)
     return made
+
+
+def _add_init(made: CommandParser) -> None:
+    add = made.add_argument_group("a space for your data").add_argument
+    add("--init", metavar="FILE",
+        help="write a commented space for --data into this new file, and search nothing")  # fmt: skip
+    add("--target", metavar="COLUMN,...",
+        help="with --init: column that is predicted, or columns of labels (default: as found)")  # fmt: skip
+    add("--metric", metavar="NAME",
+        help="with --init: how it is judged, such as roc_auc (default: as the data suggest)")  # fmt: skip
+    add("--template", type=Path, metavar="FILE",
+        help="with --init: the sample submission (default: the one beside the data)")  # fmt: skip
 
 
 def _add_search(made: CommandParser) -> None:

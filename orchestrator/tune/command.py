@@ -12,6 +12,7 @@ from rich.console import Console
 from orchestrator.budget import parse_duration
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
+from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
 from orchestrator.tune.request import Interrupted, Request, Result, repeated_options
 from orchestrator.tune.run import run_search
 
@@ -56,7 +57,8 @@ def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
 
 
 def _request(arguments: argparse.Namespace) -> Request:
-    fields = dict(vars(arguments))
+    refuse_without_init(arguments)
+    fields = {name: value for name, value in vars(arguments).items() if name not in OF_INIT}
     fields["settings"] = parse_settings(fields.pop("set"))
     fields["tries"] = [parse_try(text) for text in fields["tries"]]
     if fields["time_budget"] is not None:

@@ -24,6 +24,7 @@ SECONDS = {
     "tests/execution/on_ray/test_head_store.py": 40,
     "tests/demo/test_faces.py": 35,
     "tests/tune/test_budget.py": 35,
+    "tests/competitions/test_competitions.py": 35,
     "tests/tune/test_journal_full.py": 30,
     "tests/storage/test_storage.py": 30,
     "tests/tune/test_inline.py": 30,

@@ -7,15 +7,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers.contract import Imported, Source, dataset_name
 from orchestrator.data.importers.listing import images_in, is_image
 from orchestrator.data.table_files import normalise_column_types, read_csv
+from orchestrator.data.targets import Target, age_bins, categorical, joint
 
 LAYOUT = "the mask competition's train.csv with images/"
 PHOTOS = {**{f"mask{i}": "worn" for i in range(1, 6)}, "incorrect_mask": "wrong", "normal": "none"}
 COMPETITION = ("id", "gender", "race", "age", "path")
+TARGET = joint(
+    categorical("mask", ["worn", "wrong", "none"]),
+    categorical("gender", ["male", "female"]),
+    age_bins([30, 60]),
+)
+"""What the competition asks for: 18 classes, mask * 6 + gender * 3 + age."""
+
+
+def target_of(frame: pd.DataFrame) -> Target | None:
+    """The competition's target, where rows have its columns and its words in them."""
+    has_columns = {*COMPETITION, "mask"} <= set(map(str, frame.columns))
+    return TARGET if has_columns and set(frame["mask"]) <= set(PHOTOS.values()) else None
 
 
 def matches(source: Source) -> bool:
