@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.links import links_out_of
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
@@ -47,6 +48,13 @@ class FoldBest:
     score: float  # the metric after that epoch
     weights: str  # name in the study's store
     oof: str  # the same, of its out-of-fold probabilities
+    weights_digest: str = ""  # SHA-256 (hex) of what was stored; "": none was kept, as until version 0.2
+    oof_digest: str = ""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """By name in the store."""
+        return {self.weights: self.weights_digest, self.oof: self.oof_digest}
 
 
 @dataclass(frozen=True)
@@ -286,8 +294,28 @@ def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
     best = history.best(key)
     assert best is not None  # a complete fold run has epochs
     return FoldBest(
-        key.fold, best.epoch, best.score, weights_name(key, best.epoch), oof_name(key, best.epoch)
+        key.fold,
+        best.epoch,
+        best.score,
+        weights_name(key, best.epoch),
+        oof_name(key, best.epoch),
+        history.digest(key, best.epoch, "weights"),
+        history.digest(key, best.epoch, "oof"),
     )
+
+
+def read_checkpoint(store: CheckpointStore, best: FoldBest, name: str) -> bytes:
+    """The weights or the out-of-fold probabilities of it. Raises StudyError for other bytes or none."""
+    try:
+        data = store.get(name)
+    except KeyError:
+        raise StudyError(f"checkpoint {name} is missing; restore it from a copy") from None
+    if not is_as_stored(data, best.digests[name]):
+        raise StudyError(
+            f"checkpoint {name} is damaged: its {len(data)} bytes are not those that were stored; restore it "
+            "from a copy"
+        )
+    return data
 
 
 def _refuse_unusable(path: Path, trust: bool) -> None:
