@@ -21,7 +21,7 @@ from orchestrator.space.condition import condition_mask
 from orchestrator.space.own_code import known_beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
-from orchestrator.study.study import CompleteTrial, Study
+from orchestrator.study.study import CompleteTrial, Study, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -244,9 +244,7 @@ def _prediction(
 ) -> Prediction:
     """Assembled from what the fold runs stored, so that every row is checked against the fold plan."""
     try:
-        by_fold = {best.fold: fold_from_bytes(store.get(best.oof)) for best in trial.bests}
+        by_fold = {best.fold: fold_from_bytes(read_checkpoint(store, best, best.oof)) for best in trial.bests}
         return assemble(by_fold, labels, plan.folds)
-    except KeyError as error:
-        raise StudyError(f"{study}: checkpoint {error} of trial {trial.number} is missing") from error
     except StudyError as error:
         raise StudyError(f"{study}: trial {trial.number}: {error}") from error

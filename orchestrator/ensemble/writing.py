@@ -24,7 +24,7 @@ from orchestrator.ensemble.thresholds import write_thresholds
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import write_prediction
-from orchestrator.study.study import CompleteTrial
+from orchestrator.study.study import CompleteTrial, read_checkpoint
 
 _README = """This folder is a complete ensemble ({classes} classes, {models} models, {vote} vote). To ask it:
 
@@ -176,11 +176,11 @@ class _Copier:
         for best in trial.bests:
             name = f"{folder}/{FoldRunKey(trial.number, best.fold)}.safetensors"
             try:
-                data = store.get(best.weights)
-            except KeyError as error:
+                data = read_checkpoint(store, best, best.weights)
+            except StudyError as error:
                 raise StudyError(
-                    f"{candidates.study.path}: checkpoint {best.weights} is missing; restore it from a copy, "
-                    f"or leave trial {trial.number} out with a smaller --top"
+                    f"{candidates.study.path}: {error}, or leave trial {trial.number} out with a smaller "
+                    "--top"
                 ) from error
             _write_file(self._draft / name, data)
             digest = hashlib.sha256(data).hexdigest()

@@ -6,13 +6,17 @@ worker goes ahead only where writing takes more than SLOW of the training: on a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from orchestrator.core.file_digest import digest_of
 from orchestrator.storage.contract import CheckpointStore
 
 Files = tuple[tuple[str, bytes], ...]
 """Names and contents, in the order they have to be written."""
+
+Digests = Mapping[str, str]
+"""Name -> SHA-256 of what was written."""
 
 SLOW = 0.05  # of an epoch's training
 
@@ -24,7 +28,7 @@ class Writer:
         self._store = store
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
-        self._writing: Future[None] | None = None
+        self._writing: Future[Digests] | None = None
         self.seconds = 0.0
 
     def begin(self, files: Files, then: Callable[[], None]) -> None:
@@ -32,12 +36,12 @@ class Writer:
         assert self._writing is None  # `wait` comes between two epochs
         self._writing = self._pool.submit(self._write, files, then)
 
-    def wait(self) -> None:
-        """Returns when all that was begun is stored. Raises what the store raised."""
+    def wait(self) -> Digests:
+        """What was written, when all that was begun is stored. Raises what the store raised."""
         writing = self._writing
-        if writing is not None:
-            writing.result()
-            self._writing = None
+        written = {} if writing is None else writing.result()
+        self._writing = None
+        return written
 
     def drain(self) -> None:
         """Returns when nothing is being written, whatever came of it."""
@@ -49,9 +53,11 @@ class Writer:
         """Whether the last time took long enough to train the next epoch meanwhile."""
         return self.seconds > SLOW * training_s
 
-    def _write(self, files: Files, then: Callable[[], None]) -> None:
+    def _write(self, files: Files, then: Callable[[], None]) -> Digests:
         started = self._clock()
         for name, data in files:
             self._store.put(name, data)
         then()
+        digests = {name: digest_of(data) for name, data in files}
         self.seconds = self._clock() - started
+        return digests

@@ -34,6 +34,7 @@ from orchestrator.core.events import (
     State,
     own_decision,
 )
+from orchestrator.core.file_digest import is_as_stored
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import OUT, Race
 from orchestrator.sampling import Sampler
@@ -206,6 +207,7 @@ class Driver:
             fold_run_seed(self._seed, leg.key),
             self._history.best(leg.key, leg.start),
             self._history.needs_exclusive_gpu(leg.key),
+            self._history.resume_digests(leg.key, leg.start),
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)
@@ -245,14 +247,18 @@ class Driver:
             if key not in self._running and has_files(key):
                 delete_fold_run(self.store, key)
 
-    def _stored(self, name: str) -> bytes:
+    def _stored(self, name: str, digest: str) -> bytes:
         try:
-            return self.store.get(name)
+            data = self.store.get(name)
+            fault = "" if is_as_stored(data, digest) else "damaged: its bytes are not those that were stored"
         except KeyError:
+            fault = "missing"
+        if fault:
             raise StorageError(
-                f"study {self.study.path}: checkpoints/{name} is missing; restore it, "
+                f"study {self.study.path}: checkpoints/{name} is {fault}; restore it, "
                 "then continue with --resume"
-            ) from None
+            )
+        return data
 
     def _complete(self, trial: int) -> None:
         by_fold = {}
@@ -260,7 +266,8 @@ class Driver:
             key = FoldRunKey(trial, fold)
             best = self._history.best(key)
             assert best is not None  # a complete trial has all folds
-            by_fold[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch)))
+            digest = self._history.digest(key, best.epoch, "oof")
+            by_fold[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch), digest))
             keep_only_best(self.store, key, best.epoch)
         prediction = assemble(by_fold, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.files.oof(trial), prediction, self._dataset.paths, self._dataset.classes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError, StorageError, TrainableError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
+from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.execution.background_writer import Files, Writer
@@ -39,6 +40,7 @@ class LegAssignment:
     seed: int  # of the fold run
     best: Best | None  # of the epochs already done; None before the first
     exclusive_gpu: bool = False  # a part of a GPU was too small for this fold run: it has one to itself
+    resume_digests: Sequence[str] = ()  # of the resume states after epochs 1, 2, ...; "" where none was kept
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,14 @@ class _Trained:
 
 
 class _ResumeStateGoneError(Exception):
-    """What the journal says was stored is not there."""
+    """What the journal says was stored is not there, or is something else.
+
+    epoch: the newest one before whose state is as it was stored; 0 where there is none.
+    """
+
+    def __init__(self, fault: str, epoch: int) -> None:
+        super().__init__(f"{fault}; run again from {f'epoch {epoch}' if epoch else 'the start'}")
+        self.epoch = epoch
 
 
 Outcome = EpochEnded | LegFailed | StorageFailed
@@ -115,8 +124,8 @@ class FoldRunWorker:
                 self._build(assignment)
             return self._store_epoch(assignment, self._next_trained())
         except _ResumeStateGoneError as error:
-            # Not the fold run's fault, and a dead process would look the same: again, from the start.
-            return LegFailed(leg.trial, leg.fold, 0, "lost", str(error))
+            # Not the fold run's fault, and a dead process would look the same: again, from what there is.
+            return LegFailed(leg.trial, leg.fold, error.epoch, "lost", str(error))
         except StorageError as error:
             self.release()
             return StorageFailed(leg.trial, leg.fold, str(error))
@@ -135,6 +144,7 @@ class FoldRunWorker:
     def _build(self, assignment: LegAssignment) -> None:
         self.release()
         leg = assignment.leg
+        state = self._resume_state(assignment) if leg.start else None
         run = load_trainable(self._trainable)(
             self._dataset,
             leg.fold,
@@ -143,8 +153,8 @@ class FoldRunWorker:
             assignment.seed,
             self._granted(assignment),
         )
-        if leg.start:
-            run.load_state(self._resume_state(leg))
+        if state is not None:
+            self._load_state(run, state, assignment)
         for name in later(self._store.names(f"{leg.key}/"), leg.start):
             self._store.delete(name)  # of a worker or driver that died before it was noted
         self._run, self._key, self._epoch = run, leg.key, leg.start
@@ -156,14 +166,38 @@ class FoldRunWorker:
         has_a_part = assignment.exclusive_gpu and 0 < self._resources.gpus < 1
         return replace(self._resources, gpus=1.0) if has_a_part else self._resources
 
-    def _resume_state(self, leg: Leg) -> bytes:
-        name = resume_name(leg.key, leg.start)
+    def _resume_state(self, assignment: LegAssignment) -> bytes:
+        """Raises _ResumeStateGoneError."""
+        leg = assignment.leg
+        data = self._as_stored(assignment, leg.start)
+        if isinstance(data, bytes):
+            return data
+        known = [epoch for epoch in range(1, leg.start) if _digest(assignment, epoch)]
+        good = (epoch for epoch in reversed(known) if isinstance(self._as_stored(assignment, epoch), bytes))
+        raise _ResumeStateGoneError(data, next(good, 0))
+
+    def _as_stored(self, assignment: LegAssignment, epoch: int) -> bytes | str:
+        """The resume state after that epoch, or what is wrong with it."""
+        name = resume_name(assignment.leg.key, epoch)
         try:
-            return self._store.get(name)
+            data = self._store.get(name)
         except KeyError:
-            raise _ResumeStateGoneError(
-                f"{name} is missing from the store; run again from the start"
-            ) from None
+            return f"{name} is missing from the store"
+        if is_as_stored(data, _digest(assignment, epoch)):
+            return data
+        return f"{name} is damaged: its {len(data)} bytes are not those that were stored"
+
+    def _load_state(self, run: Trainable, state: bytes, assignment: LegAssignment) -> None:
+        """Bytes that don't load are damaged, unless their digest says that they are what was stored."""
+        leg = assignment.leg
+        try:
+            run.load_state(state)
+        except Exception as error:
+            run.close()
+            if _digest(assignment, leg.start) or _is_for_memory(error):
+                raise
+            what = f"{resume_name(leg.key, leg.start)} cannot be loaded ({type(error).__name__}: {error})"
+            raise _ResumeStateGoneError(what, 0) from error
 
     def _next_trained(self) -> _Trained:
         """The epoch that was trained ahead, or raises what that raised; else trains one."""
@@ -204,11 +238,14 @@ class FoldRunWorker:
         if goes_ahead:
             self._go_ahead(epoch + 1)
         waiting = self._clock()
-        self._writer.wait()
+        written = self._writer.wait()
         stored = self._clock()
         self._previous_best, self._best, self._epoch = self._best, best, epoch
         seconds = round(trained.seconds + (handed_over - started) + (stored - waiting), 4)
-        return EpochEnded(key.trial, key.fold, epoch, trained.score, trained.metrics, seconds)
+        kinds = {"resume": resume_name, "weights": weights_name, "oof": oof_name}
+        names = {kind: name_of(key, epoch) for kind, name_of in kinds.items()}
+        digests = {kind: written[name] for kind, name in names.items() if name in written}
+        return EpochEnded(key.trial, key.fold, epoch, trained.score, trained.metrics, seconds, digests)
 
     def _go_ahead(self, epoch: int) -> None:
         """What it raises belongs to the next outcome: this epoch is well."""
@@ -242,6 +279,16 @@ class FoldRunWorker:
         old = self._best
         sign = 1.0 if self._dataset.mode == "max" else -1.0
         return new if old is None or sign * new.score > sign * old.score else old
+
+
+def _digest(assignment: LegAssignment, epoch: int) -> str:
+    """Of the resume state after that epoch; "" where none was kept."""
+    digests = assignment.resume_digests
+    return digests[epoch - 1] if epoch <= len(digests) else ""
+
+
+def _is_for_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
 
 
 def _failure(leg: Leg, done: int, error: Exception, resources: Resources) -> LegFailed:

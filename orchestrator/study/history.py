@@ -76,6 +76,15 @@ class History:
         event = run.epochs[bests.index(bests[-1])]
         return Best(event.epoch, event.score)
 
+    def digest(self, key: FoldRunKey, epoch: int, kind: str) -> str:
+        """Of what was stored after that epoch: resume, weights or oof; "" where none was kept."""
+        epochs = self._of(key).epochs
+        return epochs[epoch - 1].digests.get(kind, "") if 1 <= epoch <= len(epochs) else ""
+
+    def resume_digests(self, key: FoldRunKey, until: int) -> tuple[str, ...]:
+        """Of the resume states after epochs 1 to `until`."""
+        return tuple(self.digest(key, epoch, "resume") for epoch in range(1, until + 1))
+
     def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
         """Whether a share of a GPU was too small for it before."""
         return key in self._alone

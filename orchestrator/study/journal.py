@@ -6,6 +6,8 @@ next driver cuts it off.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import time
@@ -71,29 +73,100 @@ class JournalReader:
 
 
 class JournalWriter:
-    """Appends to a journal whose study's lock is held; the file is made by the first event."""
+    """Appends to a journal whose study's lock is held; the file is made by the first event or by `hold`.
+
+    It is locked itself, too: a lock that somebody deletes lets nobody else in.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
+        self._size = 0  # bytes it had when this writer last looked
 
     def append(self, *events: Event) -> None:
-        """Writes and fsyncs the events before returning. Raises StorageError (nothing half is kept)."""
+        """Writes and fsyncs the events before returning. Raises StorageError (nothing half is kept).
+
+        Also where the file is another one by now, or another process wrote to it: nothing is written then.
+        """
         now = round(time.time(), 3)
         data = "".join(_lines(now, events)).encode()
         try:
-            if self._file is None:
-                self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            _append_whole(self._file, data)
+            file = self.hold()
+            self._refuse_changed(file)
+            _append_whole(file, data)
         except OSError as error:
+            raise _unwritable(self._path, error) from error
+        self._size += len(data)
+
+    def cut(self, size: int) -> None:
+        """Only the first `size` bytes stay. Raises StorageError."""
+        try:
+            os.ftruncate(self.hold(), size)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        self._size = size
+
+    def hold(self) -> int:
+        """Opens and locks the file. Raises StudyError where another process holds it, StorageError."""
+        try:
+            return self._opened()
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+
+    def _opened(self) -> int:
+        if self._file is None:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                _lock(file, self._path)
+            except StudyError:
+                os.close(file)
+                raise
+            self._file, self._size = file, os.fstat(file).st_size
+        return self._file
+
+    def _refuse_changed(self, file: int) -> None:
+        held = os.fstat(file)
+        fault = ""
+        if not is_same_file(self._path, held):
+            fault = "was removed or replaced"
+        elif held.st_size != self._size:
+            fault = f"has {held.st_size} bytes, not {self._size}: something else wrote to it"
+        if fault:
             raise StorageError(
-                f"cannot write {self._path}: {error.strerror}; correct that, then continue with --resume"
-            ) from error
+                f"{self._path} {fault} while this command drove the study, so it stops; see that no other "
+                "command drives it, then continue with --resume"
+            )
 
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"cannot write {path}: {error.strerror}; correct that, then continue with --resume")
+
+
+def is_same_file(path: Path, held: os.stat_result) -> bool:
+    """Whether `path` still is the file that was opened as `held`."""
+    try:
+        return os.path.samestat(path.stat(), held)
+    except FileNotFoundError:
+        return False
+
+
+def _lock(file: int, path: Path) -> None:
+    """Raises StudyError where another process holds it. Where the disk knows no locks, nothing is done."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StudyError(
+            f"study {path.parent} is being driven by another process, though its lock was deleted; wait for "
+            "it or end it first"
+        ) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
 
 
 def _parse(line: bytes) -> tuple[Event, float]:

@@ -14,8 +14,9 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from orchestrator.core.dataset import ImageFiles
-from orchestrator.core.errors import StudyError
+from orchestrator.core.errors import OrchestratorError, StorageError, StudyError
 from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.links import links_out_of
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
@@ -33,8 +34,9 @@ from orchestrator.study.exports import epochs_table, statuses_of, trials_table
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
-from orchestrator.study.journal import JournalReader, JournalWriter, has_journal
+from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, is_same_file
 from orchestrator.study.predictions import Prediction, read_prediction
+from orchestrator.study.sequence import first_misfit
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
 
 
@@ -47,6 +49,13 @@ class FoldBest:
     score: float  # the metric after that epoch
     weights: str  # name in the study's store
     oof: str  # the same, of its out-of-fold probabilities
+    weights_digest: str = ""  # SHA-256 (hex) of what was stored; "": none was kept, as until version 0.2
+    oof_digest: str = ""
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """By name in the store."""
+        return {self.weights: self.weights_digest, self.oof: self.oof_digest}
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,10 @@ class Study:
         self.cut_bytes = 0  # of a torn last line, when opened
         self._bytes_read = reader.bytes_read
         self._lock: FileLock | None = None
+        self._lock_held: os.stat_result | None = None  # what the lock was when it was taken
         self._writer: JournalWriter | None = None
         self.header = _header_of(self.files.journal, self.events)
+        _refuse_misfit(self.files.journal, self.events)
 
     # ---- opening ----
 
@@ -123,14 +134,22 @@ class Study:
         files = StudyFiles(path)
         _refuse_unusable(path, trust)  # before a lock is left there
         lock = _take_lock(files)
-        study = cls(path, trust=trust)
+        writer = JournalWriter(files.journal)
+        try:
+            writer.hold()
+            study = cls(path, trust=trust)
+        except OrchestratorError:
+            writer.close()
+            lock.release()
+            raise
         study.cut_bytes = files.journal.stat().st_size - study._bytes_read
         if study.cut_bytes:
-            os.truncate(files.journal, study._bytes_read)
-        return study._held(lock, JournalWriter(files.journal))
+            writer.cut(study._bytes_read)
+        return study._held(lock, writer)
 
     def _held(self, lock: FileLock, writer: JournalWriter) -> Study:
         self._lock, self._writer = lock, writer
+        self._lock_held = self.files.lock.stat()
         return self
 
     def close(self) -> None:
@@ -147,6 +166,11 @@ class Study:
         """Writes and fsyncs the events before returning. Raises StorageError (nothing half is kept)."""
         if self._writer is None:
             raise StudyError(f"study {self.path} was opened for reading")
+        if self._lock_held is not None and not is_same_file(self.files.lock, self._lock_held):
+            raise StorageError(
+                f"{self.files.lock} was removed or replaced while this command drove the study, so it stops; "
+                "see that no other command drives it, then continue with --resume"
+            )
         self._writer.append(*events)
         self.events.extend(events)
 
@@ -286,8 +310,28 @@ def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
     best = history.best(key)
     assert best is not None  # a complete fold run has epochs
     return FoldBest(
-        key.fold, best.epoch, best.score, weights_name(key, best.epoch), oof_name(key, best.epoch)
+        key.fold,
+        best.epoch,
+        best.score,
+        weights_name(key, best.epoch),
+        oof_name(key, best.epoch),
+        history.digest(key, best.epoch, "weights"),
+        history.digest(key, best.epoch, "oof"),
     )
+
+
+def read_checkpoint(store: CheckpointStore, best: FoldBest, name: str) -> bytes:
+    """The weights or the out-of-fold probabilities of it. Raises StudyError for other bytes or none."""
+    try:
+        data = store.get(name)
+    except KeyError:
+        raise StudyError(f"checkpoint {name} is missing; restore it from a copy") from None
+    if not is_as_stored(data, best.digests[name]):
+        raise StudyError(
+            f"checkpoint {name} is damaged: its {len(data)} bytes are not those that were stored; restore it "
+            "from a copy"
+        )
+    return data
 
 
 def _refuse_unusable(path: Path, trust: bool) -> None:
@@ -325,6 +369,17 @@ def _header_of(journal: Path, events: Sequence[Event]) -> StudyHeader:
         return StudyHeader.from_json(events[0].header)
     except StudyError as error:
         raise StudyError(f"{journal}: {error}") from error
+
+
+def _refuse_misfit(journal: Path, events: Sequence[Event]) -> None:
+    """A journal that two drivers wrote would be read as something that neither did."""
+    misfit = first_misfit(events)
+    if misfit is not None:
+        raise StudyError(
+            f"{journal}:{misfit.number + 1}: {misfit.fault}, as where two commands drove the study at once;\n"
+            f"restore the file from a copy, or keep the {misfit.number} lines before it, which are good "
+            f"(head -n {misfit.number}), and continue with --resume"
+        )
 
 
 def compare(

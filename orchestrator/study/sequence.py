@@ -1,0 +1,101 @@
+"""Whether the events of a journal can follow one another, as one driver after the other writes them. Pure.
+
+A journal that two drivers wrote at once mixes two stories of the same fold runs; what came of it would be
+neither.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from orchestrator.core.events import (
+    Action,
+    Decided,
+    EpochEnded,
+    Event,
+    FoldRunKey,
+    LegFailed,
+    LegStarted,
+    Opened,
+    Proposed,
+    Resumed,
+)
+
+_ENDS = (Action.PARK.value, Action.STOP.value)  # decisions that end a leg before its last epoch
+
+
+@dataclass(frozen=True)
+class Misfit:
+    number: int  # of the event, from 0
+    fault: str
+
+
+def first_misfit(events: Sequence[Event]) -> Misfit | None:
+    """The first event that cannot follow those before it; None where all can."""
+    known = _Known()
+    for number, event in enumerate(events):
+        if fault := known.take(event, number):
+            return Misfit(number, fault)
+    return None
+
+
+class _Known:
+    """What was told so far: epochs done by fold run, and the end of the leg of each that runs."""
+
+    def __init__(self) -> None:
+        self._proposed: set[int] = set()
+        self._done: defaultdict[tuple[int, int], int] = defaultdict(int)
+        self._running: dict[tuple[int, int], int] = {}
+
+    def take(self, event: Event, number: int) -> str:
+        """What is wrong with it; "" when nothing is."""
+        if isinstance(event, EpochEnded):
+            return self._epoch(event)
+        if isinstance(event, LegStarted):
+            return self._start(event)
+        if isinstance(event, LegFailed):
+            return self._fail(event)
+        if isinstance(event, Proposed):
+            return self._propose(event)
+        if isinstance(event, Opened):
+            return "the study is opened again" if number else ""
+        if isinstance(event, Resumed):
+            self._running.clear()
+        elif isinstance(event, Decided) and event.action in _ENDS and event.fold is not None:
+            self._running.pop((event.trial, event.fold), None)
+        return ""
+
+    def _propose(self, event: Proposed) -> str:
+        if event.trial in self._proposed:
+            return f"trial {event.trial} is proposed again"
+        self._proposed.add(event.trial)
+        return ""
+
+    def _start(self, event: LegStarted) -> str:
+        key = event.trial, event.fold
+        if key in self._running:
+            return f"{FoldRunKey(*key)} starts again while it runs"
+        if not 0 <= event.start <= self._done[key] or event.end <= event.start:
+            return f"{FoldRunKey(*key)} starts after epoch {event.start}, and {self._done[key]} are done"
+        self._done[key] = event.start
+        self._running[key] = event.end
+        return ""
+
+    def _epoch(self, event: EpochEnded) -> str:
+        key = event.trial, event.fold
+        if key not in self._running:
+            return f"{FoldRunKey(*key)} reports epoch {event.epoch} and does not run"
+        if event.epoch != self._done[key] + 1:
+            return f"{FoldRunKey(*key)} reports epoch {event.epoch} after epoch {self._done[key]}"
+        self._done[key] = event.epoch
+        if event.epoch >= self._running[key]:
+            del self._running[key]
+        return ""
+
+    def _fail(self, event: LegFailed) -> str:
+        key = event.trial, event.fold
+        if self._running.pop(key, None) is None:
+            return f"{FoldRunKey(*key)} fails and does not run"
+        return ""
