@@ -241,7 +241,7 @@ def test_a_study_whose_trainable_lies_beside_its_space_is_resumed_with_the_space
         ({"rule": "none"}, "rule none: use fold_asha"),
         ({"space": 3}, "space=3: give a SearchSpace, or the path of a space file"),
         ({"space": "no-such"}, "space no-such: no such file"),
-        ({"data": pd.DataFrame({"file": ["a.png"]})}, "the DataFrame: column path is missing"),
+        ({"data": pd.DataFrame({"file": ["a.png"]})}, "the DataFrame: no column names images (it has file)"),
         ({"runs": 3}, "runs=3: give a path"),
         ({"scale": "tiny"}, "scale tiny: this space declares only full"),
     ],
