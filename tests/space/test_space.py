@@ -79,6 +79,7 @@ def test_a_scale_replaces_its_numbers_and_drops_a_ladder_that_no_longer_fits() -
     [
         ({"grace_period": 30}, "grace_period=30 is longer than max_t=18"),
         ({"folds": 1}, "folds=1"),
+        ({"folds": 0, "fold_column": "split"}, "folds=0 must be a whole number of at least 1"),
         ({"trials": 0}, "trials=0"),
         ({"trainable": "nonsense"}, "module:Class"),
         ({"metric": "f2"}, "f2"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
@@ -12,6 +12,9 @@ from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import SPLIT, split_of_folder
 
 LAYOUT = "a folder per class"
+_UNSAID = (
+    "nothing says what its images show; if their names do, give --class-pattern, if a table does, --labels"
+)
 
 
 def matches(source: Source) -> bool:
@@ -28,35 +31,32 @@ def read(source: Source) -> Imported:
 
     An image that lies in a part and in no class has no label. Raises ManifestError.
     """
-    listing = source.listing
-    splits = splits_of(listing)
+    listing, splits = source.listing, splits_of(source.listing)
     _refuse_parts_among_classes(source, splits)
-    given = all(splits.values())
-    heads = {top: _head(listing, top) if given else "" for top in listing.tops}
-    rows: dict[str, dict[str, Scalar]] = {}
-    loose: list[str] = []
-    for path in listing.images:
-        top = path.split("/", 1)[0]
-        if top not in heads:
-            loose.append(path)
-            continue
-        within = path.removeprefix(heads[top]).split("/")[:-1]
-        row: dict[str, Scalar] = {"label": composed(within[0]) if within else None}
-        rows[path] = {**row, FOLDER: "/".join(within) or None, **({SPLIT: splits[top]} if given else {})}
-    if all(row[FOLDER] == row["label"] for row in rows.values()):
-        rows = {
-            path: {name: cell for name, cell in row.items() if name != FOLDER} for path, row in rows.items()
-        }
-    unsaid = []
-    if all(row["label"] is None for row in rows.values()):
-        rows = {path: {SPLIT: row[SPLIT]} for path, row in rows.items()}
-        unsaid = [
-            f"{source.path}: nothing says what its images show; if their names do, give --class-pattern, if "
-            "a table does, --labels"
-        ]
-    return rows_of_files(
-        listing, rows, [*_loose(source, loose), *_classes_without_images(source, heads.values()), *unsaid]
-    )
+    heads = {top: _head(listing, top) if all(splits.values()) else "" for top in listing.tops}
+    placed = [path for path in listing.images if "/" in path]
+    rows = {path: _row(path, heads, splits) for path in placed}
+    labels = {row["label"] for row in rows.values()}
+    for name, is_needless in (
+        (FOLDER, all(row[FOLDER] == row["label"] for row in rows.values())),
+        (SPLIT, not all(splits.values())),
+        ("label", labels == {None}),
+    ):
+        if is_needless:
+            rows = {path: {key: row[key] for key in row if key != name} for path, row in rows.items()}
+    notes = [
+        *_loose(source, listing.by_folder.get("", [])),
+        *_classes_without_images(source, heads.values()),
+        *([f"{source.path}: {_UNSAID}"] if labels == {None} else []),
+    ]
+    return rows_of_files(listing, rows, notes)
+
+
+def _row(path: str, heads: Mapping[str, str], splits: Mapping[str, str | None]) -> dict[str, Scalar]:
+    top = path.split("/", 1)[0]
+    within = path.removeprefix(heads[top]).split("/")[:-1]
+    label = composed(within[0]) if within else None
+    return {"label": label, FOLDER: composed("/".join(within)) or None, SPLIT: splits[top]}
 
 
 def splits_of(listing: Listing) -> dict[str, str | None]:
@@ -88,7 +88,7 @@ def _head(listing: Listing, top: str) -> str:
         head += f"{folders.pop()}/"
 
 
-def _loose(source: Source, paths: list[str]) -> list[str]:
+def _loose(source: Source, paths: Sequence[str]) -> list[str]:
     if not paths:
         return []
     return [f"{source.path}: left out {counted(len(paths), 'image')} beside the folders: {shortened(paths)}"]
