@@ -63,8 +63,7 @@ def given_folds(
     if len(names) != k:
         raise FoldPlanError(
             f"fold column {column!r} has {counted(len(names), 'fold')} ({', '.join(names[:8])}) and the "
-            "space "
-            f"asks for {k}; set folds={len(names)} or correct the column"
+            f"space asks for {k}; set folds={len(names)} or correct the column"
         )
     number = {name: index for index, name in enumerate(names)}
     folds = np.array([number.get(_fold_name(cell) or "", TRAINED_ON) for cell in cells], dtype=np.int16)
@@ -93,8 +92,8 @@ def _cells(train: pd.DataFrame, column: str) -> list[Scalar]:
     if any(map(_is_held_out, cells)):
         row = next(row for row, cell in enumerate(cells) if _is_held_out(cell))
         raise FoldPlanError(
-            f"fold column {column!r} holds out {train['path'].iloc[row]}, which has role train; give it "
-            "role test"
+            f"fold column {column!r} holds out {train['path'].iloc[row]}, which has role train; give it role "
+            "test"
         )
     return cells
 

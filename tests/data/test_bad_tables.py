@@ -32,16 +32,14 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             ["i/0.jpg", "i/1.jpg", "i/3.jpg"],
             "image_id,label\n0,a\n1,b\n2,a\n3,b\nx4,a\n",
             "column image_id names images, but 2 of 5 are not below {root} (3 images there, such as "
-            "i/0.jpg): "
-            "'2' in row 3, 'x4' in row 5; add them, take the rows out, or name their folder with --images "
-            "DIR",
+            "i/0.jpg): '2' in row 3, 'x4' in row 5; add them, take the rows out, or name their folder with "
+            "--images DIR",
         ),
         (
             ["p1/a1.jpg", "p2/a1.jpg", "p1/a2.jpg", "p2/a3.jpg"],
             "image_id,label\na1,a\na2,b\na3,a\n",
             "column image_id: 1 of 3 values match two files, first 'a1' in row 1: p1/a1.jpg and p2/a1.jpg; "
-            "remove "
-            "or rename one of them",
+            "remove or rename one of them",
         ),
         (
             ["train/a1.jpg", "test/a1.jpg", "train/a2.jpg"],
@@ -61,8 +59,7 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             ["p/a1.jpg", "p/a1.png", "p/a2.jpg", "p/a2.png"],
             "image_id,label\na1,a\na2,b\n",
             "column image_id: 2 of 2 values match two files, first 'a1' in row 1: p/a1.jpg and p/a1.png; "
-            "say which "
-            "are meant, such as --suffix .jpg or --suffix .png",
+            "say which are meant, such as --suffix .jpg or --suffix .png",
         ),
         (
             ["a/1.png", "a/2.png", "b/1_m.png", "b/2_m.png"],
@@ -80,22 +77,20 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             [f"i/{COMPOSED}.png", f"i/{DECOMPOSED}.png"],
             f"image,label\n{COMPOSED},x\n",
             f"column image: 1 of 1 values match two files, first {COMPOSED!r} in row 1: i/{DECOMPOSED}.png "
-            "(U+0301) "
-            f"and i/{COMPOSED}.png (U+00E9); remove or rename one of them",
+            f"(U+0301) and i/{COMPOSED}.png (U+00E9); remove or rename one of them",
         ),
         (
             ["i/a.png"],
             "image,label\nq,x\nr,y\n",
             "no column names images (it has image, label): their values are no files below {root} (1 image "
-            "there, "
-            "such as i/a.png); say which with --path-column COLUMN, and where they lie with --images DIR",
+            "there, such as i/a.png); say which with --path-column COLUMN, and where they lie with "
+            "--images DIR",
         ),
         (
             ["i/a.png", "i/b.png"],
             "image,label\na,x\n,y\nb,z\n",
             "column image names images, but 1 of 3 are not below {root} (2 images there, such as i/a.png): "
-            "an empty "
-            "cell in row 2; add them, take the rows out, or name their folder with --images DIR",
+            "an empty cell in row 2; add them, take the rows out, or name their folder with --images DIR",
         ),
         (
             ["i/a.png", "i/b.png"],
@@ -107,24 +102,21 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             ["i/a.png"],
             "url,label\nhttps://host/x/q.png,x\nhttps://host/x/r.png,y\n",
             "column url holds addresses, which are not downloaded (https://host/x/q.png), and files of "
-            "those names "
-            "are not all below {root} (1 image there, such as i/a.png); name the folder that has them with "
-            "--images "
-            "DIR",
+            "those names are not all below {root} (1 image there, such as i/a.png); name the folder that "
+            "has them with --images DIR",
         ),
         (
             ["i/a.png"],
             "path,label\nD:\\x\\q.png,x\nD:\\x\\r.png,y\n",
             "column path holds paths of another machine (D:\\x\\q.png), and files of those names are not "
-            "all below "
-            "{root} (1 image there, such as i/a.png); name the folder that has them with --images DIR",
+            "all below {root} (1 image there, such as i/a.png); name the folder that has them with "
+            "--images DIR",
         ),
         (
             ["a.png", "b.png"],
             "path,split\na.png,test\nb.png,trian\n",
             "column 'split' is 'trian' for b.png; a split is train, val or test; correct it, or say in a "
-            "column "
-            "role what each row is for",
+            "column role what each row is for",
         ),
         (
             ["a.png", "b.png"],
@@ -149,8 +141,7 @@ def test_a_table_is_refused_with_its_reason(
         (
             Reading(class_pattern=r"^([a-z]+)_"),
             "{root}: 1 of 2 file names don't match --class-pattern '^([a-z]+)_': dog.jpg; correct it, or "
-            "move these "
-            "files away",
+            "move these files away",
         ),
         (
             Reading(suffix="jpg"),
@@ -186,8 +177,7 @@ def test_a_pattern_that_is_none_is_refused(pattern: str, message: str) -> None:
         (
             "file,label\n1.jpg,dog\n2.jpg,dog\n",
             "column 'label' is 'dog' for cat/1.jpg, whose own data say 'cat'; correct one of them, or "
-            "rename the "
-            "column",
+            "rename the column",
         ),
         (
             "file,subject\n1.jpg,a\n1.jpg,b\n2.jpg,a\n",
@@ -217,8 +207,7 @@ def test_names_of_classes_that_no_column_has_are_refused(tmp_path: Path) -> None
         load_manifest(tmp_path / "photos", reading=Reading(labels=tmp_path / "names.json"))
     assert str(caught.value) == (
         f"--labels {tmp_path / 'names.json'}: it names the classes 0, 1, and no column has only these; the "
-        "data have "
-        "label"
+        "data have label"
     )
 
 
@@ -233,8 +222,7 @@ def test_names_of_classes_that_no_column_has_are_refused(tmp_path: Path) -> None
         (
             "x",
             "{root} holds 2 tables that name no images here: a.csv, b.csv; name one of them and the folder "
-            "of its "
-            "images, for example --data {root}/a.csv --images DIR",
+            "of its images, for example --data {root}/a.csv --images DIR",
         ),
     ],
 )
@@ -252,8 +240,7 @@ def test_one_file_in_two_classes_is_refused(tmp_path: Path) -> None:
         load_manifest(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: cat/1.jpg and dog/3.jpg are the same file, so one image has label 'cat' and 'dog'; "
-        "remove one "
-        "of the links"
+        "remove one of the links"
     )
 
 

@@ -61,8 +61,7 @@ def test_rows_of_test_have_that_role_and_rows_of_val_train() -> None:
     assert roles == ["train", "test", "train", "train"]
     assert line == (
         "split: column split: train 2, val 1, test 1; test rows are never trained on; val rows are in the "
-        "folds "
-        "(or fold_column='split')"
+        "folds (or fold_column='split')"
     )
 
 

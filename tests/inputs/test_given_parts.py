@@ -56,8 +56,7 @@ def test_rows_of_a_given_test_part_are_in_no_fold_and_no_training_part(table: Pa
     assert said[:2] == [
         "images: column id, images/<id>.png, 24 of 24",
         "split: column split: train 12, val 6, test 6; test rows are never trained on; val rows are in the "
-        "folds (or "
-        "fold_column='split')",
+        "folds (or fold_column='split')",
     ]
 
 

@@ -70,9 +70,8 @@ def _refuse_parts_among_classes(source: Source, splits: dict[str, str | None]) -
     if "train" in splits.values() and len(parts) > 1 and others:
         raise ManifestError(
             f"{source.path} holds the parts {', '.join(parts)} and beside them {shortened(others)}, which "
-            "would "
-            f"pass for classes; name one of them, for example {source.path / parts[0]}, or move the others "
-            "away"
+            f"would pass for classes; name one of them, for example {source.path / parts[0]}, or move the "
+            "others away"
         )
 
 

@@ -50,9 +50,8 @@ def with_labels(rows: Imported, file: Path) -> Imported:
         if pairs is not None and _numbered(rows.frame, pairs):
             return _named(rows, pairs, file)
         raise ManifestError(
-            f"--labels {file}: no column names the images ({rows.frame['path'].iloc[0]}, ...) and none is "
-            "in both; "
-            f"it has {', '.join(map(str, table.columns))}"
+            f"--labels {file}: no column names the images ({rows.frame['path'].iloc[0]}, ...) and none is in "
+            f"both; it has {', '.join(map(str, table.columns))}"
         )
     return _joined(rows, table, join, file)
 
@@ -155,8 +154,8 @@ def _by_column(rows: Imported, table: pd.DataFrame, file: Path) -> _Join | None:
     found = {name: said for name, said in fitting.items() if any(row is not None for row in said)}
     if len(found) > 1:
         raise ManifestError(
-            f"--labels {file}: columns {' and '.join(found)} are in both and could join them; rename all "
-            "but one"
+            f"--labels {file}: columns {' and '.join(found)} are in both and could join them; rename all but "
+            "one"
         )
     return next((_Join(name, said, f"column {name}") for name, said in found.items()), None)
 
@@ -218,8 +217,7 @@ def _merged(frame: pd.DataFrame, name: str, said: Sequence[Scalar], file: Path) 
         if here is not None and there is not None and to_text(here) != to_text(there):
             raise ManifestError(
                 f"--labels {file}: column {name!r} is {there!r} for {frame['path'].iloc[row]}, whose own "
-                "data say "
-                f"{here!r}; correct one of them, or rename the column"
+                f"data say {here!r}; correct one of them, or rename the column"
             )
     return [there if here is None else here for here, there in zip(own, said, strict=True)]
 
