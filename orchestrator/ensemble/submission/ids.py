@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened
@@ -27,7 +28,7 @@ def match_ids(
     name, with or without suffix. kept: the template's columns that may hold the ids, the likeliest first.
     paths (m,), below root, and columns, of m cells each, are of the images. Raises EnsembleError.
     """
-    files, found = FileIndex([f"{root}/{path}" for path in paths]), []
+    files, found = FileIndex([f"{root}/{path}" for path in paths], Path(root)), []
     for index in kept:
         cells = [normalised(cell) for cell in template.column(index)]
         found.append(_Found(template.name, cells, [_named(files, cell) for cell in cells], paths))
