@@ -81,7 +81,7 @@ def test_rows_in_another_order_are_paired_by_their_path(folder: Path, tmp_path: 
     extra = frame.iloc[:2].assign(path=["a-first.png", "b-first.png"], group="extra", role="extra")
     for name in extra["path"]:
         (folder / name).write_bytes((folder / "p00-0.png").read_bytes())
-    pd.concat([frame.assign(role="train"), extra]).to_csv(folder / "more.csv", index=False)
+    pd.concat([extra, frame.assign(role="train")]).to_csv(folder / "more.csv", index=False)
     more = make(tmp_path / "more", folder / "more.csv", PLAN)
     assert more.oof(0).rows[0] == 2
     good = fo.Study(folder / "good")
