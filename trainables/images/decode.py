@@ -10,6 +10,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,8 @@ from trainables.images.file_kinds import UndecodableError, kind_of
 from trainables.images.headers import (
     PngHeader,
     TiffHeader,
+    gif_sides,
+    jp2_sides,
     jpeg_header,
     known_orientation,
     png_header,
@@ -56,7 +59,10 @@ def _jpeg(data: bytes, decoding: Decoding) -> Decoded:
     turned = header.orientation != 1
     if reduced == 1:
         return Decoded(_plain(data), turned=turned)
-    pixels = np.ascontiguousarray(_plain(data, _REDUCED[reduced])[..., ::-1])
+    if header.is_progressive:
+        large.refuse_beyond_opencv(header.height, header.width)
+    with _alone_if_large(header.height, header.width) if header.is_progressive else nullcontext():
+        pixels = np.ascontiguousarray(_plain(data, _REDUCED[reduced])[..., ::-1])
     return Decoded(pixels, reduced, turned)
 
 
@@ -99,13 +105,25 @@ def _tiff(data: bytes, decoding: Decoding) -> Decoded:
 
 
 def _webp(data: bytes, decoding: Decoding) -> Decoded:
-    kind, flags = data[12:16], data[20:25]
+    kind, flags = data[12:16], data[20:25].ljust(5, b"\0")
     if (kind == b"VP8X" and flags[0] & 0x10) or (kind == b"VP8L" and flags[4] & 0x10):
         return _by_pillow(data, decoding)
     return Decoded(_plain(data), turned=kind == b"VP8X" and webp_orientation(data) != 1)
 
 
+def _gif(data: bytes, decoding: Decoding) -> Decoded:
+    with _alone_if_large(*gif_sides(data)):
+        return _by_opencv(data, decoding)
+
+
+def _jp2(data: bytes, decoding: Decoding) -> Decoded:
+    with _alone_if_large(*jp2_sides(data)):
+        return _by_opencv(data, decoding)
+
+
 def _bmp(data: bytes, decoding: Decoding) -> Decoded:
+    if data[28:29] != b"\x20":  # bits a pixel
+        return Decoded(_plain(data))
     pixels = _unchanged(data)
     has_alpha = pixels.ndim == 3 and pixels.shape[2] == 4 and bool(pixels[..., 3].any())  # else it is unused
     return finished(pixels, decoding) if has_alpha else Decoded(_plain(data))
@@ -178,6 +196,11 @@ def _by(flag: int, data: bytes) -> Any:
     return found
 
 
+def _alone_if_large(height: int, width: int) -> AbstractContextManager[object]:
+    """Within it, no other image is decoded that cannot be read in part."""
+    return _ONE_AT_A_TIME if large.reduction(height, width) > 1 else nullcontext()
+
+
 def _reason(error: cv2.error) -> str:
     if "CV_IO_MAX_IMAGE" in str(error):
         return "too large: more than 2^30 pixels, or more than 2^20 in a row or column"
@@ -193,7 +216,7 @@ def _within_memory(
         return whole()
     if not large.has_vips():
         large.refuse_beyond_opencv(header.height, header.width)
-        with _ONE_AT_A_TIME:
+        with _alone_if_large(header.height, header.width):
             return whole()
     values, transparent = large.read_reduced(data, factor, ground_of(decoding.background))
     white_is_zero = isinstance(header, TiffHeader) and header.photometric == 0 and header.bits > 8
@@ -208,8 +231,8 @@ _DECODERS: Mapping[str, Callable[[bytes, Decoding], Decoded]] = {
     "webp": _webp,
     "bmp": _bmp,
     "pnm": _pnm,
-    "gif": _by_opencv,
-    "jp2": _by_opencv,
+    "gif": _gif,
+    "jp2": _jp2,
     "avif": _by_pillow,
     "dicom": _dicom,
     "": _unknown,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,9 @@ from trainables.images.file_kinds import UndecodableError
 warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
 _ORIENTATION = 0x0112
 _START_OF_SCAN = 0xDA
+_DEFLATED = 1100  # bytes that one byte can stand for, at most
+_TIFF_CODINGS = {1: 1, 5: 1500, 8: _DEFLATED, 32946: _DEFLATED}  # none, LZW, deflate: the same of each
+_TOO_FEW = "damaged or truncated: too few bytes for its size"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that begin a picture of some coding
 _BARE = frozenset((0x00, 0x01, *range(0xD0, 0xD8)))  # markers without a length
 
@@ -26,26 +30,27 @@ class JpegHeader:
     width: int = 0
     bits: int = 8  # of a value
     orientation: int = 1  # of EXIF, 1 to 8
+    is_progressive: bool = False  # decoders hold all of it, however small it is to become
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
     """Reads segments as decoders do: fill bytes before a marker, and rubbish, are passed over."""
-    size, bits, orientation, at = (0, 0), 8, 1, 2
+    size, bits, orientation, is_progressive, at = (0, 0), 8, 1, False, 2
     while (at := data.find(b"\xff", at)) >= 0:
         while data[at + 1 : at + 2] == b"\xff":
             at += 1
-        if at + 4 > len(data):
+        if at + 9 > len(data):
             break
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == _START_OF_SCAN:
-            return JpegHeader(at, *size, bits, orientation)
+            return JpegHeader(at, *size, bits, orientation, is_progressive)
         if marker in _FRAMES:
-            bits = data[at + 4]
+            bits, is_progressive = data[at + 4], marker % 4 == 2
             size = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = exif_orientation(data[at + 10 : at + 2 + length])
         at += 2 if marker in _BARE else 2 + length
-    return JpegHeader(len(data), *size, bits, orientation)
+    return JpegHeader(len(data), *size, bits, orientation, is_progressive)
 
 
 def exif_orientation(block: bytes) -> int:
@@ -85,12 +90,31 @@ def png_header(data: bytes) -> PngHeader:
     transparent, orientation, at = False, 1, 8
     while at + 8 <= len(data):
         length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if name == b"IEND":  # what follows is no part of it
+            break
+        if at + 8 + length > len(data):  # OpenCV would make room for as much as a damaged length asks for
+            raise UndecodableError("truncated")
         transparent |= name == b"tRNS"
         if name == b"eXIf":
             orientation = exif_orientation(data[at + 8 : at + 8 + length])
         at += 12 + length
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    if height * width * data[24] / 8 > _DEFLATED * len(data):
+        raise UndecodableError(_TOO_FEW)
     return PngHeader(height, width, data[24], data[25], transparent, orientation)
+
+
+def gif_sides(data: bytes) -> tuple[int, int]:
+    """(height, width)"""
+    return int.from_bytes(data[8:10], "little"), int.from_bytes(data[6:8], "little")
+
+
+def jp2_sides(data: bytes) -> tuple[int, int]:
+    """(height, width) of the box `ihdr`; (0, 0) for a bare code stream."""
+    at = data.find(b"ihdr", 0, 1024) + 4
+    if at < 4:
+        return 0, 0
+    return int.from_bytes(data[at : at + 4], "big"), int.from_bytes(data[at + 4 : at + 8], "big")
 
 
 def webp_orientation(data: bytes) -> int:
@@ -118,26 +142,35 @@ class TiffHeader:
 
 
 def tiff_header(data: bytes) -> TiffHeader:
-    """Raises UndecodableError for a file whose tags cannot be read."""
+    """Raises UndecodableError for a file whose tags cannot be read, or that cannot hold what they say."""
     try:
         file = io.BytesIO(data)
         tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(16 if data[2:3] == b"+" else 8))
         file.seek(tags.next)
         tags.load(file)
-        channels, photometric = int(tags.get(277, 1)), int(tags.get(262, 1))
-        # A fourth channel of which nothing is said is transparency, to whoever writes and reads such files.
-        extra = tags.get(338, (2,) if (channels, photometric) == (4, 2) else ())
-        return TiffHeader(
-            height=int(tags[257]),
-            width=int(tags[256]),
-            bits=int(_first(tags.get(258, 1))),
-            channels=channels,
-            photometric=photometric,
-            has_alpha=any(kind in (1, 2) for kind in extra),
-            orientation=known_orientation(tags.get(274)),
-        )
+        header = _described(tags)
+        coding = int(tags.get(259, 1))
     except Exception as error:  # whatever a damaged directory makes of a parser
         raise UndecodableError("damaged: its TIFF tags cannot be read") from error
+    size = header.height * header.width * header.bits / 8  # of one channel: others may be coarser
+    if size > _TIFF_CODINGS.get(coding, math.inf) * len(data):
+        raise UndecodableError(_TOO_FEW)
+    return header
+
+
+def _described(tags: Any) -> TiffHeader:
+    channels, photometric = int(tags.get(277, 1)), int(tags.get(262, 1))
+    # A fourth channel of which nothing is said is transparency, to whoever writes and reads such files.
+    extra = tags.get(338, (2,) if (channels, photometric) == (4, 2) else ())
+    return TiffHeader(
+        height=int(tags[257]),
+        width=int(tags[256]),
+        bits=int(_first(tags.get(258, 1))),
+        channels=channels,
+        photometric=photometric,
+        has_alpha=any(kind in (1, 2) for kind in extra),
+        orientation=known_orientation(tags.get(274)),
+    )
 
 
 def _first(values: Any) -> Any:

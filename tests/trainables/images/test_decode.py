@@ -291,12 +291,25 @@ def test_a_fourth_channel_that_is_no_transparency_is_left_out() -> None:
         (b"\xff\xd8\xff", "truncated"),
         (b"\xff\xd8", "truncated"),
         (b"\x89PNG\r\n\x1a\n", "PNG without a header"),
+        (b"RIFF\x10\0\0\0WEBPVP8X", "damaged"),
+        (b"\xff\xd8\xff\xc0\0\x11", "truncated"),
         (b"II*\0\1", "TIFF tags"),
         (bytes(range(256)) * 8, "no image format"),
     ],
 )
 def test_what_is_no_image_says_what_it_is(data: bytes, reason: str) -> None:
     assert reason in refusal(data)
+
+
+def test_a_file_that_cannot_hold_its_size_is_refused_before_room_is_made_for_it() -> None:
+    data = bytearray(saved(Image.fromarray(PICTURE), "PNG"))
+    data[20:24] = (2**23).to_bytes(4, "big")  # its height
+    assert "too few bytes" in refusal(bytes(data))
+    for options in ({}, {"compression": "tiff_lzw"}, {"compression": "tiff_deflate"}):
+        data = bytearray(saved(Image.fromarray(PICTURE), "TIFF", **options))
+        at = max(data.find(b"\1\1" + kind + b"\0\1\0\0\0") for kind in (b"\3", b"\4"))  # ImageLength
+        data[at + 2 : at + 12] = b"\4\0" + (1).to_bytes(4, "little") + (2**23).to_bytes(4, "little")
+        assert "too few bytes" in refusal(bytes(data))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, which the program silences
@@ -345,6 +358,12 @@ def test_rare_but_valid_jpegs_are_read(options: dict[str, Any]) -> None:
     assert (header.height, header.width, header.bits, header.orientation) == (40, 60, 8, 1)
 
 
+def test_a_jpeg_of_twelve_bits_is_refused_with_the_way_out() -> None:
+    data = bytearray(saved(Image.fromarray(PICTURE), "JPEG"))
+    data[data.find(b"\xff\xc0") + 4] = 12
+    assert "JPEG of 12 bits" in refusal(bytes(data))
+
+
 def test_a_thumbnail_does_not_hide_that_the_picture_is_cut_off() -> None:
     thumbnail = saved(Image.fromarray(PICTURE[::4, ::4]), "JPEG")
     whole = saved(Image.fromarray(PICTURE), "JPEG")
@@ -377,10 +396,20 @@ def test_reduction_is_the_least_that_holds() -> None:
 
 
 @pytest.mark.usefixtures("small_bound")
+def test_a_progressive_jpeg_is_held_whole_and_so_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = saved(Image.fromarray(PICTURE), "JPEG", progressive=True)
+    assert decode(data).reduced == 2
+    monkeypatch.setattr(large, "WHOLE", 2000)
+    assert "60 x 40 pixels" in refusal(data)
+
+
+@pytest.mark.usefixtures("small_bound")
 def test_without_libvips_a_large_png_is_decoded_whole_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large, "has_vips", lambda: False)
     data = saved(Image.fromarray(PICTURE), "PNG")
-    assert np.array_equal(decode(data).pixels, PICTURE) and decode(data).reduced == 1
+    for kind in ("png", "tiff", "gif", "jpeg 2000"):
+        whole = decode(FORMATS[kind](Image.fromarray(PICTURE)))
+        assert far(whole.pixels, PICTURE) < 5 and whole.reduced == 1
     monkeypatch.setattr(large, "WHOLE", 2000)
     reason = refusal(data)
     assert "60 x 40 pixels" in reason and "[large]" in reason
