@@ -95,16 +95,19 @@ def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -
         texts = [str(to_text(cell)) for cell in to_scalars(frame[column])]
         written = as_written(texts, source, folder, reading.data_root)
         if not reading.images and (written.all_there or written.some_there):
-            return _rows_as_written(frame, written, source)
+            return _rows_as_written(frame, written, source, column)
     listing = _listing(reading.data_root or folder, reading)
     found = _found_in(frame, listing, reading)
     if isinstance(found, Found):
         return _imported(frame.assign(path=found.paths), listing.root, source, (_line(found, listing),))
     if isinstance(found, Question):
         raise ManifestError(f"{source}: {found.text}")
+    outside = None if column is not None or reading.images else _outside(frame, source, folder, reading)
+    if outside is not None:
+        return outside
     if column is None or written is None or reading.images or is_elsewhere(frame, column):
         raise ManifestError(f"{source}: {missing_text(frame, column, found, listing)}")
-    return _rows_as_written(frame, written, source)  # refused later, or told by doctor
+    return _rows_as_written(frame, written, source, column)  # refused later, or told by doctor
 
 
 def _checked_column(frame: pd.DataFrame, source: Path, reading: Reading) -> str | None:
@@ -126,8 +129,29 @@ def _checked_column(frame: pd.DataFrame, source: Path, reading: Reading) -> str 
     return column
 
 
-def _rows_as_written(frame: pd.DataFrame, written: AsWritten, source: Path) -> Imported:
-    return _imported(frame.assign(path=written.paths), written.root, source, listed=written.all_there)
+def _outside(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -> Imported | None:
+    """By the one column whose every value is a path of a file that lies elsewhere, such as ../images/1.png.
+
+    Raises ManifestError for two of them.
+    """
+    found: dict[str, AsWritten] = {}
+    for name in frame.columns:
+        texts = [to_text(cell) or "" for cell in to_scalars(frame[name])]
+        if all(text.startswith(("/", "../", "..\\")) for text in texts):
+            written = as_written(texts, source, folder, reading.data_root)
+            found = {**found, str(name): written} if written.all_there else found
+    if len(found) > 1:
+        raise ManifestError(
+            f"{source}: {len(found)} columns name images: {shortened([*found])}; say which with --path-column"
+        )
+    return next((_rows_as_written(frame, item, source, name) for name, item in found.items()), None)
+
+
+def _rows_as_written(frame: pd.DataFrame, written: AsWritten, source: Path, column: str) -> Imported:
+    rows = len(written.paths)
+    line = f"images: column {column}, paths as written, {written.present} of {rows}"
+    found = (line,) if column != "path" and written.all_there else ()
+    return _imported(frame.assign(path=written.paths), written.root, source, found, written.all_there)
 
 
 def _imported(
