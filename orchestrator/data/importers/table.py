@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import posixpath
-import re
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.importers.as_written import AsWritten, as_written
 from orchestrator.data.importers.contract import TABLE_SUFFIXES, Imported, Reading, Source, require
 from orchestrator.data.importers.image_column import (
     FileIndex,
@@ -24,7 +21,8 @@ from orchestrator.data.importers.image_column import (
     find_column,
     match_column,
 )
-from orchestrator.data.importers.listing import Listing, composed, is_image, list_tree
+from orchestrator.data.importers.listing import Listing, is_image, list_tree
+from orchestrator.data.importers.missing_images import is_elsewhere, missing_text
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import normalise_column_types, read_head, read_table, written_record
 
@@ -32,7 +30,6 @@ THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
 
 LAYOUT = "a table whose lines name images"
-_ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def matches(source: Source) -> bool:
@@ -92,11 +89,35 @@ def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
 
 def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -> Imported:
     """folder: where relative paths start if the reading does not say. Raises ManifestError."""
+    column = _checked_column(frame, source, reading)
+    written = None
+    if column is not None:
+        texts = [str(to_text(cell)) for cell in to_scalars(frame[column])]
+        written = as_written(texts, source, folder, reading.data_root)
+        if not reading.images and (written.all_there or written.some_there):
+            return _rows_as_written(frame, written, source, column)
+    listing = _listing(reading.data_root or folder, reading)
+    found = _found_in(frame, listing, reading)
+    if isinstance(found, Found):
+        return _imported(frame.assign(path=found.paths), listing.root, source, (_line(found, listing),))
+    if isinstance(found, Question):
+        raise ManifestError(f"{source}: {found.text}")
+    outside = None if column is not None or reading.images else _outside(frame, source, folder, reading)
+    if outside is not None:
+        return outside
+    if column is None or written is None or reading.images or is_elsewhere(frame, column):
+        raise ManifestError(f"{source}: {missing_text(frame, column, found, listing)}")
+    return _rows_as_written(frame, written, source, column)  # refused later, or told by doctor
+
+
+def _checked_column(frame: pd.DataFrame, source: Path, reading: Reading) -> str | None:
+    """The column that the user or its name says names the images. Raises ManifestError."""
     if reading.path_column is not None:
         require(frame, (reading.path_column,), source)
     if frame.empty:
         raise ManifestError(f"{source} has a header and no row; it needs a line per image")
-    if (first := next((str(name) for name in frame.columns if is_image(str(name))), None)) is not None:
+    first = next((str(name) for name in frame.columns if is_image(str(name))), None)
+    if first is not None:
         raise ManifestError(
             f"{source}: its first line names the image {first}, so it is no header; write the names of the "
             "columns above it"
@@ -105,24 +126,32 @@ def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -
     if column is not None and frame[column].isna().any():
         row = int(frame[column].isna().to_numpy().argmax()) + 1
         raise ManifestError(f"{source}: column {column!r} is empty in row {row}; fill it in")
-    base = reading.data_root or folder
-    as_written = None if column is None else _as_written(frame, column, source, folder, reading.data_root)
-    if as_written is not None and not reading.images and (as_written.listed or as_written.some):
-        return as_written.rows
-    listing = _listing(base, reading)
-    found = _found_in(frame, listing, reading)
-    if isinstance(found, Found):
-        return _imported(frame.assign(path=found.paths), listing.root, source, (_line(found, listing),))
-    if isinstance(found, Question):
-        raise ManifestError(f"{source}: {found.text}")
-    if (
-        column is not None
-        and as_written is not None
-        and not reading.images
-        and not _is_elsewhere(frame, column)
-    ):
-        return as_written.rows
-    raise ManifestError(f"{source}: {_missing(frame, column, found, listing)}")
+    return column
+
+
+def _outside(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -> Imported | None:
+    """By the one column whose every value is a path of a file that lies elsewhere, such as ../images/1.png.
+
+    Raises ManifestError for two of them.
+    """
+    found: dict[str, AsWritten] = {}
+    for name in frame.columns:
+        texts = [to_text(cell) or "" for cell in to_scalars(frame[name])]
+        if all(text.startswith(("/", "../", "..\\")) for text in texts):
+            written = as_written(texts, source, folder, reading.data_root)
+            found = {**found, str(name): written} if written.all_there else found
+    if len(found) > 1:
+        raise ManifestError(
+            f"{source}: {len(found)} columns name images: {shortened([*found])}; say which with --path-column"
+        )
+    return next((_rows_as_written(frame, item, source, name) for name, item in found.items()), None)
+
+
+def _rows_as_written(frame: pd.DataFrame, written: AsWritten, source: Path, column: str) -> Imported:
+    rows = len(written.paths)
+    line = f"images: column {column}, paths as written, {written.present} of {rows}"
+    found = (line,) if column != "path" and written.all_there else ()
+    return _imported(frame.assign(path=written.paths), written.root, source, found, written.all_there)
 
 
 def _imported(
@@ -130,74 +159,6 @@ def _imported(
 ) -> Imported:
     group = "group" if "group" in frame else None
     return Imported(frame, root, source.stem, group, listed=listed, found=found)
-
-
-# ---- paths that are there as they are written -------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _AsWritten:
-    """The paths taken by the word."""
-
-    rows: Imported
-    present: int  # of so many the file is there
-
-    @property
-    def listed(self) -> bool:
-        return self.rows.listed
-
-    @property
-    def some(self) -> bool:
-        """Paths with folders, some of them there: they are meant as written, and the others are missing."""
-        return self.present > 0 and any("/" in path for path in self.rows.frame["path"])
-
-
-def _as_written(
-    frame: pd.DataFrame, column: str, source: Path, folder: Path, data_root: Path | None
-) -> _AsWritten:
-    """folder: where relative paths start; data_root: what takes its place, and that of absolute ones."""
-    texts = [str(to_text(cell)).replace("\\", "/") for cell in to_scalars(frame[column])]
-    absolute = [path for path in texts if posixpath.isabs(path)]
-    if absolute and len(absolute) < len(texts):
-        raise ManifestError(
-            f"{source}: {len(absolute)} of {len(texts)} paths are absolute ({absolute[0]}); "
-            f"make all of them absolute or all relative to {folder}"
-        )
-    paths = [posixpath.normpath(path) for path in texts]
-    if absolute:
-        folder = Path(posixpath.commonpath([posixpath.dirname(path) for path in texts]))
-        paths = [posixpath.relpath(path, folder) for path in texts]
-    root = data_root or folder
-    there = [path for path in _present(root, paths) if path is not None]
-    listed = len(there) == len(paths)
-    rows = _imported(frame.assign(path=there if listed else paths), root, source, listed=listed)
-    return _AsWritten(rows, len(there))
-
-
-def _present(root: Path, paths: Sequence[str]) -> list[str | None]:
-    """The paths as the disk writes them, None for those that are not there.
-
-    One listing per folder: a call per file would take minutes on a network drive.
-    """
-    folders: defaultdict[str, list[int]] = defaultdict(list)
-    for row, path in enumerate(paths):
-        folders[posixpath.dirname(path)].append(row)
-    found: list[str | None] = [None] * len(paths)
-    for folder, rows in folders.items():
-        names = _names(root / folder)
-        alike = {composed(name): name for name in names}
-        for row in rows:
-            name = posixpath.basename(paths[row])
-            own = name if name in names else alike.get(composed(name))
-            found[row] = None if own is None else posixpath.join(folder, own)
-    return found
-
-
-def _names(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
-    except OSError:
-        return frozenset()
 
 
 # ---- paths that are looked for ----------------------------------------------------------------------
@@ -246,50 +207,3 @@ def _found_in(frame: pd.DataFrame, listing: Listing, reading: Reading) -> Outcom
 def _line(found: Found, listing: Listing) -> str:
     others = len(listing.images) - len(set(found.paths))
     return found.line() + (f"; {counted(others, 'image')} below {listing.root} in no row" if others else "")
-
-
-# ---- what is wrong ----------------------------------------------------------------------------------
-
-
-def _is_elsewhere(frame: pd.DataFrame, column: str) -> bool:
-    return any(_ELSEWHERE.match(str(cell)) for cell in to_scalars(frame[column]))
-
-
-def _missing(frame: pd.DataFrame, column: str | None, found: Outcome | None, listing: Listing) -> str:
-    example = f", such as {listing.images[0]}" if listing.images else ""
-    looked = f"{listing.root} ({counted(len(listing.images), 'image')} there{example})"
-    elsewhere = next((str(name) for name in frame.columns if _is_elsewhere(frame, str(name))), None)
-    partly = found if isinstance(found, Partly) else None
-    if (
-        elsewhere is not None
-        and column in (None, elsewhere)
-        and (partly is None or partly.column == elsewhere)
-    ):
-        return _not_here(frame, elsewhere, looked)
-    if partly is not None:
-        return _in_part(frame, partly, looked)
-    beside = "; if it only says more of class folders beside it, give it as --labels"
-    return (
-        f"no column names images (it has {', '.join(map(str, frame.columns))}): their values are no files "
-        f"below {looked}; say which with --path-column COLUMN, and where they lie with --images "
-        f"DIR{beside if len(listing.tops) > 1 else ''}"
-    )
-
-
-def _not_here(frame: pd.DataFrame, column: str, looked: str) -> str:
-    value = next(str(cell) for cell in to_scalars(frame[column]) if _ELSEWHERE.match(str(cell)))
-    kind = "addresses, which are not downloaded" if "://" in value else "paths of another machine"
-    return (
-        f"column {column} holds {kind} ({value}), and files of those names are not all below {looked}; name "
-        "the folder that has them with --images DIR"
-    )
-
-
-def _in_part(frame: pd.DataFrame, found: Partly, looked: str) -> str:
-    cells = to_scalars(frame[found.column])
-    said = {row: "an empty cell" if cells[row] is None else repr(cells[row]) for row in found.missing}
-    return (
-        f"column {found.column} names images, but {len(said)} of {found.rows} are not below {looked}: "
-        f"{shortened([f'{cell} in row {row + 1}' for row, cell in said.items()])}; add them, take the rows "
-        "out, or name their folder with --images DIR"
-    )

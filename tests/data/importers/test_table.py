@@ -137,3 +137,15 @@ def test_the_questions_to_the_disk_do_not_grow_with_the_rows(
     read = table_module.rows_of(frame, tmp_path / "t.csv", tmp_path, Reading())
     assert len(asked) == 1 and len(read.frame) == rows and read.listed
     assert read.frame["path"][rows - 1] == f"part_{(rows - 1) % 3}/ISIC_{rows - 1:07d}.jpg"
+
+
+def test_paths_that_lead_elsewhere_are_taken_as_they_are_written(tmp_path: Path) -> None:
+    draw(tmp_path, "a/1.png", "b/1.png", "t/x.png")
+    table = tmp_path / "t" / "t.csv"
+    table.write_text(f"image,label\n{tmp_path}/a/1.png,x\n{tmp_path}/b/1.png,y\n")
+    manifest = load_manifest(table)
+    assert manifest.root == tmp_path and manifest.frame["path"].tolist() == ["a/1.png", "b/1.png"]
+    assert manifest.found == ("images: column image, paths as written, 2 of 2",)
+    table.write_text("image,mask\n../a/1.png,../b/1.png\n")
+    with pytest.raises(ManifestError, match="2 columns name images: image, mask; say which with"):
+        load_manifest(table)

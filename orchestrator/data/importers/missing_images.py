@@ -1,0 +1,60 @@
+"""Why a table does not say which images are meant, in words."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from orchestrator.core.text import counted, shortened
+from orchestrator.data.importers.image_column import Outcome, Partly
+from orchestrator.data.importers.listing import Listing
+from orchestrator.data.scalars import to_scalars
+
+_ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
+
+
+def is_elsewhere(frame: pd.DataFrame, column: str) -> bool:
+    """Whether a column holds addresses, or paths with a drive letter."""
+    return any(_ELSEWHERE.match(str(cell)) for cell in to_scalars(frame[column]))
+
+
+def missing_text(frame: pd.DataFrame, column: str | None, found: Outcome | None, listing: Listing) -> str:
+    """column: the one that the user or its name says, if there is one."""
+    example = f", such as {listing.images[0]}" if listing.images else ""
+    looked = f"{listing.root} ({counted(len(listing.images), 'image')} there{example})"
+    elsewhere = next((str(name) for name in frame.columns if is_elsewhere(frame, str(name))), None)
+    partly = found if isinstance(found, Partly) else None
+    if (
+        elsewhere is not None
+        and column in (None, elsewhere)
+        and (partly is None or partly.column == elsewhere)
+    ):
+        return _not_here(frame, elsewhere, looked)
+    if partly is not None:
+        return _in_part(frame, partly, looked)
+    beside = "; if it only says more of class folders beside it, give it as --labels"
+    return (
+        f"no column names images (it has {', '.join(map(str, frame.columns))}): their values are no files "
+        f"below {looked}; say which with --path-column COLUMN, and where they lie with --images "
+        f"DIR{beside if len(listing.tops) > 1 else ''}"
+    )
+
+
+def _not_here(frame: pd.DataFrame, column: str, looked: str) -> str:
+    value = next(str(cell) for cell in to_scalars(frame[column]) if _ELSEWHERE.match(str(cell)))
+    kind = "addresses, which are not downloaded" if "://" in value else "paths of another machine"
+    return (
+        f"column {column} holds {kind} ({value}), and files of those names are not all below {looked}; name "
+        "the folder that has them with --images DIR"
+    )
+
+
+def _in_part(frame: pd.DataFrame, found: Partly, looked: str) -> str:
+    cells = to_scalars(frame[found.column])
+    said = {row: "an empty cell" if cells[row] is None else repr(cells[row]) for row in found.missing}
+    return (
+        f"column {found.column} names images, but {len(said)} of {found.rows} are not below {looked}: "
+        f"{shortened([f'{cell} in row {row + 1}' for row, cell in said.items()])}; add them, take the rows "
+        "out, or name their folder with --images DIR"
+    )
