@@ -100,6 +100,13 @@ def test_a_target_that_uses_nothing_new_is_written_as_before() -> None:
     assert list(age_bins([30]).to_json()) == ["kind", "name", "column", "edges"]
 
 
+def test_classes_that_version_0_2_told_apart_stay_apart() -> None:
+    stored = {"kind": "categorical", "name": "c", "column": "c", "classes": ["true", "True", " a", "a"]}
+    target = target_from_json(stored)
+    assert target.encode(frame(c=["True", "true", "a", " a"])).tolist() == [1, 0, 3, 2]
+    assert target.to_json() == stored
+
+
 def test_an_order_is_kept_where_it_is_said_or_numbers_have_one() -> None:
     assert categorical("g", ["mild", "severe"], ordered=True).task == Task(("mild", "severe"), ordered=True)
     assert categorical("g", ordered=True).resolve(frame(g=[2, 0, 1])).task.ordered

@@ -13,7 +13,7 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
 from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
-from orchestrator.data.scalars import Scalar
+from orchestrator.data.scalars import Scalar, to_text
 from orchestrator.data.targets.cells import (
     Missing,
     cells_of,
@@ -51,11 +51,8 @@ class Categorical:
 
     def __post_init__(self) -> None:
         check_missing(self.name, self.missing, has_negative=self.positive is not None)
-        keys = [value_key(value) for value in self.values]
-        if not self.is_open and (len(keys) < 2 or len(set(keys)) != len(keys) or None in keys):
-            raise SearchSpaceError(
-                f"target {self.name!r}: classes={list(self.values)} must be two or more, each once"
-            )
+        if not self.is_open:
+            _check_classes(self.name, self.values, self.values)
 
     @property
     def is_open(self) -> bool:
@@ -152,7 +149,9 @@ class Categorical:
         # What rare classes are merged into has a name that may be no value.
         numbers |= {name: number for number, name in enumerate(self.classes)}
         known = {value_key(value) or "": number for value, number in numbers.items()}
-        return np.array([number_of(value_key(cell), known) for cell in cells], dtype=np.int64)
+        # As it is written first: in version 0.2 " a" and "a" could be two classes.
+        found = (numbers.get(to_text(cell) or "", number_of(value_key(cell), known)) for cell in cells)
+        return np.fromiter(found, np.int64, len(cells))
 
     def to_json(self) -> dict[str, Any]:
         record: dict[str, Any] = {
@@ -203,9 +202,9 @@ def categorical(
         raise SearchSpaceError(
             f"target {name or column!r}: classes={classes!r} must be two or more, each once, in a list"
         )
-    return Categorical(
-        name or column, column, tuple(str(label) for label in classes), ordered=ordered, missing=missing
-    )
+    values = tuple(str(label) for label in classes)
+    _check_classes(name or column, values, [value_key(value) for value in values])
+    return Categorical(name or column, column, values, ordered=ordered, missing=missing)
 
 
 def binary(
@@ -218,6 +217,12 @@ def binary(
     """
     classes = () if negative is None else (str(negative), str(positive))
     return Categorical(name or column, column, classes, missing=missing, positive=str(positive))
+
+
+def _check_classes(target: str, classes: Sequence[str], keys: Sequence[str | None]) -> None:
+    """keys: of each class what two spellings of it share. Raises SearchSpaceError."""
+    if len(keys) < 2 or len(set(keys)) != len(keys) or None in keys:
+        raise SearchSpaceError(f"target {target!r}: classes={list(classes)} must be two or more, each once")
 
 
 def _listed(classes: Sequence[str]) -> str:

@@ -56,11 +56,7 @@ def in_order(keys: Iterable[str]) -> list[str]:
 
 def cells_of(frame: pd.DataFrame, column: str, target: str) -> list[Scalar]:
     """The cells of one column. Raises ManifestError where there is no such column."""
-    if column not in frame:
-        raise ManifestError(
-            f"column {column!r}, which target {target!r} needs, is not in the manifest; "
-            f"it has {', '.join(map(str, frame.columns))}"
-        )
+    refuse_no_column(frame, column, target)
     return to_scalars(frame[column])
 
 
@@ -132,6 +128,15 @@ def refuse_values(
         f"column {column!r} has {found} ({place_of(frame, bad)}): it {rule}; "
         "correct these rows or leave them out"
     )
+
+
+def refuse_no_column(frame: pd.DataFrame, column: str, target: str) -> None:
+    """Raises ManifestError with the columns that there are."""
+    if column not in frame:
+        raise ManifestError(
+            f"column {column!r}, which target {target!r} needs, is not in the manifest; "
+            f"it has {', '.join(map(str, frame.columns))}"
+        )
 
 
 def refuse_open(target: str) -> None:

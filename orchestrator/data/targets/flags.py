@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
-from orchestrator.data.targets.cells import cells_of, number_of, refuse_values, value_key
+from orchestrator.data.scalars import to_scalars
+from orchestrator.data.targets.cells import number_of, refuse_no_column, refuse_values, value_key
 
 _FLAGS = {"0": 0, "1": 1}
 
@@ -20,8 +23,20 @@ def flags_of(frame: pd.DataFrame, columns: Sequence[str], target: str) -> Labels
     """
     found = np.empty((len(frame), len(columns)), np.int64)
     for index, column in enumerate(columns):
-        cells = cells_of(frame, column, target)
-        found[:, index] = [number_of(value_key(cell), _FLAGS) for cell in cells]
-        present = np.array([cell is not None for cell in cells], np.bool_)
-        refuse_values(frame, column, cells, present & (found[:, index] < 0), "must be 0 or 1")
+        refuse_no_column(frame, column, target)
+        found[:, index], wrong = _flags(frame[column])
+        if wrong.any():
+            refuse_values(frame, column, to_scalars(frame[column]), wrong, "must be 0 or 1")
     return found
+
+
+def _flags(column: pd.Series[Any]) -> tuple[Labels, NDArray[np.bool_]]:
+    """(n,) each: 0, 1, or -1 for a missing cell; whether the cell is anything else."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":  # sets have millions of such cells
+        values = column.to_numpy(np.float64)
+        missing = np.isnan(values)
+        wrong = ~missing & (values != 0) & (values != 1)
+        return np.where(missing | wrong, -1, values).astype(np.int64), wrong
+    cells = to_scalars(column)
+    flags = np.array([number_of(value_key(cell), _FLAGS) for cell in cells], np.int64)
+    return flags, np.array([cell is not None for cell in cells], np.bool_) & (flags < 0)

@@ -72,8 +72,9 @@ class LabelColumns:
         return _changed(flags, self.columns, self.changes)
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
-        flags = flags_of(frame, self.columns, self.name)
-        return np.asarray((flags < 0).any(axis=1)) & (self.missing == "drop")
+        if self.missing != "drop":
+            return np.zeros(len(frame), np.bool_)
+        return np.asarray((flags_of(frame, self.columns, self.name) < 0).any(axis=1))
 
     def to_json(self) -> dict[str, Any]:
         record = {"kind": "multi_label", "name": self.name, "columns": list(self.columns)}
