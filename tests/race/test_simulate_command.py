@@ -13,7 +13,7 @@ from orchestrator.race import RULES
 from orchestrator.race.simulate.__main__ import main
 from orchestrator.race.simulate.command import read_table
 from orchestrator.race.simulate.rule_specs import Entry
-from orchestrator.race.simulate.summary import Terms, costs, race_once
+from orchestrator.race.simulate.summary import Terms, costs, ensemble, race_once
 from orchestrator.race.simulate.synthetic import DrawnCurves, draw_curves
 from orchestrator.race.simulate.table import CurveTable
 from orchestrator.race.simulate.tournament import Contest, hold
@@ -99,13 +99,14 @@ def test_parquet_that_is_none_is_refused(folder: Path, capsys: pytest.CaptureFix
     assert "cannot be read" in capsys.readouterr().err
 
 
-def votes(folder: Path, trials: list[int], labels: list[int] | None = None) -> None:
+def votes(folder: Path, trials: list[int], labels: list[int] | None = None, metric: str = "macro_f1") -> None:
     """Votes that are right for even trials and wrong for odd ones, on four rows of two classes."""
     labels = [0, 1, 1, 0] if labels is None else labels
     right = [value for label in labels for value in ((1000, 0) if label == 0 else (0, 1000))]
     lists = [right if trial % 2 == 0 else right[::-1] for trial in trials]
     table = pa.table({"trial": trials, "thousandths": lists})
-    pq.write_table(table.replace_schema_metadata({"labels": json.dumps(labels)}), folder / "votes.parquet")
+    meta = {"labels": json.dumps(labels), "metric": metric}
+    pq.write_table(table.replace_schema_metadata(meta), folder / "votes.parquet")
 
 
 def test_votes_belong_to_their_trials(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,6 +117,21 @@ def test_votes_belong_to_their_trials(folder: Path, capsys: pytest.CaptureFixtur
     assert np.isnan(table.votes[4]).all()
     row = printed(capsys, str(folder), "--rules", "FoldASHA", "--draws", "2")[0]
     assert row["ensemble"] is None and row["ensemble_draws"] == 0
+
+
+@pytest.mark.parametrize(
+    ("metric", "right", "wrong"),
+    [("accuracy", 1.0, 0.0), ("log_loss", 0.0, -np.log(1e-12)), ("my:own", 1, 0)],
+)
+def test_votes_are_judged_by_their_own_metric_the_larger_the_better(
+    folder: Path, metric: str, right: float, wrong: float
+) -> None:
+    votes(folder, [2, 3], metric=metric)
+    table = read_table(folder)
+    sign = -1.0 if metric == "log_loss" else 1.0
+    assert ensemble(table, [2]) == pytest.approx(sign * right)
+    assert ensemble(table, [3]) == pytest.approx(sign * wrong)
+    assert ensemble(table, [2]) > ensemble(table, [3])
 
 
 def test_votes_that_are_none_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.metrics import METRICS
 from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.race.config import NUMERIC_KNOBS
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
 from orchestrator.race.simulate.summary import Terms, summary, to_json
-from orchestrator.race.simulate.table import CurveTable, CurveTableError, build_table, with_votes
+from orchestrator.race.simulate.table import CurveTable, CurveTableError, build_table
 from orchestrator.race.simulate.tournament import Contest, hold
 
 SHOWN = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "complete_trials", "ensemble")
@@ -36,9 +37,7 @@ def read_table(folder: Path) -> CurveTable:
     trials = _parquet(folder / "trials.parquet")[0] if (folder / "trials.parquet").is_file() else None
     table = build_table(curves, trials, str(folder), meta.get("mode", "max"))
     votes = folder / "votes.parquet"
-    return (
-        with_votes(table, *_votes(votes, np.unique(curves["trial"]).tolist())) if votes.is_file() else table
-    )
+    return _with_votes(table, votes, np.unique(curves["trial"]).tolist()) if votes.is_file() else table
 
 
 def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
@@ -53,8 +52,8 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     return frame, meta
 
 
-def _votes(path: Path, trials: Sequence[int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Each trial's probabilities (trials, rows, classes), stored in thousandths, and the labels of the rows.
+def _with_votes(table: CurveTable, path: Path, trials: Sequence[int]) -> CurveTable:
+    """With each trial's probabilities (trials, rows, classes), stored in thousandths, and the rows' labels.
 
     NaN for a trial that has none.
     """
@@ -64,7 +63,10 @@ def _votes(path: Path, trials: Sequence[int]) -> tuple[NDArray[np.float32], NDAr
         rows = {int(trial): np.array(votes) for trial, votes in stored[["trial", "thousandths"]].to_numpy()}
         empty = np.full(len(next(iter(rows.values()))), np.nan)
         votes = np.array([rows.get(int(trial), empty) for trial in trials]) / 1000
-        return votes.reshape(len(trials), len(labels), -1).astype(np.float32), labels
+        probabilities = votes.reshape(len(trials), len(labels), -1).astype(np.float32)
+        metric = meta.get("metric", table.metric)
+        judged = metric if metric in METRICS else table.metric  # a table on disk runs no code of its own
+        return replace(table, votes=probabilities, labels=labels, metric=judged)
     except (KeyError, ValueError, TypeError, StopIteration):
         raise CurveTableError(
             f"{path}: it needs the columns trial and thousandths, equally many for each trial, and labels in "

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.events import State
-from orchestrator.core.metrics import macro_f1
+from orchestrator.core.metrics import METRICS, score
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate.rule_specs import Entry
 from orchestrator.race.simulate.simulator import simulate
@@ -109,13 +109,14 @@ def cv_of(trial: int, full: Mapping[int, Collection[int]], drawn: CurveTable) ->
 
 
 def ensemble(drawn: CurveTable, complete: Sequence[int]) -> float:
-    """`complete` best first; the choice where no trial is. NaN without one, or without its votes."""
+    """Larger is better. `complete` best first; the choice where no trial is. NaN without votes of them."""
     if drawn.votes is None or drawn.labels is None or not complete:
         return float("nan")
     vote = drawn.votes[list(complete[:VOTERS])].mean(axis=0)
     if not np.isfinite(vote).all():
         return float("nan")
-    return macro_f1(drawn.labels, vote.argmax(axis=1), vote.shape[1])
+    sign = -1.0 if METRICS[drawn.metric].mode == "min" else 1.0
+    return sign * score(drawn.metric, drawn.labels, vote)
 
 
 def summary(entry: Entry, draws: Sequence[Outcome], seed: int) -> dict[str, Any]:

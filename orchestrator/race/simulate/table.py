@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class CurveTable:
     test: Floats  # (trials,) scores on a test set, NaN where there is none
     votes: NDArray[np.float32] | None = None  # (trials, rows, classes) test probabilities of the soft vote
     labels: NDArray[np.int64] | None = None  # (rows,) of the votes
+    metric: str = "macro_f1"  # by which the votes are judged
 
     @property
     def cv(self) -> Floats:
@@ -41,12 +42,12 @@ class CurveTable:
         """`subset` of the trials (None: all) in random order, the folds permuted."""
         trials = rng.permutation(len(self.scores))[:subset]
         folds = rng.permutation(self.scores.shape[1])
-        return CurveTable(
-            self.scores[trials][:, folds],
-            self.seconds[trials][:, folds],
-            self.test[trials],
-            None if self.votes is None else self.votes[trials],
-            self.labels,
+        return replace(
+            self,
+            scores=self.scores[trials][:, folds],
+            seconds=self.seconds[trials][:, folds],
+            test=self.test[trials],
+            votes=None if self.votes is None else self.votes[trials],
         )
 
 
@@ -101,10 +102,6 @@ def _seconds(epochs: pd.DataFrame, source: str) -> Floats:
     if not (np.isfinite(seconds) & (seconds > 0)).all():
         raise CurveTableError(f"{source}: seconds must be numbers above 0; correct that column")
     return seconds
-
-
-def with_votes(table: CurveTable, votes: NDArray[np.float32], labels: NDArray[np.int64]) -> CurveTable:
-    return CurveTable(table.scores, table.seconds, table.test, votes, labels)
 
 
 def _tests(trials: pd.DataFrame | None, numbers: NDArray[np.int64], name: str) -> Floats:
