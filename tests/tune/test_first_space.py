@@ -317,3 +317,9 @@ def test_folders_that_look_like_identities_are_mentioned() -> None:
     paths = tuple(f"train/patient{row // 3:05d}/study1/{row}.jpg" for row in range(ROWS))
     notes = propose(facts(LEAF, paths=paths)).groups.notes
     assert "in 20 folders such as patient00000, which look like identities" in notes[-1]
+
+
+def test_grades_may_go_by_halves() -> None:
+    made = propose(facts({"path": ids(), "severity": cycle("1.0", "1.5", "2.0")}))
+    assert made.target.code == 'categorical("severity")'
+    assert "rise from 1" in made.target.notes[0]

@@ -15,6 +15,7 @@ from orchestrator.tune.first_space.separated import separator_of
 
 MOST_CLASSES = 10_000
 MOST_NUMBERS = 30  # distinct numbers from which a column looks like a measurement
+MOST_FRACTIONS = 11  # the same, where some of them are no whole numbers: grades may go by halves
 
 
 def target_columns(facts: Facts, asked: Asked) -> tuple[tuple[str, ...], str]:
@@ -69,9 +70,9 @@ def _only_candidate(facts: Facts) -> tuple[tuple[str, ...], str]:
 def _may_be_target(column: Column, facts: Facts) -> bool:
     """Whether its values repeat as classes do; an identity, a measurement and a constant are no classes."""
     several = 2 <= len(column.counts) <= min(MOST_CLASSES, column.present // 2)
-    measured = column.numbers is not None and (
-        len(column.numbers) > MOST_NUMBERS or not all(number.is_integer() for number in column.numbers)
-    )
+    numbers = column.numbers or ()
+    whole = all(number.is_integer() for number in numbers)
+    measured = len(numbers) > (MOST_NUMBERS if whole else MOST_FRACTIONS)
     labels = separator_of(column) is not None
     other = says_no_class(column.name) or column.name == facts.group_column
     return not other and (labels or (several and not measured))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened
@@ -153,13 +154,10 @@ def _refuse_words(column: Column, asked: Asked) -> None:
 
 
 def _are_grades(column: Column) -> bool:
-    numbers = column.numbers
-    return (
-        numbers is not None
-        and 3 <= len(numbers) <= 11
-        and list(numbers) == [numbers[0] + step for step in range(len(numbers))]
-        and numbers[0] in (0.0, 1.0)
-    )
+    """Few numbers in equal steps from 0 or 1: 0, 1, 2 or 1, 1.5, 2."""
+    numbers = column.numbers or ()
+    steps = {high - low for low, high in pairwise(numbers)}
+    return 3 <= len(numbers) <= 11 and len(steps) == 1 and steps <= {0.5, 1.0} and numbers[0] in (0.0, 1.0)
 
 
 def _separated(column: Column, separator: str, said_by: str) -> TargetGuess:
