@@ -25,15 +25,19 @@ def row_sums(of_rows: OfRows) -> Counting[Floats]:
         labels: Labels, probabilities: AnyProbabilities, codes: NDArray[np.int64], groups: int
     ) -> Callable[[Weights], Floats]:
         values = of_rows(labels, probabilities)
-        sums = sum_groups(np.column_stack([np.ones(len(values)), values]), codes, groups)
-
-        def weighted(weights: Weights) -> Floats:
-            found: Floats = weights.astype(np.float64) @ sums
-            return found
-
-        return weighted
+        return _of_weights(sum_groups(np.column_stack([np.ones(len(values)), values]), codes, groups))
 
     return count
+
+
+def _of_weights(sums: Floats) -> Callable[[Weights], Floats]:
+    """sums (groups, K) -> a function of weights (R, groups) that gives (R, K)."""
+
+    def weighted(weights: Weights) -> Floats:
+        found: Floats = weights.astype(np.float64) @ sums
+        return found
+
+    return weighted
 
 
 def mean(sums: Floats) -> Floats:
@@ -73,20 +77,26 @@ def brier_losses(labels: Labels, probabilities: AnyProbabilities) -> Floats:
     return _column(((found - np.eye(found.shape[1])[labels]) ** 2).sum(axis=1))
 
 
-def calibration_errors(labels: Labels, probabilities: AnyProbabilities) -> Floats:
+def calibration_errors(
+    labels: Labels, probabilities: AnyProbabilities, codes: NDArray[np.int64], groups: int
+) -> Callable[[Weights], Floats]:
     """By bin of the most probable class's probability: 1 or 0 for right or wrong, minus that probability.
 
-    Of several labels, by label and bin of its probability. The error of a bin is its absolute sum.
+    Of several labels, by label and bin of its probability. The error of a bin is its absolute sum. Sums as
+    those of `row_sums`.
     """
     if labels.ndim == 1:
         top = probabilities.argmax(axis=1)
         right, found = _column(top == labels), _column(probabilities[np.arange(len(top)), top])
     else:
         right, found = (labels == 1).astype(np.float64), probabilities.astype(np.float64)
-    bins = np.clip(np.ceil(found * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    inside = bins[:, :, None] == np.arange(BINS)
-    errors: Floats = ((right - found)[:, :, None] * inside).reshape(len(found), -1) / found.shape[1]
-    return errors
+    cells = np.clip(np.ceil(found * BINS).astype(np.int64) - 1, 0, BINS - 1) + codes[:, None] * BINS
+    errors = (right - found) / found.shape[1]
+    size = groups * BINS
+    by_bin = [
+        np.bincount(at, own, size).reshape(groups, BINS) for at, own in zip(cells.T, errors.T, strict=True)
+    ]
+    return _of_weights(np.column_stack([np.bincount(codes, minlength=groups), *by_bin]))
 
 
 def hits_of_top(k: int) -> OfRows:

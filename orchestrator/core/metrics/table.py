@@ -125,7 +125,7 @@ METRICS: dict[str, Metric[Any]] = {
         "mean squared error of the probabilities", "sklearn.metrics.brier_score_loss",
     ),
     "ece": Metric(
-        row_sums(of_rows.calibration_errors), of_rows.mean_of_absolutes, "min", "probabilities",
+        of_rows.calibration_errors, of_rows.mean_of_absolutes, "min", "probabilities",
         f"expected calibration error, {of_rows.BINS} bins",
         "Guo, Pleiss, Sun, Weinberger, ICML 2017, On calibration of modern neural networks",
     ),
