@@ -146,6 +146,8 @@ class Resumed:
     """A new driver took over: every leg that was under way is parked at its last reported epoch."""
 
     kind: ClassVar[str] = "resumed"
+    sources: dict[str, str] = field(default_factory=dict)
+    """Package -> digest of its code, where that is another than the study began with."""
 
 
 @dataclass(frozen=True)

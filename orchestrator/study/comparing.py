@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from orchestrator.evaluation.paired import PairedDifference, paired_difference
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import Prediction
+from orchestrator.study.sources import code_notes
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Comparison:
     trials: tuple[int, int]  # the trial of each study that was compared
     difference: PairedDifference
     mode: str  # of the metric: "max" where more is better
+    notes: tuple[str, ...] = ()  # where the two ran with different code
 
     @property
     def verdict(self) -> str:
@@ -39,7 +41,8 @@ class Comparison:
         return f"{self._name(int(second))} is better"
 
     def __str__(self) -> str:
-        return f"{self._name(1)} minus {self._name(0)}: {self.difference}; {self.verdict}"
+        line = f"{self._name(1)} minus {self._name(0)}: {self.difference}; {self.verdict}"
+        return "\n".join([line, *(f"note: {note}" for note in self.notes)])
 
     __repr__ = __str__
 
@@ -55,7 +58,8 @@ class Comparison:
         ]
         cells = "".join(f"<tr><td>{html.escape(name)}</td><td>{value}</td></tr>" for name, value in rows)
         words = f"{self.verdict}; {found.level:.0%} interval over {counted(found.n_groups, 'group')}"
-        return f"<table><tr><th></th><th>{found.metric}</th></tr>{cells}</table><p>{html.escape(words)}</p>"
+        lines = "".join(f"<p>{html.escape(line)}</p>" for line in (words, *self.notes))
+        return f"<table><tr><th></th><th>{found.metric}</th></tr>{cells}</table>{lines}"
 
 
 class _CompleteTrial(Protocol):
@@ -77,6 +81,9 @@ class Comparable(Protocol):
 
     def oof(self, trial: int) -> Prediction: ...
 
+    @property
+    def sources(self) -> Mapping[str, Sequence[str]]: ...
+
 
 def compare_studies(
     first: Comparable,
@@ -94,7 +101,9 @@ def compare_studies(
     found = paired_difference(
         one.labels, one.probabilities, other.probabilities, one.groups, one.metric, rng, repeats
     )
-    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found, first.space.mode)
+    names = (one.study.name, other.study.name)
+    notes = code_notes(names, first.sources, second.sources)
+    return Comparison(one.study, other.study, (numbers[0], numbers[1]), found, first.space.mode, notes)
 
 
 @dataclass(frozen=True)

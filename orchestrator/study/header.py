@@ -66,6 +66,8 @@ class StudyHeader:
     """Fingerprint of the folds."""
     classes: Sequence[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Package -> digest of the code that the study began with (`study.sources`); empty until version 0.2."""
 
     @property
     def rows_fingerprint(self) -> str:
@@ -104,6 +106,7 @@ class StudyHeader:
             "label_fixes": self.label_fixes,
             "label_rules": self.label_rules,
             "extra": self.extra,
+            "sources": self.sources,
         }
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}

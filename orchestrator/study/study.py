@@ -37,6 +37,7 @@ from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, is_same_file
 from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.sequence import first_misfit
+from orchestrator.study.sources import sources_over_time
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
 
 
@@ -191,6 +192,11 @@ class Study:
         return max(
             (item.trials for item in self.events if isinstance(item, Extended)), default=self.space.trials
         )
+
+    @property
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """Package -> digests of the code it ran with, one for each session that had another."""
+        return sources_over_time(self.header.sources, self.events)
 
     @property
     def configs(self) -> dict[int, dict[str, Any]]:

@@ -33,6 +33,7 @@ from orchestrator.space.own_code import OwnCode, beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.journal import has_journal
+from orchestrator.study.sources import code_sources
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import header_of, requested_budget
 from orchestrator.tune.checkpoint_location import location_of, new_store
@@ -118,6 +119,7 @@ def _header(
         fold_plan=data.plan.fingerprint,
         classes=list(space.target.classes),
         versions={"python": platform.python_version()},
+        sources=code_sources((space.trainable, space.metric)),
     )
 
 

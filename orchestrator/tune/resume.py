@@ -25,6 +25,7 @@ from orchestrator.space.own_code import (
     known_or_named_again,
 )
 from orchestrator.study.finding import find_study
+from orchestrator.study.sources import changed_sources, code_sources
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
 from orchestrator.tune.checkpoint_location import check_store_answers, refuse_another_location
@@ -70,6 +71,11 @@ def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
         found = known_or_named_again(record, names, study.path, request.trust)
     if note := check_recorded(record, trainable, found):
         say(note)
+    before = study.header.sources
+    told = record["module"] if record and note else ""
+    for package, digest in changed_sources(before, code_sources(names)).items():
+        if package != told:
+            say(f"note: {package} has changed since the study began ({before[package]}, now {digest})")
     return found
 
 
@@ -108,7 +114,9 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
     """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)
-    events: list[Resumed | Extended] = [Resumed(), *extended]
+    sources = code_sources((study.space.trainable, study.space.metric))
+    changed = changed_sources(study.header.sources, sources)
+    events: list[Resumed | Extended] = [Resumed(changed), *extended]
     study.append(*events)
     for event in events:
         race.apply(event)
