@@ -323,3 +323,9 @@ def test_grades_may_go_by_halves() -> None:
     made = propose(facts({"path": ids(), "severity": cycle("1.0", "1.5", "2.0")}))
     assert made.target.code == 'categorical("severity")'
     assert "rise from 1" in made.target.notes[0]
+
+
+def test_many_numbers_as_classes_come_with_the_way_to_bins() -> None:
+    columns = {"path": ids(400), "age": cycle(*range(1, 91), count=400)}
+    made = propose(facts(columns), Asked(target=("age",)))
+    assert 'age_bins([31, 61], column="age", name="age")' in made.target.notes[-1]

@@ -111,7 +111,7 @@ def _categorical(column: Column, facts: Facts, asked: Asked, said_by: str) -> Ta
     ordered = asked.metric == "quadratic_weighted_kappa"
     if ordered:
         _refuse_words(column, asked)
-    notes = [*_missing_notes(column), *_binary_notes(column, facts)]
+    notes = [*_missing_notes(column), *_binary_notes(column, facts), *_number_notes(column)]
     if named is not None:
         file, names = named
         notes.append(f"{file} names them: {shortened([f'{value} is {names[value]}' for value in names], 4)}.")
@@ -127,6 +127,18 @@ def _categorical(column: Column, facts: Facts, asked: Asked, said_by: str) -> Ta
     return TargetGuess(
         CLASSES, code, (column.name,), dict(column.counts), _own(column), said_by, tuple(notes), ordered
     )
+
+
+def _number_notes(column: Column) -> list[str]:
+    """Many different numbers were asked for as classes: ages, say, or numbers of products."""
+    numbers = column.numbers or ()
+    if len(numbers) <= MOST_NUMBERS:
+        return []
+    edges = [f"{numbers[len(numbers) * part // 3]:g}" for part in (1, 2)]
+    return [
+        f"If these numbers measure something, cut them into ordered classes: "
+        f"age_bins([{', '.join(edges)}], column={quote(column.name)}, name={quote(column.name)})."
+    ]
 
 
 def _binary_notes(column: Column, facts: Facts) -> list[str]:
