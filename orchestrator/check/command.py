@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.check.checking import check_search
 from orchestrator.check.preview import draw_preview
+from orchestrator.cli.terminal import Terminal
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
 from orchestrator.core.trainable import Parameter, current_name
@@ -27,7 +27,7 @@ from orchestrator.space.loading import load_space, parse_settings, resolve_space
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError for the first thing a search would refuse, StorageError."""
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    console = Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
     def say(text: str) -> None:
         console.print(text, markup=False)

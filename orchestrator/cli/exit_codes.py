@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from orchestrator.cli.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.core.errors import InputError, OrchestratorError, StorageError
+from orchestrator.core.text import shown
 
 
 def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
@@ -22,5 +23,10 @@ def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
         print(interrupted, file=sys.stderr)
         return 130
     except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(error)
         return 2 if isinstance(error, InputError | StorageError) else 1
+
+
+def say_error(error: object) -> None:
+    """On standard error; an error's text holds names of files and classes, which may hold anything."""
+    print(f"error: {shown(str(error))}", file=sys.stderr)

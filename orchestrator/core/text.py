@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+_STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Control characters but tab and newline, what turns the direction of writing, halves of characters."""
+
+
+def shown(text: str) -> str:
+    """The text with what would steer a terminal written out: ESC is \\x1b. For readers, not for files."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def on_one_line(text: str) -> str:
+    """A name from data that stands in a line of ours: `shown`, and a newline in it makes no new line."""
+    return shown(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def shortened(items: Sequence[str], limit: int = 3) -> str:
     """The first few of a list, and how many more there are."""
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    return ", ".join(map(on_one_line, items[:limit])) + more
 
 
 def counted(number: int, word: str, plural: str = "") -> str:

@@ -6,9 +6,9 @@ import argparse
 import sys
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
+from orchestrator.cli.terminal import Terminal
 from orchestrator.core.finding import Level, Section, count, summary
 from orchestrator.doctor.local import TRAINABLES, check_this_machine, facts_here
 from orchestrator.doctor.paths import Data, check_data
@@ -21,7 +21,7 @@ from orchestrator.progress import progress_bar
 def run(arguments: argparse.Namespace) -> int:
     """1 if something blocks, else 0. Raises InputError."""
     # Into a file or a pipe: rich's 80 columns would break most lines.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)
     file = None
     if arguments.cluster is not None:
         from orchestrator.execution.on_ray.cluster_file import read_cluster_file  # imports ray: seconds

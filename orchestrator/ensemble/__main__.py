@@ -69,6 +69,8 @@ def parser() -> CommandParser:
     add_shared(output, "--template")
     add("--as", dest="answer", choices=("labels", "probabilities"),
         help="what the template asks for, where its cells leave it open (default: by metric)")  # fmt: skip
+    add("--safe-csv", action="store_true",
+        help="write ' before cells of --submission that a spreadsheet would take for formulas")  # fmt: skip
     add_shared(output, "--private")
     return made
 

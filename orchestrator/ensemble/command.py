@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.ensemble.building import default_out
@@ -30,8 +30,8 @@ from orchestrator.study.finding import find_study
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError, StorageError, NoCompleteTrialError."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
+    log_warnings()
+    console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     _check_arguments(arguments)
     say = partial(_say, console)
     studies = None if arguments.ensemble is not None else _studies(arguments, console)

@@ -76,6 +76,7 @@ def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -
     template = _template_in(rows.source, asked) if arguments.template is None else arguments.template
     read = read_template(template) if isinstance(template, Path) else template
     submission = plan_submission(arguments.submission, read, asked, images_of(manifest))
+    submission = replace(submission, without_formulas=arguments.safe_csv)
     say(submission.says(len(manifest)))
     frame = manifest.frame.iloc[list(submission.rows)].reset_index(drop=True)
     return Plan(replace(manifest, frame=frame), submission)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.task import Task
+from orchestrator.core.text import on_one_line
 from orchestrator.data.manifest import Manifest
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import write_table
@@ -74,7 +75,8 @@ def id_column(manifest: Manifest) -> str | None:
 def histogram(labels: Labels, task: Task) -> str:
     """One line: how often each class was predicted. labels (n,), or (n, L) of 0 and 1."""
     counts = labels.sum(axis=0) if task.multi_label else np.bincount(labels, minlength=len(task))
-    return ", ".join(f"{name} {count}" for name, count in zip(task.classes, counts, strict=True))
+    names = map(on_one_line, task.classes)
+    return ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
 
 
 def _names(cell: str | None, path: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.terminal import Terminal
 from orchestrator.data.label_fixes import Fix
 from orchestrator.data.scalars import to_text
 
@@ -26,5 +26,5 @@ def fixes_table(fixes: Sequence[Fix]) -> str:
     if len(fixes) > _SHOWN:
         table.add_row(f"and {len(fixes) - _SHOWN} more")
     file = io.StringIO()
-    Console(file=file, width=110, color_system=None).print(table)
+    Terminal(file=file, width=110, color_system=None).print(table)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
+from orchestrator.cli.terminal import Terminal
 from orchestrator.core.callbacks import Progress as Callback
 from orchestrator.progress.text import clean, duration
 
@@ -38,7 +39,7 @@ def progress_bar(
     if _HIDDEN.get():
         yield lambda done, total: None
         return
-    bar = _Bar(clean(description), console or Console(stderr=True), clock)
+    bar = _Bar(clean(description), console or Terminal(stderr=True), clock)
     try:
         yield bar.update
     finally:

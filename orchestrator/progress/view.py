@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from orchestrator.cli.terminal import Terminal
 from orchestrator.core.events import BudgetSpent, Decision, EpochEnded, Event, Shortened
 from orchestrator.core.text import counted
 from orchestrator.progress.draw import leaderboard_table, picture, with_score_first
@@ -43,7 +44,7 @@ class StudyView:
         self._study = study
         self._activity = Activity(study.slots, study.configs)
         # A notebook gets lines of text, as a log does: rich would make a block of HTML of each.
-        self._console = console or Console(highlight=False, force_jupyter=False)
+        self._console = console or Terminal(highlight=False, force_jupyter=False)
         self._clock = clock
         self._timer = timer
         self._elapsed = elapsed

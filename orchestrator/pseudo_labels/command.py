@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from pathlib import Path
 
-from rich.console import Console
-
+from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import EnsembleError, InputError
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, load_manifest
@@ -25,8 +23,8 @@ from orchestrator.study.finding import find_study
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError, StorageError."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False, soft_wrap=True)
+    log_warnings()
+    console = Terminal(highlight=False, soft_wrap=True)
     _check_arguments(arguments)
     folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
     ensemble = Ensemble.load(folder, trust=arguments.trust)

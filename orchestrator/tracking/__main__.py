@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from orchestrator.cli.exit_codes import say_error
 from orchestrator.cli.options import add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
 from orchestrator.core.errors import InputError
@@ -22,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return run(arguments)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say_error(error)
         return 2
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError, StudyError
+from orchestrator.core.text import shown
 from orchestrator.progress import progress_bar
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.finding import find_study
@@ -129,4 +130,4 @@ def _take(lock: FileLock, stop: threading.Event, wait: bool) -> bool:
 
 
 def _say(text: str) -> None:
-    print(time.strftime("%H:%M:%S"), text, flush=True)
+    print(time.strftime("%H:%M:%S"), shown(text), flush=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 from pathlib import Path
 
 from rich.console import Console
 
 from orchestrator.budget import parse_duration
+from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
@@ -19,8 +19,8 @@ from orchestrator.tune.run import run_search
 
 def run(arguments: argparse.Namespace) -> int:
     """Searches and prints what came of it; the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    console = Console(highlight=False, soft_wrap=True)
+    log_warnings()
+    console = Terminal(highlight=False, soft_wrap=True)
     try:
         result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
     except Interrupted as stop:

@@ -18,7 +18,7 @@ from orchestrator.ensemble.submission.deciding import decide
 from orchestrator.ensemble.submission.filling import check, check_probabilities, fill
 from orchestrator.ensemble.submission.ids import match_ids
 from orchestrator.ensemble.submission.layout import Layout
-from orchestrator.ensemble.submission.template import Template, rendered
+from orchestrator.ensemble.submission.template import Template, rendered, without_formulas
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Submission:
     layout: Layout
     asked: Asked
     rows: tuple[int, ...]  # the image of each row of the template
+    without_formulas: bool = False  # no cell is one to a program that opens the file
 
     def says(self, images: int) -> str:
         """One line for the user. images: how many there are."""
@@ -90,7 +91,7 @@ def write(submission: Submission, probabilities: Probabilities, labels: Labels) 
     check(replace(filled, name=str(submission.path)), template, submission.layout, task)
     try:
         with atomic_write(submission.path) as file:
-            file.write(rendered(filled))
+            file.write(rendered(without_formulas(filled) if submission.without_formulas else filled))
     except OSError as error:
         raise StorageError(
             f"cannot write {submission.path}: {error.strerror}; name another --submission"

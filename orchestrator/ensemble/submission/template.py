@@ -46,6 +46,10 @@ class Template:
         return f"row {row + 1}, {self.rows[row][0]}"
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula of a spreadsheet begins with."""
+
+
 def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
@@ -63,6 +67,18 @@ def read_template(path: Path) -> Template:
         ) from error
     template = _parsed(str(path), text, data.startswith(b"\xef\xbb\xbf"))
     return replace(template, form=_quoting(template, data))
+
+
+def without_formulas(template: Template) -> Template:
+    """With ' before each cell that a spreadsheet would take for a formula; numbers stay as they are."""
+    rows = (tuple(map(_without_formula, row)) for row in template.rows)
+    header = tuple(map(_without_formula, template.header))
+    form = template.form if header == template.header else replace(template.form, head="")
+    return replace(template, header=header, rows=tuple(rows), form=form)
+
+
+def _without_formula(cell: str) -> str:
+    return f"'{cell}" if cell.startswith(FORMULA) and not is_number(cell) else cell
 
 
 def rendered(template: Template) -> bytes:

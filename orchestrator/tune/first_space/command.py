@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import InputError, StorageError
+from orchestrator.core.text import shown
 from orchestrator.data.importers.contract import Reading
 from orchestrator.data.manifest import load_manifest
 from orchestrator.inputs.data_options import reading_of
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     commands = _commands(path, source, reading, arguments, proposal)
     _write(path, render(proposal, commands))
     for line in (*found_lines(proposal), f"wrote {path}; look it over, then:", *(f"  {c}" for c in commands)):
-        print(line)
+        print(shown(line))
     return 0
 
 
