@@ -169,10 +169,11 @@ def _refuse_all_the_same(facts: ImageFacts, background: str) -> None:
     same = len(facts.identical) == 1 and len(facts.identical[0]) == facts.images
     if not same:
         return
-    seen = f" before background={background!r}: try another" if facts.transparent else ": look at the files"
+    ground = f" (transparent pixels became background={background!r})" if facts.transparent else ""
+    way_out = "try another background, look at the files" if facts.transparent else "look at the files"
     raise ImageReadError(
-        f"all {facts.images} images have the same pixels once decoded, so that nothing can be learnt from "
-        f"them{seen}, and at `preprocess` if it is set"
+        f"all {facts.images} images have the same pixels once decoded{ground}: nothing can be learnt from "
+        f"them; {way_out}, and at `preprocess` if it is set"
     )
 
 
