@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 _STEERING = re.compile(
@@ -37,3 +38,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """The end of a refusal of `word`, such as "; did you mean mask?"; empty where no known word is close."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def composed(text: str) -> str:
+    """With every accent in one character with its letter: names that print alike become equal."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -22,6 +22,7 @@ import pandas as pd
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.core.text import composed
 from orchestrator.data.importers.contract import require
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
@@ -105,13 +106,13 @@ def _changes(
     for fix in listed:
         where = f"{fixes}:{fix.line}"
         _refuse_column(fix, manifest.frame, fixed_by, where)
-        if fix.target not in rows_of:
+        if composed(fix.target) not in rows_of:
             raise ManifestError(
                 f"{where}: path {fix.target!r} is not in manifest {manifest.name!r}; write it as "
                 f"the manifest does, such as {manifest.frame['path'].iloc[0]}, or "
                 f"{_GROUP}ID for all rows of a group"
             )
-        for row in rows_of[fix.target]:
+        for row in rows_of[composed(fix.target)]:
             # Of two fixes of one cell (of a group, and of one of its rows) neither is known to be meant.
             earlier = changes[fix.column].setdefault(row, fix)
             if earlier is not fix:
@@ -153,8 +154,8 @@ def _data(path: Path) -> bytes:
 def _row_index(frame: pd.DataFrame) -> dict[str, list[int]]:
     rows: defaultdict[str, list[int]] = defaultdict(list)
     for row, (path, group) in enumerate(zip(frame["path"], frame["group"], strict=True)):
-        rows[str(path)].append(row)
-        rows[f"{_GROUP}{group}"].append(row)
+        rows[composed(str(path))].append(row)
+        rows[composed(f"{_GROUP}{group}")].append(row)
     return dict(rows)
 
 
@@ -195,8 +196,8 @@ def _fixed(frame: pd.DataFrame, column: str, of_row: dict[int, Fix], file: Path)
 
 def _same(cell: Scalar, old: str | None) -> bool:
     """As text; where the manifest has a number, as numbers: "3.0" is 3."""
-    if to_text(cell) == old or cell is None or old is None:
-        return to_text(cell) == old
+    if cell is None or old is None or composed(str(to_text(cell))) == composed(old):
+        return (cell is None) == (old is None)
     if isinstance(cell, bool | str):
         return False
     try:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.core.text import composed
 from orchestrator.data.json_records import records_of
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
@@ -215,6 +216,16 @@ def normalise_column_types(columns: Mapping[str, Sequence[object]]) -> pd.DataFr
     which may be somebody's name, all of it stays text.
     """
     return pd.DataFrame({name: _column(to_scalars(cells)) for name, cells in columns.items()})
+
+
+def composed_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """With every accent of a text in one character with its letter: classes that print alike become one."""
+    texts = {str(name): frame[name].tolist() for name in frame.columns if frame[name].dtype == object}
+    changed = {
+        name: pd.Series([composed(cell) if isinstance(cell, str) else cell for cell in cells], dtype=object)
+        for name, cells in texts.items()
+    }
+    return frame.assign(**changed) if changed else frame
 
 
 def _column(cells: list[Scalar]) -> pd.Series[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,3 +203,12 @@ def test_a_study_keeps_the_fixed_rows_and_the_fixes_and_resumes_without_the_file
     assert main(["--resume", "--trials", "4", *runs]) == 0
     assert main(["--resume", *runs, "--label-fixes", str(fixes)]) == 2
     assert "--label-fixes cannot change study" in capsys.readouterr().err
+
+
+def test_a_fix_meets_names_that_print_alike(tmp_path: Path) -> None:
+    one, other = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    (tmp_path / f"{other}.png").write_bytes(b"image")
+    (tmp_path / "t.csv").write_text(f"path,label\n{one}.png,{other}\n")
+    (tmp_path / "f.csv").write_text(f"path,column,old,new,reason\n{one}.png,label,{other},tea,seen\n")
+    fixed, report = apply_fixes(load_manifest(tmp_path / "t.csv"), tmp_path / "f.csv")
+    assert fixed.frame["label"].tolist() == ["tea"] and len(report.fixes) == 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.data.importers.listing import composed
+from orchestrator.core.text import composed
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import counted, shortened
+from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
-from orchestrator.data.importers.listing import FOLDER, Listing, composed
+from orchestrator.data.importers.listing import FOLDER, Listing
 from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import SPLIT, split_of_folder
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import shortened
+from orchestrator.core.text import composed, shortened
 from orchestrator.data.importers.class_folders import splits_of
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
-from orchestrator.data.importers.listing import composed
 from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import SPLIT
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from orchestrator.core.text import shortened
-from orchestrator.data.importers.listing import code_points, composed, is_image
+from orchestrator.core.text import composed, shortened
+from orchestrator.data.importers.listing import code_points, is_image
 from orchestrator.data.scalars import to_scalars, to_text
 
 _ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[A-Za-z]:/*|/+")

@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import counted, shortened
+from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.importers.contract import Imported
 from orchestrator.data.importers.image_column import FileIndex, normalised
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 from orchestrator.data.splits import split_column
-from orchestrator.data.table_files import JSON, normalise_column_types, read_table
+from orchestrator.data.table_files import JSON, composed_texts, normalise_column_types, read_table
 
 _STRUCTURE = ("path", "group", "role")
 
@@ -41,7 +41,7 @@ def with_labels(rows: Imported, file: Path) -> Imported:
     names = _class_names(file)
     if names is not None:
         return _named(rows, names, file)
-    table = read_table(file)[0].drop_duplicates(ignore_index=True)
+    table = composed_texts(read_table(file)[0]).drop_duplicates(ignore_index=True)
     if table.empty:
         raise ManifestError(f"--labels {file} has a header and no row; it needs a line per image")
     join = _by_files(rows, table, file) or _by_column(rows, table, file)
@@ -69,7 +69,7 @@ def _class_names(file: Path) -> dict[str, str] | None:
         return None  # as a table it is refused with its reason
     if not isinstance(found, dict) or not all(isinstance(cell, str | int) for cell in found.values()):
         return None
-    return {str(key): str(value) for key, value in found.items()}
+    return {composed(str(key)): composed(str(value)) for key, value in found.items()}
 
 
 def _pairs(table: pd.DataFrame) -> dict[str, str] | None:

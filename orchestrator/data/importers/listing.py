@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import counted, shortened
+from orchestrator.core.text import composed, counted, shortened
 
 SUFFIXES = frozenset(
     (
@@ -122,11 +121,6 @@ def is_image(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
-
-
-def composed(text: str) -> str:
-    """With every accent in one character with its letter: names that print alike become equal."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def code_points(text: str) -> str:

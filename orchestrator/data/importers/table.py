@@ -24,7 +24,13 @@ from orchestrator.data.importers.image_column import (
 from orchestrator.data.importers.listing import Listing, is_image, list_tree
 from orchestrator.data.importers.missing_images import is_elsewhere, missing_text
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.table_files import normalise_column_types, read_head, read_table, written_record
+from orchestrator.data.table_files import (
+    composed_texts,
+    normalise_column_types,
+    read_head,
+    read_table,
+    written_record,
+)
 
 THE_FRAME = Path("the DataFrame")
 """What refusals call a table that lies in memory."""
@@ -89,10 +95,13 @@ def frame_rows(frame: pd.DataFrame, reading: Reading) -> Imported:
 
 def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -> Imported:
     """folder: where relative paths start if the reading does not say. Raises ManifestError."""
+    given, frame = frame, composed_texts(frame)
     column = _checked_column(frame, source, reading)
     written = None
     if column is not None:
-        texts = [str(to_text(cell)) for cell in to_scalars(frame[column])]
+        texts = [
+            str(to_text(cell)) for cell in to_scalars(given[column])
+        ]  # two files may differ in that alone
         written = as_written(texts, source, folder, reading.data_root)
         if not reading.images and (written.all_there or written.some_there):
             return _rows_as_written(frame, written, source, column)

@@ -149,3 +149,11 @@ def test_paths_that_lead_elsewhere_are_taken_as_they_are_written(tmp_path: Path)
     table.write_text("image,mask\n../a/1.png,../b/1.png\n")
     with pytest.raises(ManifestError, match="2 columns name images: image, mask; say which with"):
         load_manifest(table)
+
+
+def test_classes_that_print_alike_are_one_and_files_that_do_stay_two(tmp_path: Path) -> None:
+    one, other = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    draw(tmp_path, f"{one}.png", f"{other}.png")
+    (tmp_path / "t.csv").write_text(f"path,label\n{other}.png,{one}\n{one}.png,{other}\n")
+    frame = load_manifest(tmp_path / "t.csv").frame
+    assert frame["path"].tolist() == [f"{other}.png", f"{one}.png"] and frame["label"].tolist() == [one, one]
