@@ -56,11 +56,9 @@ def resolve_targets(
 
 
 def unlabelled_rows(space: SearchSpace, frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """(n,): the rows to leave out, of a frame that the targets were not resolved on. Raises ManifestError."""
-    found = [
-        leaf.excluded(frame) for leaf in _leaves(space, frame) if set(leaf.columns) <= set(frame.columns)
-    ]
-    return np.any(found, axis=0) if found else np.zeros(len(frame), np.bool_)
+    """(n,): the rows to leave out of a source of extra rows, which need no stratum. Raises ManifestError."""
+    gone = space.target.excluded(frame)
+    return gone if space.given is None else gone | space.given[0].excluded(frame)
 
 
 def _leaves(space: SearchSpace, frame: pd.DataFrame) -> list[Target]:

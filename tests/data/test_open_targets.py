@@ -146,6 +146,14 @@ def test_what_cannot_be_told_apart_is_refused(target: Target, words: str) -> Non
         target.resolve(frame(t=["a", "b", "c"], one=["x", "x", "x"], none=[None, None, None]))
 
 
+def test_a_column_that_names_each_row_is_no_target() -> None:
+    with pytest.raises(
+        ManifestError, match=r"column 'id' has another value in each of its 20 rows.*age_bins\("
+    ):
+        categorical("id").resolve(frame(id=[f"r{row}" for row in range(20)]))
+    assert len(categorical("id").resolve(frame(id=[f"r{row}" for row in range(19)])).classes) == 19
+
+
 def test_a_joint_of_open_parts_is_open_until_both_are_known() -> None:
     target = joint(categorical("a"), categorical("b", ["x", "y"]))
     assert target.is_open and target.classes == ()

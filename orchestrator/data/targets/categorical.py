@@ -30,6 +30,8 @@ from orchestrator.data.targets.cells import (
 )
 from orchestrator.data.targets.changes import NO_CHANGES, Changes
 
+_MANY = 20  # rows; of fewer, each may well be of a class of its own
+
 
 @dataclass(frozen=True)
 class Categorical:
@@ -88,7 +90,7 @@ class Categorical:
         keys = in_order({key for key in map(value_key, own) if key is not None})
         if self.positive is not None:
             keys = self._negative_and_positive(keys)
-        self._check_found(keys)
+        self._check_found(keys, sum(cell is not None for cell in own))
         return replace(self, values=spelled(frame[self.column], keys))
 
     def _with_spelling(self, found: tuple[str, ...]) -> Categorical:
@@ -111,11 +113,17 @@ class Categorical:
             others = [f"not {keys[at]}"]
         return [*others, keys[at]]
 
-    def _check_found(self, keys: list[str]) -> None:
+    def _check_found(self, keys: list[str], rows: int) -> None:
         if len(keys) < 2:
             raise ManifestError(
                 f"target {self.name!r}: column {self.column!r} has {len(keys)} values in the training rows"
                 f"{f' ({keys[0]})' if keys else ''}; a class needs another to be told from"
+            )
+        if len(keys) == rows >= _MANY:
+            raise ManifestError(
+                f"target {self.name!r}: column {self.column!r} has another value in each of its {rows} rows, "
+                "so it names rows and no classes; name another column, or cut a number into bins: "
+                f"age_bins([...], {self.column!r})"
             )
         if self.ordered and not all(map(is_number, keys)):
             raise ManifestError(
