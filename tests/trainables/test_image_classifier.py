@@ -11,11 +11,12 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from orchestrator.core.dataset import Dataset
+from orchestrator.core.dataset import Dataset, Factor
 from orchestrator.core.errors import InputError, NonFiniteError, TrainableError
 from orchestrator.core.metrics import METRICS, applicable, score
 from tests.support.drawn_images import classifier, run, with_fold_poisoned
 from trainables.image_classifier import ImageClassifier
+from trainables.losses.target_shape import target_shape
 
 
 def test_it_learns_what_can_be_learned(dataset: Dataset) -> None:
@@ -199,3 +200,11 @@ def test_an_ordinal_loss_needs_an_order(dataset: Dataset) -> None:
     plain = replace(dataset, factors=())
     with pytest.raises(InputError, match="loss='coral' needs a target of ordered classes"):
         ImageClassifier.check_values({"loss": ["cross_entropy", "coral"]}, plain)
+
+
+def test_classes_that_stand_in_an_order_without_bins_take_the_losses_of_an_order(dataset: Dataset) -> None:
+    graded = replace(dataset, factors=(Factor("grade", dataset.classes, "age", ordered=True),))
+    ImageClassifier.check_values({"loss": ["coral", "corn", "sord"]}, graded)
+    assert target_shape(graded) == ([3], [True], False)
+    with pytest.raises(InputError, match="train_edges='30' needs a target with exactly one binned factor"):
+        ImageClassifier.check_values({"train_edges": ["30"]}, graded)
