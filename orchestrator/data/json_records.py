@@ -28,14 +28,21 @@ def records_of(text: str) -> list[Any]:
 
 
 def _coco(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each image with the one category of its annotations, or all of them as a list, and its own cells."""
+    """Each image's own cells and its categories: a label, or a list of them, by name.
+
+    Where none has several, their numbers too: it is these that a submission may ask for.
+    """
     names = {item["id"]: item["name"] for item in found.get("categories", [])}
-    categories: defaultdict[Any, dict[Any, None]] = defaultdict(dict)
+    numbers: defaultdict[Any, dict[Any, None]] = defaultdict(dict)
     for item in found["annotations"]:
         if "category_id" in item:
-            categories[item["image_id"]][names.get(item["category_id"], item["category_id"])] = None
+            numbers[item["image_id"]][item["category_id"]] = None
+    of_image = {image["id"]: [*numbers[image["id"]]] for image in found["images"]}
+    named = bool(names) and all(len(own) < 2 for own in of_image.values())
     records = []
     for image in found["images"]:
-        own = [*categories[image["id"]]]
-        records.append({**image, "label": own[0] if len(own) == 1 else own or None})
+        own = of_image[image["id"]]
+        labels = [*dict.fromkeys(names.get(number, number) for number in own)]
+        numbered = {"category_id": own[0] if own else None} if named else {}
+        records.append({**image, "label": labels[0] if len(labels) == 1 else labels or None, **numbered})
     return records

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
-from orchestrator.data.importers.listing import FOLDER, Listing
+from orchestrator.data.importers.listing import CONTAINERS, FOLDER, Listing
+from orchestrator.data.importers.no_classes import refuse_folders_that_are_no_classes
 from orchestrator.data.scalars import Scalar
-from orchestrator.data.splits import SPLIT, split_of_folder
+from orchestrator.data.splits import SPLIT, split_of, split_of_folder
 
 LAYOUT = "a folder per class"
 _UNSAID = (
@@ -34,8 +35,13 @@ def read(source: Source) -> Imported:
     listing, splits = source.listing, splits_of(source.listing)
     _refuse_parts_among_classes(source, splits)
     heads = {top: _head(listing, top) if all(splits.values()) else "" for top in listing.tops}
+    if tests := _tests_beside_classes(listing, splits):
+        heads = {**heads, **{top: f"{top}/" for top in tests}}
+        splits = {top: "test" if top in tests else "train" for top in splits}
     placed = [path for path in listing.images if "/" in path]
     rows = {path: _row(path, heads, splits) for path in placed}
+    learnt = [row for row in rows.values() if row[SPLIT] != "test"]
+    refuse_folders_that_are_no_classes(source.path, {str(row[FOLDER]) for row in learnt if row[FOLDER]})
     labels = {row["label"] for row in rows.values()}
     for name, is_needless in (
         (FOLDER, all(row[FOLDER] == row["label"] for row in rows.values())),
@@ -75,16 +81,27 @@ def _refuse_parts_among_classes(source: Source, splits: dict[str, str | None]) -
         )
 
 
+def _tests_beside_classes(listing: Listing, splits: Mapping[str, str | None]) -> list[str]:
+    """Folders called test, with images and no folders in them, beside two classes or more."""
+    tests = [top for top in splits if split_of(top) == "test" and top in listing.by_folder]
+    flat = [top for top in tests if len(listing.below(top)) == len(listing.by_folder[top])]
+    others = [split for top, split in splits.items() if top not in flat]
+    return flat if len(others) > 1 and not any(others) else []
+
+
 def _head(listing: Listing, top: str) -> str:
-    """What stands before the classes of a part: train/, or train/train/ where that is all there is."""
+    """What stands before the classes of a part: train/, or train/train/ or train/images/ if that is all."""
     head = f"{top}/"
     while True:
         below = [path.removeprefix(head) for path in listing.images if path.startswith(head)]
         folders = {path.split("/", 1)[0] for path in below if "/" in path}
         deeper = any(path.count("/") > 1 for path in below)
-        if len(folders) != 1 or not deeper or any("/" not in path for path in below):
+        if len(folders) != 1 or any("/" not in path for path in below):
             return head
-        head += f"{folders.pop()}/"
+        [name] = folders
+        if not deeper and name.lower() not in CONTAINERS:
+            return head
+        head += f"{name}/"
 
 
 def _loose(source: Source, paths: Sequence[str]) -> list[str]:

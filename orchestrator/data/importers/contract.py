@@ -116,11 +116,12 @@ class Source:
     @cached_property
     def learnt(self) -> tuple[Path, ...]:
         """The tables but those to be filled in or predicted, where there are others."""
-        return tuple(path for path in self.tables if not _is_of_test(path.stem)) or self.tables
+        return tuple(path for path in self.tables if not is_of_test(path)) or self.tables
 
 
-def _is_of_test(stem: str) -> bool:
-    return "submi" in stem.lower() or split_of_folder(stem) == "test"
+def is_of_test(table: Path) -> bool:
+    """Whether a table's name says that it is to be filled in or predicted."""
+    return "submi" in table.stem.lower() or split_of_folder(table.stem) == "test"
 
 
 class Importer(Protocol):

@@ -22,6 +22,10 @@ SUFFIXES = frozenset(
     )
 )
 """Of image files, in lower case. Those that cannot be decoded are refused by name, never passed over."""
+CONTAINERS = frozenset(
+    ("images", "image", "imgs", "img", "photos", "pictures", "data", "files", "jpg", "jpeg", "png")
+)
+"""Names of folders, in lower case, that say nothing of the images in them."""
 FOLDER = "folder"
 """The column of the whole way down to an image, where classes have folders of their own."""
 MOST = 5_000_000

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
-from orchestrator.data.importers.listing import Listing, is_image
+from orchestrator.data.importers.listing import CONTAINERS, Listing, is_image
 
 LAYOUT = "a folder of images"
-_CONTAINERS = frozenset(
-    ("images", "image", "imgs", "img", "photos", "pictures", "data", "files", "jpg", "jpeg", "png")
-)
 
 
 def matches(source: Source) -> bool:
@@ -19,7 +16,7 @@ def matches(source: Source) -> bool:
     if source.path.is_file():
         return is_image(source.path.name)
     folders = list(source.listing.by_folder)
-    return not source.tables and len(folders) == 1 and (folders[0] == "" or folders[0].lower() in _CONTAINERS)
+    return not source.tables and len(folders) == 1 and (folders[0] == "" or folders[0].lower() in CONTAINERS)
 
 
 def read(source: Source) -> Imported:

@@ -11,7 +11,14 @@ import pandas as pd
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.importers.as_written import AsWritten, as_written
-from orchestrator.data.importers.contract import TABLE_SUFFIXES, Imported, Reading, Source, require
+from orchestrator.data.importers.contract import (
+    TABLE_SUFFIXES,
+    Imported,
+    Reading,
+    Source,
+    is_of_test,
+    require,
+)
 from orchestrator.data.importers.image_column import (
     FileIndex,
     Found,
@@ -68,7 +75,15 @@ def _of_several(source: Source) -> Path | None:
             f"{source.path}: {len(naming)} tables name its images: {names}; name one of them, for example "
             f"--data {naming[0]}"
         )
+    if naming and is_of_test(naming[0]) and not _names_every_folder(naming[0], files, source):
+        return None
     return naming[0] if naming else None
+
+
+def _names_every_folder(table: Path, files: FileIndex, source: Source) -> bool:
+    """A sample submission beside train/cat/ and test/ says nothing of the images that are trained on."""
+    found = find_column(read_table(table)[0], files, source.reading.suffix)
+    return isinstance(found, Found) and {path.split("/")[0] for path in found.paths} >= {*source.listing.tops}
 
 
 def _names_images(table: Path, files: FileIndex, reading: Reading) -> bool:
