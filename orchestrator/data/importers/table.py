@@ -60,7 +60,10 @@ def read(source: Source) -> Imported:
     if record is not None and "root" in record:  # a manifest this project wrote knows where its images lie
         notes = tuple(record["notes"])
         return Imported(frame, Path(record["root"]), record["name"], "group", notes=notes)
-    return rows_of(frame, table, table.parent, source.reading)
+    rows = rows_of(frame, table, table.parent, source.reading)
+    if source.path.is_dir() and is_of_test(table) and "role" not in frame:  # its labels may be placeholders
+        return replace(rows, frame=rows.frame.assign(role="test"))
+    return rows
 
 
 def _of_several(source: Source) -> Path | None:
