@@ -32,6 +32,7 @@ class Asked:
     separator: str | None = None  # between the labels of a cell of the training table
     metric: str = ""  # the study's
     needs: str | None = None  # LABELS or PROBABILITIES, by the metric; None: that is not known
+    left_out: frozenset[str] = frozenset()  # classes that are known and never predicted: rare ones
     answer: str | None = None  # LABELS or PROBABILITIES, as the user wants; None leaves it to the template
 
 

@@ -44,7 +44,7 @@ def label_column(template: Template, asked: Asked, ways: Sequence[Spelling]) -> 
 def one_class(template: Template, asked: Asked, ways: Sequence[Spelling], column: int) -> Layout:
     """The class of a row, several guesses, or the probability of one of two. Raises EnsembleError."""
     name = template.header[column]
-    words = frozenset(cell for cell in template.column(column) if cell)
+    words = frozenset(cell for cell in template.column(column) if cell) - asked.left_out
     way, chances = spelling_of(words, ways), len(asked.task) == 2 and probable(words)
     if len(asked.task) > 2:
         _refuse_probabilities(template, asked, column)
@@ -71,7 +71,8 @@ def one_class(template: Template, asked: Asked, ways: Sequence[Spelling], column
 def _ranking(template: Template, asked: Asked, ways: Sequence[Spelling], column: int) -> Layout | None:
     """Several classes in a cell, of which one is true: as many guesses. None where that is not asked for."""
     cells = [cell.split() for cell in template.column(column)]
-    way, count = spelling_of({word for words in cells for word in words}, ways), max(map(len, cells))
+    words = {word for words in cells for word in words} - asked.left_out
+    way, count = spelling_of(words, ways), max(map(len, cells))
     if way is None or not 1 < count <= len(asked.task):
         return None
     says = f"column {template.header[column]!r}: the {count} most probable classes, {way.meaning}"
@@ -84,6 +85,7 @@ def several_labels(template: Template, asked: Asked, ways: Sequence[Spelling], c
     own = [] if asked.separator is None else [asked.separator]
     for separator in dict.fromkeys([*own, *_SEPARATORS]):
         words = {word for cell in template.column(column) for word in cell.split(separator) if word}
+        words -= asked.left_out
         way = spelling_of(words, [way for way in ways if not any(separator in word for word in way.words)])
         if way is not None:
             break
@@ -134,6 +136,12 @@ def _no_class(
     begin = (
         f"template {template.name}: column {template.header[column]!r} has {word!r} ({template.place(row)})"
     )
+    parts = word.split()
+    if len(parts) > 1 and any(is_number(part) and not float(part).is_integer() for part in parts):
+        return (
+            f"{begin}: more than classes in a cell, such as a class with its score, is not written; name a "
+            "template of ids and classes alone, and add the rest to what is written"
+        )
     if is_number(word) and not float(word).is_integer():
         return (
             f"{begin}, one number a row, but there are {len(asked.task)} classes; it needs a column for each "

@@ -12,7 +12,8 @@ from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import EnsembleError, StorageError
 from orchestrator.core.text import counted, shortened
-from orchestrator.data.targets import LabelColumns, LabelSets, OneHot, Target
+from orchestrator.data.targets import Categorical, LabelColumns, LabelSets, OneHot, Target
+from orchestrator.data.targets.changes import NO_CHANGES
 from orchestrator.ensemble.submission.asked import LABELS, PROBABILITIES, Asked, needs_of
 from orchestrator.ensemble.submission.deciding import decide
 from orchestrator.ensemble.submission.filling import check, check_probabilities, fill
@@ -67,8 +68,12 @@ def asked_for(
     names = (target.name,) if spread else (target.name, *target.columns)
     separator = target.sep if isinstance(target, LabelSets) else None
     table = None if target.written == target.classes else target.written
+    changes = (
+        target.changes if isinstance(target, Categorical | LabelColumns | LabelSets | OneHot) else NO_CHANGES
+    )
+    gone = frozenset((*changes.left_out, *changes.merged)) - {*target.classes}
     needs = needs_of(metric)
-    return Asked(target.task, table, names, spread, columns or {}, separator, metric, needs, answer)
+    return Asked(target.task, table, names, spread, columns or {}, separator, metric, needs, gone, answer)
 
 
 def plan_submission(path: Path, template: Template | None, asked: Asked, images: Images) -> Submission:

@@ -42,6 +42,10 @@ def written(tmp_path: Path, text: str) -> Template:
         ("id,label\na,0.5\n", LEAF,
          "template t.csv: column 'label' has '0.5' (row 1, a), one number a row, but there are 3 "
          "classes; it needs a column for each of them, or names of classes"),
+        ("id,label\na,rust 0.1\n", LEAF,
+         "template t.csv: column 'label' has 'rust 0.1' (row 1, a): more than classes in a cell, such as a "
+         "class with its score, is not written; name a template of ids and classes alone, and add the rest "
+         "to what is written"),
         ("id,labels\na,rust mildew\n", MANY,
          "template t.csv: column 'labels' has 'mildew' (row 1, a), which is no class of the training "
          "table; its classes are healthy, rust, scab; if the cells mean nothing, empty them"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.deciding import decide
 from orchestrator.ensemble.submission.filling import check, fill
 from orchestrator.ensemble.submission.layout import Kind, Layout
+from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.submission.template import Template, read_template, rendered
+from orchestrator.space import categorical
 from tests.support.submission_reader import read_submission
 
 LEAF = Task(("healthy", "rust", "scab"))
@@ -186,6 +189,19 @@ def test_as_many_guesses_as_the_template_shows(tmp_path: Path) -> None:
     made = fill(form, layout, LEAF, THREE, THREE.argmax(axis=1))
     check(made, form, layout, LEAF)
     assert rendered(made).decode() == "Image,Id\na,rust healthy\nb,healthy rust\n"
+
+
+def test_a_template_may_name_classes_that_were_left_out_as_rare(tmp_path: Path) -> None:
+    target = categorical("Id", ["healthy", "rust", "scab", "wilt", "burn"])
+    target = replace(target, changes=target.changes.without(["wilt"]).merging(["burn"], "rust"))
+    asked = asked_for(target, "macro_f1", None)
+    guesses = template(tmp_path, "Image,Id\na,wilt rust\nb,burn scab\n")
+    layout = decide(guesses, asked)
+    assert (layout.kind, layout.count) == (Kind.RANKING, 2)
+    check(fill(guesses, layout, LEAF, THREE, THREE.argmax(axis=1)), guesses, layout, LEAF)
+    assert decide(template(tmp_path, "Image,Id\na,wilt\nb,rust\n"), asked).words == target.classes
+    with pytest.raises(EnsembleError, match=r"'blight'.*which is no class of the training table"):
+        decide(template(tmp_path, "Image,Id\na,blight\nb,wilt\n"), asked)
 
 
 def test_numbers_of_classes_are_those_of_the_training_tables_own_column(tmp_path: Path) -> None:
