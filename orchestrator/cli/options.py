@@ -41,7 +41,8 @@ SHARED: dict[str, dict[str, Any]] = {
     },
     "--suffix": {
         "metavar": "SUFFIX",
-        "help": "ending of the image files where the table leaves it out, such as .jpg (default: as found)",
+        "help": "ending of the image files where the table leaves it out, such as .jpg or _green.png "
+        "(default: as found)",
     },
     "--labels": {
         "type": Path,

@@ -93,6 +93,32 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             "an empty cell in row 2; add them, take the rows out, or name their folder with --images DIR",
         ),
         (
+            ["i/a_red.png", "i/a_blue.png", "i/b_red.png", "i/b_blue.png", "i/b_dim.png"],
+            "image,label\na,x\nb,y\n",
+            "column image holds the beginnings of the images' names, which end in _blue.png, _red.png; say "
+            "which are meant, such as --suffix _blue.png",
+        ),
+        (
+            ["i/a.png", "i/b.png"],
+            "image,label\na_mass,0\na_any,1\nb_mass,0\nb_any,0\n",
+            "column image has more behind the images' names (a_mass), so it has a row for each label of an "
+            "image; write one row for each image, with a column for each label",
+        ),
+        (
+            ["train.hdf5"],
+            "image,label\na,x\nb,y\n",
+            "no column names images (it has image, label): their values are no files below {root} (0 images "
+            "there); say which with --path-column COLUMN, and where they lie with --images DIR; train.hdf5 "
+            "may hold images, which have to be written as files first",
+        ),
+        (
+            [],
+            "label,p0,p1,p2,p3,p4,p5,p6,p7\na,0,0,0,0,0,0,0,0\n",
+            "no column names images (it has label, p0, p1, p2, p3, p4, p5, p6 and 1 more): their values are "
+            "no files below {root} (0 images there); say which with --path-column COLUMN, and where they lie "
+            "with --images DIR; pixels in the cells of a table have to be written as image files first",
+        ),
+        (
             ["i/a.png", "i/b.png"],
             "i/a.png,x\ni/b.png,y\n",
             "its first line names the image i/a.png, so it is no header; write the names of the columns "

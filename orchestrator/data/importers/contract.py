@@ -33,13 +33,15 @@ class Reading:
 
     path_column: str | None = None  # of a table: the column that names the images
     images: tuple[Path, ...] = ()  # the folders below which a table's images lie
-    suffix: str | None = None  # what a table leaves out at the end of an image's name, such as ".jpg"
+    suffix: str | None = (
+        None  # what a table leaves out at the end of an image's name, such as ".jpg", "_a.png"
+    )
     labels: Path | None = None  # a table that joins the images by name, or one that names the classes
     class_pattern: str | None = None  # its first group is the class in a file's name
     data_root: Path | None = None  # where a table's paths start, if not beside the table
 
     def __post_init__(self) -> None:
-        if self.suffix and not self.suffix.startswith("."):
+        if self.suffix and "." not in self.suffix:
             object.__setattr__(self, "suffix", f".{self.suffix}")
         if self.class_pattern is not None:
             _check_pattern(self.class_pattern)

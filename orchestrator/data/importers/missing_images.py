@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pandas as pd
 
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.importers.image_column import Outcome, Partly
 from orchestrator.data.importers.listing import Listing
+from orchestrator.data.importers.near_names import near_text
 from orchestrator.data.scalars import to_scalars
 
+_SHOWN = 8  # columns
+_PACKED = frozenset(
+    (
+        *(".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".hdf5", ".h5", ".tfrec", ".tfrecord", ".tfrecords"),
+        *(".npz", ".npy", ".mat", ".bson", ".mdb", ".pkl", ".rec", ".parquet"),
+    )
+)
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
 
 
@@ -33,11 +42,25 @@ def missing_text(frame: pd.DataFrame, column: str | None, found: Outcome | None,
         return _not_here(frame, elsewhere, looked)
     if partly is not None:
         return _in_part(frame, partly, looked)
+    near = near_text(frame, listing)
+    if near is not None:
+        return near
     beside = "; if it only says more of class folders beside it, give it as --labels"
+    columns = shortened([*map(str, frame.columns)], _SHOWN)
     return (
-        f"no column names images (it has {', '.join(map(str, frame.columns))}): their values are no files "
-        f"below {looked}; say which with --path-column COLUMN, and where they lie with --images "
-        f"DIR{beside if len(listing.tops) > 1 else ''}"
+        f"no column names images (it has {columns}): their values are no files below {looked}; say which with "
+        f"--path-column COLUMN, and where they lie with --images DIR{beside if len(listing.tops) > 1 else ''}"
+        f"{_not_read(listing)}"
+    )
+
+
+def _not_read(listing: Listing) -> str:
+    """The end of a refusal where images may be what is no image file."""
+    packed = [name for name in listing.others if Path(name).suffix.lower() in _PACKED]
+    if packed:
+        return f"; {shortened(packed)} may hold images, which have to be written as files first"
+    return (
+        "" if listing.images else "; pixels in the cells of a table have to be written as image files first"
     )
 
 
