@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
 from orchestrator.data.image_roots import refuse_other_root
-from orchestrator.data.importers.contract import AS_FOUND, Imported, Reading, require
+from orchestrator.data.importers.contract import AS_FOUND, UNSAID, Imported, Reading, require
 from orchestrator.data.importers.detect import detect, with_more
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
@@ -56,6 +56,11 @@ class Manifest:
     def lines(self) -> list[str]:
         """What to tell the user: how the source was read, and its notes."""
         return [*self.found, *(f"note: {note}" for note in self.notes)]
+
+    def why_nothing_trains(self) -> str:
+        """The reason of a refusal where every row has role test."""
+        said = set(self.frame.columns) - {"path", "group", "role"}
+        return "every row has role test" if said else f"every row has role test, because {UNSAID}"
 
     @cached_property
     def fingerprint(self) -> str:

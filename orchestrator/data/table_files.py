@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
-from orchestrator.core.text import composed
+from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.json_records import records_of
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
@@ -135,6 +135,8 @@ def _text(path: Path, kind: str, most: int | None = None) -> str:
             data = data + file.read() if is_wide or b"\n" not in data else data
         if most is not None and len(data) == most:
             data = data[: data.rfind(b"\n") + 1]
+        if b"\0" in data and not is_wide:
+            raise ManifestError(f"{path} holds no text; a table is CSV, TSV, JSON lines or Parquet")
         return data.decode("utf-16" if is_wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} cannot be read as {kind} in UTF-8 ({error}); save it as such") from None
@@ -159,11 +161,14 @@ def _refuse_ragged(path: Path, header: Sequence[str], rows: Sequence[tuple[int, 
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise ManifestError(f"{path}: column {twice[0]!r} appears more than once; rename one of them")
-    for number, row in rows[1:]:
-        if len(row) != len(header):
-            raise ManifestError(
-                f"{path}: line {number} has {len(row)} cells, the header has {len(header)}; correct that line"
-            )
+    wrong = [(number, len(row)) for number, row in rows[1:] if len(row) != len(header)]
+    if wrong:
+        number, cells = wrong[0]
+        others = shortened([str(other) for other, _ in wrong[1:]], 8)
+        more = f" and {counted(len(wrong) - 1, 'other')}, {others}" if others else ""
+        raise ManifestError(
+            f"{path}: line {number} has {cells} cells, the header has {len(header)}; correct that line{more}"
+        )
 
 
 def _parse(text: str) -> Scalar:

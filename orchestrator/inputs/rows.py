@@ -53,7 +53,9 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
     if line is not None:
         say(line)
     if (full_manifest.frame["role"] == "test").all():
-        raise ManifestError(f"{source}: every row has role test; a search needs rows with role train")
+        raise ManifestError(
+            f"{source}: {full_manifest.why_nothing_trains()}; a search needs rows with role train"
+        )
     resolved = resolve_targets(space, full_manifest, options, say)
     space, manifest, extras = resolved.space, resolved.manifest, []
     for other in options.extra:

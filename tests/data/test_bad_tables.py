@@ -226,6 +226,15 @@ def test_a_table_of_labels_is_refused_with_its_reason(labels: str, message: str,
     assert str(caught.value) == f"--labels {tmp_path / 'more.csv'}: {message}"
 
 
+def test_labels_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    draw(tmp_path, "i/1.jpg")
+    labels = tmp_path / "labels.mat"
+    labels.write_bytes(b"MATLAB 5.0 MAT-file" + bytes(99))
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(tmp_path / "i", reading=Reading(labels=labels))
+    assert str(caught.value) == f"{labels} holds no text; a table is CSV, TSV, JSON lines or Parquet"
+
+
 def test_names_of_classes_that_no_column_has_are_refused(tmp_path: Path) -> None:
     draw(tmp_path, "photos/cat/1.jpg", "photos/dog/2.jpg")
     (tmp_path / "names.json").write_text('{"0": "cats", "1": "dogs"}')

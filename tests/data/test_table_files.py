@@ -47,7 +47,10 @@ def test_a_line_is_counted_as_an_editor_counts_it(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('sep=,\nid,label\n\n1,"a\nb"\n2,c\n')
     assert [line for line, _ in csv_rows(tmp_path / "t.csv")] == [2, 5, 6]
     (tmp_path / "t.csv").write_text("sep=,\nid,label\n\n1,2,3\n")
-    with pytest.raises(ManifestError, match="line 4 has 3 cells, the header has 2; correct that line"):
+    with pytest.raises(ManifestError, match=r"line 4 has 3 cells, the header has 2; correct that line$"):
+        read_csv(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("id,label\n1,2,3\n4,5\n6\n7,8,9\n")
+    with pytest.raises(ManifestError, match=r"line 2 has 3 .*; correct that line and 2 others, 4, 5$"):
         read_csv(tmp_path / "t.csv")
 
 

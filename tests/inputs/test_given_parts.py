@@ -84,3 +84,13 @@ def test_rows_that_are_all_of_test_are_nothing_to_search_with(table: Path) -> No
     table.write_text(text)
     with pytest.raises(ManifestError, match="every row has role test; a search needs rows with role train"):
         gathered(table)
+
+
+def test_images_of_which_nothing_is_said_are_refused_with_how_to_say_it(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").write_text("image")
+    with pytest.raises(ManifestError) as caught:
+        gathered(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: every row has role test, because nothing says what its images show; if their names do, "
+        "give --class-pattern, if a table does, --labels; a search needs rows with role train"
+    )

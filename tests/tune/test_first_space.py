@@ -329,3 +329,40 @@ def test_many_numbers_as_classes_come_with_the_way_to_bins() -> None:
     columns = {"path": ids(400), "age": cycle(*range(1, 91), count=400)}
     made = propose(facts(columns), Asked(target=("age",)))
     assert 'age_bins([31, 61], column="age", name="age")' in made.target.notes[-1]
+
+
+def test_what_stands_in_the_sample_submission_finds_the_target_and_how_many_guesses_count() -> None:
+    whales = {
+        "image": ids(),
+        "species": cycle("humpback", "beluga"),
+        "individual_id": cycle("a7", "b1", "c9", "d4", "e0"),
+    }
+    found = propose(facts(whales, sample("predictions", "x", value="c9 a7 e0")), Asked())
+    assert (found.target.columns, found.metric.name) == (("individual_id",), "top_k_accuracy@3")
+    assert "3 guesses a row" in found.metric.why
+    numbers = {"image": ids(), "kind": cycle(1, 2, 3), "grade": cycle(1, 2)}
+    with pytest.raises(InputError, match="2 columns could be the target"):
+        propose(facts(numbers, sample("predictions", "x", value=1)), Asked())
+
+
+def test_columns_of_minus_one_and_one_are_labels() -> None:
+    faces = {
+        "image_id": ids(),
+        "bald": cycle(1, -1),
+        "young": cycle(-1, -1, 1),
+        "glasses": cycle(1, 1, -1, -1),
+    }
+    found = propose(facts(faces), Asked())
+    assert found.target.code == 'multi_label(["bald", "young", "glasses"])'
+    assert found.target.said_by == "they are the 3 columns of -1 and 1"
+    assert found.target.counts == {"bald": 30, "young": 20, "glasses": 30}
+
+
+def test_a_column_of_numbers_beside_the_only_candidate_is_said() -> None:
+    hands = {"id": range(1000, 1000 + ROWS), "boneage": range(ROWS), "male": cycle(True, False)}
+    paths = tuple(f"hands/{number}.png" for number in hands["id"])
+    said_by = propose(facts(hands, paths=paths), Asked()).target.said_by
+    assert said_by == (
+        "it is the only column whose values can be classes; boneage: many different numbers, and predicting "
+        "a number (regression) is not supported"
+    )

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import composed, counted, shortened
-from orchestrator.data.importers.contract import Imported, Source, rows_of_files
+from orchestrator.data.importers.contract import UNSAID, Imported, Source, rows_of_files
 from orchestrator.data.importers.listing import CONTAINERS, FOLDER, Listing
 from orchestrator.data.importers.no_classes import refuse_folders_that_are_no_classes
 from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import SPLIT, split_of, split_of_folder
 
 LAYOUT = "a folder per class"
-_UNSAID = (
-    "nothing says what its images show; if their names do, give --class-pattern, if a table does, --labels"
-)
 
 
 def matches(source: Source) -> bool:
@@ -53,7 +50,7 @@ def read(source: Source) -> Imported:
     notes = [
         *_loose(source, listing.by_folder.get("", [])),
         *_classes_without_images(source, heads.values()),
-        *([f"{source.path}: {_UNSAID}"] if labels == {None} else []),
+        *([f"{source.path}: {UNSAID}"] if labels == {None} else []),
     ]
     return rows_of_files(listing, rows, notes)
 

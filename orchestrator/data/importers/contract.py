@@ -22,6 +22,9 @@ TABLES = ("train.csv", "info.csv", "manifest.parquet", "manifest.csv", "labels.c
 """What a folder's table may be called, the first that is there is taken; else the one that names images."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
 """Of files in a folder that may be its table; a file that is named itself may be .txt or .json too."""
+UNSAID = (
+    "nothing says what its images show; if their names do, give --class-pattern, if a table does, --labels"
+)
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,9 @@ def missing_text(frame: pd.DataFrame, column: str | None, found: Outcome | None,
     beside = "; if it only says more of class folders beside it, give it as --labels"
     columns = shortened([*map(str, frame.columns)], _SHOWN)
     return (
-        f"no column names images (it has {columns}): their values are no files below {looked}; say which with "
-        f"--path-column COLUMN, and where they lie with --images DIR{beside if len(listing.tops) > 1 else ''}"
-        f"{_not_read(listing)}"
+        f"no column names images (it has {columns}): their values are no files below {looked}; say which "
+        "with --path-column COLUMN, and where they lie with --images "
+        f"DIR{beside if len(listing.tops) > 1 else ''}{_not_read(listing)}"
     )
 
 

@@ -19,15 +19,25 @@ _FLAGS = {"0": 0, "1": 1}
 def flags_of(frame: pd.DataFrame, columns: Sequence[str], target: str) -> Labels:
     """(n, columns) of 0 and 1, -1 where a cell is missing. True and 1.0 are 1.
 
-    Raises ManifestError naming the first cell that is neither.
+    Where every cell of these columns is -1 or 1, -1 is 0; beside a 0 or an empty cell it would mean something
+    else. Raises ManifestError naming the first cell that is neither.
     """
-    found = np.empty((len(frame), len(columns)), np.int64)
-    for index, column in enumerate(columns):
+    for column in columns:
         refuse_no_column(frame, column, target)
-        found[:, index], wrong = _flags(frame[column])
-        if wrong.any():
-            refuse_values(frame, column, to_scalars(frame[column]), wrong, "must be 0 or 1")
-    return found
+    found, wrong = map(np.column_stack, zip(*(_flags(frame[column]) for column in columns), strict=True))
+    if not wrong.any():
+        return np.asarray(found, np.int64)
+    if _are_signs(frame, columns, found, wrong):
+        return np.asarray(np.maximum(found, 0), np.int64)
+    for index, column in enumerate(columns):
+        refuse_values(frame, column, to_scalars(frame[column]), wrong[:, index], "must be 0 or 1")
+    raise AssertionError("a wrong cell is refused")
+
+
+def _are_signs(frame: pd.DataFrame, columns: Sequence[str], found: Labels, wrong: NDArray[np.bool_]) -> bool:
+    """Whether each cell is 1 or -1."""
+    cells = {value_key(cell) for index, name in enumerate(columns) for cell in frame[name][wrong[:, index]]}
+    return cells == {"-1"} and bool(((found == 1) | wrong).all())
 
 
 def _flags(column: pd.Series[Any]) -> tuple[Labels, NDArray[np.bool_]]:

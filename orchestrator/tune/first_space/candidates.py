@@ -6,6 +6,7 @@ Where two could be it, the user is asked.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened, suggestion
@@ -15,6 +16,7 @@ from orchestrator.tune.first_space.separated import separator_of
 
 MOST_CLASSES = 10_000
 MOST_NUMBERS = 30  # distinct numbers from which a column looks like a measurement
+_SHOWN = 8  # candidates in a question
 MOST_FRACTIONS = 11  # the same, where some of them are no whole numbers: grades may go by halves
 
 
@@ -40,7 +42,17 @@ def _by_template(facts: Facts) -> tuple[str, ...]:
         return tuple(answers)
     wanted = {_plain(name) for name in answers}
     named = [c.name for c in facts.columns if len(wanted) > 1 and {_plain(v) for v in c.counts} == wanted]
+    if not named and len(answers) == 1:
+        words = _words(facts.template.answers[0])
+        named = [column.name for column in facts.columns if words and words <= column.counts.keys()]
     return tuple(named) if len(named) == 1 else ()
+
+
+def _words(answer: Column) -> set[str]:
+    """What stands in a sample submission, alone or several to a cell; none where it is numbers, or one word:
+    such may be in any column."""
+    words = {word for cell in answer.counts for word in cell.split()}
+    return words if len(words) > 1 and answer.numbers is None else set()
 
 
 def _plain(text: str) -> str:
@@ -49,18 +61,26 @@ def _plain(text: str) -> str:
 
 def _only_candidate(facts: Facts) -> tuple[tuple[str, ...], str]:
     flags = tuple(column.name for column in facts.columns if column.is_flag and column.varies)
-    singles = [c for c in facts.columns if _may_be_target(c, facts) and not (len(flags) > 1 and c.is_flag)]
+    signs = tuple(column.name for column in facts.columns if column.is_sign)
+    flags, digits = (signs, "-1 and 1") if len(signs) > max(len(flags), 1) else (flags, "0 and 1")
+    singles = [
+        c for c in facts.columns if _may_be_target(c, facts) and not (len(flags) > 1 and c.name in flags)
+    ]
     named = [column for column in singles if says_target(column.name)]
     named = named or [column for column in singles if ends_as_target(column.name)]
     if len(flags) > 2 and not named:
-        return flags, f"they are the {len(flags)} columns of 0 and 1"
+        return flags, f"they are the {len(flags)} columns of {digits}"
     candidates = named or singles
     if len(candidates) > 1 and _same_rows(candidates):
         words = [column for column in candidates if column.numbers is None]
         candidates = (words or candidates)[:1]
     if len(candidates) == 1 and not (flags and len(flags) > 1 and not named):
         column = candidates[0]
-        why = "its name says so" if named else "it is the only column whose values can be classes"
+        why = (
+            "its name says so"
+            if named
+            else f"it is the only column whose values can be classes{_measured(facts)}"
+        )
         return (column.name,), why
     if len(flags) == 2 and not candidates and sum_to_one([known_column(facts, name) for name in flags]):
         return flags, "they are the 2 columns of 0 and 1"
@@ -76,6 +96,24 @@ def _may_be_target(column: Column, facts: Facts) -> bool:
     labels = separator_of(column) is not None
     other = says_no_class(column.name) or column.name == facts.group_column
     return not other and (labels or (several and not measured))
+
+
+def _measured(facts: Facts) -> str:
+    """Of the columns of many numbers that do not name the images: one of them may be what is meant."""
+    found = [
+        c.name for c in facts.columns if len(c.numbers or ()) > MOST_NUMBERS and not _names_images(c, facts)
+    ]
+    many = (
+        f"; {shortened(found)}: many different numbers, and predicting a number (regression) is not supported"
+    )
+    return many if found else ""
+
+
+def _names_images(column: Column, facts: Facts) -> bool:
+    names = [PurePosixPath(path) for path in facts.paths]
+    return bool(names) and all(
+        cell in (name.name, name.stem, str(name)) for cell, name in zip(column.cells, names, strict=True)
+    )
 
 
 def _same_rows(columns: Sequence[Column]) -> bool:
@@ -94,9 +132,10 @@ def _question(facts: Facts, candidates: Sequence[Column], flags: Sequence[str]) 
             f"{facts.source}: no column looks like a target, whose values are classes that repeat; it has "
             f"{names}; say which it is with --target COLUMN"
         )
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     first = candidates[0].name if candidates else ",".join(flags)
     return (
-        f"{facts.source}: {len(found)} columns could be the target: {'; '.join(found)}; "
+        f"{facts.source}: {len(found)} columns could be the target: {'; '.join(found[:_SHOWN])}{more}; "
         f"say which with --target, such as --target {_quoted(first)}"
     )
 

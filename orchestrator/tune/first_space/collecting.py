@@ -27,7 +27,9 @@ def collect(manifest: Manifest, source: Path, template: Path | None) -> Facts:
     """source: what --data named. Raises InputError for a template that cannot be read."""
     frame = manifest.frame[manifest.frame["role"] == "train"].reset_index(drop=True)
     if frame.empty:
-        raise InputError(f"{source}: no row has role train; --init needs the rows that are trained on")
+        raise InputError(
+            f"{source}: {manifest.why_nothing_trains()}; --init needs the rows that are trained on"
+        )
     asked_for = template or find_template(source)
     return Facts(
         source=str(source),

@@ -30,7 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
     proposal = with_folds_that_hold(proposal, manifest)
     commands = _commands(path, source, reading, arguments, proposal)
     _write(path, render(proposal, commands))
-    for line in (*found_lines(proposal), f"wrote {path}; look it over, then:", *(f"  {c}" for c in commands)):
+    for line in (
+        *manifest.found,
+        *found_lines(proposal),
+        f"wrote {path}; look it over, then:",
+        *(f"  {c}" for c in commands),
+    ):
         print(shown(line))
     return 0
 

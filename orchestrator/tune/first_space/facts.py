@@ -43,6 +43,11 @@ class Column:
         return bool(self.counts) and set(self.counts) <= FLAGS
 
     @property
+    def is_sign(self) -> bool:
+        """Whether it says yes or no in -1 and 1 in every row."""
+        return set(self.counts) == {"-1", "1"} and not self.missing
+
+    @property
     def varies(self) -> bool:
         return len(self.counts) > 1 or self.missing > 0
 

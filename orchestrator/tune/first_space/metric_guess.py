@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.core.metrics import check_applies, check_metric, is_own
 from orchestrator.core.task import Task
 from orchestrator.tune.first_space.facts import Asked, Facts
-from orchestrator.tune.first_space.target_guess import BINARY, MULTI_LABEL, TargetGuess
+from orchestrator.tune.first_space.target_guess import BINARY, CLASSES, MULTI_LABEL, TargetGuess
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,23 @@ def _usual(target: TargetGuess, facts: Facts) -> MetricGuess:
     if len(answers) > 1 and wants_numbers:
         why = "the sample submission has a column of probabilities for each class"
         return MetricGuess("log_loss", why, ("roc_auc", "macro_f1", "accuracy"))
+    if (guesses := _guesses(target, facts)) > 1:
+        why = f"the sample submission has {guesses} guesses a row"
+        return MetricGuess(f"top_k_accuracy@{guesses}", why, ("accuracy", "macro_f1", "log_loss"))
     if target.ordered:
         return MetricGuess("quadratic_weighted_kappa", "the classes are ordered", ("macro_f1", "accuracy"))
     why = "every class counts the same, however rare"
     return MetricGuess("macro_f1", why, ("accuracy", "balanced_accuracy", "log_loss"))
+
+
+def _guesses(target: TargetGuess, facts: Facts) -> int:
+    """How many classes the sample submission has in each cell; 0 where it has anything else, or all."""
+    if target.kind != CLASSES or facts.template is None or len(facts.template.answers) != 1:
+        return 0
+    cells = [cell.split() for cell in facts.template.answers[0].counts]
+    known = all(word in target.counts for words in cells for word in words)
+    sizes = set(map(len, cells))
+    return sizes.pop() if len(sizes) == 1 and known and max(sizes) < len(target.counts) else 0
 
 
 def _of_labels(as_numbers: bool) -> MetricGuess:

@@ -180,7 +180,8 @@ def _separated(column: Column, separator: str, said_by: str) -> TargetGuess:
 
 
 def _flags(columns: Sequence[Column], said_by: str) -> TargetGuess:
-    odd = next((column for column in columns if not column.is_flag), None)
+    signs = all(column.is_sign for column in columns)
+    odd = next((column for column in columns if not (signs or column.is_flag)), None)
     if odd is not None:
         rule = (
             "-1, which some tables write for uncertain, has to be made 0, 1 or empty first"
