@@ -132,6 +132,7 @@ def describe(facts: ImageFacts, dataset: Dataset, background: str) -> list[str]:
     warnings = (
         _constant(facts, dataset, background),
         _differently_labelled(facts, dataset),
+        _copies_across_folds(facts, dataset),
         _coarse(facts, dataset),
         _unlike_ranges(facts),
         _cut(facts, dataset),
@@ -204,6 +205,35 @@ def _differently_labelled(facts: ImageFacts, dataset: Dataset) -> str:
         f"warning: {counted(len(at_odds), 'image')} with the pixels of another and another label: "
         f"{shortened(examples)}; correct the labels (--label-fixes) or take them out"
     )
+
+
+def _copies_across_folds(facts: ImageFacts, dataset: Dataset) -> str:
+    """A copy in the training part knows the label of the one that is validated."""
+    folds = np.unique(dataset.folds[dataset.folds >= 0]).tolist() if facts.identical else []
+    trained = {fold: frozenset(dataset.training_rows(fold).tolist()) for fold in folds}
+    constant = frozenset(facts.constant)  # told of already
+    pairs = [
+        (row, copy)
+        for group in _equally_labelled(facts.identical, dataset)
+        for row in group
+        if row not in constant and dataset.folds[row] >= 0
+        if (copy := next((at for at in group if at in trained[int(dataset.folds[row])]), None)) is not None
+    ]
+    if not pairs:
+        return ""
+    examples = [f"{dataset.paths[row]} = {dataset.paths[copy]}" for row, copy in pairs]
+    return (
+        f"warning: {counted(len(pairs), 'image')} validated by models that trained on the same pixels with "
+        f"the same label, which flatters the score: {shortened(examples)}; give copies one group, or keep one"
+    )
+
+
+def _equally_labelled(groups: Sequence[Sequence[int]], dataset: Dataset) -> list[list[int]]:
+    found: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
+    for number, group in enumerate(groups):
+        for row in group:
+            found[number, dataset.labels[row].tobytes()].append(row)
+    return list(found.values())
 
 
 def _labelled(row: int, dataset: Dataset) -> str:

@@ -99,6 +99,24 @@ def test_the_same_pixels_with_another_label_are_shown_with_both(own: Dataset) ->
     assert len(told(with_images(own, {3: flat(0) + np.arange(36, dtype=np.uint8)[None, :, None]}))) == 1
 
 
+def test_copies_in_the_training_part_are_told_of(own: Dataset) -> None:
+    image = cv2.imread(str(Path(own.root) / own.paths[0]))
+    with_images(own, {1: image, 2: image})  # of one label
+    folds = np.arange(18, dtype=np.int16) % 2 + 2
+    apart = replace(own, folds=np.where(np.arange(18) < 3, [0, 0, 1] * 6, folds).astype(np.int16))
+    (_, warning) = told(apart)
+    assert warning == (
+        "warning: 3 images validated by models that trained on the same pixels with the same label, which "
+        "flatters the score: row000.png = row002.png, row001.png = row002.png, row002.png = row000.png; give "
+        "copies one group, or keep one"
+    )
+    for of_copy in (0, -2 - 1):  # in one fold, and added to another fold's training part alone
+        folds = np.where(np.arange(18) == 2, of_copy, apart.folds).astype(np.int16)
+        assert len(told(replace(own, folds=folds))) == 1
+    folds = np.where(np.arange(18) == 2, -1, apart.folds).astype(np.int16)
+    assert "2 images validated by models" in told(replace(own, folds=folds))[1]
+
+
 def test_labels_of_several_are_compared_as_a_whole(own: Dataset) -> None:
     image = cv2.imread(str(Path(own.root) / own.paths[0]))
     labels = np.zeros((18, 3), np.int64)
