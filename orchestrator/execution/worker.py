@@ -24,7 +24,7 @@ from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.execution.background_writer import Files, Writer
-from orchestrator.storage.checkpoint_files import later, oof_name, resume_name, superseded, weights_name
+from orchestrator.storage.checkpoint_files import oof_name, resume_name, superseded, weights_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
 from orchestrator.study.predictions import fold_to_bytes
@@ -155,8 +155,6 @@ class FoldRunWorker:
         )
         if state is not None:
             self._load_state(run, state, assignment)
-        for name in later(self._store.names(f"{leg.key}/"), leg.start):
-            self._store.delete(name)  # of a worker or driver that died before it was noted
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._best = self._previous_best = assignment.best
         self._writer.seconds = 0.0

@@ -274,14 +274,32 @@ def test_a_worker_that_was_given_up_takes_nothing_from_the_one_that_replaced_it(
     assert there <= set(store.files)
 
 
-def test_what_nobody_noted_goes_when_a_fold_run_is_built_again(clock: Clock) -> None:
+def test_what_nobody_noted_is_written_over_when_a_fold_run_is_built_again(clock: Clock) -> None:
     store = Store(clock)
     worker_that_died = worker_on(store, clock)
     worker_that_died.start(assignment(end=3))
     for _ in range(3):
         worker_that_died.step()
+    unnoted = resume_name(assignment().leg.key, 3)
+    store.files[unnoted] = b"of a worker that died before it was noted"
     again = worker_on(store, clock)
     again.start(replace(assignment(start=2, end=3), best=Best(1, 0.1)))
-    store.full = True
-    assert isinstance(again.step(), StorageFailed)
-    assert names_of(store, "resume") == {2}
+    assert isinstance(again.step(), EpochEnded)
+    assert store.get(unnoted) == b"3"
+    assert names_of(store, "resume") == {2, 3}
+
+
+def test_a_worker_that_was_given_up_before_it_began_takes_nothing_of_the_one_that_finished(
+    clock: Clock,
+) -> None:
+    """Its node answered late: another worker has done the whole fold run, and the trial may be complete."""
+    store = Store(clock)
+    given_up, other = worker_on(store, clock), worker_on(store, clock)
+    given_up.start(assignment())
+    other.start(assignment())
+    for _ in range(4):
+        other.step()
+    stored = dict(store.files)
+    for _ in range(3):
+        given_up.step()
+        assert {name: store.files.get(name) for name in stored} == stored
