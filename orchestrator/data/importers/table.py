@@ -10,6 +10,7 @@ import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.as_written import AsWritten, as_written
 from orchestrator.data.importers.contract import (
     TABLE_SUFFIXES,
@@ -28,10 +29,11 @@ from orchestrator.data.importers.image_column import (
     find_column,
     match_column,
 )
-from orchestrator.data.importers.listing import Listing, is_image, list_tree
+from orchestrator.data.importers.listing import Listing, list_tree
 from orchestrator.data.importers.missing_images import is_elsewhere, missing_text
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import (
+    UNNAMED,
     composed_texts,
     normalise_column_types,
     read_head,
@@ -185,6 +187,9 @@ def _imported(
     frame: pd.DataFrame, root: Path, source: Path, found: tuple[str, ...] = (), listed: bool = True
 ) -> Imported:
     group = "group" if "group" in frame else None
+    unnamed = [str(name) for name in frame.columns if str(name).startswith(UNNAMED)]
+    if unnamed and f"{UNNAMED}1" == unnamed[0]:
+        found = (*found, f"columns: {source.name} has no header, so they are called {shortened(unnamed, 8)}")
     return Imported(frame, root, source.stem, group, listed=listed, found=found)
 
 
