@@ -177,6 +177,11 @@ def test_a_table_is_refused_with_its_reason(
             "move these files away",
         ),
         (
+            Reading(group_pattern=r"_(\d+)"),
+            "{root}: 1 of 2 file names don't match --group-pattern '_(\\\\d+)': dog.jpg; correct it, or "
+            "move these files away",
+        ),
+        (
             Reading(suffix="jpg"),
             "--suffix says how a table names its images, and {root} has no such table; leave it "
             "out, or name the table",

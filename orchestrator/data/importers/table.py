@@ -32,6 +32,7 @@ from orchestrator.data.importers.image_column import (
 from orchestrator.data.importers.listing import Listing, list_tree
 from orchestrator.data.importers.missing_images import is_elsewhere, missing_text
 from orchestrator.data.scalars import to_scalars, to_text
+from orchestrator.data.splits import split_of_folder
 from orchestrator.data.table_files import (
     UNNAMED,
     composed_texts,
@@ -78,7 +79,7 @@ def _of_several(source: Source) -> Path | None:
         names = shortened([path.name for path in naming])
         raise ManifestError(
             f"{source.path}: {len(naming)} tables name its images: {names}; name one of them, for example "
-            f"--data {naming[0]}"
+            f"--data {next((path for path in naming if split_of_folder(path.stem) == 'train'), naming[0])}"
         )
     if naming and is_of_test(naming[0]) and not _names_every_folder(naming[0], files, source):
         return None
