@@ -52,6 +52,7 @@ def _options(arguments: argparse.Namespace) -> DataOptions:
         suffix=arguments.suffix,
         labels=arguments.labels,
         class_pattern=arguments.class_pattern,
+        group_pattern=arguments.group_pattern,
         data_root=arguments.data_root,
         label_fixes=arguments.label_fixes,
         drop_rare=arguments.drop_rare,

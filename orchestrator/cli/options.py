@@ -53,6 +53,11 @@ SHARED: dict[str, dict[str, Any]] = {
         "metavar": "REGEX",
         "help": "the class in a file's name: the first group of this pattern, such as '^([a-z]+)_'",
     },
+    "--group-pattern": {
+        "metavar": "REGEX",
+        "help": "the group in a file's name, whose images stay in one fold: the first group of this pattern, "
+        "such as '^([0-9]+)_'; with a slash in it, of the path, such as '(patient[0-9]+)/'",
+    },
     "--label-fixes": {
         "type": Path,
         "metavar": "FILE",
@@ -105,7 +110,7 @@ SHARED: dict[str, dict[str, Any]] = {
 }
 
 
-READING = ("--path-column", "--images", "--suffix", "--labels", "--class-pattern")
+READING = ("--path-column", "--images", "--suffix", "--labels", "--class-pattern", "--group-pattern")
 """How the data are read, where that is not left to the data."""
 
 

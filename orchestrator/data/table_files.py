@@ -19,12 +19,15 @@ import pyarrow.parquet as pq
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.core.text import composed, counted, shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.json_records import records_of
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 JSON = (".jsonl", ".ndjson", ".json")
+UNNAMED = "column_"
+"""What the columns of a table without a header are called, with their numbers from 1."""
 DELIMITERS = (",", ";", "\t", "|")
 _HEAD, _HEAD_BYTES = 200, 2**18  # rows, and bytes, that tell what a table is about
 _SEP_LINE = re.compile(r"\"?sep=(.)\"?", re.IGNORECASE)
@@ -44,6 +47,7 @@ def read_table(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
 def read_csv(path: Path) -> pd.DataFrame:
     """Delimited text with a header line, UTF-8; columns as `normalise_column_types` makes them.
 
+    A first line that names an image is no header: the columns are then called column_1, column_2 and so on.
     The delimiter is the one of , ; tab | that gives every line as many cells as the header, or what a first
     line sep= says. Only an empty cell is a missing value: "none" and "NA" are words somebody may have meant.
     Raises ManifestError.
@@ -53,6 +57,9 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 def _frame(path: Path, rows: Sequence[tuple[int, list[str]]]) -> pd.DataFrame:
     header = [name.strip() for name in rows[0][1]]
+    if any(map(is_image, header)):  # a list of files, which need no header
+        header = [f"{UNNAMED}{at}" for at in range(1, len(header) + 1)]
+        rows = [rows[0], *rows]
     _refuse_ragged(path, header, rows)
     columns = {name: [_parse(row[at]) for _, row in rows[1:]] for at, name in enumerate(header)}
     return normalise_column_types(columns)
@@ -145,8 +152,14 @@ def _text(path: Path, kind: str, most: int | None = None) -> str:
 
 
 def _split(lines: Sequence[str], delimiter: str | None) -> list[tuple[int, list[str]]]:
-    """Rows by the first delimiter that gives all of them as many cells, else by the first in the header."""
+    """Rows by the first delimiter that gives all of them as many cells, else by the first in the header.
+
+    Spaces are one where a line begins with the name of an image and has no other: a.png 3.
+    """
     header = next((line for line in lines if line.strip()), "")
+    is_list = is_image(header.split(" ")[0]) and not any(mark in header for mark in DELIMITERS)
+    if is_list and delimiter is None:
+        delimiter, lines = " ", [f"{line.strip()}\n" for line in lines]
     marks = [delimiter] if delimiter else [mark for mark in DELIMITERS if mark in header] or [","]
     tables = [_rows(lines, mark) for mark in marks]
     return next((table for table in tables if len({len(row) for _, row in table}) == 1), tables[0])

@@ -12,8 +12,8 @@ import pandas as pd
 
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.contract import AS_FOUND, Reading
-from orchestrator.data.importers.listing import is_image
 from orchestrator.data.manifest import Manifest, load_manifest
 
 

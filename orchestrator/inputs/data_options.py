@@ -32,6 +32,7 @@ class DataOptions:
     suffix: str | None = field(default=None, metadata=FIXED)
     labels: Path | None = field(default=None, metadata=FIXED)
     class_pattern: str | None = field(default=None, metadata=FIXED)
+    group_pattern: str | None = field(default=None, metadata=FIXED)
     # the folder below which the images lie here; None leaves it to the data
     data_root: Path | None = field(default=None, metadata=REPEATED)
     # a table of corrected labels
@@ -50,10 +51,24 @@ class DataOptions:
     @property
     def reading(self) -> Reading:
         """How `data` is read. Raises ManifestError."""
-        return Reading(self.path_column, tuple(self.images), self.suffix, self.labels, self.class_pattern)
+        return Reading(
+            self.path_column,
+            tuple(self.images),
+            self.suffix,
+            self.labels,
+            self.class_pattern,
+            self.group_pattern,
+        )
 
 
 def reading_of(arguments: argparse.Namespace) -> Reading:
     """What a command's options (`cli.options.READING`) say. Raises ManifestError."""
     given = arguments
-    return Reading(given.path_column, tuple(given.images), given.suffix, given.labels, given.class_pattern)
+    return Reading(
+        given.path_column,
+        tuple(given.images),
+        given.suffix,
+        given.labels,
+        given.class_pattern,
+        given.group_pattern,
+    )

@@ -66,6 +66,7 @@ def search(
     suffix: str | None = None,
     labels: AnyPath | None = None,
     class_pattern: str | None = None,
+    group_pattern: str | None = None,
     data_root: AnyPath | None = None,
     label_fixes: AnyPath | None = None,
     drop_rare: int | None = None,
@@ -93,9 +94,9 @@ def search(
         "space": space, "data": data, "study": study, "runs": runs, "trials": trials,
         "max_epochs": max_epochs, "scale": scale, "settings": settings or {}, "seed": seed, "rule": rule,
         "sampler": sampler, "tries": tries, "path_column": path_column, "images": images, "suffix": suffix,
-        "labels": labels, "class_pattern": class_pattern, "data_root": data_root, "label_fixes": label_fixes,
-        "drop_rare": drop_rare, "rare_as": rare_as, "extra": extra, "storage": storage, "wandb": wandb,
-        "private": private,
+        "labels": labels, "class_pattern": class_pattern, "group_pattern": group_pattern,
+        "data_root": data_root, "label_fixes": label_fixes, "drop_rare": drop_rare, "rare_as": rare_as,
+        "extra": extra, "storage": storage, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 

@@ -160,6 +160,7 @@ OF_DATA: dict[str, Coerce] = {
     "suffix": as_text("the ending of the image files, such as '.jpg'"),
     "labels": as_path,
     "class_pattern": as_text("a pattern whose first group is the class"),
+    "group_pattern": as_text("a pattern whose first group is the group of rows"),
     "data_root": _absolute,
     "label_fixes": as_path,
     "drop_rare": as_whole_number(1),

@@ -56,6 +56,19 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             "say which are meant, such as --images {root}/test or --images {root}/train",
         ),
         (
+            ["set/test/x/a1.jpg", "set/train/x/a1.jpg", "set/train/y/a2.jpg"],
+            "image_id,label\na1,a\na2,b\n",
+            "column image_id: 1 of 2 values match two files, first 'a1' in row 1: set/test/x/a1.jpg and "
+            "set/train/x/a1.jpg; say which are meant, such as --images {root}/set/train",
+        ),
+        (
+            ["i/a_1.png", "i/a_2.png"],
+            "a_1 1 1\na_2 1 2\n",
+            "no column names images (it has a_1 1 1): their values are no files below {root} (2 images "
+            "there, such as i/a_1.png); say which with --path-column COLUMN, and where they lie with "
+            "--images DIR; if it is a list without a header, write it as CSV with one",
+        ),
+        (
             ["p/a1.jpg", "p/a1.png", "p/a2.jpg", "p/a2.png"],
             "image_id,label\na1,a\na2,b\n",
             "column image_id: 2 of 2 values match two files, first 'a1' in row 1: p/a1.jpg and p/a1.png; "
@@ -116,13 +129,7 @@ def draw(folder: Path, *images: str, **texts: str) -> None:
             "label,p0,p1,p2,p3,p4,p5,p6,p7\na,0,0,0,0,0,0,0,0\n",
             "no column names images (it has label, p0, p1, p2, p3, p4, p5, p6 and 1 more): their values are "
             "no files below {root} (0 images there); say which with --path-column COLUMN, and where they lie "
-            "with --images DIR; pixels in the cells of a table have to be written as image files first",
-        ),
-        (
-            ["i/a.png", "i/b.png"],
-            "i/a.png,x\ni/b.png,y\n",
-            "its first line names the image i/a.png, so it is no header; write the names of the columns "
-            "above it",
+            "with --images DIR; pixels in cells have to be written as image files first",
         ),
         (
             ["i/a.png"],
@@ -167,6 +174,11 @@ def test_a_table_is_refused_with_its_reason(
         (
             Reading(class_pattern=r"^([a-z]+)_"),
             "{root}: 1 of 2 file names don't match --class-pattern '^([a-z]+)_': dog.jpg; correct it, or "
+            "move these files away",
+        ),
+        (
+            Reading(group_pattern=r"_(\d+)"),
+            "{root}: 1 of 2 file names don't match --group-pattern '_(\\\\d+)': dog.jpg; correct it, or "
             "move these files away",
         ),
         (

@@ -75,6 +75,7 @@ def test_objects_stay_what_they_are(faces: Path) -> None:
         ("path_column", 5, "path_column=5: give the name of a column"),
         ("suffix", 5, "suffix=5: give the ending of the image files"),
         ("class_pattern", 5, "class_pattern=5: give a pattern whose first group is the class"),
+        ("group_pattern", 5, "group_pattern=5: give a pattern whose first group is the group of rows"),
         ("extra", [5], "extra=5: give a path"),
         ("trials", 8.0, "trials=8.0: give a whole number"),
         ("trials", "8", "trials='8': give a whole number"),

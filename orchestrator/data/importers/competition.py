@@ -11,8 +11,9 @@ import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.contract import Imported, Source, dataset_name
-from orchestrator.data.importers.listing import images_in, is_image
+from orchestrator.data.importers.listing import images_in
 from orchestrator.data.table_files import normalise_column_types, read_csv
 from orchestrator.data.targets import Target, age_bins, categorical, joint
 

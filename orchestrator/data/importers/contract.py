@@ -41,23 +41,28 @@ class Reading:
     )
     labels: Path | None = None  # a table that joins the images by name, or one that names the classes
     class_pattern: str | None = None  # its first group is the class in a file's name
+    group_pattern: str | None = None  # its first group says which rows belong together
     data_root: Path | None = None  # where a table's paths start, if not beside the table
 
     def __post_init__(self) -> None:
         if self.suffix and "." not in self.suffix:
             object.__setattr__(self, "suffix", f".{self.suffix}")
-        if self.class_pattern is not None:
-            _check_pattern(self.class_pattern)
+        for option, pattern, what in (
+            ("--class-pattern", self.class_pattern, "class"),
+            ("--group-pattern", self.group_pattern, "group"),
+        ):
+            if pattern is not None:
+                _check_pattern(option, pattern, what)
 
 
-def _check_pattern(pattern: str) -> None:
+def _check_pattern(option: str, pattern: str, what: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ManifestError(f"--class-pattern {pattern!r} is no regular expression: {error}") from None
+        raise ManifestError(f"{option} {pattern!r} is no regular expression: {error}") from None
     if groups < 1:
         raise ManifestError(
-            f"--class-pattern {pattern!r} has no group; put what is the class in brackets, as in '^([a-z]+)_'"
+            f"{option} {pattern!r} has no group; put what is the {what} in brackets, as in '^([a-z]+)_'"
         )
 
 
@@ -101,11 +106,16 @@ class Source:
 
     @cached_property
     def tables(self) -> tuple[Path, ...]:
-        """All that lie directly in the folder, but what --labels names."""
+        """All that lie directly in the folder, else in its folder train, but what --labels names."""
         if not self.path.is_dir():
             return ()
-        found = [entry.name for entry in entries(self.path) if not is_hidden(entry.name) and entry.is_file()]
-        paths = [self.path / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES]
+        return self._tables_in(self.path) or self._tables_in(self.path / "train")
+
+    def _tables_in(self, folder: Path) -> tuple[Path, ...]:
+        if not folder.is_dir():
+            return ()
+        found = [entry.name for entry in entries(folder) if not is_hidden(entry.name) and entry.is_file()]
+        paths = [folder / name for name in sorted(found) if Path(name).suffix.lower() in TABLE_SUFFIXES]
         return tuple(path for path in paths if not self._is_labels(path))
 
     def _is_labels(self, path: Path) -> bool:

@@ -10,7 +10,7 @@ from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import shortened
 from orchestrator.data.importers import IMPORTERS, table
 from orchestrator.data.importers.contract import Imported, Reading, Source
-from orchestrator.data.importers.file_names import with_classes
+from orchestrator.data.importers.file_names import with_classes, with_groups
 from orchestrator.data.importers.label_table import with_labels
 
 
@@ -23,9 +23,10 @@ def detect(source: Path, reading: Reading) -> Imported:
 
 
 def with_more(rows: Imported, reading: Reading, source: Path) -> Imported:
-    """What --class-pattern and --labels say of rows that were read. Raises ManifestError."""
+    """What --class-pattern, --labels and --group-pattern say of rows that were read. Raises ManifestError."""
     rows = with_classes(rows, reading.class_pattern, source)
-    return rows if reading.labels is None else with_labels(rows, reading.labels)
+    rows = rows if reading.labels is None else with_labels(rows, reading.labels)
+    return with_groups(rows, reading.group_pattern, source)
 
 
 def _detected(source: Path, reading: Reading) -> Imported:

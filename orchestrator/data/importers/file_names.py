@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import composed, shortened
+from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.importers.class_folders import splits_of
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
 from orchestrator.data.scalars import Scalar
@@ -36,7 +36,11 @@ def read(source: Source) -> Imported:
         rows = {path: {SPLIT: splits[path.split("/", 1)[0]]} for path in images}
     judged = [path for path in images if rows[path].get(SPLIT) != "test"]
     labels = dict(
-        zip(judged, classes_in(judged, source.reading.class_pattern, str(source.path)), strict=True)
+        zip(
+            judged,
+            words_in(judged, "--class-pattern", source.reading.class_pattern, str(source.path)),
+            strict=True,
+        )
     )
     labelled = {path: {**row, "label": labels.get(path)} for path, row in rows.items()}
     return rows_of_files(source.listing, labelled, classes_from_names=True)
@@ -50,11 +54,26 @@ def with_classes(rows: Imported, pattern: str | None, source: Path) -> Imported:
         raise ManifestError(
             f"--class-pattern reads the class from file names, and {source} has a column label; leave it out"
         )
-    labels = classes_in(rows.frame["path"].tolist(), pattern, str(source))
+    labels = words_in(rows.frame["path"].tolist(), "--class-pattern", pattern, str(source))
     return replace(rows, frame=rows.frame.assign(label=pd.Series(labels, dtype=object)))
 
 
-def classes_in(paths: Sequence[str], pattern: str, where: str) -> list[str]:
+def with_groups(rows: Imported, pattern: str | None, source: Path) -> Imported:
+    """Rows with the column group from their images' names. Raises ManifestError."""
+    if pattern is None:
+        return rows
+    if "group" in rows.frame:
+        raise ManifestError(
+            f"--group-pattern reads the group from file names, and {source} has a column group; leave it out"
+        )
+    groups = words_in(rows.frame["path"].tolist(), "--group-pattern", pattern, str(source))
+    frame = rows.frame.assign(group=pd.Series(groups, dtype=object))
+    example = f"{groups[0]!r} in {rows.frame['path'].iloc[0]}"
+    line = f"groups: {counted(len(set(groups)), 'group')} by --group-pattern, such as {example}"
+    return replace(rows, frame=frame, group="group", found=(*rows.found, line))
+
+
+def words_in(paths: Sequence[str], option: str, pattern: str, where: str) -> list[str]:
     """The first group of a pattern in each file's name, or in its path where the pattern has a slash.
 
     Raises ManifestError.
@@ -64,7 +83,7 @@ def classes_in(paths: Sequence[str], pattern: str, where: str) -> list[str]:
     wrong = [path for path, match in zip(paths, found, strict=True) if match is None or not match[1]]
     if wrong:
         raise ManifestError(
-            f"{where}: {len(wrong)} of {len(paths)} file names don't match --class-pattern {pattern!r}: "
+            f"{where}: {len(wrong)} of {len(paths)} file names don't match {option} {pattern!r}: "
             f"{shortened(wrong)}; correct it, or move these files away"
         )
     return [match[1] for match in found if match is not None]

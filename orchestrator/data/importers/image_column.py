@@ -18,7 +18,8 @@ from typing import Any
 import pandas as pd
 
 from orchestrator.core.text import composed, shortened
-from orchestrator.data.importers.listing import code_points, is_image
+from orchestrator.data.image_names import is_image
+from orchestrator.data.importers.listing import code_points
 from orchestrator.data.scalars import to_scalars, to_text
 
 _ANCHOR = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[A-Za-z]:/*|/+")
@@ -209,7 +210,11 @@ def _around(path: str, value: str) -> tuple[str, str]:
     if _ends(path, value) or path[-len(value) :].lower() == value.lower():
         return path[: len(path) - len(value)], ""
     stem, dot, ending = path.rpartition(".")
-    return stem[: len(stem) - len(value)], dot + ending
+    if stem.endswith(value):
+        return stem[: len(stem) - len(value)], dot + ending
+    value = _stem(value) if is_image(value) else value  # what follows it is of --suffix
+    at = path.rfind(value)
+    return path[:at], path[at + len(value) :]
 
 
 def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
@@ -225,14 +230,27 @@ def _twice(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -
 
 def _way_out(values: Sequence[str], hits: Sequence[list[int]], files: FileIndex) -> str:
     """Names a folder or a suffix that has one file for each row, where there is one."""
-    around = [
-        [_around(files.composed[at], value) for at in found]
-        for value, found in zip(values, hits, strict=True)
-    ]
-    for option, part in (("--images", 0), ("--suffix", 1)):
-        kinds = [[pair[part] for pair in row] for row in around]
-        fitting = [kind for kind in sorted(set(kinds[0])) if all(row.count(kind) == 1 for row in kinds)]
-        named = [f"{option} {kind if part else files.root / kind}" for kind in fitting if kind]
-        if named:
-            return f"say which are meant, such as {' or '.join(named[:2])}"
+    paths = [[files.paths[at] for at in found] for found in hits]
+    folders = sorted(
+        {path[:at] for path in paths[0] for at, mark in enumerate(path) if mark == "/"},
+        key=lambda folder: (-folder.count("/"), folder),
+    )
+    fitting = [each for each in folders if all(_below(each, row) == 1 for row in paths)]
+    options = [f"--images {files.root / folder}" for folder in _innermost(fitting)]
+    if not options:
+        pairs = zip(values, hits, strict=True)
+        endings = [[_around(files.composed[at], value)[1] for at in found] for value, found in pairs]
+        kinds = [kind for kind in sorted(set(endings[0])) if all(row.count(kind) == 1 for row in endings)]
+        options = [f"--suffix {kind}" for kind in kinds if kind]
+    if options:
+        return f"say which are meant, such as {' or '.join(options[:2])}"
     return "remove or rename one of them"
+
+
+def _below(folder: str, paths: Sequence[str]) -> int:
+    return sum(path.startswith(f"{folder}/") for path in paths)
+
+
+def _innermost(folders: Sequence[str]) -> list[str]:
+    """Without those that others of them lie in."""
+    return [each for each in folders if not any(other.startswith(f"{each}/") for other in folders)]

@@ -12,16 +12,8 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import composed, counted, shortened
+from orchestrator.data.image_names import is_image
 
-SUFFIXES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib", ".gif", ".webp", ".avif"),
-        *(".tif", ".tiff", ".jp2", ".j2k", ".j2c", ".jpx", ".ppm", ".pgm", ".pbm", ".pnm"),
-        *(".dcm", ".dicom"),  # with the extra `dicom`
-        *(".heic", ".heif", ".jxl"),  # not decoded
-    )
-)
-"""Of image files, in lower case. Those that cannot be decoded are refused by name, never passed over."""
 CONTAINERS = frozenset(
     ("images", "image", "imgs", "img", "photos", "pictures", "data", "files", "jpg", "jpeg", "png")
 )
@@ -117,10 +109,6 @@ def list_tree(root: Path) -> Listing:
         root, tuple(sorted(walk.images)), walk.hidden, tuple(sorted(walk.others)), tuple(sorted(walk.broken)),
         tuple(sorted(walk.loops)), walk.linked,
     )  # fmt: skip
-
-
-def is_image(name: str) -> bool:
-    return posixpath.splitext(name)[1].lower() in SUFFIXES
 
 
 def is_hidden(name: str) -> bool:

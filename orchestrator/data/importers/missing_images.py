@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.image_column import Outcome, Partly
 from orchestrator.data.importers.listing import Listing
 from orchestrator.data.importers.near_names import near_text
@@ -17,7 +18,7 @@ _SHOWN = 8  # columns
 _PACKED = frozenset(
     (
         *(".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".hdf5", ".h5", ".tfrec", ".tfrecord", ".tfrecords"),
-        *(".npz", ".npy", ".mat", ".bson", ".mdb", ".pkl", ".rec", ".parquet"),
+        *(".npz", ".npy", ".bson", ".mdb", ".rec", ".parquet"),
     )
 )
 _ELSEWHERE = re.compile(r"[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]+://")
@@ -50,18 +51,19 @@ def missing_text(frame: pd.DataFrame, column: str | None, found: Outcome | None,
     return (
         f"no column names images (it has {columns}): their values are no files below {looked}; say which "
         "with --path-column COLUMN, and where they lie with --images "
-        f"DIR{beside if len(listing.tops) > 1 else ''}{_not_read(listing)}"
+        f"DIR{beside if len(listing.tops) > 1 else ''}{_not_read(frame, listing)}"
     )
 
 
-def _not_read(listing: Listing) -> str:
+def _not_read(frame: pd.DataFrame, listing: Listing) -> str:
     """The end of a refusal where images may be what is no image file."""
+    if len(frame.columns) == 1 and " " in str(frame.columns[0]):
+        return "; if it is a list without a header, write it as CSV with one"
     packed = [name for name in listing.others if Path(name).suffix.lower() in _PACKED]
     if packed:
         return f"; {shortened(packed)} may hold images, which have to be written as files first"
-    return (
-        "" if listing.images else "; pixels in the cells of a table have to be written as image files first"
-    )
+    named = any(is_image(str(cell)) for cell in frame.iloc[0])
+    return "" if listing.images or named else "; pixels in cells have to be written as image files first"
 
 
 def _not_here(frame: pd.DataFrame, column: str, looked: str) -> str:

@@ -7,8 +7,9 @@ import re
 import pandas as pd
 
 from orchestrator.core.text import shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.image_column import normalised
-from orchestrator.data.importers.listing import Listing, is_image
+from orchestrator.data.importers.listing import Listing
 from orchestrator.data.scalars import to_scalars, to_text
 
 _SHOWN = 4

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.contract import Imported, Source, rows_of_files
-from orchestrator.data.importers.listing import CONTAINERS, Listing, is_image
+from orchestrator.data.importers.listing import CONTAINERS, Listing
 
 LAYOUT = "a folder of images"
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.image_names import is_image
 from orchestrator.data.importers.as_written import AsWritten, as_written
 from orchestrator.data.importers.contract import (
     TABLE_SUFFIXES,
@@ -28,10 +29,12 @@ from orchestrator.data.importers.image_column import (
     find_column,
     match_column,
 )
-from orchestrator.data.importers.listing import Listing, is_image, list_tree
+from orchestrator.data.importers.listing import Listing, list_tree
 from orchestrator.data.importers.missing_images import is_elsewhere, missing_text
 from orchestrator.data.scalars import to_scalars, to_text
+from orchestrator.data.splits import split_of_folder
 from orchestrator.data.table_files import (
+    UNNAMED,
     composed_texts,
     normalise_column_types,
     read_head,
@@ -76,7 +79,7 @@ def _of_several(source: Source) -> Path | None:
         names = shortened([path.name for path in naming])
         raise ManifestError(
             f"{source.path}: {len(naming)} tables name its images: {names}; name one of them, for example "
-            f"--data {naming[0]}"
+            f"--data {next((path for path in naming if split_of_folder(path.stem) == 'train'), naming[0])}"
         )
     if naming and is_of_test(naming[0]) and not _names_every_folder(naming[0], files, source):
         return None
@@ -185,6 +188,9 @@ def _imported(
     frame: pd.DataFrame, root: Path, source: Path, found: tuple[str, ...] = (), listed: bool = True
 ) -> Imported:
     group = "group" if "group" in frame else None
+    unnamed = [str(name) for name in frame.columns if str(name).startswith(UNNAMED)]
+    if unnamed and f"{UNNAMED}1" == unnamed[0]:
+        found = (*found, f"columns: {source.name} has no header, so they are called {shortened(unnamed, 8)}")
     return Imported(frame, root, source.stem, group, listed=listed, found=found)
 
 

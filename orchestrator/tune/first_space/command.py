@@ -84,6 +84,7 @@ def _reading_words(reading: Reading) -> list[str]:
         *_words("--suffix", reading.suffix),
         *_words("--labels", reading.labels),
         *_words("--class-pattern", reading.class_pattern),
+        *_words("--group-pattern", reading.group_pattern),
     ]
 
 

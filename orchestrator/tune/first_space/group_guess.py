@@ -73,7 +73,7 @@ def _group_notes(
     maybe = [f"Values of {shortened(looks, 6)} repeat like identities."] if looks else []
     maybe += [
         f"The images lie in {len(folder.counts)} folders such as {next(iter(folder.counts))}, which look "
-        "like identities: a column of them could group the rows."
+        "like identities: --group-pattern takes the group of each row from its path."
         for folder in _folders(facts.paths)
         if _looks_like_identities(folder)
     ][:1]

@@ -157,3 +157,15 @@ def test_classes_that_print_alike_are_one_and_files_that_do_stay_two(tmp_path: P
     (tmp_path / "t.csv").write_text(f"path,label\n{other}.png,{one}\n{one}.png,{other}\n")
     frame = load_manifest(tmp_path / "t.csv").frame
     assert frame["path"].tolist() == [f"{other}.png", f"{one}.png"] and frame["label"].tolist() == [one, one]
+
+
+def test_groups_are_read_from_names_or_paths_and_never_beside_a_column_group(tmp_path: Path) -> None:
+    draw(tmp_path, "p1/s1/1.png", "p1/s2/1.png", "p2/s1/1.png")
+    table = tmp_path / "t.csv"
+    table.write_text("file,label\np1/s1/1.png,a\np1/s2/1.png,b\np2/s1/1.png,a\n")
+    manifest = load_manifest(table, reading=Reading(group_pattern="^(p[0-9])/"))
+    assert manifest.frame["group"].tolist() == ["p1", "p1", "p2"]
+    assert manifest.found[-1] == "groups: 2 groups by --group-pattern, such as 'p1' in p1/s1/1.png"
+    table.write_text("file,label,group\np1/s1/1.png,a,7\n")
+    with pytest.raises(ManifestError, match="has a column group; leave it out"):
+        load_manifest(table, reading=Reading(group_pattern="^(p[0-9])/"))
