@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,7 @@ class TrainedOn:
                 "look better than they are; the honest ones are in the ensemble's oof.parquet"
             )
         alike = self._named(manifest)
+        alike[alike] = [not self._differs(path, digest) for path, digest in _held(manifest, alike)]
         if not alike.any():
             return None
         return (
@@ -115,20 +117,33 @@ class TrainedOn:
             "they are the same images, their predictions look better than they are"
         )
 
+    def _differs(self, path: str, digest: str) -> bool:
+        """Whether an image is known to hold something else than the one of that path that was trained on."""
+        return path in self._known and digest not in self.contents
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.contents.values())
+
     def copies(self, manifest: Manifest) -> str | None:
         """A warning where rows, wherever they lie, hold the same as images that were trained on."""
         elsewhere = ~self.rows(manifest)
         if not self.contents or not elsewhere.any():
             return None
-        rest = replace(manifest, frame=manifest.frame[elsewhere].reset_index(drop=True))
-        known = [self.contents.get(digest) for digest in _contents(rest)]
-        pairs = [f"{path} is {own}" for path, own in zip(rest.frame["path"], known, strict=True) if own]
+        known = [(path, self.contents.get(digest)) for path, digest in _held(manifest, elsewhere)]
+        pairs = [f"{path} is {own}" for path, own in known if own]
         if not pairs:
             return None
         return (
             f"warning: {len(pairs)} of {len(manifest)} images are copies of images that were trained on "
             f"({shortened(pairs)}), so their predictions look better than they are"
         )
+
+
+def _held(manifest: Manifest, rows: NDArray[np.bool_]) -> list[tuple[str, str]]:
+    """Path, and a digest of what it holds, of some rows."""
+    some = replace(manifest, frame=manifest.frame[rows].reset_index(drop=True))
+    return list(zip(map(str, some.frame["path"]), _contents(some), strict=True))
 
 
 def _by_content(table: pd.DataFrame) -> dict[str, str]:

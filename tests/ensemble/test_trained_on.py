@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageOps
 
 from orchestrator.data.extra_rows import add_extra, load_extra
 from orchestrator.data.manifest import Manifest, load_manifest
@@ -94,6 +95,17 @@ def test_the_same_path_elsewhere_is_a_warning_and_no_more(
     (tmp_path / "rows.csv").write_text("path\np00-0.png\n")
     assert label(made, tmp_path / "rows.csv") == 0
     assert "1 of 1 rows have the path of a row that was trained on; if" in capsys.readouterr().out
+
+
+def test_another_image_of_the_same_path_is_no_warning(
+    made: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(data.parent / "p00-0.png", tmp_path / "p00-0.png")
+    with Image.open(tmp_path / "p00-0.png") as image:
+        ImageOps.invert(image.convert("RGB")).save(tmp_path / "p00-0.png")
+    (tmp_path / "rows.csv").write_text("path\np00-0.png\n")
+    assert main(["--ensemble", str(made), "--predict", str(tmp_path / "rows.csv")]) == 0
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_an_older_folder_knows_its_own_table_and_the_paths_of_its_out_of_fold_rows(

@@ -366,3 +366,13 @@ def test_a_column_of_numbers_beside_the_only_candidate_is_said() -> None:
         "it is the only column whose values can be classes; boneage: many different numbers, and predicting "
         "a number (regression) is not supported"
     )
+
+
+def test_a_column_with_uncertain_cells_and_a_table_of_numbers_alone_are_told_of() -> None:
+    chest = {"image": ids(), "edema": cycle(0, 1, -1)}
+    assert "If -1 stands for uncertain" in " ".join(propose(facts(chest), Asked()).target.notes)
+    galaxies = {"galaxy": ids(), "smooth": [row / 64 for row in range(ROWS)]}
+    with pytest.raises(
+        InputError, match=r"smooth: many different numbers, .* \(regression\) is not supported$"
+    ):
+        propose(facts(galaxies), Asked())

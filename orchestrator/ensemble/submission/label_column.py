@@ -136,8 +136,10 @@ def _no_class(
     begin = (
         f"template {template.name}: column {template.header[column]!r} has {word!r} ({template.place(row)})"
     )
-    parts = word.split()
-    if len(parts) > 1 and any(is_number(part) and not float(part).is_integer() for part in parts):
+    first, *rest = word.split() or [word]
+    scored = any(is_number(part) and not float(part).is_integer() for part in (first, *rest))
+    boxed = first in known and not known & {*rest} and all(map(is_number, rest))
+    if rest and (scored or boxed):
         return (
             f"{begin}: more than classes in a cell, such as a class with its score, is not written; name a "
             "template of ids and classes alone, and add the rest to what is written"

@@ -130,7 +130,7 @@ def _question(facts: Facts, candidates: Sequence[Column], flags: Sequence[str]) 
         names = ", ".join(column.name for column in facts.columns) or "none but the images' names"
         return (
             f"{facts.source}: no column looks like a target, whose values are classes that repeat; it has "
-            f"{names}; say which it is with --target COLUMN"
+            f"{names}; say which it is with --target COLUMN{_measured(facts)}"
         )
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     first = candidates[0].name if candidates else ",".join(flags)

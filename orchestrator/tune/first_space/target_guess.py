@@ -112,6 +112,8 @@ def _categorical(column: Column, facts: Facts, asked: Asked, said_by: str) -> Ta
     if ordered:
         _refuse_words(column, asked)
     notes = [*_missing_notes(column), *_binary_notes(column, facts), *_number_notes(column)]
+    if set(column.counts) == {"-1", "0", "1"}:
+        notes.append("If -1 stands for uncertain, it is no class: make it 0, 1 or empty in the table first.")
     if named is not None:
         file, names = named
         notes.append(f"{file} names them: {shortened([f'{value} is {names[value]}' for value in names], 4)}.")

@@ -46,6 +46,10 @@ def written(tmp_path: Path, text: str) -> Template:
          "template t.csv: column 'label' has 'rust 0.1' (row 1, a): more than classes in a cell, such as a "
          "class with its score, is not written; name a template of ids and classes alone, and add the rest "
          "to what is written"),
+        ("id,label\na,rust 10 10 90 90\n", LEAF,
+         "template t.csv: column 'label' has 'rust 10 10 90 90' (row 1, a): more than classes in a cell, "
+         "such as a class with its score, is not written; name a template of ids and classes alone, and add "
+         "the rest to what is written"),
         ("id,labels\na,rust mildew\n", MANY,
          "template t.csv: column 'labels' has 'mildew' (row 1, a), which is no class of the training "
          "table; its classes are healthy, rust, scab; if the cells mean nothing, empty them"),
