@@ -37,20 +37,35 @@ def class_columns(template: Template, ways: Sequence[Spelling]) -> tuple[int, ..
 
 def by_class(template: Template, asked: Asked, columns: tuple[int, ...]) -> Layout:
     """columns (C,): that of each class. Raises EnsembleError."""
-    kept = tuple(index for index in range(len(template.header)) if index not in columns)
+    zeros = _left_out(template, asked, columns)
+    kept = tuple(index for index in range(len(template.header)) if index not in (*columns, *zeros))
     _refuse_unknown(template, asked, kept)
     words = frozenset(cell for index in columns for cell in template.column(index) if cell)
     truth = next((pair for pair in _TRUTH if words <= set(pair)), None)
     if truth is None and not probable(words):
         _refuse_no_number(template, columns)
     what = f"columns {shortened([template.header[index] for index in columns])}"
+    never = shortened([template.header[index] for index in zeros])
+    rare = f"; 0 for {never}, left out as rare" if zeros else ""
     every = tuple(range(len(columns)))
     cells = Cells(what, words, truth is not None, probable(words))
     if choose(template, asked, cells) == LABELS:
         assert truth is not None
-        says = f"{what}: {truth[1]} for {'each label' if asked.task.multi_label else 'the class'} of a row"
-        return Layout(Kind.FLAGS, columns, every, truth, kept, says)
-    return Layout(Kind.PROBABILITIES, columns, every, asked.task.classes, kept, f"{what}: probabilities")
+        says = (
+            f"{what}: {truth[1]} for {'each label' if asked.task.multi_label else 'the class'} of a row{rare}"
+        )
+        return Layout(Kind.FLAGS, columns, every, truth, kept, says, zeros=zeros)
+    says = f"{what}: probabilities{rare}"
+    return Layout(Kind.PROBABILITIES, columns, every, asked.task.classes, kept, says, zeros=zeros)
+
+
+def _left_out(template: Template, asked: Asked, columns: tuple[int, ...]) -> tuple[int, ...]:
+    """The columns of classes that were left out, which are named as those of the others are."""
+    first, word = template.header[columns[0]], asked.task.classes[0]
+    start = first[: len(first) - len(word)] if folded(first).endswith(folded(word)) else ""
+    wanted = {folded(start + name) for name in asked.left_out}
+    others = [index for index in range(len(template.header)) if index not in columns]
+    return tuple(index for index in others if folded(template.header[index]) in wanted)
 
 
 def folded(name: str) -> str:

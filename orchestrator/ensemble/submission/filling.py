@@ -31,6 +31,10 @@ def fill(
     for index, column in zip(layout.columns, cells, strict=True):
         for row, cell in zip(rows, column, strict=True):
             row[index] = cell
+    never = layout.words[0] if layout.kind is Kind.FLAGS else _number(0.0)
+    for index in layout.zeros:
+        for row in rows:
+            row[index] = never
     return replace(template, rows=tuple(map(tuple, rows)))
 
 

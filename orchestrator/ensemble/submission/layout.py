@@ -28,3 +28,4 @@ class Layout:
     says: str  # for the user, in one line
     separator: str = " "  # of LABEL_SET and RANKING
     count: int = 1  # classes of a cell, of RANKING
+    zeros: tuple[int, ...] = ()  # columns of classes that are known and never predicted

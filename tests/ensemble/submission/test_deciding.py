@@ -18,7 +18,7 @@ from orchestrator.ensemble.submission.layout import Kind, Layout
 from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.submission.template import Template, read_template, rendered
-from orchestrator.space import categorical
+from orchestrator.space import categorical, one_hot
 from tests.support.submission_reader import read_submission
 
 LEAF = Task(("healthy", "rust", "scab"))
@@ -51,7 +51,7 @@ def filled(tmp_path: Path, text: str, asked: Asked, probabilities: np.ndarray) -
         tmp_path / "out.csv", tmp_path / "t.csv",
         labels=None if chances else {"", *layout.words},
         several=layout.separator if layout.kind is Kind.LABEL_SET else None,
-        probabilities=chances, filled=layout.columns,
+        probabilities=chances, filled=(*layout.columns, *layout.zeros),
         sums_to_one=chances and len(layout.columns) == len(asked.task) and not asked.task.multi_label,
     )  # fmt: skip
     return layout, (tmp_path / "out.csv").read_text()
@@ -202,6 +202,18 @@ def test_a_template_may_name_classes_that_were_left_out_as_rare(tmp_path: Path) 
     assert decide(template(tmp_path, "Image,Id\na,wilt\nb,rust\n"), asked).words == target.classes
     with pytest.raises(EnsembleError, match=r"'blight'.*which is no class of the training table"):
         decide(template(tmp_path, "Image,Id\na,blight\nb,wilt\n"), asked)
+
+
+@pytest.mark.parametrize(("cell", "never"), [("0.1", "0.0"), ("0", "0")])
+def test_the_column_of_a_class_that_was_left_out_as_rare_is_zero(
+    cell: str, never: str, tmp_path: Path
+) -> None:
+    target = one_hot(["healthy", "rust", "scab", "unk"])
+    target = replace(target, changes=target.changes.without(["unk"]))
+    text = f"id,p_healthy,p_unk,p_rust,p_scab\na{4 * f',{cell}'}\nb{4 * f',{cell}'}\n"
+    layout, written = filled(tmp_path, text, asked_for(target, "macro_f1", None), THREE)
+    assert layout.says.endswith("; 0 for p_unk, left out as rare")
+    assert [line.split(",")[2] for line in written.splitlines()] == ["p_unk", never, never]
 
 
 def test_numbers_of_classes_are_those_of_the_training_tables_own_column(tmp_path: Path) -> None:
