@@ -376,3 +376,11 @@ def test_a_column_with_uncertain_cells_and_a_table_of_numbers_alone_are_told_of(
         InputError, match=r"smooth: many different numbers, .* \(regression\) is not supported$"
     ):
         propose(facts(galaxies), Asked())
+
+
+def test_a_class_without_a_row_is_left_out_and_costs_no_fold() -> None:
+    columns = {"a": cycle(1, 0, 0), "b": cycle(0, 1, 0), "c": cycle(0, 0, 1), "unk": cycle(0)}
+    asked = Asked(target=("a", "b", "c", "unk"))
+    groups = propose(facts({"image": ids(), **columns}), asked).groups
+    assert (groups.folds, groups.refused) == (5, True)
+    assert "unk (0 groups)" in " ".join(groups.fold_notes) and "--drop-rare 5" in " ".join(groups.fold_notes)

@@ -69,7 +69,7 @@ def _commands(
     """The smoke test, the search, the submission: ready to paste."""
     tune = ["python", "-m", "orchestrator.tune", "--space", str(path), "--data", str(source)]
     tune += [*_reading_words(reading), *_words("--data-root", arguments.data_root)]
-    if proposal.groups.least == 1:  # a class in one group alone can be in one fold alone
+    if proposal.groups.refused:
         tune += ["--drop-rare", str(proposal.groups.folds)]
     ensemble = ["python", "-m", "orchestrator.ensemble", "--predict", str(find_test(source) or "TEST_IMAGES")]
     ensemble += ["--submission", "submission.csv"]

@@ -21,7 +21,7 @@ class GroupGuess:
     folds: int
     notes: tuple[str, ...]  # about the groups
     fold_notes: tuple[str, ...]
-    least: int  # groups of the rarest class; 0 where it is not known
+    refused: bool  # whether a class has fewer groups than there are folds, so that it has to be left out
 
 
 def guess_groups(facts: Facts, target: TargetGuess) -> GroupGuess:
@@ -32,9 +32,12 @@ def guess_groups(facts: Facts, target: TargetGuess) -> GroupGuess:
     notes = _group_notes(facts, chosen, named, columns)
     groups = _group_of_rows(facts, chosen)
     per_class = _groups_per_class(target, groups)
-    least = min(per_class.values(), default=0)
-    folds = min(USUAL_FOLDS, max(least, 2)) if per_class else USUAL_FOLDS
-    return GroupGuess(chosen, facts.group_column, folds, notes, _fold_notes(target, per_class, folds), least)
+    least = min((count for count in per_class.values() if count), default=USUAL_FOLDS)
+    folds = min(USUAL_FOLDS, max(least, 2))
+    refused = any(count < folds for count in per_class.values())
+    return GroupGuess(
+        chosen, facts.group_column, folds, notes, _fold_notes(target, per_class, folds), refused
+    )
 
 
 def with_folds(guess: GroupGuess, folds: int) -> GroupGuess:
