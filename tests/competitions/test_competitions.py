@@ -55,6 +55,9 @@ EXPECTED = {
     "cifar10": Expected('categorical("label")', "accuracy", cells={"labels": CIFAR.split()}),
     "dog_breeds": Expected('categorical("breed")', "log_loss", cells=SHARES),
     "drivers": Expected('categorical("classname")', "log_loss", "subject", cells=SHARES),
+    "camera_traps": Expected(
+        'categorical("label")', "macro_f1", "location", cells={"labels": ["0", "3", "8", "14"]}
+    ),
     "chest_folders": Expected('categorical("label")', "macro_f1"),
 }
 TRAINED = [name for name in EXPECTED if name not in ("plant_2020", "dog_breeds", "chest_folders")]
