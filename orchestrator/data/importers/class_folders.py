@@ -37,6 +37,9 @@ def read(source: Source) -> Imported:
         splits = {top: "test" if top in tests else "train" for top in splits}
     placed = [path for path in listing.images if "/" in path]
     rows = {path: _row(path, heads, splits) for path in placed}
+    if not any(splits.values()) and _parts_lie_below(placed):
+        rows = {path: _row_of_class_and_part(path) for path in placed}
+        splits = dict.fromkeys(splits, "train")  # every row has one
     learnt = [row for row in rows.values() if row[SPLIT] != "test"]
     refuse_folders_that_are_no_classes(source.path, {str(row[FOLDER]) for row in learnt if row[FOLDER]})
     labels = {row["label"] for row in rows.values()}
@@ -53,6 +56,18 @@ def read(source: Source) -> Imported:
         *([f"{source.path}: {UNSAID}"] if labels == {None} else []),
     ]
     return rows_of_files(listing, rows, notes)
+
+
+def _parts_lie_below(paths: Sequence[str]) -> bool:
+    """cats/train/1.jpg, cats/test/2.jpg."""
+    parts = {split_of_folder(path.split("/")[1]) if path.count("/") > 1 else None for path in paths}
+    return None not in parts and "train" in parts and len(parts) > 1
+
+
+def _row_of_class_and_part(path: str) -> dict[str, Scalar]:
+    label, part, *deeper = path.split("/")[:-1]
+    folder = composed("/".join([label, *deeper]))
+    return {"label": composed(label), FOLDER: folder, SPLIT: split_of_folder(part)}
 
 
 def _row(path: str, heads: Mapping[str, str], splits: Mapping[str, str | None]) -> dict[str, Scalar]:
