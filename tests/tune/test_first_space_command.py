@@ -54,6 +54,9 @@ def test_what_lies_beside_the_data_is_found(
     assert "Sample_Submission.csv asks for it" in shown
     assert f"--predict {photos / 'test_images'}" in shown
     assert f"--template {photos / 'Sample_Submission.csv'}" in shown
+    (photos / "test_images").rmdir()
+    assert init(tmp_path / "other.py", data) == 0
+    assert f"--predict {photos / 'Sample_Submission.csv'}" in capsys.readouterr().out
 
 
 def test_how_the_data_are_read_is_in_the_commands(

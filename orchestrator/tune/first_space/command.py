@@ -71,9 +71,10 @@ def _commands(
     tune += [*_reading_words(reading), *_words("--data-root", arguments.data_root)]
     if proposal.groups.refused:
         tune += ["--drop-rare", str(proposal.groups.folds)]
-    ensemble = ["python", "-m", "orchestrator.ensemble", "--predict", str(find_test(source) or "TEST_IMAGES")]
-    ensemble += ["--submission", "submission.csv"]
-    ensemble += _words("--template", arguments.template or find_template(source))
+    template = arguments.template or find_template(source)
+    predicted = find_test(source) or template or "TEST_IMAGES"  # a template names the images to predict too
+    ensemble = ["python", "-m", "orchestrator.ensemble", "--predict", str(predicted)]
+    ensemble += ["--submission", "submission.csv", *_words("--template", template)]
     return [shlex.join([*tune, "--smoke"]), shlex.join(tune), shlex.join(ensemble)]
 
 
