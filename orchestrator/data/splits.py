@@ -22,7 +22,10 @@ _WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), "val"),
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "holdout", "heldout", "pred"), "test"),
+    **dict.fromkeys(("publictest", "privatetest"), "test"),
 }
+_FLAG = re.compile(r"is[ _-]?([a-z]+)([ _-](image|set|sample|row))?", re.IGNORECASE)  # of the column is_train
+_FLAGS = {"1": True, "true": True, "0": False, "false": False}
 _NAMES = ("split", "set", "subset", "partition")  # columns that may well hold one split alone
 
 
@@ -44,9 +47,10 @@ def split_column(frame: pd.DataFrame, source: Path) -> str | None:
     few rows: test rows would be trained on.
     """
     found = {
-        str(name): _splits(to_scalars(frame[name]))
+        str(name): _splits(str(name), to_scalars(frame[name]))
         for name in frame.columns
         if str(name).lower() == SPLIT
+        or _flagged(str(name)) is not None
         or (name != "path" and split_of(next(iter(frame[name]), None)) is not None)
     }
     fitting = [name for name, splits in found.items() if _is_split(name, splits)]
@@ -70,7 +74,7 @@ def split_column(frame: pd.DataFrame, source: Path) -> str | None:
 
 def roles_of(frame: pd.DataFrame, column: str) -> tuple[list[str], str]:
     """The role of each row, and the line that says so."""
-    splits = _splits(to_scalars(frame[column]))
+    splits = _splits(column, to_scalars(frame[column]))
     counts = Counter(splits)
     parts = [f"{name} {counts[name]}" for name in ("train", "val", "test") if counts[name]]
     about = {
@@ -82,8 +86,19 @@ def roles_of(frame: pd.DataFrame, column: str) -> tuple[list[str], str]:
     return ["test" if split == "test" else "train" for split in splits], line
 
 
-def _splits(cells: Sequence[Scalar]) -> list[str | None]:
-    return [split_of(cell) for cell in cells]
+def _splits(column: str, cells: Sequence[Scalar]) -> list[str | None]:
+    part = _flagged(column)
+    flags = [_FLAGS.get(str(cell).strip().lower()) for cell in cells]
+    if part is None or None in flags:
+        return [split_of(cell) for cell in cells]
+    other = "test" if part == "train" else "train"
+    return [part if flag else other for flag in flags]
+
+
+def _flagged(column: str) -> str | None:
+    """Which part 1 or True stands for in a column such as is_train."""
+    match = _FLAG.fullmatch(column.strip())
+    return None if match is None else split_of(match[1])
 
 
 def _is_split(name: str, splits: Sequence[str | None]) -> bool:
@@ -91,5 +106,5 @@ def _is_split(name: str, splits: Sequence[str | None]) -> bool:
     return (
         None not in kinds
         and bool(kinds)
-        and (name.lower() in _NAMES or ("train" in kinds and len(kinds) > 1))
+        and (name.lower() in _NAMES or _flagged(name) is not None or ("train" in kinds and len(kinds) > 1))
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,11 @@ def build_ensemble(
 def default_out(studies: Sequence[Path], runs: Path) -> Path:
     """A new name: in the one study, or in `runs` for several."""
     now = time.strftime("%Y%m%d-%H%M%S")
-    if len(studies) == 1:
-        return studies[0] / f"ensemble-{now}"
-    return runs / f"ensemble-{'-'.join(path.name for path in studies)}-{now}"
+    several = [path.name for path in studies] if len(studies) > 1 else []
+    name = "-".join(["ensemble", *several, now])
+    folder = runs if several else studies[0]
+    names = chain([name], (f"{name}-{number}" for number in count(2)))  # small ones take less than a second
+    return next(path for path in map(folder.joinpath, names) if not path.exists())
 
 
 def _paths(studies: AnyStudy | Sequence[AnyStudy]) -> list[Path]:

@@ -104,6 +104,7 @@ RESUME = ("--resume", "--study", "killed", "--inline", "--data-root", "data")
 PREDICT = ("--ensemble", "runs/complete/ensemble", "--predict", "data/rows.csv", "--data-root", "data")
 
 
+@pytest.mark.slow  # several commands, each in a process of its own
 def test_code_in_a_received_study_is_not_run_whoever_trusts_it(here: Path) -> None:
     ran = place(here / "runs" / "killed" / "payload.py")
     name_in(here / "runs" / "killed" / "journal.jsonl", "runs.killed.payload:X")
@@ -142,6 +143,7 @@ def test_nor_behind_a_link_that_leads_into_one(here: Path) -> None:
     assert not ran.exists()
 
 
+@pytest.mark.slow  # several commands, each in a process of its own
 def test_a_module_in_the_folder_where_the_user_stands_asks_for_trust_and_is_known_then(here: Path) -> None:
     ran = place(here / "payload.py")
     name_in(here / "runs" / "killed" / "journal.jsonl", "payload:X")
@@ -240,6 +242,7 @@ def test_what_python_does_not_find_is_not_imported(here: Path, module: str) -> N
         check_named_code(f"{module}:X", here, trust=True)
 
 
+@pytest.mark.slow  # several commands, each in a process of its own
 class TestBesideItsSpaceFile:
     @pytest.fixture
     def space(self, tmp_path: Path) -> Path:

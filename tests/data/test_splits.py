@@ -17,7 +17,7 @@ from orchestrator.data.splits import roles_of, split_column, split_of, split_of_
     [
         (["train", "Training", " TRAIN "], "train"),
         (["val", "valid", "Validation", "dev"], "val"),
-        (["test", "testing", "eval", "holdout"], "test"),
+        (["test", "testing", "eval", "holdout", "PublicTest"], "test"),
         (["trains", "contest", "1", "", "0"], None),
     ],
 )
@@ -41,6 +41,11 @@ def test_folders_may_say_it_among_other_words() -> None:
         ({"set": ["test", "test", "test"]}, "set"),
         ({"subset": ["train", "train", "train"]}, "subset"),
         ({"data set": ["train", "test", "train"]}, "data set"),
+        ({"is_train": [1, 1, 0]}, "is_train"),
+        ({"Is Training Image": ["True", "True", "False"]}, "Is Training Image"),
+        ({"is_test": [1, 1, 1]}, "is_test"),
+        ({"is_train": [1, 2, 0]}, None),
+        ({"is_tumor": [1, 1, 0]}, None),
         ({"exam": ["test", "test", "test"]}, None),
         ({"vehicle": ["train", "bus", "train"]}, None),
         ({"split": ["0", "1", "2"]}, None),
@@ -49,10 +54,24 @@ def test_folders_may_say_it_among_other_words() -> None:
     ],
 )
 def test_a_column_is_one_of_parts_if_all_its_cells_are(
-    columns: dict[str, list[str]], column: str | None
+    columns: dict[str, list[object]], column: str | None
 ) -> None:
     frame = pd.DataFrame({"path": ["1.png", "2.png", "3.png"], **columns})
     assert split_column(frame, Path("t.csv")) == column
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "roles"),
+    [
+        ("is_train", [0, 1], ["test", "train"]),
+        ("is_test", ["False", "True"], ["train", "test"]),
+        ("is_val", [True, False], ["train", "train"]),
+    ],
+)
+def test_a_flag_says_the_part(column: str, cells: list[object], roles: list[str]) -> None:
+    frame = pd.DataFrame({"path": ["1.png", "2.png"], column: cells})
+    assert split_column(frame, Path("t.csv")) == column
+    assert roles_of(frame, column)[0] == roles
 
 
 def test_rows_of_test_have_that_role_and_rows_of_val_train() -> None:

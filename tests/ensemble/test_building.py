@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble import Ensemble, build_ensemble
+from orchestrator.ensemble.building import default_out
 from orchestrator.ensemble.scoring import ESTIMATES
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.study.study import Study
@@ -35,6 +36,19 @@ def test_studies_of_one_joint_label_are_given_as_text_or_objects_in_any_order(ru
     called = build_ensemble([str(runs / "shade"), Study(runs / "tint")])
     assert called.path.parent == runs and called.path.name.startswith("ensemble-shade-tint-")
     assert record(called.path) == record(build_joint(runs))
+
+
+def test_ensembles_of_one_second_lie_in_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.strftime", lambda form: "now")
+    found = [default_out([tmp_path], tmp_path)]
+    for _ in range(2):
+        found[-1].mkdir()
+        found.append(default_out([tmp_path], tmp_path))
+    assert [path.name for path in found] == ["ensemble-now", "ensemble-now-2", "ensemble-now-3"]
+    (tmp_path / "ensemble-a-b-now").mkdir()
+    assert default_out([Path("a"), Path("b")], tmp_path) == tmp_path / "ensemble-a-b-now-2"
 
 
 def test_without_a_folder_to_write_the_studys_own_gets_it_and_progress_reaches_its_end(runs: Path) -> None:
