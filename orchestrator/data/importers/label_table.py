@@ -46,9 +46,13 @@ def with_labels(rows: Imported, file: Path) -> Imported:
         raise ManifestError(f"--labels {file} has a header and no row; it needs a line per image")
     join = _by_files(rows, table, file) or _by_column(rows, table, file)
     if join is None:
-        pairs = _pairs(table)
-        if pairs is not None and _numbered(rows.frame, pairs):
-            return _named(rows, pairs, file)
+        pairs = _pairs(table) or {}
+        headless = (
+            {**pairs, str(table.columns[0]): str(table.columns[1])} if pairs else {}
+        )  # its first line is a class too
+        for names in (pairs, headless):
+            if names and _numbered(rows.frame, names):
+                return _named(rows, names, file)
         raise ManifestError(
             f"--labels {file}: no column names the images ({rows.frame['path'].iloc[0]}, ...) and none is in "
             f"both; it has {', '.join(map(str, table.columns))}"
