@@ -30,7 +30,7 @@ from orchestrator.data.importers.contract import AS_FOUND, UNSAID, Imported, Rea
 from orchestrator.data.importers.detect import detect, with_more
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.splits import roles_of, split_column
+from orchestrator.data.splits import roles_of, split_column, unread_split
 from orchestrator.data.table_files import read_parquet, write_parquet, written_record
 
 ROLES = ("train", "extra", "test")
@@ -226,7 +226,7 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
     frame["path"] = pd.Series(paths, dtype=object)
     frame = _without_copies(frame, source, notes)
     frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
-    frame["role"] = pd.Series(_roles(frame, role_column, source, found), dtype=object)
+    frame["role"] = pd.Series(_roles(frame, role_column, source, notes, found), dtype=object)
     conflict = role_conflict(frame)
     if conflict is not None:
         raise ManifestError(f"{source}: {conflict}")
@@ -276,10 +276,14 @@ def _without_copies(frame: pd.DataFrame, source: Path, notes: list[str]) -> pd.D
     return frame[~again].reset_index(drop=True)
 
 
-def _roles(frame: pd.DataFrame, column: str, source: Path, found: list[str]) -> list[str | None]:
+def _roles(
+    frame: pd.DataFrame, column: str, source: Path, notes: list[str], found: list[str]
+) -> list[str | None]:
     if column not in frame and column == "role":
         split = split_column(frame, source)
         if split is None:
+            unread = unread_split(frame)
+            notes += [] if unread is None else [f"{source}: {unread}"]
             return ["train"] * len(frame)
         by_split, line = roles_of(frame, split)
         found.append(line)

@@ -72,6 +72,22 @@ def split_column(frame: pd.DataFrame, source: Path) -> str | None:
     return fitting[0] if fitting else None
 
 
+def unread_split(frame: pd.DataFrame) -> str | None:
+    """A line on a column that may well be a split and writes its parts as numbers; None where there is none.
+
+    Whether 2 is test is nobody's to guess.
+    """
+    for name in frame.columns:
+        if str(name).lower() in (SPLIT, "partition"):
+            values = sorted({str(cell) for cell in to_scalars(frame[name])})
+            if values in (["0", "1"], ["0", "1", "2"], ["1", "2"], ["1", "2", "3"]):
+                return (
+                    f"column {name!r} holds {', '.join(values)} and is not read as train, val and test, so "
+                    "all rows train; if some are test rows, write these words, or a column role"
+                )
+    return None
+
+
 def roles_of(frame: pd.DataFrame, column: str) -> tuple[list[str], str]:
     """The role of each row, and the line that says so."""
     splits = _splits(column, to_scalars(frame[column]))

@@ -98,3 +98,29 @@ def test_a_group_on_both_sides_of_a_given_split_is_refused(tmp_path: Path) -> No
     (tmp_path / "t.csv").write_text("path,group,split\n1.png,p,test\n2.png,p,train\n")
     with pytest.raises(ManifestError, match="group 'p' has rows with the roles test and train"):
         load_manifest(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "is_told"),
+    [
+        ("partition", [0, 1, 2], True),
+        ("Split", ["1", "2", "2"], True),
+        ("partition", [0, 3, 7], False),
+        ("fold", [0, 1, 2], False),
+        ("partition", ["train", "test", "val"], False),
+    ],
+)
+def test_parts_that_are_numbers_are_told_of_and_not_guessed(
+    column: str, cells: list[object], is_told: bool, tmp_path: Path
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_text("image")
+    paths = [f"{number}.png" for number in range(3)]
+    pd.DataFrame({"path": paths, "label": ["a", "b", "c"], column: cells}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
+    notes = load_manifest(tmp_path / "t.csv").notes
+    told = [note for note in notes if "is not read as train, val and test" in note]
+    assert len(told) == is_told
+    if is_told:
+        assert load_manifest(tmp_path / "t.csv").frame["role"].tolist() == ["train"] * 3
