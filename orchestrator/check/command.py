@@ -18,6 +18,7 @@ from orchestrator.check.preview import draw_preview
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
+from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import size
@@ -71,7 +72,9 @@ def _write(path: Path, picture: bytes) -> None:
 
 
 def _table(space: SearchSpace, accepted: Mapping[str, Parameter]) -> Table:
-    table = Table(title=f"{len(space.varied())} parameters vary", title_justify="left")
+    varied = len(space.varied())
+    title = f"{counted(varied, 'parameter')} {'varies' if varied == 1 else 'vary'}"
+    table = Table(title=title, title_justify="left")
     for head in ("parameter", "values", "exists when", "default"):
         table.add_column(head, overflow="fold")
     for name in space.varied():

@@ -77,7 +77,8 @@ def _rare(target: Target, rare: dict[str, int], k: int, has: str) -> str:
     kind = "label" if target.multi_label else "class"
     more = f", and {len(rare) - 1} more like it" if len(rare) > 1 else ""
     ways = [f"--drop-rare {k} leaves such a {kind} out"]
-    if has == "has":
+    # Merged they need the groups that one of them lacks, and an order has no place for them.
+    if has == "has" and not target.ordered and sum(rare.values()) >= k:
         ways.append(f"--rare-as other merges it into a {kind} other")
     if not target.multi_label:
         ways.append("role extra trains on its rows and never validates them")

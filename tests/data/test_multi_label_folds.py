@@ -65,8 +65,7 @@ def test_a_label_of_too_few_groups_is_refused_whether_it_holds_or_lacks() -> Non
         build_fold_plan(Manifest(rows.frame.assign(b=rare), rows.root, "m"), 3, 0, [multi_label(LABELS)])
     assert str(caught.value) == (
         "label 'b' of target 'labels' has 2 groups for 3 folds: some fold would have none to validate on; "
-        "--drop-rare 3 leaves such a label out, --rare-as other merges it into a label other, or use fewer "
-        "folds (2 at most)"
+        "--drop-rare 3 leaves such a label out, or use fewer folds (2 at most)"
     )
     with pytest.raises(
         FoldPlanError, match="label 'b' of target 'labels' is absent from 2 groups for 3 folds"
@@ -86,11 +85,19 @@ def test_fewer_folds_are_named_only_where_they_help() -> None:
         build_fold_plan(one_label(["cat"] * 6 + ["dog"] * 6 + ["yak"]), 2, 0, [target])
     assert str(caught.value) == (
         "class 'yak' of target 'animal' has 1 group for 2 folds: some fold would have none to validate on; "
-        "--drop-rare 2 leaves such a class out, --rare-as other merges it into a class other, role extra "
-        "trains on its rows and never validates them"
+        "--drop-rare 2 leaves such a class out, role extra trains on its rows and never validates them"
     )
     with pytest.raises(FoldPlanError, match=r"and 1 more like it: .*use fewer folds \(2 at most\)"):
         build_fold_plan(one_label(["cat"] * 6 + ["dog"] * 3 + ["yak"] * 2), 4, 0, [target])
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_merging_is_advised_only_where_what_is_merged_has_enough_groups(ordered: bool) -> None:
+    target = categorical("animal", ["cat", "dog", "yak", "gnu"], ordered=ordered)
+    rows = one_label(["cat"] * 6 + ["dog"] * 6 + ["yak"] + ["gnu"])
+    with pytest.raises(FoldPlanError) as caught:
+        build_fold_plan(rows, 2, 0, [target])
+    assert ("--rare-as other merges it into a class other" in str(caught.value)) == (not ordered)
 
 
 def test_a_class_whose_rows_are_all_extra_is_trained_on_and_never_validated() -> None:
