@@ -76,7 +76,7 @@ def test_it_leads_to_every_page_and_every_link_of_every_page_leads_somewhere() -
 
 
 def test_a_space_it_shows_lies_where_it_says() -> None:
-    """A reader looks for the folder that is named, though the program would find the file by its name alone."""
+    """A reader looks for the folder that is named, though the program would find it by its name alone."""
     root = Path(__file__).parents[1]
     named = {word for word in re.findall(r"\b\w+/[\w/]+\.py\b", README) if word not in WRITTEN}
     assert named and not [word for word in named if not (root / word).exists()]
