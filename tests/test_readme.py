@@ -61,6 +61,27 @@ def test_the_program_it_shows_runs_in_small(
     assert names["shown"].shape == (5, 2)
 
 
+def test_it_leads_to_every_page_and_every_link_of_every_page_leads_somewhere() -> None:
+    root = Path(__file__).parents[1]
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    links = {page: re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()) for page in pages}
+    dead = [
+        f"{page.name}: {link}"
+        for page, found in links.items()
+        for link in found
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert not dead
+    assert {f"docs/{page.name}" for page in pages[1:]} <= set(links[pages[0]])
+
+
+def test_a_space_it_shows_lies_where_it_says() -> None:
+    """A reader looks for the folder that is named, though the program would find it by its name alone."""
+    root = Path(__file__).parents[1]
+    named = {word for word in re.findall(r"\b\w+/[\w/]+\.py\b", README) if word not in WRITTEN}
+    assert named and not [word for word in named if not (root / word).exists()]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
     module, *arguments = shlex.split(

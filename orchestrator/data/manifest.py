@@ -250,7 +250,8 @@ def _groups(
     if column is None:
         notes.append(
             f"{source} {NAMES_NO_GROUP}: each of its {len(frame)} images counts as a group of its own; if "
-            "some belong together, give them a column group, else the validation score is too good"
+            "some belong together, name their column in the space (group=...) or read them from the names "
+            "with --group-pattern, else the validation score is too good"
         )
         return frame["path"].tolist()
     require(frame, (column,), source)

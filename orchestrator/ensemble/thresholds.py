@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.evaluation.thresholds import Thresholds, fit_thresholds
+from orchestrator.evaluation.thresholds import HALF, Thresholds, fit_thresholds
 from orchestrator.study.predictions import Prediction
 
 FILE = "thresholds.json"
@@ -34,8 +34,15 @@ def read_thresholds(folder: Path) -> Thresholds | None:
 
 def thresholds_line(thresholds: Thresholds, labels: tuple[str, ...]) -> str:
     """One line for the user."""
+    always = ", each row with at least one" if thresholds.at_least_one else ""
+    fitted = "each row cut at what the other folds' rows were fitted to"
+    if thresholds.f1 < thresholds.f1_at_half and set(thresholds.values) == {HALF}:
+        return (
+            f"thresholds: 0.5 for every label, mean F1 of the labels {thresholds.f1_at_half:.4f}{always}; "
+            f"fitted ones gain nothing ({thresholds.f1:.4f}, {fitted})"
+        )
     each = ", ".join(f"{name} {value:.3f}" for name, value in zip(labels, thresholds.values, strict=True))
     return (
-        f"thresholds: {each}; mean F1 of the labels {thresholds.f1:.4f}, each row cut at what the other "
-        f"folds' rows were fitted to ({thresholds.f1_at_half:.4f} at 0.5)"
+        f"thresholds: {each}; mean F1 of the labels {thresholds.f1:.4f}{always}, {fitted} "
+        f"({thresholds.f1_at_half:.4f} at 0.5)"
     )

@@ -16,7 +16,10 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Fitted on out-of-fold rows. A label is predicted where its probability is at least its threshold."""
+    """Fitted on out-of-fold rows. A label is predicted where its probability is at least its threshold.
+
+    Where fitting gained nothing on rows that it had not seen, every threshold is 0.5.
+    """
 
     values: tuple[float, ...]  # (L,)
     at_least_one: bool  # every known row has a label, so one is predicted for every row
@@ -49,9 +52,11 @@ def fit_thresholds(labels: Labels, probabilities: Probabilities, folds: NDArray[
         own, others = folds == fold, folds != fold
         values = best_f1_thresholds(labels[others], probabilities[others])
         crossed[own] = decide_labels(probabilities[own], values, _always_labelled(labels[others]))
-    values, always = best_f1_thresholds(labels, probabilities), _always_labelled(labels)
-    half = decide_labels(probabilities, np.full(labels.shape[1], HALF), always)
-    return Thresholds(tuple(values.tolist()), always, mean_f1(labels, crossed), mean_f1(labels, half))
+    halves, always = np.full(labels.shape[1], HALF), _always_labelled(labels)
+    half = decide_labels(probabilities, halves, always)
+    f1, f1_at_half = mean_f1(labels, crossed), mean_f1(labels, half)
+    values = halves if f1 < f1_at_half else best_f1_thresholds(labels, probabilities)
+    return Thresholds(tuple(values.tolist()), always, f1, f1_at_half)
 
 
 def best_f1_thresholds(labels: Labels, probabilities: Probabilities) -> Floats:

@@ -1,6 +1,6 @@
 """Search a space: every configuration x fold is a trial; a fold-aware race stops weak configurations early.
 
-python -m orchestrator.tune --space spaces/age.py
+python -m orchestrator.tune --space search_spaces/age.py
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from orchestrator.budget import parse_duration
 from orchestrator.cli.terminal import Terminal, log_warnings
+from orchestrator.core.text import counted
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
@@ -36,8 +37,7 @@ def _say_result(result: Result, console: Console) -> None:
     folds = ", ".join(f"{item.score:.4f}" for item in best.bests)
     console.print(
         f"best: trial {best.number}, {best.score:.4f} (folds {folds}), "
-        f"{len(result.complete)} complete trials "
-        f"in {result.seconds / 60:.1f} min",
+        f"{counted(len(result.complete), 'complete trial')} in {result.seconds / 60:.1f} min",
         markup=False,
     )
     console.print(f"study: {result.study}", markup=False)

@@ -135,6 +135,7 @@ def test_a_table_without_a_group_says_that_each_image_stands_alone(tmp_path: Pat
     manifest = load_manifest(table(tmp_path, "path,label\na.png,x\nb.png,y\n"))
     assert manifest.frame["group"].nunique() == 2
     assert "names no group" in manifest.notes[0]
+    assert "in the space (group=...)" in manifest.notes[0] and "--group-pattern" in manifest.notes[0]
 
 
 def test_a_parquet_table_reads_like_the_same_csv(tmp_path: Path) -> None:
@@ -296,6 +297,8 @@ def test_a_named_column_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for option in ({"group_column": "person"}, {"role_column": "part"}):
         with pytest.raises(ManifestError, match="is missing; it has path, group"):
             load_manifest(source, **option)  # type: ignore[arg-type]
+    with pytest.raises(ManifestError, match=r"column grup is missing; .*; did you mean group\?"):
+        load_manifest(source, group_column="grup")
 
 
 def test_a_table_called_train_csv_is_a_table_when_it_names_images(tmp_path: Path) -> None:

@@ -146,6 +146,11 @@ def test_what_cannot_be_told_apart_is_refused(target: Target, words: str) -> Non
         target.resolve(frame(t=["a", "b", "c"], one=["x", "x", "x"], none=[None, None, None]))
 
 
+def test_a_misspelt_column_is_refused_with_the_one_that_is_meant() -> None:
+    with pytest.raises(ManifestError, match=r"it has path, labels, patient; did you mean labels\?"):
+        categorical("label").resolve(frame(labels=["a", "b"], patient=["p", "q"]))
+
+
 def test_a_column_that_names_each_row_is_no_target() -> None:
     with pytest.raises(
         ManifestError, match=r"column 'id' has another value in each of its 20 rows.*age_bins\("

@@ -36,7 +36,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
     plan = Plan(
-        target=multi_label(LABELS), trainable="orchestrator.testing:ToyTrainable", lrs=(0.5,), epochs=8
+        target=multi_label(LABELS), trainable="orchestrator.testing:ToyTrainable", lrs=(0.05,), epochs=8
     )
     study = make_study(root / "labels", table, plan)
     assert main(["--study", str(study), "--out", str(root / "e")]) == 0

@@ -65,12 +65,23 @@ def test_a_row_never_helps_to_fit_the_threshold_it_is_judged_with() -> None:
     assert fitted.f1 == pytest.approx(mean_f1(truth, decided))
     assert fitted.f1 == pytest.approx(f1_score(truth, decided, average="macro", zero_division=0))
     # On the very rows they were fitted to, the thresholds look better than that.
-    assert mean_f1(truth, fitted.decide(chances)) > fitted.f1
+    assert mean_f1(truth, decide_labels(chances, best_f1_thresholds(truth, chances))) > fitted.f1
     # Labels without a relation to the probabilities gain nothing from thresholds fitted elsewhere ...
     noise = np.random.default_rng(1).random(chances.shape).astype(np.float32)
     assert fit_thresholds(truth, noise, folds).f1 < mean_f1(
         truth, fit_thresholds(truth, noise, folds).decide(noise)
     )
+
+
+def test_thresholds_that_gain_nothing_on_rows_they_have_not_seen_are_not_used() -> None:
+    """Two folds whose models are calibrated differently: what suits the one ruins the other."""
+    truth = np.array([[1], [0], [1], [0]])
+    chances = np.array([[0.9], [0.45], [0.55], [0.1]], np.float32)
+    fitted = fit_thresholds(truth, chances, np.array([0, 0, 1, 1], np.int16))
+    assert fitted.f1 < fitted.f1_at_half == 1 and fitted.values == (0.5,)
+    truth, chances, folds = rows(7)  # none of a half of them reaches 0.5
+    fitted = fit_thresholds(truth, chances / 2, folds)
+    assert fitted.f1 > fitted.f1_at_half and max(fitted.values) < 0.5
 
 
 def test_where_every_known_row_has_a_label_every_row_gets_one() -> None:

@@ -175,6 +175,8 @@ def test_missing_labels_get_a_rule_that_runs() -> None:
     made = propose(facts({**LEAF, "label": holes}))
     assert made.target.code == 'categorical("label", missing="drop")'
     assert "6 rows have no label" in made.target.notes[0]
+    one = propose(facts({**LEAF, "label": [None, *LEAF["label"][1:]]}))
+    assert '1 row has no label: "drop" leaves it out' in one.target.notes[0]
     tubes = {**TUBES, "CVC - Normal": [None if row % 5 == 0 else 1 for row in range(ROWS)]}
     assert 'missing="negative"' in propose(facts(tubes)).target.code
 
@@ -261,7 +263,9 @@ def test_a_column_of_folds_is_mentioned_and_no_target() -> None:
 
 def test_batches_fit_into_half_of_few_rows() -> None:
     columns = {"path": ids(12), "label": cycle("a", "b", count=12)}
-    assert propose(facts(columns)).sizes.batch_sizes == (3,)
+    made = propose(facts(columns))
+    assert made.sizes.batch_sizes == (3,) and '"batch_size": 3,' in render(made, [])
+    assert '"batch_size": choice([' in render(propose(facts(LEAF)), [])
 
 
 def test_a_metric_has_to_suit_the_target_and_may_be_ones_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
-from orchestrator.core.text import shortened
+from orchestrator.core.text import shortened, suggestion
 from orchestrator.data.importers.listing import Listing, entries, is_hidden, list_tree
 from orchestrator.data.scalars import Scalar
 from orchestrator.data.splits import split_of, split_of_folder
@@ -182,4 +182,5 @@ def require(frame: pd.DataFrame, columns: Sequence[str], source: Path) -> None:
     if missing:
         raise ManifestError(
             f"{source}: column {shortened(missing)} is missing; it has {', '.join(map(str, frame.columns))}"
+            f"{suggestion(missing[0], map(str, frame.columns))}"
         )

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import ManifestError, SearchSpaceError
+from orchestrator.core.text import suggestion
 from orchestrator.data.scalars import Scalar, to_scalar, to_scalars
 
 MISSING = ("error", "drop", "negative")
@@ -135,7 +136,7 @@ def refuse_no_column(frame: pd.DataFrame, column: str, target: str) -> None:
     if column not in frame:
         raise ManifestError(
             f"column {column!r}, which target {target!r} needs, is not in the manifest; "
-            f"it has {', '.join(map(str, frame.columns))}"
+            f"it has {', '.join(map(str, frame.columns))}{suggestion(column, map(str, frame.columns))}"
         )
 
 

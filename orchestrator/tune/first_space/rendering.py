@@ -126,7 +126,7 @@ def _params(proposal: Proposal) -> list[str]:
         '        "pretrained": True,  # from timm\'s hub; or the path of a .safetensors file',
         *_comments(sizes.notes, 8),
         f'        "image_size": {sizes.image_size},',
-        f'        "batch_size": choice([{", ".join(map(str, sizes.batch_sizes))}]),',
+        f'        "batch_size": {_one_of(sizes.batch_sizes)},',
         '        "optimizer": "adamw",',
         '        "lr": loguniform(3e-5, 1e-3),',
         '        "weight_decay": loguniform(1e-4, 5e-2),',
@@ -171,6 +171,11 @@ def _scales(proposal: Proposal) -> list[str]:
         *_scale("smoke", f"trials=2, max_t={epochs}, folds=2, grace_period=1, finalists=1", 32, proposal),
         "    },",
     ]
+
+
+def _one_of(numbers: Sequence[int]) -> str:
+    """What does not vary is written as it is."""
+    return str(numbers[0]) if len(numbers) == 1 else f"choice([{', '.join(map(str, numbers))}])"
 
 
 def _scale(name: str, numbers: str, image_size: int, proposal: Proposal) -> list[str]:

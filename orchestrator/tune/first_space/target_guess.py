@@ -235,7 +235,8 @@ def _missing(column: Column) -> str:
 def _missing_notes(column: Column) -> tuple[str, ...]:
     if not column.missing:
         return ()
-    return (f'{column.missing} rows have no label: "drop" leaves them out, "error" would refuse them.',)
+    rows, them = ("1 row has", "it") if column.missing == 1 else (f"{column.missing} rows have", "them")
+    return (f'{rows} no label: "drop" leaves {them} out, "error" would refuse {them}.',)
 
 
 def _blank_notes(missing: int) -> tuple[str, ...]:
