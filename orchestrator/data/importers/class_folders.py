@@ -135,6 +135,6 @@ def _classes_without_images(source: Source, heads: Iterable[str]) -> list[str]:
     if not found:
         return []
     return [
-        f"{source.path}: {counted(len(found), 'folder')} without an image count as no class: "
-        f"{shortened(found)}"
+        f"{source.path}: {counted(len(found), 'folder')} without an image "
+        f"{'counts' if len(found) == 1 else 'count'} as no class: {shortened(found)}"
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from orchestrator.core.code_origin import RECORDS
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.image_names import is_image
@@ -65,7 +66,8 @@ class Listing:
             (self.hidden, f"{counted(self.hidden, 'hidden file or folder', 'hidden files and folders')}"),
             (
                 len(self.others),
-                f"{counted(len(self.others), 'file')} that are no images{_kinds(self.others)}",
+                f"{counted(len(self.others), 'file that is no image', 'files that are no images')}"
+                f"{_kinds(self.others)}",
             ),
             (len(self.broken), f"{counted(len(self.broken), 'link')} to nothing: {shortened(self.broken)}"),
             (
@@ -149,7 +151,10 @@ class _Walk:
     def folder(self, name: str, real: str, around: frozenset[str]) -> None:
         """name: relative to the root; real: without links; around: the real folders that it lies in."""
         around = around | {real}
-        for entry in sorted(entries(self.root / name), key=lambda item: item.name):
+        found = sorted(entries(self.root / name), key=lambda item: item.name)
+        if name and any(entry.name in RECORDS for entry in found):
+            return  # of a study or an ensemble that was made beside the images
+        for entry in found:
             self.seen += 1
             if self.seen > MOST:
                 raise ManifestError(f"{self.root}: more than {MOST:,} files; name the folder of the images")

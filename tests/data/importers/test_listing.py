@@ -32,6 +32,18 @@ def test_images_are_listed_in_order_and_the_rest_is_counted(tmp_path: Path) -> N
     )
 
 
+def test_studies_and_ensembles_beside_the_images_are_none_of_the_data(tmp_path: Path) -> None:
+    """After a search the same folder is read as before it."""
+    touch(tmp_path, "cats/1.jpg", "dogs/2.jpg", "cats/notes.txt")
+    before = load_manifest(tmp_path)
+    touch(tmp_path, "runs/pets/journal.jsonl", "runs/pets/oof/t0000.parquet", "runs/pets/sheet.png")
+    touch(tmp_path, "best/ensemble.json", "best/weights/0.safetensors")
+    after = load_manifest(tmp_path)
+    assert after.notes == before.notes and after.frame.equals(before.frame)
+    assert f"{tmp_path}: left out 1 file that is no image (1 .txt)" in after.notes
+    assert list_tree(tmp_path / "runs" / "pets").images == ("sheet.png",)  # named by itself, it is read
+
+
 def test_links_that_lead_in_circles_end_and_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "a/1.jpg", "b/2.jpg")
     (tmp_path / "a" / "latest").symlink_to(".")
@@ -58,7 +70,7 @@ def test_a_class_whose_files_are_no_images_is_named(tmp_path: Path) -> None:
     assert manifest.frame["label"].tolist() == ["a", "b", "d", "d"], (
         "what cannot be decoded is refused by name"
     )
-    assert f"{tmp_path}: 1 folder without an image count as no class: c" in manifest.notes
+    assert f"{tmp_path}: 1 folder without an image counts as no class: c" in manifest.notes
     assert f"{tmp_path}: left out 1 image beside the folders: cover.png" in manifest.notes
 
 
