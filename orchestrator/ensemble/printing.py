@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -26,7 +26,13 @@ def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, vote:
     console.print(_metrics_table(scores))
     for estimate in scores.estimates.values():
         console.print(f"{estimate.title}: {estimate}", markup=False, soft_wrap=True)
-        console.print(Padding(Text(estimate.meaning), (0, 0, 0, 2)))
+        console.print(_indented(estimate.meaning, console.width), markup=False, soft_wrap=True)
+
+
+def _indented(text: str, width: int) -> str:
+    """Without the spaces that rich would fill every line up with."""
+    edge = " " * 2
+    return textwrap.fill(text, width, initial_indent=edge, subsequent_indent=edge, break_on_hyphens=False)
 
 
 def _study_table(study: StudyCandidates, scored: StudyScores, vote: str) -> Table:

@@ -31,11 +31,12 @@ def rows_to_predict(manifest: Manifest) -> tuple[Manifest, str]:
     """The rows with role test, or all if there are none, and a line that says which."""
     test = manifest.frame["role"] == "test"
     if not test.any():
-        return manifest, f"predicting all {len(manifest.frame)} rows of {manifest.name} (none has role test)"
+        every = f"all {len(manifest)} rows" if len(manifest) > 1 else "the 1 row"
+        return manifest, f"predicting {every} of {manifest.name} (none has role test)"
     kept = replace(manifest, frame=manifest.frame[test].reset_index(drop=True))
     others = len(manifest.frame) - len(kept.frame)
     left = f" ({others} others have roles that are trained on)" if others else ""
-    return kept, f"predicting the {len(kept.frame)} rows of {manifest.name} with role test{left}"
+    return kept, f"predicting the {counted(len(kept.frame), 'row')} of {manifest.name} with role test{left}"
 
 
 def image_paths(manifest: Manifest) -> list[str]:

@@ -168,6 +168,12 @@ def test_a_table_is_refused_with_its_reason(
     assert str(caught.value) == f"{tmp_path / 'train.csv'}: {message.format(root=tmp_path)}"
 
 
+def test_a_suffix_that_no_image_has_is_among_what_may_be_wrong(tmp_path: Path) -> None:
+    draw(tmp_path, "i/a.png", "i/b.png", train="id,label\na,x\nb,y\n")
+    with pytest.raises(ManifestError, match=r"--images DIR.*; or correct --suffix .jpg, or leave it out$"):
+        load_manifest(tmp_path / "train.csv", reading=Reading(suffix="jpg"))
+
+
 @pytest.mark.parametrize(
     ("reading", "message"),
     [

@@ -70,6 +70,8 @@ def test_every_metric_that_applies_is_written_and_printed_with_the_chosen_one_fi
 ) -> None:
     folder = build(runs)
     written, said = Ensemble.load(folder).metrics, capsys.readouterr().out
+    told = [line for line in said.splitlines() if line.startswith("  ")]
+    assert told and all(line == line.rstrip() and len(line) <= 120 for line in told)
     assert [*written] == list(dict.fromkeys(["macro_f1", *metrics.applicable(BOTH.task)]))
     oof, _ = read_prediction(folder / "oof.parquet")
     for name, found in written.items():

@@ -171,7 +171,7 @@ def test_one_image_and_a_pattern_are_predicted(
     folder = ensemble["shade"]
     assert main(["--ensemble", str(folder), "--predict", str(test_images / "q0.png")]) == 0
     said = capsys.readouterr().out
-    assert "predicting the 1 rows of " in said and "names no group" not in said
+    assert "predicting the 1 row of " in said and "names no group" not in said
     assert main(["--ensemble", str(folder), "--predict", str(test_images / "*")]) == 0
     said = capsys.readouterr().out
     assert "/test/*: left out 1 match that is no image" in said

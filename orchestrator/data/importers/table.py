@@ -136,7 +136,8 @@ def rows_of(frame: pd.DataFrame, source: Path, folder: Path, reading: Reading) -
     if outside is not None:
         return outside
     if column is None or written is None or reading.images or is_elsewhere(frame, column):
-        raise ManifestError(f"{source}: {missing_text(frame, column, found, listing)}")
+        other = "" if reading.suffix is None else f"; or correct --suffix {reading.suffix}, or leave it out"
+        raise ManifestError(f"{source}: {missing_text(frame, column, found, listing)}{other}")
     return _rows_as_written(frame, written, source, column)  # refused later, or told by doctor
 
 
