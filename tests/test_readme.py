@@ -80,6 +80,8 @@ def test_a_space_it_shows_lies_where_it_says() -> None:
     root = Path(__file__).parents[1]
     named = {word for word in re.findall(r"\b\w+/[\w/]+\.py\b", README) if word not in WRITTEN}
     assert named and not [word for word in named if not (root / word).exists()]
+    pages = "".join(page.read_text() for page in (root / "docs").glob("*.md"))
+    assert "--space spaces/" not in pages
 
 
 @pytest.mark.parametrize("command", COMMANDS)
