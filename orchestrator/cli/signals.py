@@ -9,17 +9,26 @@ from collections.abc import Iterator
 from typing import Any
 
 HANGUPS = (signal.SIGTERM, signal.SIGHUP)
+_asked = threading.Event()  # an interrupt came, and nobody has said yet that it is being obeyed
 
 
 def treat_hangups_as_interrupts() -> None:
     """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; what is ignored (nohup) stays ignored."""
-    for number in HANGUPS:
-        if signal.getsignal(number) is signal.SIG_DFL:
+    _asked.clear()
+    for number in (signal.SIGINT, *HANGUPS):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
+
+
+def raise_if_interrupted() -> None:
+    """Raises the KeyboardInterrupt that a library has caught and dropped, as Ray's compiled part may."""
+    if _asked.is_set():
+        raise KeyboardInterrupt
 
 
 def ignore_interrupts() -> None:
     """From here on saving comes first: a second Ctrl-C must not cut it short."""
+    _asked.clear()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *HANGUPS):
             signal.signal(number, signal.SIG_IGN)
@@ -40,4 +49,5 @@ def restored_signals() -> Iterator[None]:
 
 
 def _interrupt(signum: int, frame: Any) -> None:
+    _asked.set()
     raise KeyboardInterrupt

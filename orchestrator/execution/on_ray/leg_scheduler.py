@@ -9,6 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from orchestrator.cli.signals import raise_if_interrupted
 from orchestrator.core.events import EpochEnded, FoldRunKey
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray.node_pool import NodePool, Placement
@@ -97,7 +98,8 @@ class LegScheduler:
     # ---- nodes ----
 
     def poll_nodes(self) -> None:
-        """Takes note of nodes that came and went."""
+        """Takes note of nodes that came and went. Raises a KeyboardInterrupt that Ray has dropped."""
+        raise_if_interrupted()  # in every turn of Tune's loop, and outside Ray
         ready, alive = self._monitor.poll()
         for node in ready:
             self._admit(node)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.cli.signals import ignore_interrupts, restored_signals, treat_hangups_as_interrupts
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import EpochEnded
 from orchestrator.data.folds import build_fold_plan
@@ -138,3 +141,16 @@ def test_a_node_that_joins_late_is_used_and_one_that_is_gone_is_not(
     scheduler.lost_all("Tune ended")
     assert {event["failure"] for event in events(study.path, "leg_failed")} == {"lost"}
     assert scheduler.next() is None
+
+
+def test_an_interrupt_that_ray_dropped_is_obeyed_in_the_next_turn(study: Study) -> None:
+    scheduler = scheduler_of(study, Seen(A), A)
+    with restored_signals():
+        treat_hangups_as_interrupts()
+        scheduler.poll_nodes()
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            scheduler.poll_nodes()
+        ignore_interrupts()
+        scheduler.poll_nodes()
