@@ -5,16 +5,24 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 HANGUPS = (signal.SIGTERM, signal.SIGHUP)
-_asked = threading.Event()  # an interrupt came, and nobody has said yet that it is being obeyed
+REPEATED_S = 5.0
+"""Seconds in which further interrupts are the same one."""
+
+
+class _Asked:
+    """at: when an interrupt came that nobody has said yet is being obeyed; None: none did."""
+
+    at: float | None = None
 
 
 def treat_hangups_as_interrupts() -> None:
     """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; what is ignored (nohup) stays ignored."""
-    _asked.clear()
+    _Asked.at = None
     for number in (signal.SIGINT, *HANGUPS):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
@@ -22,16 +30,16 @@ def treat_hangups_as_interrupts() -> None:
 
 def raise_if_interrupted() -> None:
     """Raises the KeyboardInterrupt that a library has caught and dropped, as Ray's compiled part may."""
-    if _asked.is_set():
+    if _Asked.at is not None:
         raise KeyboardInterrupt
 
 
 def ignore_interrupts() -> None:
     """From here on saving comes first: a second Ctrl-C must not cut it short."""
-    _asked.clear()
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, *HANGUPS):
             signal.signal(number, signal.SIG_IGN)
+    _Asked.at = None
 
 
 @contextlib.contextmanager
@@ -49,5 +57,8 @@ def restored_signals() -> Iterator[None]:
 
 
 def _interrupt(signum: int, frame: Any) -> None:
-    _asked.set()
-    raise KeyboardInterrupt
+    """A second one on the way to `ignore_interrupts` would end the command before anything is noted."""
+    now = time.monotonic()
+    if _Asked.at is None or now - _Asked.at > REPEATED_S:
+        _Asked.at = now
+        raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.cli.signals import (
+    REPEATED_S,
     ignore_interrupts,
     raise_if_interrupted,
     restored_signals,
@@ -39,6 +40,20 @@ def test_an_interrupt_that_a_library_dropped_is_raised_at_the_next_look(
     drop(number)
     with pytest.raises(KeyboardInterrupt):
         raise_if_interrupted()
+
+
+def test_presses_in_quick_succession_are_one_and_a_later_one_counts_again(
+    command: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("orchestrator.cli.signals.time.monotonic", lambda: now[0])
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
+    now[0] += REPEATED_S + 0.1
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_an_interrupt_that_is_being_obeyed_is_raised_no_more(command: None) -> None:
