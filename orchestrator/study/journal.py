@@ -94,9 +94,12 @@ class JournalWriter:
             file = self.hold()
             self._refuse_changed(file)
             _append_whole(file, data)
+            self._size += len(data)
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        self._size += len(data)
+        except KeyboardInterrupt:
+            self._look_again()  # it may have come after the bytes were written
+            raise
 
     def cut(self, size: int) -> None:
         """Only the first `size` bytes stay. Raises StorageError."""
@@ -136,6 +139,10 @@ class JournalWriter:
                 f"{self._path} {fault} while this command drove the study, so it stops; see that no other "
                 "command drives it, then continue with --resume"
             )
+
+    def _look_again(self) -> None:
+        if self._file is not None:
+            self._size = os.fstat(self._file).st_size
 
     def close(self) -> None:
         if self._file is not None:
@@ -184,7 +191,8 @@ def _lines(now: float, events: tuple[Event, ...]) -> Iterator[str]:
 
 
 def _append_whole(file: int, data: bytes) -> None:
-    """Appends and fsyncs; what was written of it is taken back when it doesn't fit."""
+    """Appends and fsyncs; what was written of it is taken back when it doesn't fit or when all of it cannot
+    be written for an interrupt."""
     size = os.fstat(file).st_size
     view = memoryview(data)
     try:
@@ -193,6 +201,10 @@ def _append_whole(file: int, data: bytes) -> None:
         os.fsync(file)
     except OSError:
         os.ftruncate(file, size)
+        raise
+    except KeyboardInterrupt:
+        if view:
+            os.ftruncate(file, size)
         raise
 
 

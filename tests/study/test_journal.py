@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import StorageError, StudyError
-from orchestrator.core.events import EpochEnded, Event, LegStarted, Opened, Resumed, to_json
+from orchestrator.core.events import Closed, EpochEnded, Event, LegStarted, Opened, Resumed, to_json
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, time_begun
 
 OPENED = Opened({"format": 1, "name": "age", "space": {"metric": "macro_f1", "mode": "max"}})
@@ -65,6 +65,26 @@ def test_what_is_written_is_read_back_with_the_time_of_the_first_line(tmp_path: 
     assert reader.new_events() == [OPENED, *LEG]
     assert reader.bytes_read == (tmp_path / "journal.jsonl").stat().st_size
     assert reader.started == time_begun(tmp_path)
+
+
+@pytest.mark.parametrize(("moment", "there"), [("write", [OPENED]), ("fsync", [OPENED, *LEG])])
+def test_after_an_interrupt_amid_an_append_the_end_can_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, there: list[Event]
+) -> None:
+    """Events that were written before it are noted; of others there is nothing."""
+    writer, real = JournalWriter(tmp_path / "journal.jsonl"), getattr(os, moment)
+    writer.append(OPENED)
+
+    def interrupted(file: int, *data: memoryview) -> None:
+        real(file, *(part[:20] for part in data))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        writer.append(*LEG)
+    monkeypatch.undo()
+    writer.append(Closed("interrupted", ""))
+    assert JournalReader(tmp_path / "journal.jsonl").new_events() == [*there, Closed("interrupted", "")]
 
 
 def test_events_that_do_not_fit_on_the_disk_leave_nothing_of_them(
