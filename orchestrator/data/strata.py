@@ -12,7 +12,7 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import FoldPlanError
 from orchestrator.core.text import counted
 from orchestrator.data.rare_classes import groups_of_classes, groups_without
-from orchestrator.data.targets import Target, mixed_radix
+from orchestrator.data.targets import Binned, Target, mixed_radix
 
 _LABEL_SETS = 64  # at most, of a multi-label target: the most frequent ones, which are balanced as wholes
 
@@ -76,7 +76,7 @@ def _rare(target: Target, rare: dict[str, int], k: int, has: str) -> str:
     label, count = next(iter(rare.items()))
     kind = "label" if target.multi_label else "class"
     more = f", and {len(rare) - 1} more like it" if len(rare) > 1 else ""
-    ways = [f"--drop-rare {k} leaves such a {kind} out"]
+    ways = [_bins_or_drop(target, k, kind)]
     # Merged they need the groups that one of them lacks, and an order has no place for them.
     if has == "has" and not target.ordered and sum(rare.values()) >= k:
         ways.append(f"--rare-as other merges it into a {kind} other")
@@ -88,6 +88,12 @@ def _rare(target: Target, rare: dict[str, int], k: int, has: str) -> str:
         f"{kind} {label!r} of target {target.name!r} {has} {counted(count, 'group')} for {k} folds{more}: "
         f"some fold would have none to validate on; {', '.join(ways)}{fewer}"
     )
+
+
+def _bins_or_drop(target: Target, k: int, kind: str) -> str:
+    if isinstance(target, Binned):
+        return "other edges merge it with the bin beside it"
+    return f"--drop-rare {k} leaves such a {kind} out"
 
 
 def _counts(groups: NDArray[np.int64], values: Labels) -> Counts:
