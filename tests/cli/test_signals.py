@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.cli.signals import (
+    HANGUPS,
     REPEATED_S,
     ignore_interrupts,
     raise_if_interrupted,
@@ -19,8 +20,11 @@ from orchestrator.cli.signals import (
 
 @pytest.fixture
 def command() -> Iterator[None]:
-    """As in a command that has just begun."""
+    """As in a command that has just begun, whatever an earlier test left."""
     with restored_signals():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number in HANGUPS:
+            signal.signal(number, signal.SIG_DFL)
         treat_hangups_as_interrupts()
         yield
         ignore_interrupts()

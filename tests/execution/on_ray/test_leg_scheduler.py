@@ -146,6 +146,7 @@ def test_a_node_that_joins_late_is_used_and_one_that_is_gone_is_not(
 def test_an_interrupt_that_ray_dropped_is_obeyed_in_the_next_turn(study: Study) -> None:
     scheduler = scheduler_of(study, Seen(A), A)
     with restored_signals():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         treat_hangups_as_interrupts()
         scheduler.poll_nodes()
         with contextlib.suppress(KeyboardInterrupt):
