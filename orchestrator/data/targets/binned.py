@@ -13,12 +13,20 @@ import pandas as pd
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.core.task import Task
-from orchestrator.data.targets.cells import Missing, as_number, cells_of, check_missing, refuse_values
+from orchestrator.data.targets.cells import (
+    Missing,
+    as_number,
+    cells_of,
+    check_missing,
+    missing_of,
+    missing_to_json,
+    refuse_values,
+)
+from orchestrator.data.targets.contract import TargetBase
 
 
 @dataclass(frozen=True)
-class Binned:
+class Binned(TargetBase):
     """A number cut into ordered bins: bin i holds edges[i - 1] <= value < edges[i]. Values are at least 0."""
 
     name: str
@@ -47,16 +55,8 @@ class Binned:
         return (f"<{_short(self.edges[0])}", *between, f">={_short(self.edges[-1])}")
 
     @property
-    def written(self) -> tuple[str, ...]:
-        return self.classes
-
-    @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes, ordered=True)
 
     def resolve(self, frame: pd.DataFrame) -> Binned:
         return self
@@ -69,12 +69,11 @@ class Binned:
         return np.searchsorted(np.asarray(self.edges), numbers, side="right").astype(np.int64)
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
-        cells = cells_of(frame, self.column, self.name)
-        return np.array([cell is None and self.missing == "drop" for cell in cells], np.bool_)
+        return missing_of(cells_of(frame, self.column, self.name)) & (self.missing == "drop")
 
     def to_json(self) -> dict[str, Any]:
         record = {"kind": "binned", "name": self.name, "column": self.column, "edges": list(self.edges)}
-        return record if self.missing == "error" else {**record, "missing": self.missing}
+        return {**record, **missing_to_json(self.missing)}
 
 
 def age_bins(

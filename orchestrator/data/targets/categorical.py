@@ -11,7 +11,6 @@ import pandas as pd
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
-from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
 from orchestrator.data.scalars import Scalar, to_text
 from orchestrator.data.targets.cells import (
@@ -20,6 +19,8 @@ from orchestrator.data.targets.cells import (
     check_missing,
     in_order,
     is_number,
+    missing_of,
+    missing_to_json,
     number_of,
     refuse_missing,
     refuse_open,
@@ -29,12 +30,13 @@ from orchestrator.data.targets.cells import (
     value_key,
 )
 from orchestrator.data.targets.changes import NO_CHANGES, Changes
+from orchestrator.data.targets.contract import TargetBase
 
 _MANY = 20  # rows; of fewer, each may well be of a class of its own
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(TargetBase):
     """A column whose values are the classes; 1, 1.0 and "1" are one class, and so are True and 1.
 
     Open (no classes) until `resolve` reads them from the data.
@@ -72,10 +74,6 @@ class Categorical:
     @property
     def columns(self) -> tuple[str, ...]:
         return (self.column,)
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes, ordered=self.ordered)
 
     def resolve(self, frame: pd.DataFrame) -> Categorical:
         """With its classes, of the training rows: numbers rise as numbers, anything else as text.
@@ -136,7 +134,7 @@ class Categorical:
         if self.is_open:
             refuse_open(self.name)
         cells = cells_of(frame, self.column, self.name)
-        labels, missing = self._labels(cells), np.array([cell is None for cell in cells], np.bool_)
+        labels, missing = self._labels(cells), missing_of(cells)
         if self.missing == "negative":
             labels[missing] = 0
         else:
@@ -146,10 +144,9 @@ class Categorical:
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
         cells = cells_of(frame, self.column, self.name)
-        missing = np.array([cell is None for cell in cells], np.bool_)
         out = {value_key(value) or "": at for at, value in enumerate(self.changes.left_out)}
         rare = np.array([number_of(value_key(cell), out) >= 0 for cell in cells], np.bool_)
-        return rare | missing if self.missing == "drop" else rare
+        return rare | missing_of(cells) if self.missing == "drop" else rare
 
     def _labels(self, cells: Sequence[Scalar]) -> Labels:
         """-1 for what is no class."""
@@ -171,7 +168,7 @@ class Categorical:
         # Only what is used: targets without it keep the fingerprints they had in version 0.2.
         more = {
             "ordered": self.ordered,
-            "missing": self.missing if self.missing != "error" else None,
+            **missing_to_json(self.missing),
             "positive": self.positive,
             "spelling": list(self.spelling),
         }

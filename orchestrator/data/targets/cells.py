@@ -61,6 +61,16 @@ def cells_of(frame: pd.DataFrame, column: str, target: str) -> list[Scalar]:
     return to_scalars(frame[column])
 
 
+def missing_of(cells: Sequence[Scalar]) -> Missing:
+    """(n,): whether each is missing."""
+    return np.array([cell is None for cell in cells], np.bool_)
+
+
+def missing_to_json(rule: str) -> dict[str, str]:
+    """Empty for "error": such targets keep the fingerprints they had in version 0.2."""
+    return {} if rule == "error" else {"missing": rule}
+
+
 def training_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
     """(n,): the rows that classes are read from, with role train or extra: all that models learn from."""
     return (frame["role"] != "test").to_numpy() if "role" in frame else np.ones(len(frame), np.bool_)

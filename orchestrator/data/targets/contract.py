@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -68,3 +69,27 @@ class Target(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+class TargetBase(ABC):
+    """What follows from a target's classes; every target derives from it."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    @abstractmethod
+    def ordered(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def multi_label(self) -> bool: ...
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return self.classes
+
+    @property
+    def task(self) -> Task:
+        return Task(self.classes, multi_label=self.multi_label, ordered=self.ordered)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,52 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
 from orchestrator.data.scalars import to_scalars
-from orchestrator.data.targets.cells import number_of, refuse_no_column, refuse_values, value_key
+from orchestrator.data.targets.cells import (
+    missing_to_json,
+    number_of,
+    refuse_missing,
+    refuse_no_column,
+    refuse_values,
+    value_key,
+)
+from orchestrator.data.targets.changes import NO_CHANGES, Changes
+from orchestrator.data.targets.contract import TargetBase
 
 _FLAGS = {"0": 0, "1": 1}
+
+
+@dataclass(frozen=True)
+class FlagColumns(TargetBase):
+    """A target read from a column of 0 and 1 for each of its classes or labels."""
+
+    name: str
+    columns: tuple[str, ...]
+    missing: str = "error"
+    changes: Changes = NO_CHANGES
+
+    KIND: ClassVar[str]  # in JSON
+    ordered = False
+    is_open = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.changes.classes(self.columns)
+
+    def resolve(self, frame: pd.DataFrame) -> Self:
+        return self
+
+    def flags(self, frame: pd.DataFrame) -> Labels:
+        """As `flags_of`."""
+        return flags_of(frame, self.columns, self.name)
+
+    def refuse_missing(self, frame: pd.DataFrame, flags: Labels) -> None:
+        """Raises ManifestError for the first column with a missing cell. flags (n, columns)."""
+        for index, column in enumerate(self.columns):
+            refuse_missing(frame, column, flags[:, index] < 0)
+
+    def to_json(self) -> dict[str, Any]:
+        record = {"kind": self.KIND, "name": self.name, "columns": list(self.columns)}
+        return {**record, **missing_to_json(self.missing), **self.changes.to_json()}
 
 
 def flags_of(frame: pd.DataFrame, columns: Sequence[str], target: str) -> Labels:

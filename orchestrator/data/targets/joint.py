@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.core.task import Task
 from orchestrator.data.targets.cells import Missing
-from orchestrator.data.targets.contract import Target
+from orchestrator.data.targets.contract import Target, TargetBase
 
 
 @dataclass(frozen=True)
-class Joint:
+class Joint(TargetBase):
     """Several targets as one label in mixed radix, the first part most significant."""
 
     name: str
@@ -57,14 +56,6 @@ class Joint:
         for part in self.parts[1:]:
             labels = tuple(f"{left}/{right}" for left in labels for right in part.classes)
         return labels
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        return self.classes
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes)
 
     @property
     def columns(self) -> tuple[str, ...]:

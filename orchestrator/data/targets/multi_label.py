@@ -11,7 +11,6 @@ import pandas as pd
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
-from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
 from orchestrator.data.scalars import Scalar, to_text
 from orchestrator.data.targets.cells import (
@@ -19,6 +18,8 @@ from orchestrator.data.targets.cells import (
     cells_of,
     check_missing,
     in_order,
+    missing_of,
+    missing_to_json,
     number_of,
     refuse_missing,
     refuse_open,
@@ -27,62 +28,37 @@ from orchestrator.data.targets.cells import (
     value_key,
 )
 from orchestrator.data.targets.changes import NO_CHANGES, Changes
-from orchestrator.data.targets.flags import flags_of
+from orchestrator.data.targets.contract import TargetBase
+from orchestrator.data.targets.flags import FlagColumns
 
 
 @dataclass(frozen=True)
-class LabelColumns:
+class LabelColumns(FlagColumns):
     """Each column of 0 and 1 is a label."""
 
-    name: str
-    columns: tuple[str, ...]
-    missing: str = "error"
-    changes: Changes = NO_CHANGES
-
-    ordered = False
+    KIND = "multi_label"
     multi_label = True
-    is_open = False
 
     def __post_init__(self) -> None:
         check_missing(self.name, self.missing, has_negative=True)
         _check_labels(self.name, self.columns)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.changes.classes(self.columns)
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        return self.classes
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes, multi_label=True)
-
-    def resolve(self, frame: pd.DataFrame) -> LabelColumns:
-        return self
-
     def encode(self, frame: pd.DataFrame) -> Labels:
         """0 and 1, (n, L). Raises ManifestError naming the first cell that is neither."""
-        flags = flags_of(frame, self.columns, self.name)
+        flags = self.flags(frame)
         if self.missing == "negative":
             flags = np.maximum(flags, 0)
-        for index, column in enumerate(self.columns):
-            refuse_missing(frame, column, flags[:, index] < 0)
+        self.refuse_missing(frame, flags)
         return _changed(flags, self.columns, self.changes)
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
         if self.missing != "drop":
             return np.zeros(len(frame), np.bool_)
-        return np.asarray((flags_of(frame, self.columns, self.name) < 0).any(axis=1))
-
-    def to_json(self) -> dict[str, Any]:
-        record = {"kind": "multi_label", "name": self.name, "columns": list(self.columns)}
-        return {**record, **_missing(self.missing), **self.changes.to_json()}
+        return np.asarray((self.flags(frame) < 0).any(axis=1))
 
 
 @dataclass(frozen=True)
-class LabelSets:
+class LabelSets(TargetBase):
     """One column lists the labels that hold: "rust scab". Open until `resolve` reads them from the data."""
 
     name: str
@@ -114,14 +90,6 @@ class LabelSets:
     def classes(self) -> tuple[str, ...]:
         return self.changes.classes(self.labels)
 
-    @property
-    def written(self) -> tuple[str, ...]:
-        return self.classes
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes, multi_label=True)
-
     def resolve(self, frame: pd.DataFrame) -> LabelSets:
         """With the labels that occur in training rows, in the order of numbers or of text.
 
@@ -150,7 +118,7 @@ class LabelSets:
             refuse_open(self.name)
         cells = cells_of(frame, self.column, self.name)
         if self.missing != "negative":
-            refuse_missing(frame, self.column, np.array([cell is None for cell in cells], np.bool_))
+            refuse_missing(frame, self.column, missing_of(cells))
         numbers = {value_key(label) or "": index for index, label in enumerate(self.labels)}
         flags, unknown = np.zeros((len(cells), len(self.labels)), np.int64), np.zeros(len(cells), np.bool_)
         for row, cell in enumerate(cells):
@@ -162,8 +130,7 @@ class LabelSets:
         return _changed(flags, self.labels, self.changes)
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
-        cells = cells_of(frame, self.column, self.name)
-        return np.array([cell is None and self.missing == "drop" for cell in cells], np.bool_)
+        return missing_of(cells_of(frame, self.column, self.name)) & (self.missing == "drop")
 
     def to_json(self) -> dict[str, Any]:
         record = {
@@ -173,7 +140,7 @@ class LabelSets:
             "sep": self.sep,
             "classes": None if self.is_open else list(self.labels),
         }
-        return {**record, **_missing(self.missing), **self.changes.to_json()}
+        return {**record, **missing_to_json(self.missing), **self.changes.to_json()}
 
 
 def multi_label(
@@ -211,10 +178,6 @@ def _changed(flags: Labels, labels: Sequence[str], changes: Changes) -> Labels:
     numbers = np.array(changes.numbers(labels))
     columns = [flags[:, numbers == at].max(axis=1) for at in range(len(changes.classes(labels)))]
     return np.stack(columns, axis=1)
-
-
-def _missing(rule: str) -> dict[str, str]:
-    return {} if rule == "error" else {"missing": rule}
 
 
 def _check_labels(target: str, labels: Sequence[str]) -> None:

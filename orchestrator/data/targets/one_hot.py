@@ -4,32 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from orchestrator.core.arrays import Labels
 from orchestrator.core.errors import ManifestError, SearchSpaceError
-from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
-from orchestrator.data.targets.cells import Missing, check_missing, place_of, refuse_missing
-from orchestrator.data.targets.changes import NO_CHANGES, Changes
-from orchestrator.data.targets.flags import flags_of
+from orchestrator.data.targets.cells import Missing, check_missing, place_of
+from orchestrator.data.targets.flags import FlagColumns
 
 
 @dataclass(frozen=True)
-class OneHot:
+class OneHot(FlagColumns):
     """The class of a row is the column that holds 1."""
 
-    name: str
-    columns: tuple[str, ...]
-    missing: str = "error"
-    changes: Changes = NO_CHANGES
-
-    ordered = False
+    KIND = "one_hot"
     multi_label = False
-    is_open = False
 
     def __post_init__(self) -> None:
         check_missing(self.name, self.missing, has_negative=False)
@@ -38,26 +29,10 @@ class OneHot:
                 f"target {self.name!r}: columns={list(self.columns)} must be two or more, each once"
             )
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.changes.classes(self.columns)
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        return self.classes
-
-    @property
-    def task(self) -> Task:
-        return Task(self.classes)
-
-    def resolve(self, frame: pd.DataFrame) -> OneHot:
-        return self
-
     def encode(self, frame: pd.DataFrame) -> Labels:
         """Class numbers (n,). Raises ManifestError for a row in which not exactly one column holds 1."""
-        flags = flags_of(frame, self.columns, self.name)
-        for index, column in enumerate(self.columns):
-            refuse_missing(frame, column, flags[:, index] < 0)
+        flags = self.flags(frame)
+        self.refuse_missing(frame, flags)
         out = [self.columns.index(name) for name in self.changes.left_out]
         wrong = (flags.sum(axis=1) != 1) | (flags[:, out] == 1).any(axis=1)
         if wrong.any():
@@ -71,15 +46,10 @@ class OneHot:
         return labels
 
     def excluded(self, frame: pd.DataFrame) -> Missing:
-        flags = flags_of(frame, self.columns, self.name)
+        flags = self.flags(frame)
         out = [self.columns.index(name) for name in self.changes.left_out]
         rare: Missing = (flags[:, out] == 1).any(axis=1)
         return rare | (flags < 0).any(axis=1) if self.missing == "drop" else rare
-
-    def to_json(self) -> dict[str, Any]:
-        record = {"kind": "one_hot", "name": self.name, "columns": list(self.columns)}
-        missing = {} if self.missing == "error" else {"missing": self.missing}
-        return {**record, **missing, **self.changes.to_json()}
 
 
 def one_hot(columns: Sequence[str], name: str = "class", *, missing: str = "error") -> OneHot:
