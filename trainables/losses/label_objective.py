@@ -18,7 +18,9 @@ from orchestrator.core.errors import TrainableError
 from orchestrator.core.trainable import Config
 from trainables.losses import reduction
 from trainables.losses.class_weights import label_weights, log_odds
+from trainables.losses.contract import Loss
 from trainables.losses.mixture_text import WeightedLoss, loss_text, of_labels, parse_loss
+from trainables.losses.weighted_sum import weighted_sum
 
 
 @dataclass(frozen=True)
@@ -57,16 +59,12 @@ class LabelObjective:
             outputs = outputs + self.shift.to(outputs)
         rows = target.to(outputs.dtype)
         smooth = reduction.smoothed_labels(rows, self.smoothing)
-        parts = [term.weight * self._term(term, outputs, rows, smooth) for term in self.terms]
-        return torch.stack(parts).sum()
-
-    def _term(self, term: WeightedLoss, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
-        loss = term.loss
-        if loss.of_batch is not None:
-            return loss.of_batch(outputs, rows, smooth, *term.values)
-        assert loss.terms is not None  # table_of refuses a loss that has neither
         weights = None if self.weights is None else self.weights.to(outputs)
-        return reduction.label_mean(loss.terms(outputs, *term.values), smooth, weights)
+
+        def mean(loss: Loss, terms: Tensor) -> Tensor:
+            return reduction.label_mean(terms, smooth, weights)
+
+        return weighted_sum(self.terms, outputs, rows, smooth, mean)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """(B, L) -> (B, L) float64, each in [0, 1]: of every label by itself, a row need not sum to 1."""

@@ -40,6 +40,7 @@ from trainables.losses.mixture_text import (
     of_classes,
     parse_loss,
 )
+from trainables.losses.weighted_sum import weighted_sum
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,13 @@ class Branch:
     def loss(self, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
         if self.shift is not None:
             outputs = outputs + self.shift.to(outputs)
-        parts = [term.weight * self._term(term, outputs, rows, smooth) for term in self.terms]
-        return torch.stack(parts).sum()
-
-    def _term(self, term: WeightedLoss, outputs: Tensor, rows: Tensor, smooth: Tensor) -> Tensor:
-        loss = term.loss
-        if loss.of_batch is not None:
-            return loss.of_batch(outputs, rows, smooth, *term.values)
-        assert loss.terms is not None  # table_of refuses a loss that has neither
         weights = None if self.weights is None else self.weights.to(outputs)
-        tasks = None if loss.tasks is None else loss.tasks(self.classes, outputs.device).to(outputs)
-        return reduction.weighted_mean(loss.terms(outputs, *term.values), rows, smooth, weights, tasks)
+
+        def mean(loss: Loss, terms: Tensor) -> Tensor:
+            tasks = None if loss.tasks is None else loss.tasks(self.classes, outputs.device).to(outputs)
+            return reduction.weighted_mean(terms, rows, smooth, weights, tasks)
+
+        return weighted_sum(self.terms, outputs, rows, smooth, mean)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         alone = self.alone
