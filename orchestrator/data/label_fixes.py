@@ -10,7 +10,6 @@ manifest holds, so that fixes cannot be applied to other data, or twice. An empt
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ import pandas as pd
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.core.file_digest import digest_of
 from orchestrator.core.text import composed
 from orchestrator.data.importers.contract import require
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
@@ -63,7 +63,7 @@ class FixReport:
 
     def to_json(self) -> dict[str, Any]:
         """For a study's header."""
-        digest = hashlib.sha256(self.data).hexdigest()
+        digest = digest_of(self.data)
         return {"file": self.file, "sha256": digest, "fixes": len(self.fixes), "rows": self.rows}
 
     def write(self, folder: Path) -> None:

@@ -9,7 +9,6 @@ oof.parquet and trained_on.parquet.
 
 from __future__ import annotations
 
-import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.file_digest import digest_of
 from orchestrator.core.links import links_out_of
 from orchestrator.core.probabilities import label_fault, shape_fault, value_fault
 from orchestrator.core.task import Task
@@ -348,6 +348,6 @@ def _check_file(folder: Path, model: FoldModel) -> None:
 
 def _weights(folder: Path, model: FoldModel) -> bytes:
     data = (folder / model.weights).read_bytes()
-    if hashlib.sha256(data).hexdigest() != model.sha256:
+    if digest_of(data) != model.sha256:
         raise EnsembleError(f"{folder / model.weights} is not what was written; write the ensemble anew")
     return data

@@ -85,10 +85,8 @@ def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -
 def predict(ensemble: Ensemble, plan: Plan, tta: str | None, say: Say) -> None:
     """Predicts, and writes the probabilities and the submission. Raises EnsembleError, StorageError."""
     manifest, submission = plan.manifest, plan.submission
-    known = TrainedOn.of(ensemble)
-    for warning in (known.warning(manifest), known.copies(manifest)):
-        if warning is not None:
-            say(warning)
+    for warning in TrainedOn.of(ensemble).warnings(manifest):
+        say(warning)
     with progress_bar("predicting") as progress:
         probabilities = ensemble.predict(
             image_paths(manifest), progress, tta, columns=columns_of(manifest.frame)

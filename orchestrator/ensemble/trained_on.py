@@ -101,7 +101,16 @@ class TrainedOn:
 
     def warning(self, manifest: Manifest) -> str | None:
         """For the user when rows were trained on: such predictions look better than they are."""
+        return self._of_rows(manifest, self.rows(manifest))
+
+    def warnings(self, manifest: Manifest) -> list[str]:
+        """With that of copies, wherever they lie, of images that were trained on."""
         same = self.rows(manifest)
+        found = (self._of_rows(manifest, same), self._of_copies(manifest, ~same))
+        return [warning for warning in found if warning is not None]
+
+    def _of_rows(self, manifest: Manifest, same: NDArray[np.bool_]) -> str | None:
+        """same (n,): the rows that certainly were trained on."""
         if same.any():
             first = shortened(manifest.frame["path"][same].tolist())
             return (
@@ -125,9 +134,8 @@ class TrainedOn:
     def _known(self) -> frozenset[str]:
         return frozenset(self.contents.values())
 
-    def copies(self, manifest: Manifest) -> str | None:
-        """A warning where rows, wherever they lie, hold the same as images that were trained on."""
-        elsewhere = ~self.rows(manifest)
+    def _of_copies(self, manifest: Manifest, elsewhere: NDArray[np.bool_]) -> str | None:
+        """elsewhere (n,): the rows that may hold the same as images that were trained on."""
         if not self.contents or not elsewhere.any():
             return None
         known = [(path, self.contents.get(digest)) for path, digest in _held(manifest, elsewhere)]

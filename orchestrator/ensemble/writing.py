@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, StorageError, StudyError
 from orchestrator.core.events import FoldRunKey
+from orchestrator.core.file_digest import digest_of
 from orchestrator.core.task import Task
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.targets import Joint, given_to_json
@@ -183,7 +183,7 @@ class _Copier:
                     "--top"
                 ) from error
             _write_file(self._draft / name, data)
-            digest = hashlib.sha256(data).hexdigest()
+            digest = digest_of(data)
             models.append(FoldModel(best.fold, best.epoch, best.score, name, len(data), digest))
             self.done += 1
             if self._progress is not None:
