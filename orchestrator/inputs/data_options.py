@@ -51,19 +51,11 @@ class DataOptions:
     @property
     def reading(self) -> Reading:
         """How `data` is read. Raises ManifestError."""
-        return Reading(
-            self.path_column,
-            tuple(self.images),
-            self.suffix,
-            self.labels,
-            self.class_pattern,
-            self.group_pattern,
-        )
+        return reading_of(self)
 
 
-def reading_of(arguments: argparse.Namespace) -> Reading:
+def reading_of(given: argparse.Namespace | DataOptions) -> Reading:
     """What a command's options (`cli.options.READING`) say. Raises ManifestError."""
-    given = arguments
     return Reading(
         given.path_column,
         tuple(given.images),

@@ -73,10 +73,15 @@ def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
         say(note)
     before = study.header.sources
     told = record["module"] if record and note else ""
-    for package, digest in changed_sources(before, code_sources(names)).items():
+    for package, digest in _changed_code(study).items():
         if package != told:
             say(f"note: {package} has changed since the study began ({before[package]}, now {digest})")
     return found
+
+
+def _changed_code(study: Study) -> dict[str, str]:
+    """Package -> its digest now, of those whose code is not what the study began with."""
+    return changed_sources(study.header.sources, code_sources((study.space.trainable, study.space.metric)))
 
 
 def _refuse_changes(request: Request, folder: Path) -> None:
@@ -114,9 +119,7 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
     """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)
-    sources = code_sources((study.space.trainable, study.space.metric))
-    changed = changed_sources(study.header.sources, sources)
-    events: list[Resumed | Extended] = [Resumed(changed), *extended]
+    events: list[Resumed | Extended] = [Resumed(_changed_code(study)), *extended]
     study.append(*events)
     for event in events:
         race.apply(event)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.data.table_files import DELIMITERS
 
-DELIMITERS = (",", ";", "\t", "|")
 _PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # spreadsheets begin a file so
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
