@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ from tests.support.file_seconds import SECONDS, unlisted
 
 # Ray's workers are at 15: beside tests that compute they would get a thirtieth of a CPU.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# Tests press Ctrl-C in what they start; a run in the background of a script would hand on that it is ignored.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NOT_QUICK = ("cluster", "ray", "slow", "torch")
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from tests.lab.namespaces import Init, processes_in
+from tests.lab.namespaces import Init, end_all, processes_in
 from tests.lab.server import Server
 
 NEEDED = ("unshare", "nsenter", "ip", "sshd", "ssh", "ssh-keygen", "rsync")
@@ -87,6 +87,7 @@ class Lab:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+        end_all(self.namespaces)
 
 
 def kept() -> list[Path]:

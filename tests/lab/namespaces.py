@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -44,15 +47,7 @@ class Init:
         self._process.stdin.close()  # type: ignore[union-attr]
         self._process.wait(timeout=30)
         self._process.stdout.close()  # type: ignore[union-attr]
-        self._wait_for_the_last()
-
-    def _wait_for_the_last(self) -> None:
-        """Not every kernel has buried them all when the init's parent is told (a large one takes a while)."""
-        deadline = time.monotonic() + 120
-        while left := processes_in({self.namespace}):
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"processes {left} outlived the init of their namespace by two minutes")
-            time.sleep(0.05)
+        end_all({self.namespace})
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -79,6 +74,24 @@ def processes_in(namespaces: set[str]) -> list[int]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):  # it ended, or is not ours
             continue
     return found
+
+
+def end_all(namespaces: set[str]) -> None:
+    """Until none of their processes is seen ten times in a row, once their inits have ended.
+
+    Not every kernel has ended all of them when the init's parent is told, and one that was being started
+    then may be seen only later.
+    """
+    deadline, empty = time.monotonic() + 120, 0
+    while empty < 10:
+        left = processes_in(namespaces)
+        for number in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        if left and time.monotonic() > deadline:
+            raise RuntimeError(f"processes {left} outlived the init of their namespace by two minutes")
+        empty = 0 if left else empty + 1
+        time.sleep(0.02)
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
