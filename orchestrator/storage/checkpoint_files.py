@@ -6,6 +6,9 @@ A fold run keeps, while it is running or parked, what its two newest resume stat
 die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
 journal knows. Once its trial is complete only the best epoch's weights and OOF stay; once its trial is out,
 nothing. So a study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+
+The validation probabilities of every epoch lie in a folder of their own and stay, whatever becomes of their
+trial, unless the study was told to keep those of complete trials alone.
 """
 
 from __future__ import annotations
@@ -15,6 +18,9 @@ from collections.abc import Iterable
 
 from orchestrator.core.events import FoldRunKey
 from orchestrator.storage.contract import CheckpointStore
+
+PROBABILITIES = "probabilities/"
+"""What the names of every epoch's validation probabilities begin with."""
 
 _NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
 
@@ -30,6 +36,10 @@ def weights_name(key: FoldRunKey, epoch: int) -> str:
 
 def oof_name(key: FoldRunKey, epoch: int) -> str:
     return f"{key}/best-e{epoch:04d}.oof.safetensors"
+
+
+def probabilities_name(key: FoldRunKey, epoch: int) -> str:
+    return f"{PROBABILITIES}{key}/e{epoch:04d}.parquet"
 
 
 def superseded(names: Iterable[str], epoch: int, bests: Iterable[int]) -> list[str]:
@@ -61,6 +71,12 @@ def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
     for name in store.names(f"{key}/"):
         if _NAME.match(name):
             store.delete(name)
+
+
+def delete_probabilities(store: CheckpointStore, key: FoldRunKey) -> None:
+    """Those of every epoch of a fold run."""
+    for name in store.names(f"{PROBABILITIES}{key}/"):
+        store.delete(name)
 
 
 def keep_only_best(store: CheckpointStore, key: FoldRunKey, best: int) -> None:

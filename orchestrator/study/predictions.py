@@ -68,7 +68,7 @@ def label_columns(labels: NDArray[np.int64], names: Sequence[str]) -> dict[str, 
 
 def fold_to_bytes(rows: Rows, probabilities: Probabilities, multi_label: bool = False) -> bytes:
     """One fold's rows (n,) and probabilities (n, C) or (n, L) as safetensors. Raises StudyError."""
-    _check_fold(rows, probabilities, multi_label, "fold predictions")
+    check_fold(rows, probabilities, multi_label, "fold predictions")
     tensors = {
         "rows": np.ascontiguousarray(rows, dtype=np.int64),
         _LABEL_PROBABILITIES if multi_label else "probabilities": np.ascontiguousarray(
@@ -91,11 +91,12 @@ def fold_from_bytes(data: bytes) -> tuple[Rows, Probabilities]:
     if rows.dtype != np.int64 or probabilities.dtype != np.float32:
         kinds = f"{rows.dtype} and {probabilities.dtype}"
         raise StudyError(f"fold predictions hold {kinds}, not int64 rows and float32 probabilities")
-    _check_fold(rows, probabilities, multi_label, "fold predictions")
+    check_fold(rows, probabilities, multi_label, "fold predictions")
     return rows, probabilities
 
 
-def _check_fold(rows: Rows, probabilities: Probabilities, multi_label: bool, where: str) -> None:
+def check_fold(rows: Rows, probabilities: Probabilities, multi_label: bool, where: str) -> None:
+    """Raises StudyError, beginning with `where`, for what are no predictions of these rows."""
     if rows.ndim != 1 or probabilities.ndim != 2 or len(rows) != len(probabilities):
         raise StudyError(
             f"{where}: rows {rows.shape} and probabilities {probabilities.shape} must be (n,) and (n, C)"
@@ -198,7 +199,7 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
         probabilities = np.column_stack([table[f"p_{name}"].to_numpy() for name in classes])
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(f"{path}: no table of predictions ({error!r} is missing or unreadable)") from error
-    _check_fold(rows, probabilities, multi_label, str(path))
+    check_fold(rows, probabilities, multi_label, str(path))
     highest = 1 if multi_label else len(classes) - 1
     if len(rows) and (labels.min() < 0 or labels.max() > highest or folds.min() < 0):
         raise StudyError(f"{path}: a label outside 0..{highest}, or a row without a fold")

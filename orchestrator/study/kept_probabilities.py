@@ -1,0 +1,63 @@
+"""One epoch's validation probabilities as bytes: Parquet of one float16 column, row after row, compressed.
+
+Its bytes are split by their place in a number (BYTE_STREAM_SPLIT) and compressed with zstd; what that leaves is
+measured by `python -m benchmarks.kept_predictions`. Which rows they are of is not in it: those of the fold, in
+their order in the manifest.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.errors import StudyError
+from orchestrator.study.predictions import check_fold
+
+_COLUMN = "probability"
+_HEADER = 2**16  # bytes of a text, and items of a list, in a file's header; real ones have a few hundred
+
+
+def probabilities_to_bytes(probabilities: Probabilities, multi_label: bool = False) -> bytes:
+    """probabilities (n, C), or (n, L) of several labels. Raises StudyError for what are none."""
+    check_fold(np.arange(len(probabilities)), probabilities, multi_label, "an epoch's predictions")
+    column = pa.array(np.ravel(probabilities).astype(np.float16))
+    file = io.BytesIO()
+    pq.write_table(
+        pa.table({_COLUMN: column}),
+        file,
+        compression="zstd",
+        use_dictionary=False,
+        write_statistics=False,
+        column_encoding="BYTE_STREAM_SPLIT",
+    )
+    return file.getvalue()
+
+
+def probabilities_from_bytes(
+    data: bytes, rows: int, classes: int, multi_label: bool = False
+) -> Probabilities:
+    """(rows, classes), float32; of a single label each row sums to 1 again. Raises StudyError for others."""
+    try:
+        numbers = _read(data, rows * classes)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise StudyError(f"an epoch's predictions cannot be read ({error})") from None
+    found = numbers.reshape(rows, classes).astype(np.float32)
+    check_fold(np.arange(rows), found, multi_label, "an epoch's predictions")
+    return found if multi_label else found / found.sum(axis=1, keepdims=True)
+
+
+def _read(data: bytes, size: int) -> NDArray[np.float16]:
+    """Refuses by its header what is not so many numbers, before one is unpacked. Raises ValueError."""
+    file = pq.ParquetFile(
+        pa.BufferReader(data), thrift_string_size_limit=_HEADER, thrift_container_size_limit=_HEADER
+    )
+    expected = pa.schema([(_COLUMN, pa.float16())])
+    if not file.schema_arrow.equals(expected) or file.metadata.num_rows != size:
+        raise ValueError(f"{file.metadata.num_rows} numbers where {size} were due, or another table")
+    numbers: NDArray[np.float16] = file.read().column(_COLUMN).to_numpy()
+    return numbers
