@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import EnsembleError, NoCompleteTrialError, StudyError
+from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.targets import Joint, Target
-from orchestrator.ensemble.chain_rule import Term, resolve_terms
+from orchestrator.data.targets import Target
+from orchestrator.ensemble.chain_rule import Term
+from orchestrator.ensemble.routes import joint_of, resolve_routes
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
 from orchestrator.space.own_code import known_beside
@@ -62,18 +64,54 @@ class StudyCandidates:
 
 
 @dataclass(frozen=True)
-class EnsembleInputs:
-    """Studies with the same train rows and folds. Their n rows are those that have a fold.
+class TermStudies:
+    """The studies of one target under one condition: their trials are one pool."""
 
-    Of a single study with a condition, only the rows where it holds are among them.
+    studies: tuple[StudyCandidates, ...]  # by their names
+
+    @property
+    def term(self) -> Term:
+        first = self.studies[0]
+        return Term(first.space.target, first.space.given, " + ".join(study.name for study in self.studies))
+
+    @property
+    def condition_mask(self) -> NDArray[np.bool_] | None:
+        return self.studies[0].condition_mask
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to the answer: terms that `chain_rule.combine` multiplies, or one that answers by itself."""
+
+    terms: tuple[TermStudies, ...]
+
+    @property
+    def chain(self) -> list[Term]:
+        return [item.term for item in self.terms]
+
+    @property
+    def name(self) -> str:
+        """Beside other routes."""
+        return "product" if len(self.terms) > 1 else self.terms[0].term.source
+
+
+@dataclass(frozen=True)
+class EnsembleInputs:
+    """Studies with the same train rows and folds. Their n rows are those that have a fold, sorted by path.
+
+    Of studies with one condition alone, only the rows where it holds are among them.
     """
 
-    studies: tuple[StudyCandidates, ...]  # in the order of `chain_rule.resolve_terms`
+    routes: tuple[Route, ...]  # the product of several targets first
     target: Target  # what they predict together
     manifest: Manifest  # the first study's; the others' may have other rows with role extra
     plan: FoldPlan  # the first study's
     rows: NDArray[np.int64]  # (n,) row numbers in `manifest`, as in every study's predictions
     labels: NDArray[np.int64]  # (n,) classes of `target`; of several labels (n, L) of 0 and 1
+
+    @property
+    def studies(self) -> tuple[StudyCandidates, ...]:
+        return tuple(study for route in self.routes for item in route.terms for study in item.studies)
 
     @property
     def groups(self) -> NDArray[np.str_]:
@@ -94,36 +132,54 @@ class EnsembleInputs:
 
     @property
     def combined(self) -> bool:
-        return len(self.studies) > 1
+        """Whether it is more than the pool of one target."""
+        return len(self.routes) > 1 or len(self.routes[0].terms) > 1
 
     @property
     def terms(self) -> list[Term]:
-        return [study.term for study in self.studies]
+        """Of the first route."""
+        return self.routes[0].chain
 
 
 def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> EnsembleInputs:
-    """The studies at `paths`, in any order. top: members of each study; None takes `space.finalists`.
+    """The studies at `paths`, in any order: whatever it is, the result is the same.
 
+    top: members of each study; None takes `space.finalists`.
     trust: whether metrics of their own may be imported that are neither installed nor known here.
 
     Raises EnsembleError when they don't belong together, NoCompleteTrialError when one has no complete trial.
     """
+    _refuse_doubles(paths)
     studies = [Study(path, trust=trust) for path in paths]
     for study in studies:
         known_beside(study.header.own_code, [study.space.metric], study.path, trust)
     target, ordered = _in_order(studies)
-    own = [_StudyRows(study.path, study.manifest(), study.fold_plan()) for study in ordered]
-    for other in own[1:]:
-        _refuse_other_rows(own[0], other)
-    shared = own[0].train
-    candidates = tuple(
-        _study_candidates(study, rows, shared, top) for study, rows in zip(ordered, own, strict=True)
+    own = {index: _StudyRows.of(studies[index]) for route in ordered for pool in route for index in pool}
+    first = next(iter(own.values()))
+    for other in own.values():
+        if other is not first:
+            _refuse_other_rows(first, other)
+
+    def candidates(index: int) -> StudyCandidates:
+        return _study_candidates(studies[index], own[index], first.train, top)
+
+    routes = tuple(
+        Route(tuple(TermStudies(tuple(map(candidates, pool))) for pool in route)) for route in ordered
     )
-    if len(candidates) == 1:
-        candidates = (_only_scored(candidates[0]),)
-    manifest, rows = own[0].manifest, candidates[0].predictions[0].rows
-    labels = target.encode(manifest.frame.iloc[rows])
-    return EnsembleInputs(candidates, target, manifest, own[0].plan, rows, labels)
+    if len(routes) == 1 and len(routes[0].terms) == 1:
+        routes = (Route((TermStudies(tuple(map(_only_scored, routes[0].terms[0].studies))),)),)
+    rows = routes[0].terms[0].studies[0].predictions[0].rows
+    labels = target.encode(first.manifest.frame.iloc[rows])
+    return EnsembleInputs(routes, target, first.manifest, first.plan, rows, labels)
+
+
+def _refuse_doubles(paths: Sequence[Path]) -> None:
+    resolved = [path.resolve() for path in paths]
+    for index, path in enumerate(resolved):
+        if path in resolved[:index]:
+            raise EnsembleError(
+                f"study {paths[index]} is named twice; its trials would vote twice, leave one of them out"
+            )
 
 
 @dataclass(frozen=True)
@@ -131,11 +187,24 @@ class _StudyRows:
     path: Path
     manifest: Manifest
     plan: FoldPlan
+    train: NDArray[np.int64]  # (n,) row numbers of what is validated, sorted by path
+
+    @classmethod
+    def of(cls, study: Study) -> _StudyRows:
+        manifest, plan = study.manifest(), study.fold_plan()
+        train = np.flatnonzero(plan.folds >= 0)
+        # The same rows may have other numbers in another study, or in the same one begun from another table.
+        paths = manifest.frame["path"].to_numpy(dtype=str)[train]
+        return cls(study.path, manifest, plan, train[np.argsort(paths, kind="stable")])
 
     @property
-    def train(self) -> NDArray[np.int64]:
-        """Row numbers of what is validated; the same rows may have others in another study."""
-        return np.flatnonzero(self.plan.folds >= 0)
+    def paths(self) -> list[str]:
+        return [str(path) for path in self.manifest.frame["path"].iloc[self.train]]
+
+    @property
+    def folds(self) -> NDArray[np.int16]:
+        folds: NDArray[np.int16] = self.plan.folds[self.train]
+        return folds
 
     def cells(self) -> dict[str, list[str | None]]:
         """What the train rows say, as text: another source's rows can change the type of a column."""
@@ -145,38 +214,14 @@ class _StudyRows:
         return {name: column for name, column in texts.items() if any(cell is not None for cell in column)}
 
 
-def _in_order(studies: Sequence[Study]) -> tuple[Target, list[Study]]:
-    if len(studies) == 1:
-        return studies[0].space.target, list(studies)
-    several = [study.path for study in studies if study.space.target.multi_label]
-    if several:
-        raise EnsembleError(
-            f"study {several[0]} predicts several labels of an image at once, an answer by itself; build an "
-            "ensemble of it alone"
-        )
+def _in_order(studies: Sequence[Study]) -> tuple[Target, list[list[list[int]]]]:
+    """The target and, by route and term, the numbers of the studies."""
     terms = [Term(study.space.target, study.space.given, str(study.path)) for study in studies]
-    target, order = resolve_terms(terms, _the_joint(studies))
+    alike = len({(term.target, term.given) for term in terms}) == 1
+    joint = None if alike else joint_of(terms, [study.space.joint for study in studies])
+    found = resolve_routes(terms, joint)
     _same_metric(studies)
-    return target, [studies[index] for index in order]
-
-
-def _the_joint(studies: Sequence[Study]) -> Joint | None:
-    """The joint target all studies name; None where no study names one."""
-    said = [study.space.joint for study in studies]
-    if not any(said):
-        return None
-    for study in studies:
-        if study.space.joint is None:
-            raise EnsembleError(
-                f"study {study.path} says no joint target, so it cannot be combined with others; its space "
-                "needs joint=joint(...)"
-            )
-        if study.space.joint != said[0]:
-            raise EnsembleError(
-                f"studies {studies[0].path} and {study.path} have different joint targets; "
-                "run them again with one"
-            )
-    return said[0]
+    return found
 
 
 def _same_metric(studies: Sequence[Study]) -> None:
@@ -188,23 +233,40 @@ def _same_metric(studies: Sequence[Study]) -> None:
 
 def _refuse_other_rows(first: _StudyRows, other: _StudyRows) -> None:
     mine, theirs = first.cells(), other.cells()
-    differ = [name for name in dict.fromkeys([*mine, *theirs]) if mine.get(name) != theirs.get(name)]
+    names = dict.fromkeys(["path", *mine, *theirs])
+    differ = [name for name in names if mine.get(name) != theirs.get(name)]
     if differ:
         raise EnsembleError(
-            f"studies {first.path} and {other.path} have different train rows (column {differ[0]!r}); they "
-            "cannot be multiplied, run the studies on the same data with the same label fixes"
+            f"studies {first.path} and {other.path} have different train rows (column {differ[0]!r}"
+            f"{_where(differ[0], mine, theirs)}); they cannot vote together, run the studies on the same "
+            "data with the same label fixes"
         )
-    if not np.array_equal(first.plan.folds[first.train], other.plan.folds[other.train]):
+    apart = np.flatnonzero(first.folds != other.folds)
+    if len(apart):
+        at = int(apart[0])
         raise EnsembleError(
-            f"studies {first.path} and {other.path} have different folds (k, seed or stratify differ); "
-            "an honest joint score needs the same ones"
+            f"studies {first.path} and {other.path} have different folds (k, seed or stratify differ; "
+            f"{first.paths[at]} is in fold {first.folds[at]} and in fold {other.folds[at]}); an honest score "
+            "needs the same ones"
         )
+
+
+def _where(column: str, mine: dict[str, list[str | None]], theirs: dict[str, list[str | None]]) -> str:
+    """Which rows differ, such as "; a.jpg is in one alone" or ": a.jpg has 'x' and 'y'"."""
+    lone = sorted(set(mine["path"]) ^ set(theirs["path"]), key=str)
+    if lone:
+        return f"; in one of them alone: {shortened([str(path) for path in lone])}"
+    if column not in mine or column not in theirs:
+        return ", which one of them lacks"
+    pairs = zip(mine["path"], mine[column], theirs[column], strict=True)
+    path, one, other = next(item for item in pairs if item[1] != item[2])
+    return f": {path} has {one!r} and {other!r}"
 
 
 def _study_candidates(
     study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None
 ) -> StudyCandidates:
-    """shared: the numbers that the train rows get, in their order."""
+    """shared: the numbers that the train rows get, sorted by path."""
     space, trials = study.space, tuple(study.complete_trials())
     if not trials:
         raise NoCompleteTrialError(
@@ -217,7 +279,8 @@ def _study_candidates(
         )
     labels, store = space.target.encode(own.manifest.frame), study.store()
     predictions = tuple(
-        replace(_prediction(trial, store, labels, own.plan, study.path), rows=shared) for trial in trials
+        _sorted_by_path(_prediction(trial, store, labels, own.plan, study.path), own.train, shared)
+        for trial in trials
     )
     # As many as a race completes: after a rule that completes every trial the ensemble is no larger.
     wanted = space.finalists if top is None else top
@@ -225,6 +288,12 @@ def _study_candidates(
     if mask is not None:
         mask = mask[own.train]
     return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), mask)
+
+
+def _sorted_by_path(found: Prediction, order: NDArray[np.int64], shared: NDArray[np.int64]) -> Prediction:
+    """order: its rows' numbers as they are wanted; shared: the numbers that they get."""
+    at = np.searchsorted(found.rows, order)
+    return Prediction(shared, found.probabilities[at], found.labels[at], found.folds[at])
 
 
 def _only_scored(candidates: StudyCandidates) -> StudyCandidates:

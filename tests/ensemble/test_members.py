@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.extra_rows import add_extra, load_extra
+from orchestrator.data.folds import _content
 from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import categorical
 from orchestrator.ensemble import Ensemble
@@ -40,9 +43,9 @@ def test_top_chooses_how_many_and_refuses_more_than_there_are(
 
 
 def test_studies_that_do_not_make_up_the_joint_label_are_refused_by_name(runs: Path, data: Path) -> None:
-    with pytest.raises(EnsembleError, match="both says no joint target"):
+    with pytest.raises(EnsembleError, match=r"joint target 'tint_shade'.*lacks a study of shade"):
         gather([runs / "both", runs / "tint"], None)
-    with pytest.raises(EnsembleError, match="both have the target 'tint'"):
+    with pytest.raises(EnsembleError, match=r"tint is named twice; .*leave one of them out"):
         gather([runs / "tint", runs / "tint"], None)
     other = categorical("tint", ["blue", "red"], name="hue")
     make_study(runs / "hue", data, Plan(target=other, joint=True, lrs=(0.5,)))
@@ -77,6 +80,67 @@ def test_a_joint_of_other_rows_or_other_folds_is_refused(runs: Path, data: Path,
     make_study(runs / "fewer", fewer, Plan(target=SHADE, joint=True, lrs=(0.5,)))
     with pytest.raises(EnsembleError, match=r"different train rows .column 'path'"):
         gather([runs / "tint", runs / "fewer"], None)
+
+
+def test_rows_and_folds_that_differ_are_named(runs: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mended").mkdir()
+    mended = make_faces(tmp_path / "mended")
+    mended.write_text(mended.read_text().replace("p05-1.png,p05", "p05-1.png,p04"))
+    make_study(runs / "regrouped", mended, Plan(target=TINT, joint=True, lrs=(0.5,), epochs=1))
+    with pytest.raises(EnsembleError, match=r"column 'group': p05-1\.png has '?p0"):
+        gather([runs / "tint", runs / "regrouped"], None)
+    make_study(runs / "reseeded", data, Plan(target=TINT, lrs=(0.5,), epochs=1, seed=5))
+    with pytest.raises(EnsembleError, match=r"different folds .*\.png is in fold \d and in fold \d"):
+        gather([runs / "reseeded", runs / "tint"], None)
+
+
+# ---- several studies of one target, and a joint study beside the product ---------------------------
+
+
+def permuted_study(path: Path, like: Path, data: Path, folder: Path) -> Path:
+    """Of the same rows in another order, each in the fold that it has in the study `like`."""
+    own, plan = load_manifest(data), Study(like).fold_plan()
+    order = np.random.default_rng(1).permutation(len(own))
+    shuffled = replace(own, frame=own.frame.iloc[order].reset_index(drop=True))
+    folder.mkdir()
+    shuffled.write(folder / "rows.parquet")
+    fingerprint = _content(shuffled.fingerprint, plan.k, plan.folds[order])
+    same = replace(
+        plan, folds=plan.folds[order], fingerprint=fingerprint, manifest_fingerprint=shuffled.fingerprint
+    )
+    with mock.patch("tests.support.ensemble_studies.build_fold_plan", lambda *_: same):
+        return make_study(path, folder / "rows.parquet", Plan(target=TINT, lrs=(0.5,), epochs=1))
+
+
+def test_rows_are_joined_by_their_paths(runs: Path, data: Path, tmp_path: Path) -> None:
+    """Whatever the order of the rows that either study began with."""
+    make_study(runs / "again", data, Plan(target=TINT, lrs=(0.2, 0.4), epochs=1))
+    permuted_study(runs / "shuffled", runs / "again", data, tmp_path / "shuffled")
+    found = gather([runs / "shuffled", runs / "again"], None)
+    swapped = gather([runs / "again", runs / "shuffled"], None)
+    (term,) = found.routes[0].terms
+    assert [study.name for study in term.studies] == ["again", "shuffled"]
+    paths = [str(found.manifest.frame["path"].iloc[row]) for row in found.rows]
+    assert paths == sorted(paths)
+    for study in term.studies:
+        best = study.trials[0].bests[1]
+        models = PixelTrainable.load_predictor(study.study.store().get(best.weights), {}, 2)
+        own = study.predictions[0].folds == best.fold
+        expected = models.predict([str(data.parent / path) for path in np.array(paths)[own]])
+        assert np.allclose(study.predictions[0].probabilities[own], expected, atol=1e-6)
+        assert study.predictions[0].labels.tolist() == found.labels.tolist()
+    for one, other in zip(found.studies, swapped.studies, strict=True):
+        assert one.name == other.name
+        for left, right in zip(one.predictions, other.predictions, strict=True):
+            assert left.probabilities.tobytes() == right.probabilities.tobytes()
+
+
+def test_a_joint_study_beside_its_parts_is_a_second_route_in_any_order(runs: Path) -> None:
+    for order in permutations(["both", "tint", "shade"]):
+        found = gather([runs / name for name in order], None)
+        assert found.target == BOTH
+        names = [[[study.name for study in term.studies] for term in route.terms] for route in found.routes]
+        assert names == [[["tint"], ["shade"]], [["both"]]]
 
 
 def with_more(data: Path, folder: Path, first: bool) -> Path:
