@@ -1,4 +1,4 @@
-"""What a command keeps in the folder for temporary files is its account's alone, and does not stay for ever."""
+"""What a command keeps among temporary files is its account's alone, and does not stay for ever."""
 
 from __future__ import annotations
 
