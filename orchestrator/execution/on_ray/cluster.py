@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.trainable import Parameter, load_trainable
-from orchestrator.execution.on_ray.auth_token import TOKEN, use_ray_token
+from orchestrator.execution.on_ray.auth_token import TOKEN, prepare_own_token, use_ray_token
 from orchestrator.execution.on_ray.compat import (
     address_of_running_ray,
     check_ray,
@@ -24,6 +24,7 @@ from orchestrator.execution.on_ray.compat import (
     set_cluster_mode,
 )
 from orchestrator.execution.on_ray.slots import Node
+from orchestrator.machine.private_folder import private_folder
 
 WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -68,23 +69,37 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
     os.environ["PYTHONPATH"] = _import_path()
     check_ray()
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if address is None:
-        options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
-    else:
+    if address is not None:
         sent = {"py_modules": list(modules)} if modules else {}
-        options.update(address=address, runtime_env={"env_vars": here, **sent})
+        with _connected(address, {**options, "address": address, "runtime_env": {"env_vars": here, **sent}}):
+            yield
+        return
+    options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
+    with private_folder() as folder:
+        try:
+            with _connected(None, {**options, "_temp_dir": str(folder.path)}):
+                yield
+        except InputError:
+            folder.kept = True  # with Ray's logs, if it could not be started
+            raise
+
+
+@contextlib.contextmanager
+def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None]:
     # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces, and
     # one that listens on loopback alone would be sought at the machine's outer address.
     listens, before = False, cluster_mode()
     try:
         set_cluster_mode(address is not None and not _is_loopback_only(address))
         listens = True
-        if address is not None:
+        if address is None:
+            prepare_own_token()
+        else:
             use_ray_token()
         ray.init(**options)
     except (ConnectionError, ValueError, OSError) as error:
         set_cluster_mode(before)
-        raise InputError(_no_ray(address, listens, error)) from error
+        raise InputError(_no_ray(address, listens, error, options)) from error
     try:
         yield
     finally:
@@ -92,9 +107,10 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
         set_cluster_mode(before)
 
 
-def _no_ray(address: str | None, listens: bool, error: Exception) -> str:
+def _no_ray(address: str | None, listens: bool, error: Exception, options: Mapping[str, Any]) -> str:
     if address is None:
-        return f"Ray cannot be started on this machine: {error}; use --inline, or see its logs in /tmp/ray"
+        logs = f"{options['_temp_dir']}, which stay there until the next search begins"
+        return f"Ray cannot be started on this machine: {error}; use --inline, or see its logs in {logs}"
     if listens:
         return (
             f"--address {address}: what listens there is no Ray that lets us in ({error}); "

@@ -13,8 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -35,6 +33,7 @@ from orchestrator.execution.on_ray.node_pool import Placement
 from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome, StorageFailed
 from orchestrator.inputs.node_images import resolve_on_node
+from orchestrator.machine.private_folder import private_folder
 from orchestrator.storage.contract import CheckpointStore
 
 log = logging.getLogger(__name__)
@@ -210,8 +209,13 @@ def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler) -> No
 
 def _run_tuner(scheduler: LegScheduler, setup: NodeSetup) -> str:
     """Runs one Tuner to its end. Returns what it said if that was too early. Raises what our side raised."""
+    with private_folder() as scratch:
+        return _fit(scheduler, setup, scratch.path)
+
+
+def _fit(scheduler: LegScheduler, setup: NodeSetup, scratch: Path) -> str:
+    """scratch: where Tune may write what nobody reads."""
     searcher = _TuneSearcher(scheduler)
-    scratch = Path(tempfile.mkdtemp(prefix="orchestrator-tune-"))
     slot = tune.with_parameters(_LegTrainable, dataset=setup.dataset, name=setup.trainable, store=setup.store)
     tuner = tune.Tuner(
         tune.with_resources(slot, _request),
@@ -239,8 +243,6 @@ def _run_tuner(scheduler: LegScheduler, setup: NodeSetup) -> str:
             raise searcher.failure from None
         lines = str(error).strip().splitlines()
         return f"{type(error).__name__}: {lines[-1] if lines else ''}"
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return "it said nothing"
 
 
