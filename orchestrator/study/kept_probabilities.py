@@ -1,8 +1,8 @@
 """One epoch's validation probabilities as bytes: Parquet of one float16 column, row after row, compressed.
 
-Its bytes are split by their place in a number (BYTE_STREAM_SPLIT) and compressed with zstd; what that leaves is
-measured by `python -m benchmarks.kept_predictions`. Which rows they are of is not in it: those of the fold, in
-their order in the manifest.
+Its bytes are split by their place in a number (BYTE_STREAM_SPLIT) and compressed with zstd; what that leaves
+is measured by `python -m benchmarks.kept_predictions`. Which rows they are of is not in it: those of the
+fold, in their order in the manifest.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
 from orchestrator.data.table_files import write_table
-from orchestrator.race.contract import TrialStatus
+from orchestrator.race.contract import OUT, TrialStatus
 from orchestrator.space import SearchSpace
 from orchestrator.space.own_code import known_beside
 from orchestrator.storage import DirectoryStore, join, open_store
@@ -39,6 +39,7 @@ from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.sequence import first_misfit
 from orchestrator.study.sources import sources_over_time
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
+from orchestrator.study.trial_states import TrialStates
 
 
 @dataclass(frozen=True)
@@ -203,11 +204,16 @@ class Study:
         return {event.trial: event.config for event in self.events if isinstance(event, Proposed)}
 
     def complete_trials(self) -> list[CompleteTrial]:
-        """Trials that have all folds at full length, best first."""
+        """Trials that have all folds at full length and were not out by then, best first.
+
+        A slot may finish the last epoch of a trial that was pruned meanwhile: what it stored is deleted.
+        """
         space, configs = self.space, self.configs
-        history = History(space.mode, self.events)
+        history, states = History(space.mode, self.events), TrialStates(self.events)
         found = []
         for number in history.complete(space.folds, space.max_t):
+            if states.of_trial(number) in OUT:
+                continue
             bests = tuple(_fold_best(history, FoldRunKey(number, fold)) for fold in range(space.folds))
             mean = sum(best.score for best in bests) / len(bests)
             found.append(CompleteTrial(number, mean, configs[number], bests))

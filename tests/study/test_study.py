@@ -13,7 +13,12 @@ import pandas as pd
 import pytest
 
 from orchestrator.core.errors import StudyError
+from orchestrator.core.events import Decided, State
+from orchestrator.race import RaceConfig, make_race
+from orchestrator.race.simulate.simulator import simulate
 from orchestrator.study import Study
+from orchestrator.study.history import History
+from orchestrator.study.trial_states import TrialStates
 
 MADE_BY_0_1 = Path(__file__).with_name("made_by_0_1") / "studies"
 
@@ -91,6 +96,39 @@ def test_out_of_fold_predictions_come_with_their_paths_and_classes(complete: Pat
     assert list(frame.columns) == ["row", "path", "label", "fold", "p_red", "p_blue"]
     assert frame["path"].tolist() == study.manifest().frame["path"][prediction.rows].tolist()
     assert np.array_equal(frame[["p_red", "p_blue"]].to_numpy(), prediction.probabilities)
+
+
+def test_a_trial_pruned_while_its_last_epoch_ran_is_not_complete(complete: Path) -> None:
+    """Its files are deleted as those of every pruned trial, so an ensemble could not read them."""
+    numbers = [trial.number for trial in Study(complete).complete_trials()]
+    journal = complete / "journal.jsonl"
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    for line in lines:
+        if line["event"] == "decided" and (line["action"], line["trial"]) == ("COMPLETE", numbers[-1]):
+            line["action"] = "PRUNE"
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    shutil.rmtree(complete / "checkpoints" / f"t{numbers[-1]:04d}-f0")
+    assert [trial.number for trial in Study(complete).complete_trials()] == numbers[:-1]
+
+
+def test_what_a_study_calls_complete_is_what_the_race_does() -> None:
+    """Races in which a slot ends the last epoch of a trial that is out by then."""
+    seen = 0
+    for seed in (75, 237, 265):
+        rng = np.random.default_rng(seed)
+        trials, folds, epochs = (int(rng.integers(*ends)) for ends in ((4, 10), (2, 5), (2, 6)))
+        scores, seconds = rng.random((trials, folds, epochs)), rng.exponential(1, (trials, folds, epochs))
+        race = make_race("fold_asha", RaceConfig(trials, folds, epochs, finalists=int(rng.integers(1, 3))))
+        log = simulate(
+            race, scores, int(rng.integers(2, 7)), rng, float(rng.choice([0, 0.1])), seconds=seconds
+        )
+        decided = [Decided(d.action.value, d.trial, d.reason, d.fold) for made in log.decisions for d in made]
+        states = TrialStates(decided)
+        full = History("max", log.events).complete(folds, epochs)
+        complete = [item.trial for item in race.statuses() if item.state is State.COMPLETE]
+        assert [trial for trial in full if states.of_trial(trial) is State.COMPLETE] == sorted(complete)
+        seen += len(full) - len(complete)
+    assert seen  # else these races show nothing
 
 
 def test_a_trial_that_is_not_complete_has_no_predictions(complete: Path) -> None:
