@@ -6,5 +6,5 @@ SCALES = ("full", "small", "smoke")
 TTA = ("none", "flip", "five_crop", "five_crop_flip")
 """Test-time augmentation: the views of an image whose probabilities are averaged."""
 
-VOTE_KINDS = ("soft", "hard")
+VOTE_KINDS = ("auto", "soft", "geometric", "rank", "hard", "greedy")
 """How an ensemble's members vote; `evaluation.voting` has the functions."""

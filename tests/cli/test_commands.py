@@ -20,7 +20,7 @@ from orchestrator.cli.commands import COMMANDS
 from orchestrator.cli.options import SHARED
 from orchestrator.cli.parser import CommandParser
 from orchestrator.core.choices import VOTE_KINDS
-from orchestrator.evaluation.voting import VOTES
+from orchestrator.evaluation.voting import FITTED_VOTES, VOTES
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"cv2", "ray", "torch", "timm", "optuna", "sklearn", "matplotlib"}
@@ -159,7 +159,7 @@ def test_options_that_commands_share_mean_the_same_everywhere() -> None:
 
 
 def test_every_kind_of_vote_has_its_function() -> None:
-    assert set(VOTE_KINDS) == set(VOTES)
+    assert set(VOTE_KINDS) == {*VOTES, *FITTED_VOTES}
 
 
 def test_no_help_loads_what_takes_seconds() -> None:
