@@ -48,6 +48,8 @@ def _other_folds(running: Floats, begun: np.ndarray) -> Floats:
     filled = running.copy()
     for epoch in range(running.shape[2]):
         own, effects = additive_fit(running[some][:, :, epoch])
+        used = begun.any(axis=0)
+        effects = np.where(used, effects, effects[used].mean())  # a fold that nobody began is like the others
         additive = np.full(running.shape[:2], own.mean() + effects)
         additive[some] = own[:, None] + effects
         filled[:, :, epoch] = np.where(begun, running[:, :, epoch], additive)

@@ -45,7 +45,7 @@ def bags(count: int, repeats: int, rng: np.random.Generator) -> Resamples:
 
 
 def parts_in_turn(
-    group_folds: NDArray[np.integer], repeats: int, rng: np.random.Generator, parts: int = 10
+    group_folds: NDArray[np.integer], repeats: int, rng: np.random.Generator, parts: int
 ) -> Resamples:
     """The groups dealt out into `parts` parts, each left out once; anew until there are `repeats` resamples.
 

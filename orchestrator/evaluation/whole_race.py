@@ -4,9 +4,9 @@ In each resample of the groups everything is done again that looked at a score: 
 quotas, the choice of each fold's epoch, of members, weights, temperature and decisions; the groups left out
 are then scored. Groups, never rows, are resampled.
 
-Left out are the parts of a partition, a tenth of the groups at a time, and not what a bootstrap leaves out:
+Left out are the parts of a partition, a fifth of the groups at a time, and not what a bootstrap leaves out:
 a choice made on bags that hold 63% of the groups is worse than the one that was made on all of them, which
-made such an estimate 0.004 to 0.008 too low on drawn studies (docs/decisions.md, Estimates).
+made such an estimate 0.007 too low on drawn studies (docs/decisions.md, Estimates).
 Source of the idea: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018).
 """
 
@@ -33,6 +33,7 @@ from orchestrator.evaluation.race_again import RaceAgain
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.evaluation.resamples import Resamples, folds_of_groups, parts_in_turn, scores_left_out
 
+PARTS = 5
 CACHED = 512  # chosen fold-epochs held in memory: 150 MB of 18,900 rows, 18 classes and 5 folds
 
 ChooseEpochs = Callable[[Floats], NDArray[np.int64]]
@@ -100,8 +101,10 @@ def whole_race(
     interval: str = DEFAULT,
     workers: int = 1,
     progress: Progress | None = None,
+    parts: int = PARTS,
 ) -> WholeRace:
-    """answers: of the ensemble as it was made. repeats: races of each study; workers: processes for them.
+    """answers: of the ensemble as it was made. repeats: races of each study; workers: processes for them;
+    parts: one of so many is left out in each.
 
     A replay may let a trial go on that was pruned in truth, by the scores of `missing_scores`. If it ends as
     a finalist, the best trial with a complete record that did not takes its place. The outcome is the same
@@ -110,9 +113,8 @@ def whole_race(
     title = f"BBC {answers.metric}, whole race"
     try:
         codes, count = group_codes(answers.groups)
-        resamples = parts_in_turn(
-            folds_of_groups(answers.folds, codes, count), affordable(repeats, answers.metric), rng
-        )
+        fold_of = folds_of_groups(answers.folds, codes, count)
+        resamples = parts_in_turn(fold_of, affordable(repeats, answers.metric), rng, parts)
         steps = _Steps(sum(len(study.kept.keys) for study in studies) + 2 * len(resamples), progress)
         replays = [_Replays(study, codes, resamples, workers, steps) for study in studies]
 
@@ -129,7 +131,7 @@ def whole_race(
         return WholeRace(missing, np.empty(0), float("nan"), float("nan"))
     left, replaced = _shares(replays, len(resamples))
     found = moved(base, float(scores.mean()), f"whole race replayed, {resamples.words}; {base.method}")
-    meaning = " ".join(filter(None, [_meaning(left, replaced), note]))
+    meaning = " ".join(filter(None, [_meaning(resamples.pooled, left, replaced), note]))
     return WholeRace(found.described("bbc_race", title, meaning), scores, left, replaced)
 
 
@@ -263,10 +265,10 @@ def _shares(replays: Sequence[_Replays], count: int) -> tuple[float, float]:
     return left, float(lost[:, :, 0].sum() / max(lost[:, :, 1].sum(), 1))
 
 
-def _meaning(left: float, replaced: float) -> str:
+def _meaning(parts: int, left: float, replaced: float) -> str:
     return (
-        "The whole race is run again on nine tenths of the groups, with its rungs, quotas and choice of "
-        "epochs, members are chosen and fitted on them, and the tenth left out is scored. In "
+        f"The whole race is run again with one of {parts} parts of the groups left out: its rungs, quotas "
+        "and choice of epochs, then members and all that is fitted; the part left out is scored. In "
         f"{left:.0%} of the replays a trial that was stopped in truth ended as a finalist and a trial with a "
         f"complete record took its place ({replaced:.0%} of all places): so far the race's choice is not "
         "corrected. It judges one fold model per trial and row; new images get the mean of all folds' models."
