@@ -21,13 +21,22 @@ class Curves:
     truth: NDArray[np.float64]  # (trials,): the last epoch's score without noise
 
 
-def draw_curves(trials: int, folds: int, epochs: int, rng: np.random.Generator, pace: float = 1.0) -> Curves:
-    """final = 0.69 - |N(0, 0.11)| - B(0.2) U(0.05, 0.3), approached from 0.2 in exp(N(pace, 0.7)) epochs."""
+def draw_base(trials: int, epochs: int, rng: np.random.Generator, pace: float = 1.0) -> NDArray[np.float64]:
+    """(trials, epochs) scores without noise.
+
+    final = 0.69 - |N(0, 0.11)| - B(0.2) U(0.05, 0.3), approached from 0.2 in exp(N(pace, 0.7)) epochs.
+    """
     final = 0.69 - np.abs(rng.normal(0, 0.11, trials))
     final -= (rng.random(trials) < 0.2) * rng.uniform(0.05, 0.3, trials)
     tau = np.exp(rng.normal(pace, 0.7, trials))
     time = np.arange(1, epochs + 1)
-    base = final[:, None] - (final - 0.2)[:, None] * np.exp(-time / tau[:, None])
+    base: NDArray[np.float64] = final[:, None] - (final - 0.2)[:, None] * np.exp(-time / tau[:, None])
+    return base
+
+
+def draw_curves(trials: int, folds: int, epochs: int, rng: np.random.Generator, pace: float = 1.0) -> Curves:
+    """`draw_base`, and the noise of folds, fold runs and epochs."""
+    base = draw_base(trials, epochs, rng, pace)
     noise = rng.normal(0, FOLD_SD, (1, folds, 1)) + rng.normal(0, RUN_SD, (trials, folds, 1))
     noise = noise + rng.normal(0, EPOCH_SD, (trials, folds, epochs))
     return Curves(np.maximum.accumulate(base[:, None, :] + noise, axis=2), base[:, -1])
