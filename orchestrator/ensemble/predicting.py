@@ -14,7 +14,7 @@ from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.predictions import decided, histogram, id_column, write_probabilities
+from orchestrator.ensemble.predictions import histogram, id_column, write_probabilities
 from orchestrator.ensemble.sources import image_paths, load_rows, rows_to_predict
 from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.planning import (
@@ -25,7 +25,6 @@ from orchestrator.ensemble.submission.planning import (
     write,
 )
 from orchestrator.ensemble.submission.template import Template, read_template
-from orchestrator.ensemble.thresholds import read_thresholds
 from orchestrator.ensemble.trained_on import TrainedOn
 from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar
@@ -92,7 +91,7 @@ def predict(ensemble: Ensemble, plan: Plan, tta: str | None, say: Say) -> None:
             image_paths(manifest), progress, tta, columns=columns_of(manifest.frame)
         )
     task = ensemble.target.task
-    labels = decided(task, probabilities, read_thresholds(ensemble.path))
+    labels = ensemble.decide(probabilities)
     path = write_probabilities(ensemble.path, manifest, probabilities, labels, task)
     say(f"probabilities: {path}")
     if submission is not None:

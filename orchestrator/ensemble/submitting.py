@@ -10,7 +10,6 @@ import numpy as np
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble.folder import Columns, Ensemble
-from orchestrator.ensemble.predictions import decided
 from orchestrator.ensemble.submission.asked import ANSWERS, Asked
 from orchestrator.ensemble.submission.planning import (
     Images,
@@ -20,13 +19,12 @@ from orchestrator.ensemble.submission.planning import (
     write,
 )
 from orchestrator.ensemble.submission.template import read_template
-from orchestrator.ensemble.thresholds import read_thresholds
 
 
 def asked_of(ensemble: Ensemble, answer: str | None = None) -> Asked:
     """What an ensemble says of a template. A folder of before they were kept knows no other spellings."""
-    spellings = ensemble.record.get("spellings", {})
-    return asked_for(ensemble.target, str(ensemble.record["metric"]), answer, spellings)
+    record = ensemble.record
+    return asked_for(ensemble.target, record.metric, answer, record.spellings)
 
 
 def write_submission(
@@ -58,5 +56,5 @@ def write_submission(
     if len(probabilities) != len(images.paths):
         raise EnsembleError(f"there are {len(probabilities)} predictions of {len(images.paths)} images")
     chances = probabilities[rows]
-    write(submission, chances, decided(ensemble.target.task, chances, read_thresholds(ensemble.path)))
+    write(submission, chances, ensemble.decide(chances))
     return submission.says(len(images.paths))

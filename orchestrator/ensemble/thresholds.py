@@ -1,4 +1,4 @@
-"""The thresholds of several labels, beside the ensemble whose out-of-fold rows they were fitted to."""
+"""The thresholds of several labels, which an ensemble fitted to its out-of-fold rows."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import json
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.evaluation.thresholds import HALF, Thresholds, fit_thresholds
-from orchestrator.study.predictions import Prediction
-
-FILE = "thresholds.json"
-
-
-def write_thresholds(folder: Path, prediction: Prediction) -> None:
-    """Of several labels; a label that is one of several classes has none. Raises OSError."""
-    if prediction.labels.ndim == 2:
-        fitted = fit_thresholds(prediction.labels, prediction.probabilities, prediction.folds)
-        (folder / FILE).write_text(json.dumps(fitted.to_json(), indent=1), encoding="utf-8")
+from orchestrator.ensemble.format_1 import THRESHOLDS
+from orchestrator.ensemble.record import RECORD, read_record
+from orchestrator.evaluation.thresholds import HALF, Thresholds
 
 
 def read_thresholds(folder: Path) -> Thresholds | None:
-    """None where there are none. Raises EnsembleError for a file that is damaged."""
-    path = folder / FILE
-    if not path.exists():
+    """None where there are none. Raises EnsembleError for a folder that is damaged."""
+    path = folder / THRESHOLDS
+    if path.exists():  # beside a record of format 1
+        try:
+            return Thresholds.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise EnsembleError(
+                f"{path} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
+            ) from error
+    if not (folder / RECORD).exists():
         return None
-    try:
-        return Thresholds.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EnsembleError(
-            f"{path} is damaged ({type(error).__name__}: {error}); write the ensemble anew"
-        ) from error
+    decisions = read_record(folder).decisions
+    is_cut = decisions is not None and decisions["kind"] == "thresholds"
+    return Thresholds.from_json(decisions) if decisions is not None and is_cut else None
 
 
 def thresholds_line(thresholds: Thresholds, labels: tuple[str, ...]) -> str:

@@ -83,7 +83,7 @@ class TrainedOn:
     @classmethod
     def of(cls, ensemble: Ensemble) -> TrainedOn:
         """A folder of an older version knows its out-of-fold rows. Raises ManifestError, StudyError."""
-        fingerprint = str(ensemble.record["manifest"]["fingerprint"])
+        fingerprint = str(ensemble.record.manifest["fingerprint"])
         if not (ensemble.path / FILE).is_file():
             return cls(fingerprint, read_paths(ensemble.path / "oof.parquet"), frozenset())
         table, _ = read_parquet(ensemble.path / FILE)

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import pandas as pd
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, StorageError, StudyError
 from orchestrator.core.events import FoldRunKey
-from orchestrator.core.file_digest import digest_of
-from orchestrator.core.task import Task
+from orchestrator.core.file_digest import digest_of, is_as_stored
 from orchestrator.data.extra_rows import train_digest
-from orchestrator.data.targets import Joint, given_to_json
-from orchestrator.ensemble.folder import FORMAT, RECORD, WORDS, FoldModel, Member
+from orchestrator.ensemble.linking import link_or_copy, write_durably
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
+from orchestrator.ensemble.record import (
+    RECORD,
+    Component,
+    EnsembleRecord,
+    FoldModel,
+    Member,
+    Route,
+    record_bytes,
+)
 from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.submission.spellings import column_spellings
-from orchestrator.ensemble.thresholds import write_thresholds
 from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
+from orchestrator.evaluation.thresholds import fit_thresholds
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.predictions import write_prediction
-from orchestrator.study.study import CompleteTrial, read_checkpoint
+from orchestrator.study.predictions import Prediction, write_prediction
+from orchestrator.study.study import CompleteTrial, FoldBest, read_checkpoint
 
-_README = """This folder is a complete ensemble ({classes} classes, {models} models, {vote} vote). To ask it:
+_README = """This folder is a complete ensemble ({classes} classes, {models} models). To ask it:
 
     python -m orchestrator.ensemble --ensemble THIS_FOLDER --predict MANIFEST
 
     from orchestrator.ensemble import Ensemble
     probabilities = Ensemble.load("THIS_FOLDER").predict(["a.jpg"])
 
-ensemble.json says what it is made of and what it scored, estimates.json what these scores mean;
-oof.parquet holds the out-of-fold probabilities,
-trained_on.parquet tells images that were trained on from new ones.
+ensemble.json says what it is made of, what it scored and what these scores mean; oof.parquet holds the
+out-of-fold probabilities, trained_on.parquet tells images that were trained on from new ones.
 """
 
 
@@ -66,6 +73,131 @@ def _unwritable(out: Path, error: OSError) -> StorageError:
     return StorageError(f"cannot write {out}: {error.strerror}; free space or name another --out")
 
 
+@dataclass(frozen=True)
+class StoredMember:
+    """Where the weights of a trial's fold models lie."""
+
+    study: Path
+    store: CheckpointStore
+    bests: tuple[FoldBest, ...]
+
+    @classmethod
+    def of(cls, candidates: StudyCandidates, trial: CompleteTrial) -> StoredMember:
+        return cls(candidates.study.path, candidates.study.store(), trial.bests)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The Parquet files of a folder."""
+
+    oof: Prediction  # of the whole ensemble
+    paths: Sequence[str]  # of every manifest row
+    trained_on: Sequence[pd.DataFrame]  # what `trained_rows` gave for each study
+
+
+def member_of(candidates: StudyCandidates, trial: CompleteTrial, weight: float) -> Member:
+    """As it stands in a record whose weights are not written yet."""
+    models = tuple(FoldModel(best.fold, best.epoch, best.score) for best in trial.bests)
+    own_code = candidates.study.header.own_code
+    config, trainable = candidates.config(trial), candidates.space.trainable
+    return Member(candidates.name, trainable, trial.number, trial.score, weight, config, models, own_code)
+
+
+def write_folder(
+    out: Path,
+    record: EnsembleRecord,
+    stored: Mapping[tuple[str, int], StoredMember],
+    tables: Tables,
+    progress: Progress | None = None,
+) -> EnsembleRecord:
+    """Puts the members' weights and all that is known of them at `out`; returns the record written there.
+
+    record: its members' models name no weights yet, see `member_of`. stored: by a member's study and trial.
+    Weights are hard links to the study's files where those lie on the same disk.
+    Raises EnsembleError, StudyError, StorageError.
+    """
+    refuse_existing(out)
+    draft = _draft(out)  # beside it, so that the rename stays on one disk
+    try:
+        draft.mkdir(parents=True)
+        written = _Weights(draft, record, stored, progress).record()
+        write_prediction(draft / "oof.parquet", tables.oof, tables.paths, record.target.classes)
+        write_trained_on(draft, tables.trained_on)
+        models = sum(len(member.models) for member in written.members)
+        readme = _README.format(classes=len(record.target.classes), models=models)
+        write_durably(draft / "README.md", readme.encode())
+        write_durably(draft / RECORD, record_bytes(written))
+        draft.rename(out)  # whole or not at all
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return written
+
+
+class _Weights:
+    """From the studies' stores into the folder, one file at a time; a fold model in two routes once."""
+
+    def __init__(
+        self,
+        draft: Path,
+        record: EnsembleRecord,
+        stored: Mapping[tuple[str, int], StoredMember],
+        progress: Progress | None,
+    ) -> None:
+        self._draft, self._record, self._stored, self._progress = draft, record, stored, progress
+        names = list(dict.fromkeys(member.study for member in record.members))
+        several = len(names) > 1
+        self._folders = {name: f"weights/part{at}" if several else "weights" for at, name in enumerate(names)}
+        self._total = sum(len(member.models) for member in record.members)
+        self._done = 0
+        self._written: dict[str, FoldModel] = {}
+
+    def record(self) -> EnsembleRecord:
+        return self._record.with_members(self._member)
+
+    def _member(self, member: Member) -> Member:
+        return replace(member, models=tuple(self._model(member, model) for model in member.models))
+
+    def _model(self, member: Member, model: FoldModel) -> FoldModel:
+        name = f"{self._folders[member.study]}/{FoldRunKey(member.trial, model.fold)}.safetensors"
+        if name not in self._written:
+            self._written[name] = self._placed(self._stored[member.study, member.trial], member, model, name)
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+        return self._written[name]
+
+    def _placed(self, stored: StoredMember, member: Member, model: FoldModel, name: str) -> FoldModel:
+        best = next(best for best in stored.bests if (best.fold, best.epoch) == (model.fold, model.epoch))
+        try:
+            data = self._bytes(stored.store, best, self._draft / name)
+        except StudyError as error:
+            raise StudyError(
+                f"{stored.study}: {error}, or leave trial {member.trial} out with a smaller --top"
+            ) from error
+        return replace(model, weights=name, size=len(data), sha256=digest_of(data))
+
+    def _bytes(self, store: CheckpointStore, best: FoldBest, target: Path) -> bytes:
+        """What lies at `target` afterwards."""
+        source = store.file_of(best.weights)
+        if source is None:
+            data = read_checkpoint(store, best, best.weights)
+            write_durably(target, data)
+            return data
+        link_or_copy(source, target)
+        data = target.read_bytes()  # of what is here now, whatever the store puts there meanwhile
+        if not is_as_stored(data, best.weights_digest):
+            raise StudyError(
+                f"checkpoint {best.weights} is damaged: its {len(data)} bytes are not those that were "
+                "stored; restore it from a copy"
+            )
+        return data
+
+
+# ---- one route of equal members -------------------------------------------------------------------
+
+
 def write_ensemble(
     out: Path,
     inputs: EnsembleInputs,
@@ -74,65 +206,51 @@ def write_ensemble(
     tta: str | None,
     progress: Progress | None = None,
 ) -> None:
-    """Copies the members' weights and writes the record. Raises EnsembleError, StudyError, StorageError.
+    """The members' uniform vote. Raises EnsembleError, StudyError, StorageError.
 
     tta: views of an image in predictions; None leaves each member its own.
     """
-    refuse_existing(out)
-    draft = _draft(out)  # beside it, so that the rename stays on one disk
-    try:
-        draft.mkdir(parents=True)
-        _write(draft, inputs, scores, vote, tta, progress)
-        draft.rename(out)  # whole or not at all
-    except OSError as error:
-        raise _unwritable(out, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _write(
-    draft: Path, inputs: EnsembleInputs, scores: Scores, vote: str, tta: str | None, progress: Progress | None
-) -> None:
-    copier = _Copier(draft, inputs, progress)
     paths = [str(path) for path in inputs.manifest.frame["path"]]
-    record = {
-        "format": FORMAT,
-        "classes": list(inputs.target.classes),
-        "target": inputs.target.to_json(),
-        **_task(inputs.target.task),
-        "joint": inputs.target.to_json() if isinstance(inputs.target, Joint) else None,
-        **({"spellings": spellings} if (spellings := spellings_of(inputs)) else {}),
-        "metric": inputs.metric,
-        "mode": inputs.mode,
-        "vote": vote,
-        "tta": tta,
-        "parts": [copier.component(number, candidates) for number, candidates in enumerate(inputs.studies)],
-        "estimates": scores.to_json(),
-        "metrics": scores.metrics_json(),
-        "studies": [candidates.name for candidates in inputs.studies],
-        "manifest": {"name": inputs.manifest.name, "fingerprint": inputs.manifest.fingerprint},
-        "fold_plan": {
-            "k": inputs.plan.k,
-            "seed": inputs.plan.seed,
-            "fingerprint": inputs.plan.fingerprint,
-        },
-        "train_digest": train_digest(paths, inputs.plan.folds),
+    trained = [trained_rows(candidates.study.manifest(), candidates.space) for candidates in inputs.studies]
+    stored = {
+        (candidates.name, trial.number): StoredMember.of(candidates, trial)
+        for candidates in inputs.studies
+        for trial, _ in candidates.members
     }
-    write_prediction(draft / "oof.parquet", scores.prediction, paths, inputs.target.classes)
-    write_thresholds(draft, scores.prediction)
-    write_trained_on(
-        draft, [trained_rows(candidates.study.manifest(), candidates.space) for candidates in inputs.studies]
+    record = _record(inputs, scores, vote, tta, paths)
+    write_folder(out, record, stored, Tables(scores.prediction, paths, trained), progress)
+
+
+def _record(
+    inputs: EnsembleInputs, scores: Scores, vote: str, tta: str | None, paths: Sequence[str]
+) -> EnsembleRecord:
+    prediction, manifest, plan = scores.prediction, inputs.manifest, inputs.plan
+    decisions = None
+    if prediction.labels.ndim == 2:
+        fitted = fit_thresholds(prediction.labels, prediction.probabilities, prediction.folds)
+        decisions = {"kind": "thresholds", **fitted.to_json()}
+    return EnsembleRecord(
+        inputs.target,
+        inputs.metric,
+        inputs.mode,
+        (Route(1.0, tuple(_component(candidates, vote) for candidates in inputs.studies)),),
+        tta,
+        decisions=decisions,
+        spellings=spellings_of(inputs),
+        estimates=scores.estimates,
+        metrics=scores.metrics_json(),
+        studies=[candidates.name for candidates in inputs.studies],
+        candidates=scores.candidates,
+        manifest={"name": manifest.name, "fingerprint": manifest.fingerprint},
+        fold_plan={"k": plan.k, "seed": plan.seed, "fingerprint": plan.fingerprint},
+        train_digest=train_digest(paths, plan.folds),
     )
-    readme = _README.format(classes=len(inputs.target.classes), models=copier.done, vote=vote)
-    _write_file(draft / "README.md", readme.encode())
-    _write_file(draft / WORDS, json.dumps(scores.words(), indent=1).encode())
-    _write_file(draft / RECORD, json.dumps(record, indent=1, allow_nan=False).encode())
 
 
-def _task(task: Task) -> dict[str, Any]:
-    """For other programs, which need not know targets; left out where it says no more than in version 0.2."""
-    said = {"multi_label": task.multi_label, "ordered": task.ordered}
-    return {"task": said} if any(said.values()) else {}
+def _component(candidates: StudyCandidates, vote: str) -> Component:
+    share = 1 / len(candidates.members)
+    members = tuple(member_of(candidates, trial, share) for trial, _ in candidates.members)
+    return Component(candidates.space.target, members, candidates.space.given, vote)
 
 
 def spellings_of(inputs: EnsembleInputs) -> dict[str, list[str]]:
@@ -142,58 +260,3 @@ def spellings_of(inputs: EnsembleInputs) -> dict[str, list[str]]:
     rows = inputs.manifest.frame.iloc[inputs.rows]
     own = ("path", "group", "role", *inputs.target.columns)
     return column_spellings(rows, inputs.labels, len(inputs.target.classes), own)
-
-
-class _Copier:
-    """Weights from the studies' stores into the folder, one at a time."""
-
-    def __init__(self, draft: Path, inputs: EnsembleInputs, progress: Progress | None) -> None:
-        self._draft = draft
-        self._several = inputs.combined
-        self._progress = progress
-        self._total = sum(
-            len(trial.bests) for candidates in inputs.studies for trial, _ in candidates.members
-        )
-        self.done = 0
-
-    def component(self, number: int, candidates: StudyCandidates) -> dict[str, Any]:
-        folder = f"weights/part{number}" if self._several else "weights"
-        store = candidates.study.store()
-        members = [asdict(self._member(trial, store, folder, candidates)) for trial, _ in candidates.members]
-        return {
-            "study": candidates.name,
-            "trainable": candidates.space.trainable,
-            "target": candidates.space.target.to_json(),
-            "members": members,
-            **({} if candidates.space.given is None else {"given": given_to_json(candidates.space.given)}),
-            **({"own_code": own} if (own := candidates.study.header.own_code) else {}),
-        }
-
-    def _member(
-        self, trial: CompleteTrial, store: CheckpointStore, folder: str, candidates: StudyCandidates
-    ) -> Member:
-        models = []
-        for best in trial.bests:
-            name = f"{folder}/{FoldRunKey(trial.number, best.fold)}.safetensors"
-            try:
-                data = read_checkpoint(store, best, best.weights)
-            except StudyError as error:
-                raise StudyError(
-                    f"{candidates.study.path}: {error}, or leave trial {trial.number} out with a smaller "
-                    "--top"
-                ) from error
-            _write_file(self._draft / name, data)
-            digest = digest_of(data)
-            models.append(FoldModel(best.fold, best.epoch, best.score, name, len(data), digest))
-            self.done += 1
-            if self._progress is not None:
-                self._progress(self.done, self._total)
-        return Member(trial.number, trial.score, candidates.config(trial), tuple(models))
-
-
-def _write_file(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

@@ -21,8 +21,9 @@ from orchestrator.data.scalars import Scalar, columns_of
 from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, OneHot, Target
 from orchestrator.ensemble.chain_rule import uncovered_images
-from orchestrator.ensemble.folder import Ensemble, Member
+from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import histogram
+from orchestrator.ensemble.record import Member
 from orchestrator.ensemble.sources import image_paths
 
 CONFIDENCE = "confidence"
@@ -33,11 +34,7 @@ GROUP_PREFIX = "pseudo:"
 
 def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
     """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
-    components = tuple(
-        replace(component, members=tuple(_of_fold(item, fold, ensemble.path) for item in component.members))
-        for component in ensemble.components
-    )
-    return replace(ensemble, components=components)
+    return ensemble.with_members(lambda member: _of_fold(member, fold, ensemble.path))
 
 
 def _of_fold(member: Member, fold: int, folder: Path) -> Member:
@@ -152,9 +149,9 @@ def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
     """How many folds, and the digest of which row is in which (in an older folder: out-of-fold row)."""
     path = ensemble.path / "oof.parquet"
     try:
-        k = int(ensemble.record["fold_plan"]["k"])
-        if "train_digest" in ensemble.record:
-            return k, str(ensemble.record["train_digest"])
+        k = int(ensemble.record.fold_plan["k"])
+        if ensemble.record.train_digest is not None:
+            return k, ensemble.record.train_digest
         table = pq.read_table(path, columns=["path", "fold"])
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise EnsembleError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 
 class CheckpointStore(ABC):
@@ -34,6 +35,11 @@ class CheckpointStore(ABC):
     def is_local_to_driver(self) -> bool:
         """Whether the files are on a disk of the driver's node alone, so that Ray has to carry them there."""
         return False
+
+    def file_of(self, name: str) -> Path | None:
+        """Where the bytes of that name lie as a file of this machine, which nobody writes into: it is only
+        ever replaced as a whole. None where the store keeps no such files, or this machine cannot see it."""
+        return None
 
     def with_short_timeouts(self) -> CheckpointStore:
         """The same store, giving up within seconds where nobody answers: to ask whether it can be used."""

@@ -78,6 +78,10 @@ class DirectoryStore(CheckpointStore):
             with contextlib.suppress(OSError):  # not empty yet, or gone: both are fine
                 path.parent.rmdir()
 
+    def file_of(self, name: str) -> Path | None:
+        path = self._path(name)
+        return path if path.is_file() else None
+
     @property
     def is_local_to_driver(self) -> bool:
         return not self.mounted

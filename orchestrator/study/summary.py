@@ -9,6 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+_CORRECTED = ("race", "bbc")
+"""Keys of an ensemble's estimates that correct for how it was chosen, the one that corrects more first."""
+
 
 @dataclass(frozen=True)
 class StudySummary:
@@ -49,9 +52,11 @@ def newest_estimate(study: Path) -> str | None:
 
 def _estimate(path: Path) -> str | None:
     try:
-        record = json.loads(path.read_text())["estimates"]["bbc"]
-        return _words(record, path.parent.name)
-    except (OSError, ValueError, KeyError, TypeError):
+        found = json.loads(path.read_text())["estimates"]
+        if isinstance(found, list):  # of format 2; before it there was an object by keys
+            found = {item["key"]: item for item in found}
+        return _words(next(found[key] for key in _CORRECTED if key in found), path.parent.name)
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
         return None  # torn, or of another version: it is no part of the study
 
 

@@ -280,7 +280,7 @@ def test_out_of_fold_rows_are_the_product_too_and_scored_on_all_rows(runs: Path)
     assert classes == BOTH.classes and len(oof.rows) == 72
     assert np.allclose(oof.probabilities, by_hand, atol=1e-6)
     assert np.array_equal(oof.labels, BOTH.encode(parts.manifest.frame))
-    written = json.loads((folder / "ensemble.json").read_text())["estimates"]["naive"]
+    written = json.loads((folder / "ensemble.json").read_text())["estimates"][0]
     assert written["score"] == pytest.approx(metrics.score("macro_f1", oof.labels, by_hand))
 
 
@@ -355,7 +355,7 @@ def test_a_conditional_study_alone_is_scored_where_its_condition_holds(
     red = np.flatnonzero(TINT.encode(load_manifest(data).frame) == 0)
     assert oof.rows.tolist() == red.tolist()
     estimates = json.loads((folder / "ensemble.json").read_text())["estimates"]
-    assert estimates["naive"]["n_groups"] == 18
+    assert estimates[0]["key"] == "naive" and estimates[0]["n_groups"] == 18
     assert Ensemble.load(folder).predict(images(data)).shape == (72, 3)
 
 
@@ -393,9 +393,9 @@ def test_a_folder_whose_conditions_were_mixed_up_is_refused(runs: Path) -> None:
     folder = build(runs, "tint", "shade-red", "shade-blue")
     path = folder / "ensemble.json"
     record = json.loads(path.read_text())
-    assert record["format"] == 1 and "given" not in record["parts"][0]
-    first, second = record["parts"][1]["given"], record["parts"][2]["given"]
-    record["parts"][1]["given"], record["parts"][2]["given"] = second, first
+    terms = record["routes"][0]["terms"]
+    assert terms[0]["given"] is None
+    terms[1]["given"], terms[2]["given"] = terms[2]["given"], terms[1]["given"]
     path.write_text(json.dumps(record))
     with pytest.raises(EnsembleError, match="do not make up the target"):
         Ensemble.load(folder)

@@ -208,13 +208,14 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing_half_written(
 ) -> None:
     from orchestrator import storage
 
-    kept = storage.DirectoryStore.get
+    kept, found = storage.DirectoryStore.file_of, []
 
-    def interrupted(self: storage.DirectoryStore, name: str) -> bytes:
-        if name.endswith(".oof.safetensors"):
-            return kept(self, name)
-        raise KeyboardInterrupt
+    def interrupted(self: storage.DirectoryStore, name: str) -> Path | None:
+        if found:
+            raise KeyboardInterrupt
+        found.append(name)
+        return kept(self, name)
 
-    monkeypatch.setattr(storage.DirectoryStore, "get", interrupted)
+    monkeypatch.setattr(storage.DirectoryStore, "file_of", interrupted)
     assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "out")]) == 130
     assert sorted(path.name for path in runs.iterdir()) == ["both", "shade", "tint"]

@@ -18,6 +18,7 @@ from orchestrator.ensemble import Ensemble
 from tests.pixel_trainable import PixelPredictor, PixelTrainable
 from tests.support.ensemble_command import MEMORISER, build, build_joint, by_hand, images, record
 from tests.support.ensemble_studies import BOTH, TINT, Plan, make_study
+from tests.support.format_1 import to_format_1
 from tests.support.memoriser import MemoriserPredictor
 
 
@@ -98,7 +99,7 @@ def test_a_folder_written_before_members_had_views_predicts_as_it_did(
     runs: Path, data: Path, tta: str
 ) -> None:
     folder, paths = build(runs), images(data)
-    older = record(folder)
+    older = to_format_1(folder)
     older["tta"] = tta
     for member in older["parts"][0]["members"]:
         member["config"].pop("tta", None)
@@ -147,7 +148,9 @@ def test_a_folder_moved_elsewhere_predicts_in_a_fresh_process_without_ray_or_its
 def damage(folder: Path, how: str) -> None:
     path = folder / "ensemble.json"
     content = json.loads(path.read_text())
-    weights = folder / content["parts"][0]["members"][0]["models"][0]["weights"]
+    term = content["routes"][0]["terms"][0]
+    model = term["members"][0]["models"][0]
+    weights = folder / model["weights"]
     if how == "no record":
         path.unlink()
     elif how == "torn":
@@ -156,16 +159,17 @@ def damage(folder: Path, how: str) -> None:
         path.write_text(json.dumps({**content, "format": 99}))
     elif how == "a list":
         path.write_text("[1, 2]")
-    elif how == "no parts":
-        path.write_text(json.dumps({key: value for key, value in content.items() if key != "parts"}))
+    elif how == "no routes":
+        path.write_text(json.dumps({key: value for key, value in content.items() if key != "routes"}))
     elif how == "unknown vote":
-        path.write_text(json.dumps({**content, "vote": "loud"}))
+        term["vote"]["kind"] = "loud"
+        path.write_text(json.dumps(content))
     elif how == "weights gone":
         weights.unlink()
     elif how == "weights cut":
         weights.write_bytes(weights.read_bytes()[:-1])
     elif how == "weights outside":
-        content["parts"][0]["members"][0]["models"][0]["weights"] = "../../etc/passwd"
+        model["weights"] = "../../etc/passwd"
         path.write_text(json.dumps(content))
     elif how == "another target":
         path.write_text(json.dumps({**content, "target": TINT.to_json()}))
@@ -174,7 +178,7 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        "no record", "torn", "another format", "a list", "no parts", "unknown vote", "weights gone",
+        "no record", "torn", "another format", "a list", "no routes", "unknown vote", "weights gone",
         "weights cut", "weights outside", "another target",
     ],
 )  # fmt: skip

@@ -49,15 +49,17 @@ def test_knowing_the_training_rows_by_heart_is_worth_nothing_out_of_fold(tmp_pat
 def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> None:
     folder = build(runs)
     oof, classes = read_prediction(folder / "oof.parquet")
-    estimates = record(folder)["estimates"]
+    written = record(folder)
+    estimates = {item["key"]: item for item in written["estimates"]}
+    judged = written["metrics"][written["metric"]]
     assert classes == BOTH.classes
     by_fold = [
         metrics.score("macro_f1", oof.labels[oof.folds == fold], oof.probabilities[oof.folds == fold])
         for fold in range(3)
     ]
-    assert list(estimates["folds"].values()) == pytest.approx(by_fold)
-    assert estimates["mean"] == pytest.approx(np.mean(by_fold))
-    assert estimates["sd"] == pytest.approx(np.std(by_fold, ddof=1))
+    assert list(judged["folds"].values()) == pytest.approx(by_fold)
+    assert judged["mean"] == pytest.approx(np.mean(by_fold))
+    assert judged["sd"] == pytest.approx(np.std(by_fold, ddof=1))
     naive = estimates["naive"]
     assert naive["score"] == pytest.approx(metrics.score("macro_f1", oof.labels, oof.probabilities))
     assert naive["low"] < naive["score"] < naive["high"]

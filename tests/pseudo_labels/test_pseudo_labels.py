@@ -27,6 +27,7 @@ from orchestrator.pseudo_labels.labelling import fold_ensemble, label_manifest, 
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main as tune
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, draw, make_eval, make_faces, make_study
+from tests.support.format_1 import to_format_1
 
 SPACE = '''"""Tints, in folds that the table gives, so that a changed label changes no fold."""
 from orchestrator.space import SearchSpace, categorical
@@ -76,7 +77,7 @@ def expected(folder: Path, paths: list[str], fold: int) -> np.ndarray:
     found = []
     for member in part.members:
         (model,) = [model for model in member.models if model.fold == fold]
-        predictor = load_trainable(part.trainable).load_predictor(
+        predictor = load_trainable(member.trainable).load_predictor(
             (folder / model.weights).read_bytes(), member.config, len(ensemble.classes)
         )
         found.append(predictor.predict(paths))
@@ -109,7 +110,8 @@ def test_studies_of_the_parts_of_a_joint_label_label_together(
         for part in ensemble.components:
             (model,) = [model for model in part.members[0].models if model.fold == fold]
             weights = (ensemble.path / model.weights).read_bytes()
-            predictor = load_trainable(part.trainable).load_predictor(weights, {}, len(part.target.classes))
+            (member,) = part.members
+            predictor = load_trainable(member.trainable).load_predictor(weights, {}, len(part.target.classes))
             parts.append(predictor.predict(paths))
         product = BOTH.combine(parts)
         mine = frame[frame["only_fold"] == fold]
@@ -157,7 +159,7 @@ def test_the_folds_are_those_of_all_train_rows_and_in_an_older_folder_of_its_out
     whole: Path, unlabelled: Path, tmp_path: Path
 ) -> None:
     older = shutil.copytree(whole, tmp_path / "older")
-    record = json.loads((older / "ensemble.json").read_text())
+    record = to_format_1(older)
     written = record.pop("train_digest")
     (older / "ensemble.json").write_text(json.dumps(record))
     assert set(labels_of(older, unlabelled)["fold_plan_digest"]) == {written}

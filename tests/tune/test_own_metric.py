@@ -85,8 +85,9 @@ def test_a_metric_and_its_negative_make_the_same_study_and_the_same_ensemble(
     for study in (one, other):
         assert ensemble_main(["--study", str(study.path), "--out", str(study.path / "e")]) == 0
     written = [record(study.path / "e") for study in (one, other)]
-    assert [part["members"][0]["trial"] for part in written[0]["parts"]] == [
-        part["members"][0]["trial"] for part in written[1]["parts"]
+    routes = [item["routes"] for item in written]
+    assert [term["members"][0]["trial"] for term in routes[0][0]["terms"]] == [
+        term["members"][0]["trial"] for term in routes[1][0]["terms"]
     ]
     printed = capsys.readouterr().out
     assert re.search(r"│ own_loss:score +│ smaller │ +-\d", printed)
