@@ -119,8 +119,8 @@ class EpochEnded:
     metrics: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     digests: dict[str, str] = field(default_factory=dict)
-    """SHA-256 (hex) of what was stored: resume, and weights and oof where it was the best epoch so far; empty
-    in journals of version 0.2 and before."""
+    """SHA-256 (hex) of what was stored: resume, probabilities, and weights and oof where it was the best
+    epoch so far; empty in journals of version 0.2 and before, without probabilities in those of 0.3."""
 
 
 @dataclass(frozen=True)

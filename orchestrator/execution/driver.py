@@ -38,7 +38,13 @@ from orchestrator.core.file_digest import is_as_stored
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import OUT, Race
 from orchestrator.sampling import Sampler
-from orchestrator.storage.checkpoint_files import delete_fold_run, keep_only_best, oof_name
+from orchestrator.storage.checkpoint_files import (
+    delete_fold_run,
+    delete_probabilities,
+    fold_runs_in,
+    keep_only_best,
+    oof_name,
+)
 from orchestrator.study.history import History
 from orchestrator.study.predictions import assemble, fold_from_bytes, write_prediction
 from orchestrator.study.study import Study
@@ -84,6 +90,7 @@ class Driver:
         self.store = study.store()
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
+        self._keeps_all = study.header.keep_oof == "all"
         self._running: set[FoldRunKey] = set()
         self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
         for event in study.events:
@@ -166,7 +173,7 @@ class Driver:
 
     def settle(self) -> None:
         """Brings the disk in line with the journal: what a driver that died had decided but not yet done."""
-        stored = {name.partition("/")[0] for name in self.store.names()}  # one listing for all trials
+        stored = fold_runs_in(self.store.names(), self._keeps_all)  # one listing for all trials
         for status in self.race.statuses():
             if status.state is State.COMPLETE and not self.study.files.oof(status.trial).exists():
                 self._complete(status.trial)
@@ -235,7 +242,7 @@ class Driver:
                 self._drop(decision.trial, self._history.begun)
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 assert decision.fold is not None  # a STOP is for one fold run
-                delete_fold_run(self.store, FoldRunKey(decision.trial, decision.fold))
+                self._delete(FoldRunKey(decision.trial, decision.fold))
 
     def _drop(self, trial: int, has_files: Callable[[FoldRunKey], bool]) -> None:
         """Checkpoints of a trial that is out; those of its running fold runs go when they stop.
@@ -245,7 +252,12 @@ class Driver:
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
             if key not in self._running and has_files(key):
-                delete_fold_run(self.store, key)
+                self._delete(key)
+
+    def _delete(self, key: FoldRunKey) -> None:
+        if not self._keeps_all:
+            delete_probabilities(self.store, key)
+        delete_fold_run(self.store, key)
 
     def _stored(self, name: str, digest: str) -> bytes:
         try:

@@ -24,9 +24,16 @@ from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.execution.background_writer import Files, Writer
-from orchestrator.storage.checkpoint_files import oof_name, resume_name, superseded, weights_name
+from orchestrator.storage.checkpoint_files import (
+    oof_name,
+    probabilities_name,
+    resume_name,
+    superseded,
+    weights_name,
+)
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
+from orchestrator.study.kept_probabilities import KIND, probabilities_to_bytes
 from orchestrator.study.predictions import fold_to_bytes
 
 
@@ -240,7 +247,12 @@ class FoldRunWorker:
         stored = self._clock()
         self._previous_best, self._best, self._epoch = self._best, best, epoch
         seconds = round(trained.seconds + (handed_over - started) + (stored - waiting), 4)
-        kinds = {"resume": resume_name, "weights": weights_name, "oof": oof_name}
+        kinds = {
+            "resume": resume_name,
+            "weights": weights_name,
+            "oof": oof_name,
+            KIND: probabilities_name,
+        }
         names = {kind: name_of(key, epoch) for kind, name_of in kinds.items()}
         digests = {kind: written[name] for kind, name in names.items() if name in written}
         return EpochEnded(key.trial, key.fold, epoch, trained.score, trained.metrics, seconds, digests)
@@ -254,17 +266,12 @@ class FoldRunWorker:
 
     def _files(self, key: FoldRunKey, trained: _Trained, best: Best) -> Files:
         """Best first, resume state last: a resume state's existence means all it refers to is there."""
-        run, epoch = self._run, trained.epoch
+        run, epoch, multi_label = self._run, trained.epoch, self._dataset.task.multi_label
         assert run is not None  # it was just trained
-        files = []
+        files = [(probabilities_name(key, epoch), probabilities_to_bytes(trained.probabilities, multi_label))]
         if best.epoch == epoch:
-            rows, multi_label = self._dataset.validation_rows(key.fold), self._dataset.task.multi_label
-            files.append(
-                (
-                    oof_name(key, epoch),
-                    fold_to_bytes(rows, trained.probabilities, multi_label),
-                )
-            )
+            rows = self._dataset.validation_rows(key.fold)
+            files.append((oof_name(key, epoch), fold_to_bytes(rows, trained.probabilities, multi_label)))
             files.append((weights_name(key, epoch), run.weights()))
         return (*files, (resume_name(key, epoch), run.state()))
 

@@ -66,6 +66,12 @@ def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
     return int(match["epoch"]) in (resumes if match["kind"] == "resume" else bests)
 
 
+def fold_runs_in(names: Iterable[str], but_probabilities: bool) -> set[str]:
+    """Fold runs that have files, as text. but_probabilities: whether those alone don't count."""
+    own = (name if but_probabilities else name.removeprefix(PROBABILITIES) for name in names)
+    return {name.partition("/")[0] for name in own}
+
+
 def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
     """Everything of a fold run whose trial is out; files that are not ours stay."""
     for name in store.names(f"{key}/"):
@@ -74,7 +80,7 @@ def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
 
 
 def delete_probabilities(store: CheckpointStore, key: FoldRunKey) -> None:
-    """Those of every epoch of a fold run."""
+    """Those of every epoch of a fold run whose trial is out."""
     for name in store.names(f"{PROBABILITIES}{key}/"):
         store.delete(name)
 

@@ -17,13 +17,10 @@ from orchestrator.core.text import counted, shortened
 from orchestrator.space.condition import condition_mask
 from orchestrator.storage.checkpoint_files import PROBABILITIES, probabilities_name
 from orchestrator.study.history import History
-from orchestrator.study.kept_probabilities import probabilities_from_bytes
+from orchestrator.study.kept_probabilities import KIND, probabilities_from_bytes
 
 if TYPE_CHECKING:
     from orchestrator.study.study import Study
-
-KIND = "probabilities"
-"""Their key among the digests of an epoch in the journal."""
 
 EpochKey = tuple[int, int, int]
 """Trial, fold, epochs done (from 1)."""

@@ -9,6 +9,8 @@ from typing import Any
 from orchestrator.core.errors import StudyError
 
 FORMAT = 1
+KEEP_OOF = ("all", "complete")
+"""Every trial's, or those of complete trials alone."""
 _FORMER_RULE_VERSION = "race"  # its key in journals of version 0.1
 
 
@@ -53,6 +55,8 @@ class StudyHeader:
     """Whether the data are the embedded drawn images."""
     storage: str | None = None
     """Where checkpoints lie; None stands for the study's own folder."""
+    keep_oof: str = "all"
+    """Whose epochs' validation probabilities stay: one of KEEP_OOF."""
     budget: BudgetHeader = BudgetHeader()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """source, root and fingerprint of the rows."""
@@ -100,13 +104,17 @@ class StudyHeader:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads; what was not given (code, corrections, extra rows) has no key."""
+        """What `from_json` reads; what was not given (code, corrections, extra rows) has no key.
+
+        Neither has a choice that is the default.
+        """
         optional = {
             "own_code": self.own_code,
             "label_fixes": self.label_fixes,
             "label_rules": self.label_rules,
             "extra": self.extra,
             "sources": self.sources,
+            "keep_oof": self.keep_oof != "all",
         }
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}

@@ -16,16 +16,21 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import StudyError
+from orchestrator.core.metrics.class_counts import THRESHOLD
 from orchestrator.study.predictions import check_fold
 
+KIND = "probabilities"
+"""Their key among an epoch's digests in the journal."""
+
 _COLUMN = "probability"
+_CUT = np.float16(THRESHOLD)  # of a label's probability, from which a row has it
 _HEADER = 2**16  # bytes of a text, and items of a list, in a file's header; real ones have a few hundred
 
 
 def probabilities_to_bytes(probabilities: Probabilities, multi_label: bool = False) -> bytes:
     """probabilities (n, C), or (n, L) of several labels. Raises StudyError for what are none."""
     check_fold(np.arange(len(probabilities)), probabilities, multi_label, "an epoch's predictions")
-    column = pa.array(np.ravel(probabilities).astype(np.float16))
+    column = pa.array(np.ravel(_halved(probabilities, multi_label)))
     file = io.BytesIO()
     pq.write_table(
         pa.table({_COLUMN: column}),
@@ -36,6 +41,21 @@ def probabilities_to_bytes(probabilities: Probabilities, multi_label: bool = Fal
         column_encoding="BYTE_STREAM_SPLIT",
     )
     return file.getvalue()
+
+
+def _halved(probabilities: Probabilities, multi_label: bool) -> NDArray[np.float16]:
+    """Rounded to float16, but so that every row is decided as before: a network that has barely learnt gives
+    classes that differ by less than a rounding."""
+    found = probabilities.astype(np.float16)
+    if multi_label:
+        up = (found >= _CUT) & (probabilities < _CUT)
+        found[up] = np.nextafter(_CUT, np.float16(0))
+    elif probabilities.size:
+        rows, first = np.arange(len(found)), probabilities.argmax(axis=1)
+        tied = found.argmax(axis=1) != first
+        winners = rows[tied], first[tied]
+        found[winners] = np.nextafter(found[tied].max(axis=1), np.float16(2))
+    return found
 
 
 def probabilities_from_bytes(

@@ -102,6 +102,9 @@ def _add_study(made: CommandParser) -> None:
     add("--resume", action="store_true", help="continue the study of --study (default: the newest)")
     add_shared(group, "--trust")
     add_shared(group, "--runs", "--storage")
+    add("--keep-oof", metavar="WHOSE",
+        help="whose validation probabilities of every epoch stay on disk: all trials', or those of complete "
+        "ones alone (default: all)")  # fmt: skip
     add("--wandb", metavar="PROJECT", help="project of Weights & Biases that mirrors the study")
     add_shared(group, "--private")
 

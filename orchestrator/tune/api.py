@@ -72,6 +72,7 @@ def search(
     drop_rare: int | None = None,
     rare_as: str | None = None,
     extra: AnyPath | Sequence[AnyPath] = (),
+    keep_oof: Literal["all", "complete"] | None = None,
     storage: AnyPath | None = None,
     wandb: str | None = None,
     private: bool = False,
@@ -96,7 +97,7 @@ def search(
         "sampler": sampler, "tries": tries, "path_column": path_column, "images": images, "suffix": suffix,
         "labels": labels, "class_pattern": class_pattern, "group_pattern": group_pattern,
         "data_root": data_root, "label_fixes": label_fixes, "drop_rare": drop_rare, "rare_as": rare_as,
-        "extra": extra, "storage": storage, "wandb": wandb, "private": private,
+        "extra": extra, "keep_oof": keep_oof, "storage": storage, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 

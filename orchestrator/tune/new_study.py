@@ -31,7 +31,7 @@ from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, resolve_space
 from orchestrator.space.own_code import OwnCode, beside
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.header import StudyHeader
+from orchestrator.study.header import KEEP_OOF, StudyHeader
 from orchestrator.study.journal import has_journal
 from orchestrator.study.sources import code_sources
 from orchestrator.study.study import Study
@@ -55,6 +55,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     seed, rule, sampler_name = request.seed or 0, request.rule or "fold_asha", request.sampler or "random"
     if rule not in RULES:
         raise InputError(f"--rule {rule}: use {', '.join(RULES)}")
+    keep_oof = _keep_oof(request, say)
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
     # Workers of a cluster are sent the module when they start, so it is settled before the backend is.
@@ -81,6 +82,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         tries=tries,
         demo=request.data is None,
         storage=location,
+        keep_oof=keep_oof,
         budget=header_of(request, cohort),
     )
     images = None if dataset.origin is None else dataset.origin.files
@@ -99,6 +101,20 @@ def _free_name(request: Request, given: _GivenSpace) -> tuple[str, Path]:
     if has_journal(folder):
         raise StudyError(f"study {folder} exists; continue it with --resume, or name another with --study")
     return name, folder
+
+
+def _keep_oof(request: Request, say: Announce) -> str:
+    """Raises InputError."""
+    asked = request.keep_oof or "all"
+    if asked not in KEEP_OOF:
+        raise InputError(f"--keep-oof {asked}: use {' or '.join(KEEP_OOF)}")
+    if asked == "complete":
+        say(
+            "keep-oof: complete: what a trial predicts of its folds is deleted when the trial is dropped, so "
+            "there will be no estimate over the whole race, no scores of dropped trials by another metric, "
+            "and an audit of labels by complete trials alone"
+        )
+    return asked
 
 
 def _header(

@@ -63,6 +63,7 @@ class Request(DataOptions):
     tries: Sequence[Mapping[str, Any]] = _option(FIXED, as_mappings, "--try", default=())
     time_budget: float | None = _option(LIMIT, as_seconds)  # seconds, of this command
     max_fold_epochs: int | None = _option(LIMIT, as_whole_number(1))  # of the whole study
+    keep_oof: str | None = _option(FIXED, as_text("'all' or 'complete'"))
     storage: str | None = _option(OWN, as_text("a path or an address such as 's3://bucket/folder'"))
     resume: bool = _option(OWN, as_flag, default=False)
     trust: bool = _option(

@@ -33,7 +33,7 @@ from orchestrator.storage import (
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
-from tests.support.helpers import curves
+from tests.support.helpers import check_kept, checkpoints, curves
 from tests.support.storage_locations import make_bucket, s3_server
 from tests.support.store_contract import CONTRACT
 
@@ -399,7 +399,8 @@ def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble
     kept = {
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
-    assert set(study.store().names()) == {*kept, "study.txt"}
+    assert checkpoints(study) == {*kept, "study.txt"}
+    check_kept(runs / "a")
     assert str(study.store()) == join(location, "a")
     assert not (runs / "a" / "checkpoints").exists()
     assert ensemble(["--study", str(runs / "a"), "--out", str(tmp_path / "vote")]) == 0

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.events import FoldRunKey
+from orchestrator.storage.checkpoint_files import PROBABILITIES
+from orchestrator.study.epoch_predictions import EpochPredictions
+from orchestrator.study.study import Study
 
 Curves = dict[FoldRunKey, dict[int, float]]
 
@@ -32,7 +35,8 @@ def curves(study: Path) -> Curves:
 
 
 def check_consistent(study: Path, folds: int, max_t: int) -> None:
-    """No epoch skipped, no finished fold run run again, no leg that starts where its run had not been."""
+    """No epoch skipped, no finished fold run run again, no leg that starts where its run had not been; no
+    epoch's predictions lost."""
     done: dict[FoldRunKey, int] = defaultdict(int)
     for event in journal(study):
         if event["event"] == "leg_started":
@@ -47,6 +51,20 @@ def check_consistent(study: Path, folds: int, max_t: int) -> None:
     for path in sorted((study / "oof").glob("*.parquet")):
         trial = int(path.stem[1:])
         assert all(done[FoldRunKey(trial, fold)] == max_t for fold in range(folds))
+    check_kept(study)
+
+
+def check_kept(study: Path) -> None:
+    """Every epoch that a fold run's state continues has its predictions in the store, as they were stored."""
+    found = Study(study)
+    kept = EpochPredictions.open(found)
+    assert kept.epochs() == kept.in_journal() and kept.epochs()
+    assert [key for key, _ in kept] == kept.in_journal(), kept.note
+
+
+def checkpoints(study: Study) -> set[str]:
+    """Names in its store but for the predictions of every epoch."""
+    return {name for name in study.store().names() if not name.startswith(PROBABILITIES)}
 
 
 def without_digests(study: Path) -> None:

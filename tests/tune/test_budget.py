@@ -23,7 +23,7 @@ from orchestrator.tune import Request, run_search
 from orchestrator.tune.__main__ import main
 from orchestrator.tune.plan import fit_to_budget, plan_text, race_config
 from orchestrator.tune.run import replay
-from tests.support.helpers import check_consistent, curves, events, journal
+from tests.support.helpers import check_consistent, checkpoints, curves, events, journal
 from tests.support.scenes import states
 
 
@@ -50,7 +50,7 @@ def spent(folder: Path) -> int:
 
 def only_the_best_are_kept(study: Study) -> bool:
     bests = [best for trial in study.complete_trials() for best in trial.bests]
-    return set(study.store().names()) == {name for best in bests for name in (best.weights, best.oof)}
+    return checkpoints(study) == {name for best in bests for name in (best.weights, best.oof)}
 
 
 class Clock:

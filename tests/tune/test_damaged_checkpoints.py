@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import FoldRunKey
+from orchestrator.core.metrics import score
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.execution import worker
+from orchestrator.storage.checkpoint_files import probabilities_name
+from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 from tests.pixel_trainable import PixelTrainable
-from tests.support.helpers import curves, events, without_digests
+from tests.support.helpers import check_kept, curves, events, without_digests
 
 Damage = Callable[[bytes], bytes]
 DAMAGES: dict[str, Damage] = {
@@ -168,6 +173,97 @@ def test_an_ensemble_is_not_made_of_damaged_files(
 
 
 def test_the_journal_says_the_digest_of_all_that_an_epoch_stored(runs: Path) -> None:
-    names = {"resume", "weights", "oof"}
+    always = {"resume", "probabilities"}
     for event in events(runs / "whole", "epoch_ended"):
-        assert set(event["digests"]) in ({"resume"}, names) and len(event["digests"]["resume"]) == 64
+        assert set(event["digests"]) in (always, always | {"weights", "oof"})
+        assert all(len(digest) == 64 for digest in event["digests"].values())
+
+
+def kept_file(runs: Path) -> tuple[Path, tuple[int, int, int]]:
+    """A file of kept predictions of the whole study, and whose they are."""
+    key = EpochPredictions.open(Study(runs / "whole")).epochs()[-1]
+    name = probabilities_name(FoldRunKey(*key[:2]), key[2])
+    return runs / "whole" / "checkpoints" / name, key
+
+
+def test_every_epochs_predictions_stay_and_score_as_the_journal_says(runs: Path) -> None:
+    study = Study(runs / "whole")
+    kept = EpochPredictions.open(study)
+    assert len(study.complete_trials()) < len({trial for trial, _, _ in kept.epochs()})  # of losers too
+    assert kept.epochs() == kept.in_journal() and kept.note == ""
+    for key, probabilities in kept:
+        found = score("macro_f1", kept.labels[kept.rows(key[1])], probabilities)
+        assert found == pytest.approx(kept.score(*key), abs=1e-6)
+
+
+def test_the_best_epochs_predictions_are_those_of_the_out_of_fold_table(runs: Path) -> None:
+    study = Study(runs / "whole")
+    kept = EpochPredictions.open(study)
+    for trial in study.complete_trials():
+        table = study.oof(trial.number)
+        for best in trial.bests:
+            of_fold = table.folds == best.fold
+            assert (table.rows[of_fold] == kept.rows(best.fold)).all()
+            found = kept.probabilities(trial.number, best.fold, best.epoch)
+            assert found == pytest.approx(table.probabilities[of_fold], abs=1e-3)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, "gone"])
+def test_a_damaged_epoch_counts_as_not_kept_and_is_told(runs: Path, damage: str) -> None:
+    path, key = kept_file(runs)
+    path.unlink() if damage == "gone" else path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    kept = EpochPredictions.open(Study(runs / "whole"))
+    assert len(list(kept)) == len(kept.in_journal()) - 1
+    assert kept.missing() == [key] and kept.find(*key) is None
+    trial, fold, epoch = key
+    assert f"the predictions of 1 epoch of {len(kept.in_journal())} are not kept" in kept.note
+    assert f"trial {trial} fold {fold} epoch {epoch}" in kept.note
+    with pytest.raises(StudyError, match="missing" if damage == "gone" else "damaged"):
+        kept.probabilities(*key)
+
+
+def test_epochs_that_no_journal_knows_are_not_read(runs: Path) -> None:
+    """A worker may store an epoch of which its driver never hears."""
+    path, (trial, fold, epoch) = kept_file(runs)
+    shutil.copy(path, path.with_name(f"e{epoch + 1:04d}.parquet"))
+    kept = EpochPredictions.open(Study(runs / "whole"))
+    assert kept.epochs() == kept.in_journal()
+    with pytest.raises(StudyError, match=f"fold {fold} after epoch {epoch + 1} are not kept"):
+        kept.probabilities(trial, fold, epoch + 1)
+
+
+def test_a_study_of_an_earlier_version_keeps_none_and_says_so(runs: Path) -> None:
+    without_digests(runs / "whole")
+    with pytest.raises(StudyError, match=r"keeps no epoch's predictions, as studies that version 0\.3"):
+        EpochPredictions.open(Study(runs / "whole"))
+
+
+def test_after_a_kill_and_a_resume_every_epoch_has_its_predictions(runs: Path) -> None:
+    assert resume(runs) == 0
+    check_kept(runs / "cut")
+    both = [dict(EpochPredictions.open(Study(runs / name))) for name in ("whole", "cut")]
+    assert both[0].keys() == both[1].keys()
+    assert all((both[0][key] == both[1][key]).all() for key in both[0])
+
+
+def test_losers_predictions_go_where_complete_ones_alone_are_kept(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--space", str(space_file), "--data", str(faces), "--runs", str(tmp_path), "--study", "few"]
+    assert main([*words, "--inline", "--keep-oof", "complete"]) == 0
+    assert "no estimate over the whole race" in capsys.readouterr().out
+    study = Study(tmp_path / "few")
+    complete = {trial.number for trial in study.complete_trials()}
+    kept = EpochPredictions.open(study)
+    assert {trial for trial, _, _ in kept.epochs()} == complete < set(study.configs)
+    assert {key[0] for key in kept.missing()} == set(study.configs) - complete
+    assert {name.split("/")[1][:5] for name in study.store().names("probabilities/")} == {
+        f"t{trial:04d}" for trial in complete
+    }
+    assert [key for key, _ in kept] == kept.epochs()
+    assert main([*words, "--inline", "--keep-oof", "some"]) == 2
+    assert "study" in capsys.readouterr().err
+    assert main([*words[:-1], "other", "--inline", "--keep-oof", "some"]) == 2
+    assert "--keep-oof some: use all or complete" in capsys.readouterr().err
+    assert main(["--resume", "--study", "few", "--runs", str(tmp_path), "--keep-oof", "all"]) == 2
+    assert "--keep-oof cannot change study" in capsys.readouterr().err

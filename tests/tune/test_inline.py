@@ -19,7 +19,7 @@ from orchestrator.study import study as study_module
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
-from tests.support.helpers import check_consistent, curves, events, journal
+from tests.support.helpers import check_consistent, checkpoints, curves, events, journal
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
@@ -66,7 +66,7 @@ def test_only_the_best_checkpoints_of_complete_trials_stay(space_file: Path, fac
     kept = {
         name for trial in study.complete_trials() for best in trial.bests for name in (best.weights, best.oof)
     }
-    assert set(study.store().names()) == kept
+    assert checkpoints(study) == kept
 
 
 def test_the_same_seed_gives_the_same_study_and_another_seed_another(
