@@ -244,7 +244,7 @@ class EnsembleRecord:
             "decisions": None if self.decisions is None else dict(self.decisions),
             "spellings": {column: list(names) for column, names in self.spellings.items()},
             "choice": _finite(self.choice),
-            "estimates": [_finite({"key": key, **asdict(item)}) for key, item in self.estimates.items()],
+            "estimates": [_finite({**asdict(item), "key": key}) for key, item in self.estimates.items()],
             "metrics": _finite(self.metrics),
             "comparisons": _finite(self.comparisons),
             "studies": list(self.studies),

@@ -6,7 +6,6 @@ Groups, never rows, are resampled: rows of one group are not independent.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fold_means import FoldMeans
 from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
 from orchestrator.evaluation.voted import Candidates, Combine, VotedRows
 from orchestrator.evaluation.voting import Vote
@@ -83,7 +83,7 @@ def corrected_for_choice(
         f"one fold model per trial and row, {voted.views}; new images get the mean of all folds' "
         "models, which is usually somewhat better."
     )
-    return replace(found, title=f"BBC-CV {voted.metric}", meaning=f"{meaning} {found.meaning}".rstrip())
+    return found.described("bbc", f"BBC-CV {voted.metric}", meaning)
 
 
 class _Steps:
@@ -115,28 +115,12 @@ def _means_over_folds(
 
     NaN where it holds enough of none.
     """
-    total, held = np.zeros((2, len(weights), len(study.members)))
-    folds = _rows_of_folds(study)
-    for left, rows in zip(range(len(folds) - 1, -1, -1), folds, strict=True):
-        here, local = np.unique(codes[rows], return_inverse=True)
-        bags = weights[:, here]  # of all members alike
-        some = bags.any(axis=1)
-        for number, member in enumerate(study.members):
-            judged = ResampledScores(
-                study.labels[rows], member[rows], local.ravel(), len(here), study.metric
-            )(bags)
-            scored = some & np.isfinite(judged)
-            total[:, number] += np.where(scored, judged, 0.0)
-            held[:, number] += scored
-            if left == 0:
-                advance(1)
-    mean: Floats = np.divide(total, held, out=np.full(total.shape, np.nan), where=held > 0)
-    return mean
-
-
-def _rows_of_folds(study: Candidates) -> list[NDArray[np.bool_]]:
-    mask = np.ones(len(study.folds), np.bool_) if study.condition_mask is None else study.condition_mask
-    return [mask & (study.folds == fold) for fold in np.unique(study.folds[mask])]
+    means = FoldMeans(study.labels, study.folds, codes, weights, study.metric, study.condition_mask)
+    found = np.empty((len(weights), len(study.members)))
+    for number, member in enumerate(study.members):
+        found[:, number] = means(member)
+        advance(1)
+    return found
 
 
 class _VotedStudies:

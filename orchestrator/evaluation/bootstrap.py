@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +51,7 @@ def pooled_oof(
         f"{found.n_groups} groups resampled. Not corrected: the members and their epochs were chosen on "
         "these same rows, so it flatters."
     )
-    return replace(found, title=f"OOF {voted.metric}", meaning=f"{meaning} {found.meaning}".rstrip())
+    return found.described("naive", f"OOF {voted.metric}", meaning)
 
 
 def group_codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:

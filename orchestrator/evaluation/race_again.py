@@ -22,6 +22,7 @@ from orchestrator.core.events import (
     Shortened,
 )
 from orchestrator.race import FinishingRace, RaceConfig, rule_class
+from orchestrator.race.contract import OUT
 from orchestrator.race.rule import Rule
 from orchestrator.race.simulate.simulator import simulate
 
@@ -69,7 +70,7 @@ class RaceAgain:
         return self.stages[-1] if self.stages else self.cfg.trials
 
     def complete(self, scores: Floats) -> list[int]:
-        """The trials that own all folds at full length in the end.
+        """The trials that own all folds at full length in the end and are not out.
 
         scores (trials, folds, epochs) in the metric's own direction; NaN from where a fold run fails.
         """
@@ -84,7 +85,8 @@ class RaceAgain:
             trials = coming
             for trial, folds in simulate(race, scores, self.slots, record=False).full.items():
                 full.setdefault(trial, set()).update(folds)
-        return sorted(trial for trial, folds in full.items() if len(folds) == self.cfg.folds)
+        own_all = sorted(trial for trial, folds in full.items() if len(folds) == self.cfg.folds)
+        return [trial for trial in own_all if race.state(trial) not in OUT]
 
 
 class _Budgeted(FinishingRace):

@@ -40,6 +40,8 @@ def _say_result(result: Result, console: Console) -> None:
         f"{counted(len(result.complete), 'complete trial')} in {result.seconds / 60:.1f} min",
         markup=False,
     )
+    found = result.confidence_set
+    console.print(f"{found.level:.0%} confidence set of the best: {found}", markup=False)
     console.print(f"study: {result.study}", markup=False)
     command = shlex.join(["python", "-m", "orchestrator.ensemble", "--study", str(result.study)])
     console.print(f"next: {command}", markup=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.dataset import Dataset
+from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
 from orchestrator.space import SearchSpace
@@ -129,6 +130,7 @@ class Result:
     study: Path
     complete: list[CompleteTrial]
     seconds: float
+    confidence_set: ConfidenceSet  # of the best of them
 
 
 class Interrupted(KeyboardInterrupt):

@@ -49,12 +49,13 @@ def run_search(
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
-        complete = study.complete_trials()
+        complete, seconds = study.complete_trials(), clock() - started
+        may_be_best = study.confidence_set()
     if not complete:
         raise NoCompleteTrialError(
             f"study {study.path} ended without a complete trial; the reasons are in {study.files.journal}"
         )
-    return Result(study.path, complete, clock() - started)
+    return Result(study.path, complete, seconds, may_be_best)
 
 
 def _search(
