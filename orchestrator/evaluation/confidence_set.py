@@ -17,6 +17,11 @@ from orchestrator.evaluation.fold_means import FoldMeans
 from orchestrator.evaluation.resampled_scores import affordable, defined
 
 
+WIDER = 1.06
+"""The chance of resamples is a little too small: without this the best of equal trials, the hardest case, was
+inside in 0.87 to 0.90 of drawn studies instead of 0.90."""
+
+
 @dataclass(frozen=True)
 class ConfidenceSet:
     """The trials that cannot be told from the best: in `level` of studies, or more, it is among them."""
@@ -71,7 +76,7 @@ def confidence_set(
     except EnsembleError as error:
         return ConfidenceSet((), level, len(trials), 0, str(error))
     # Of few groups the resamples scatter too little: each fold's mean takes one of them away.
-    spread = math.sqrt(count / max(count - len(np.unique(folds)), 1))
+    spread = WIDER * math.sqrt(count / max(count - len(np.unique(folds)), 1))
     chance = spread * (resampled - resampled.mean(axis=0))
     inside = may_be_best(observed, chance, level)
     order = np.argsort(-observed, kind="stable")

@@ -61,9 +61,27 @@ def test_the_leaderboard_of_a_closed_study_agrees_with_its_exports(complete: Pat
     assert "rung" not in board
 
 
+def test_the_leaderboard_says_which_complete_trials_may_be_the_best(complete: Path) -> None:
+    study = Study(complete)
+    board = study.leaderboard().set_index("trial")
+    found = study.confidence_set()
+    inside = board.index[board["may_be_best"].fillna(False)].tolist()
+    assert inside == list(found.trials) and found.considered == 2
+    assert board.index[board["may_be_best"].notna()].tolist() == [t.number for t in study.complete_trials()]
+    assert found == study.confidence_set()  # the same resamples
+
+
+def test_without_a_trials_predictions_the_leaderboard_does_not_say_who_may_be_best(complete: Path) -> None:
+    study = Study(complete)
+    study.files.oof(study.complete_trials()[1].number).unlink()
+    assert study.leaderboard()["may_be_best"].isna().all()
+    assert "is missing" in str(study.confidence_set())
+
+
 def test_the_leaderboard_of_a_study_under_way_has_those_that_came_furthest_first(killed: Path) -> None:
     board = Study(killed).leaderboard()
     assert board["epochs_spent"].sum() == 14
+    assert board["may_be_best"].isna().all()
     assert (board["state"] != "COMPLETE").all()
     order = list(zip(board["folds_complete"], board["epochs_spent"], board["score"].fillna(-1), strict=True))
     assert order == sorted(order, reverse=True)

@@ -60,6 +60,16 @@ def test_out_of_fold_rows_cover_the_manifest_once_and_score_as_the_journal_says(
             assert found == pytest.approx(best.score, abs=1e-6)
 
 
+def test_the_last_lines_say_which_trials_may_be_the_best(
+    space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune(space_file, faces, runs, "--study", "a")
+    said = capsys.readouterr().out
+    found = Study(runs / "a").confidence_set()
+    assert f"\n90% confidence set of the best: {found}\nstudy: " in said
+    assert found.trials and found.considered == 2
+
+
 def test_only_the_best_checkpoints_of_complete_trials_stay(space_file: Path, faces: Path, runs: Path) -> None:
     tune(space_file, faces, runs, "--study", "a")
     study = Study(runs / "a")
