@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.epoch_choice_page import page
 from benchmarks.simulated_votes import VOTES, vote_over
-from benchmarks.simulated_worlds import Epochs, SimulatedStudy, World, macro_f1, split_study, truth_of, worlds
+from benchmarks.simulated_worlds import Epochs, SimulatedStudy, World, split_study, truth_of, worlds
 from orchestrator.core.metrics import score
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate.simulator import simulate
@@ -43,10 +43,10 @@ def best_for_all_folds(study: SimulatedStudy, trial: int) -> Epochs:
     return _same(study, study.scores[trial].mean(axis=0).argmax())
 
 
-def best_pooled(study: SimulatedStudy, trial: int) -> Epochs:
-    """The epoch whose score of all folds' rows together is best."""
-    predicted = study.answers[trial].argmax(axis=2)
-    return _same(study, macro_f1(study.labels, predicted, study.answers.shape[3]).argmax())
+def best_of_other_folds(study: SimulatedStudy, trial: int) -> Epochs:
+    """Of each fold, the epoch that is best by the mean of all others: its own rows have no say."""
+    scores = study.scores[trial]
+    return _one_each((scores.sum(axis=0) - scores).argmax(axis=1))
 
 
 def calibrated_loss_per_fold(study: SimulatedStudy, trial: int) -> Epochs:
@@ -73,10 +73,6 @@ def last_two(study: SimulatedStudy, trial: int) -> Epochs:
     return ((epochs - 2, epochs - 1),) * study.scores.shape[1]
 
 
-def last(study: SimulatedStudy, trial: int) -> Epochs:
-    return _same(study, study.answers.shape[1] - 1)
-
-
 def best_and_neighbours(study: SimulatedStudy, trial: int) -> Epochs:
     """One epoch for all folds, and the epochs before and after it, averaged."""
     best = int(study.scores[trial].mean(axis=0).argmax())
@@ -86,15 +82,18 @@ def best_and_neighbours(study: SimulatedStudy, trial: int) -> Epochs:
 
 CHOICES: dict[str, tuple[str, Choice]] = {
     "per_fold": ("best epoch of each fold", best_per_fold),
+    "judged": ("the same, votes fitted at the other folds' best epoch", best_per_fold),
     "all_folds": ("one epoch for all folds, best mean", best_for_all_folds),
-    "pooled": ("one epoch for all folds, best score of all rows", best_pooled),
     "smoothed": ("best mean of three epochs, per fold", best_smoothed_per_fold),
     "loss": ("least log loss after temperature, per fold", calibrated_loss_per_fold),
     "loss_all_folds": ("least log loss after temperature, one for all folds", calibrated_loss_for_all_folds),
     "neighbours": ("one for all folds and its neighbours, averaged", best_and_neighbours),
     "last_two": ("the last two, averaged", last_two),
-    "last": ("the last", last),
 }
+
+
+JUDGED_BY = {"judged": best_of_other_folds}
+"""Choices whose votes are fitted to, and judged by, other epochs' answers than those of the models kept."""
 
 
 def _one_each(epochs: NDArray[np.intp]) -> Epochs:
@@ -135,12 +134,15 @@ def one_draw(world: World, seed: int, number: int) -> dict[str, Any]:
     found: dict[str, Any] = {"world": world.name, "number": number, "trials": trials}
     for key, (_, choose) in CHOICES.items():
         members = [(trial, choose(study, trial)) for trial in trials]
+        judged = [(trial, JUDGED_BY.get(key, choose)(study, trial)) for trial in trials]
         for vote in VOTES:
-            vote_of = vote_over(study, members, vote)
-            answers = vote_of(np.stack([study.member(*member) for member in members]))
+            vote_of = vote_over(study, judged, vote)
+            answers = vote_of(np.stack([study.member(*member) for member in judged]))
             truth = truth_of(population, members, vote_of, rest)
             seen = score(study.metric, study.labels, answers)
             found[f"{key}/{vote}"] = [seen, truth.of_folds, truth.of_mean]
+            if vote == "auto" and vote_of.choice is not None:
+                found[f"{key}/chosen"] = vote_of.choice.name
     return found
 
 
