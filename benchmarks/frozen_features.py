@@ -1,8 +1,6 @@
 """Images with labels, and features of them that nothing is trained for (`benchmarks.stored_tables`).
 
-One pass through timm's tf_efficientnet_lite0 gives a photo two descriptions: of its last layer (1280 numbers)
-and of the middle of the network (mean and standard deviation of 112 channels), so that heads on either are
-different enough to be worth voting.
+Each image has two descriptions, so that heads on either differ enough to be worth voting.
 """
 
 from __future__ import annotations
@@ -15,15 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
-from orchestrator.progress import progress_bar
-from trainables.network.torchvision_ops import timm
+from orchestrator.core.errors import ManifestError
 
 SEED = 0
-MIDDLE = 4  # block whose output describes the middle
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -91,15 +85,12 @@ def by_pixels(content: NDArray[np.uint8], weights: Path | None) -> Features:
 
 
 def by_network(content: Sequence[Path], weights: Path | None) -> Features:
-    network = timm.create_model("tf_efficientnet_lite0", checkpoint_path=str(weights)).eval()
-    found = []
-    with progress_bar("features") as progress, torch.inference_mode():
-        for start in range(0, len(content), BATCH):
-            batch = np.stack([_read(path) for path in content[start : start + BATCH]])
-            found.append(_describe(network, torch.from_numpy(batch)))
-            progress(min(start + BATCH, len(content)), len(content))
-    last, middle = (np.concatenate(item) for item in zip(*found, strict=True))
-    return {"last": last, "middle": middle}
+    """One pass through timm's tf_efficientnet_lite0. Raises ManifestError without its weights."""
+    from benchmarks.network_features import describe_photos
+
+    if weights is None:
+        raise ManifestError("photos are described by tf_efficientnet_lite0; name its weights with --weights")
+    return describe_photos(content, weights)
 
 
 SOURCES: dict[str, tuple[Callable[[Path], Images], Callable[[Any, Path | None], Features]]] = {
@@ -124,24 +115,3 @@ def _drawn(labels: NDArray[np.int64], groups: NDArray[np.str_], count: int) -> N
     chosen[order[np.linspace(0, len(names) - 1, count).round().astype(np.int64)]] = True
     train: NDArray[np.bool_] = chosen[codes]
     return train
-
-
-def _describe(network: torch.nn.Module, batch: torch.Tensor) -> tuple[NDArray[np.float32], ...]:
-    maps = network.bn1(network.conv_stem(batch))
-    middle = None
-    for number, block in enumerate(network.blocks):
-        maps = block(maps)
-        if number == MIDDLE:
-            middle = torch.cat([maps.mean((2, 3)), maps.std((2, 3))], 1)
-    assert middle is not None
-    last = network.bn2(network.conv_head(maps)).mean((2, 3))
-    return last.numpy(), middle.numpy()
-
-
-def _read(path: Path) -> NDArray[np.float32]:
-    """(3, 128, 128), as the network's weights expect it: x / 127.5 - 1."""
-    pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-    if pixels.shape[:2] != (128, 128):
-        pixels = cv2.resize(pixels, (128, 128), interpolation=cv2.INTER_AREA)
-    scaled: NDArray[np.float32] = (pixels.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)
-    return scaled

@@ -1,0 +1,264 @@
+"""Simulated studies with known truth: does the pipeline's number hold, and does its interval cover?
+
+    python -m benchmarks.simulated_studies --tables runs/tables --studies 170 --workers 2 --write
+
+A study is one of benchmarks.simulated_worlds: the default race chooses among 48 configurations, the best
+epochs of its complete trials are voted by `--vote auto`, calibrated and decided, and every estimate that
+`ensemble` prints is compared with the truth. Studies that are in the log stay, so a run can be interrupted;
+--write writes docs/benchmarks/simulated_studies.md from the log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.simulated_studies_page import page
+from benchmarks.simulated_votes import Fitted, fit_all, fit_vote, pool_of
+from benchmarks.simulated_worlds import (
+    Epochs,
+    Population,
+    SimulatedStudy,
+    World,
+    draw_study,
+    truth_of,
+    worlds,
+)
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.events import EpochEnded
+from orchestrator.core.metrics import score
+from orchestrator.evaluation.bbc import bbc
+from orchestrator.evaluation.confidence_set import confidence_set
+from orchestrator.evaluation.cross_fitted import cross_fitted_answers
+from orchestrator.evaluation.intervals import INTERVALS, Answers, scored
+from orchestrator.evaluation.kept_epochs import KeptEpochs
+from orchestrator.evaluation.pool import Pool
+from orchestrator.evaluation.race_again import RaceAgain
+from orchestrator.evaluation.whole_race import Raced, ReplayedTrial, whole_race
+from orchestrator.race import RaceConfig, make_race
+from orchestrator.race.simulate.simulator import Simulation, simulate
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "simulated_studies.md"
+RULE, SLOTS = "fold_asha", 4
+FITS = 20  # of BBC over the finalists
+RACES = 20  # replays of BBC over the whole race
+RESAMPLES = 500  # of the groups, of an interval
+VOTES = ("single", "soft", "greedy", "auto")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A study after its race."""
+
+    study: SimulatedStudy
+    log: Simulation
+
+    @classmethod
+    def of(cls, study: SimulatedStudy) -> Finished:
+        race = make_race(RULE, RaceConfig(*study.scores.shape))
+        return cls(study, simulate(race, study.scores, SLOTS))
+
+    @cached_property
+    def members(self) -> list[tuple[int, Epochs]]:
+        """The complete trials, the best first, each fold at its best epoch."""
+        scores = self.study.scores
+        full = [trial for trial, folds in self.log.full.items() if len(folds) == scores.shape[1]]
+        best = sorted(full, key=lambda trial: (-scores[trial].max(axis=1).mean(), trial))
+        return [(trial, tuple((int(at),) for at in scores[trial].argmax(axis=1))) for trial in best]
+
+    @cached_property
+    def pool(self) -> Pool:
+        answers = [self.study.member(*member) for member in self.members]
+        return pool_of(self.study, [trial for trial, _ in self.members], answers)
+
+    @cached_property
+    def kept(self) -> KeptEpochs:
+        """What the study's record holds: the fold-epochs that the race ran."""
+        ran = {
+            (item.trial, item.fold, item.epoch) for item in self.log.events if isinstance(item, EpochEnded)
+        }
+        study = self.study
+        rows = {fold: np.flatnonzero(study.folds == fold) for fold in range(study.scores.shape[1])}
+        return KeptEpochs(
+            sorted(ran), rows, lambda trial, fold, epoch: study.answers[trial, epoch - 1, rows[fold]]
+        )
+
+
+def one_study(world: World, seed: int, number: int) -> dict[str, Any]:
+    """What it estimated, and the truth."""
+    started, rng = time.process_time(), np.random.default_rng([seed, number])
+    population = world.draw(rng)
+    done = Finished.of(draw_study(population, world.groups, rng))
+    fitted = fit_all(done.pool)
+    found: dict[str, Any] = {"world": world.name, "number": number, "epochs": len(done.kept.keys)}
+    found["members"] = len(fitted.vote.members)
+    found["truth"] = list(_truth(population, done, fitted))
+    found["votes"] = {vote: _of_vote(population, done, vote) for vote in VOTES}
+    found["trials"] = [_of_trial(population, done, member) for member in done.members]
+    found["best_inside"] = _best_inside(done, found["trials"], rng)
+    found["gates"] = _gates(fitted)
+    found |= _estimates(done, fitted, rng)
+    return {**found, "seconds": round(time.process_time() - started, 1)}
+
+
+NOISE = ("noise alone", "one good trial, seven of noise", "one trial eight times, jittered")
+
+
+def one_noise(kind: str, seed: int, number: int) -> dict[str, Any]:
+    """Whether `auto` keeps to one trial where no vote can be better, or none that can be told."""
+    rng = np.random.default_rng([seed, number])
+    codes = np.repeat(np.arange(500), 2)
+    labels = np.repeat(rng.choice(3, 500, p=[0.5, 0.35, 0.15]), 2)
+    logits = rng.normal(size=(8, len(labels), 3))
+    good = 1.5 * np.eye(3)[labels] + rng.normal(size=(len(labels), 3))
+    if kind == NOISE[1]:
+        logits[0] = good
+    elif kind == NOISE[2]:
+        logits = good + 0.1 * logits
+    members = np.exp(logits) / np.exp(logits).sum(axis=2, keepdims=True)
+    pool = Pool(
+        members=members.astype(np.float32), names=tuple(f"trial {at}" for at in range(8)), labels=labels,
+        folds=(codes % 5).astype(np.int16), codes=codes, metric="macro_f1", mode="max",
+    )  # fmt: skip
+    chosen = fit_vote(pool, "auto").vote.members
+    return {"world": kind, "number": number, "refused": len(chosen) == 1}
+
+
+def _truth(population: Population, done: Finished, fitted: Fitted) -> tuple[float, float]:
+    truth = truth_of(population, done.members, fitted)
+    return truth.of_folds, truth.of_mean
+
+
+def _of_trial(population: Population, done: Finished, member: tuple[int, Epochs]) -> float:
+    """The truth of one complete trial."""
+    return truth_of(population, [member], lambda members: members[0]).of_folds
+
+
+def _of_vote(population: Population, done: Finished, vote: str) -> dict[str, Any]:
+    fitted = fit_vote(done.pool, vote)
+    found: dict[str, Any] = {"truth": list(_truth(population, done, fitted))}
+    if fitted.choice is not None:
+        found["name"] = fitted.choice.name
+        crossed = fitted.choice.answers.crossed(done.pool.folds)
+        found["crossed"] = score(done.study.metric, done.study.labels, crossed)
+    return found
+
+
+def _best_inside(done: Finished, truths: Sequence[float], rng: np.random.Generator) -> bool:
+    """Whether the 90% confidence set of the best complete trial holds the one that truly is."""
+    study, numbers = done.study, [trial for trial, _ in done.members]
+    found = confidence_set(
+        numbers, done.pool.members, study.labels, study.folds, study.codes, study.metric, "max", rng
+    )
+    return numbers[int(np.argmax(truths))] in found.trials
+
+
+def _gates(fitted: Fitted) -> dict[str, Any]:
+    """Gains and whether they were accepted, as they are printed."""
+    assert fitted.choice is not None  # of fit_all
+    found: dict[str, Any] = {item.name: item.gate.to_json() for item in fitted.choice.candidates}
+    if fitted.calibration is not None:
+        found["temperature"] = fitted.calibration.gate.to_json()
+    if fitted.decisions is not None and fitted.decisions.gate is not None:
+        found["decisions"] = fitted.decisions.gate.to_json()
+    return found
+
+
+def _estimates(done: Finished, fitted: Fitted, rng: np.random.Generator) -> dict[str, Any]:
+    """Each estimate's score, and how far each kind of interval reaches below and above it."""
+    study, pool = done.study, done.pool
+
+    def method(weights: NDArray[np.float32]) -> Probabilities:
+        return fit_all(pool, weights, quick=True)(pool.members)
+
+    def again(studies: Sequence[Sequence[ReplayedTrial]], weights: NDArray[np.float32]) -> Probabilities:
+        (trials,) = studies
+        own = pool_of(study, [item.trial for item in trials], [item.probabilities for item in trials])
+        return fit_all(own, weights, quick=True)(own.members)
+
+    answers = Answers(study.labels, fitted(pool.members), study.folds, study.codes, study.metric)
+    naive = answers.score
+    reach = {}
+    for interval in INTERVALS:
+        ends = scored(answers, rng, RESAMPLES, interval=interval)
+        reach[interval] = [ends.low - naive, ends.high - naive]
+    crossed = score(study.metric, study.labels, cross_fitted_answers(method, study.folds))
+    race = RaceAgain(RULE, RaceConfig(*study.scores.shape), SLOTS)
+    replayed = whole_race([Raced(done.kept, race, study.labels, study.metric)], again, answers, rng, RACES)
+    scores = {
+        "naive": naive,
+        "cross_fitted": crossed,
+        "bbc": bbc(method, answers, rng, FITS).score,
+        "bbc_race": replayed.estimate.score,
+    }
+    return {"scores": scores, "reach": reach, "left": replayed.left}
+
+
+_worlds: dict[str, World] = {}  # of this worker process
+
+
+def _begin(tables: Path | None) -> None:
+    _worlds.update({world.name: world for world in worlds(tables)})
+
+
+def _study(job: tuple[str, int, int]) -> dict[str, Any]:
+    name, seed, number = job
+    if name in NOISE:
+        return one_noise(name, seed, number)
+    return one_study(_worlds[name], seed, number)
+
+
+def run(tables: Path | None, studies: int, seed: int, workers: int, log: Path) -> None:
+    """Adds to the log what it lacks, one world after the other in turn."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    there = {(row["world"], row["number"]) for row in read(log)}
+    names = [*NOISE, *(world.name for world in worlds(tables))]
+    jobs = [
+        (name, seed, number) for number in range(studies) for name in names if (name, number) not in there
+    ]
+    spawn = get_context("spawn")
+    with (
+        ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(tables,)) as pool,
+        log.open("a") as file,
+    ):
+        for row in pool.map(_study, jobs):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def read(log: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--tables", type=Path, help="folder of tables (benchmarks.stored_tables); none: drawn models alone")
+    add("--studies", type=int, default=170, help="of each world")
+    add("--seed", type=int, default=0)
+    add("--workers", type=int, default=2)
+    add("--log", type=Path, default=Path("runs/simulated_studies.jsonl"), help="studies that are there stay")
+    add("--write", action="store_true", help=f"write {PAGE.name} from the log")
+    options = parser.parse_args(argv)
+    run(options.tables, options.studies, options.seed, options.workers, options.log)
+    text = page(read(options.log), options.seed)
+    if options.write:
+        PAGE.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
