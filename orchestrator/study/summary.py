@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-_CORRECTED = ("race", "bbc")
+_CORRECTED = ("bbc_race", "bbc")
 """Keys of an ensemble's estimates that correct for how it was chosen, the one that corrects more first."""
 
 
