@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble import Ensemble
-from orchestrator.ensemble.answering import answer
+from orchestrator.ensemble.answering import answer, decide
 from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.record import (
     Component,
@@ -24,7 +24,10 @@ from orchestrator.ensemble.record import (
     read_record,
     record_bytes,
 )
+from orchestrator.evaluation.calibration import Temperature
+from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fitted_vote import fitted_vote
 from orchestrator.evaluation.voting import hard_vote, soft_vote
 from tests.support.ensemble_command import build, images
 from tests.support.ensemble_studies import BOTH, SHADE, TINT
@@ -109,7 +112,7 @@ def test_a_record_that_cannot_predict_is_refused_with_what_is_wrong(
     [
         (("weight",), 0.5, "the weights of an answer of 2 routes sum to 1.1, not to 1"),
         (("weight",), -1, "a weight is -1; weights are finite and not negative"),
-        (("terms", 0, "vote", "kind"), "loud", "vote 'loud' is none of soft"),
+        (("terms", 0, "vote", "kind"), "loud", "vote kind='loud' is not known; use one of soft"),
         (("terms", 0, "vote", "weights"), [0.5, 0.5], "not those of its members"),
         (("terms", 0, "members", 0, "weight"), "nan", "a weight is 'nan'"),
         (("terms", 0, "members", 0, "models"), [], "trial 0 has no models"),
@@ -138,6 +141,56 @@ def test_a_record_that_could_not_be_read_back_is_not_written() -> None:
 
 
 # ---- answers --------------------------------------------------------------------------------------
+
+
+def test_temperature_and_decisions_come_after_the_routes(tmp_path: Path) -> None:
+    whole = Component(SHADE, (member(0, 0.75), member(1, 0.25, "b")), temperature=Temperature(2.0).to_json())
+    record = replace(
+        blended(),
+        target=SHADE,
+        routes=(Route(1.0, (whole,)),),
+        temperature=Temperature(0.5).to_json(),
+        decisions=Decisions("offsets", (0.0, 0.0, 3.0)).to_json(),
+    )
+    (tmp_path / "ensemble.json").write_bytes(record_bytes(record))
+    said = {0: drawn(0, 3), 1: drawn(1, 3)}
+    found = answer(read_record(tmp_path), lambda component, one: said[one.trial])
+    soft = (0.75 * said[0] + 0.25 * said[1]).astype(np.float64)
+    milder = soft**0.5 / (soft**0.5).sum(axis=1)[:, None]
+    expected = milder**2 / (milder**2).sum(axis=1)[:, None]
+    assert np.allclose(found, expected, atol=1e-5), "predicted undecided"
+    decided = (found * [1, 1, np.exp(3)]).argmax(axis=1)
+    assert decide(read_record(tmp_path), found).tolist() == decided.tolist()
+    assert decide(read_record(tmp_path), found).tolist() != found.argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": {"value": 0, "multi_label": False}},
+        {"temperature": {"value": 2, "multi_label": True}},
+        {"temperature": {}},
+        {"decisions": {"kind": "loud", "values": [], "at_least_one": False}},
+        {"decisions": {"kind": "offsets", "values": [1], "at_least_one": False}},
+        {"decisions": {"kind": "thresholds", "values": [0.5] * 6, "at_least_one": False}},
+    ],
+)
+def test_a_temperature_or_decisions_of_something_else_are_refused(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    with pytest.raises(EnsembleError, match="is damaged"):
+        read_record(written(tmp_path, {**blended().to_json(), **change}))
+
+
+def test_a_rank_vote_keeps_what_it_compares_with(tmp_path: Path) -> None:
+    known = np.stack([drawn(5, 6), drawn(6, 6)])
+    vote = fitted_vote("rank", known, np.array([0.5, 0.5]), np.ones(5), False)
+    whole = Component(BOTH, (member(0, 0.5), member(1, 0.5)), vote="rank", quantiles=vote.quantiles)
+    record = replace(blended(), routes=(Route(1.0, (whole,)),))
+    (tmp_path / "ensemble.json").write_bytes(record_bytes(record))
+    said = {0: drawn(0, 6), 1: drawn(1, 6)}
+    found = answer(read_record(tmp_path), lambda component, one: said[one.trial])
+    assert found.tobytes() == vote.apply(np.stack([said[0], said[1]])).tobytes()
 
 
 def drawn(seed: int, classes: int) -> np.ndarray:
