@@ -86,9 +86,7 @@ def test_every_estimate_of_the_table_is_written_and_read_back_with_its_words(bui
 def test_an_estimate_that_the_table_gains_is_written_and_printed(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = Estimate(
-        0.5, 0.25, 0.75, 0.9, "by guess", 36, "Guessed macro_f1", "Nobody measured it.", "guessed"
-    )
+    made = Estimate(0.5, 0.25, 0.75, 0.9, "by guess", 36, "Guessed macro_f1", "Nobody measured.", "guessed")
     monkeypatch.setitem(ESTIMATES, "guessed", lambda rows, rng, repeats, progress: made)
     folder = build(runs)
     said = capsys.readouterr().out
