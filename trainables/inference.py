@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from orchestrator.core.trainable import Config, Resources
 from trainables.device import autocast, device_of, loader_pool, to_tensor, use_threads
 from trainables.images.pixels import Decoding
 from trainables.images.preprocess import parse_preprocess
-from trainables.images.reading import Unreadable, read_images, unreadable
+from trainables.images.reading import Unreadable, fit_images, read_images, unreadable
 from trainables.images.tta import averaged, check_tta
 from trainables.losses.objective import AnyObjective
 from trainables.losses.target_shape import stored_shape
@@ -60,14 +60,46 @@ class ImagePredictor:
         Raises ImageReadError naming every image that cannot be read, TrainableError for an unknown tta or
         columns that are missing.
         """
+
+        def read(rows: slice) -> tuple[NDArray[np.uint8], list[Unreadable]]:
+            own = _columns_of(columns, rows)
+            return read_images(paths[rows], Path(), self._size, self._preprocess, own, self._decoding)
+
+        return self._predict(len(paths), read, tta, progress)
+
+    def predict_arrays(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        tta: str = "none",
+        progress: Progress | None = None,
+        columns: Mapping[str, NDArray[Any]] | None = None,
+    ) -> NDArray[np.float32]:
+        """The same of RGB pixels, (H, W, 3) each, upright, of any sizes: what lossless files would give.
+
+        Raises TrainableError.
+        """
+
+        def fit(rows: slice) -> tuple[NDArray[np.uint8], list[Unreadable]]:
+            own = _columns_of(columns, rows)
+            return fit_images(images[rows], self._size, self._preprocess, own), []
+
+        return self._predict(len(images), fit, tta, progress)
+
+    def _predict(
+        self,
+        total: int,
+        read: Callable[[slice], tuple[NDArray[np.uint8], list[Unreadable]]],
+        tta: str,
+        progress: Progress | None,
+    ) -> NDArray[np.float32]:
         check_tta(tta)
-        chunks = slices(len(paths), BATCH)
+        chunks = slices(total, BATCH)
         pool = loader_pool(self._resources, self._device)
         rows: list[NDArray[np.float32]] = [np.zeros((0, self._objective.classes), np.float32)]
         bad: list[Unreadable] = []
         try:
             batches = in_order(
-                lambda step: self._read(paths, columns or {}, chunks[step]),
+                lambda step: read(chunks[step]),
                 len(chunks),
                 pool,
                 ahead=2 * self._resources.cpus,
@@ -77,19 +109,13 @@ class ImagePredictor:
                 if not bad:  # with one unreadable image, only the others that are remain to be found
                     rows.append(self._forward(images, tta))
                 if progress is not None:
-                    progress(chunks[step].stop, len(paths))
+                    progress(chunks[step].stop, total)
         finally:
             if pool is not None:
                 pool.shutdown(wait=True, cancel_futures=True)
         if bad:
-            raise unreadable(bad, len(paths), Path())
+            raise unreadable(bad, total, Path())
         return np.concatenate(rows)
-
-    def _read(
-        self, paths: Sequence[str], columns: Mapping[str, NDArray[Any]], rows: slice
-    ) -> tuple[NDArray[np.uint8], list[Unreadable]]:
-        own = {name: column[rows] for name, column in columns.items()}
-        return read_images(paths[rows], Path(), self._size, self._preprocess, own, self._decoding)
 
     @torch.no_grad()
     def _forward(self, images: NDArray[np.uint8], tta: str) -> NDArray[np.float32]:
@@ -101,6 +127,10 @@ class ImagePredictor:
             return self._objective.probabilities(outputs.float())
 
         return np.asarray(averaged(probabilities, batch, tta).cpu().numpy(), np.float32)
+
+
+def _columns_of(columns: Mapping[str, NDArray[Any]] | None, rows: slice) -> dict[str, NDArray[Any]]:
+    return {name: column[rows] for name, column in (columns or {}).items()}
 
 
 def all_resources() -> Resources:

@@ -46,7 +46,11 @@ class Parameter:
 
 
 class Predictor(Protocol):
-    """One model in memory."""
+    """One model in memory.
+
+    `Ensemble.predict` also uses predict_arrays(images, tta, progress, columns) where it exists: the same of
+    RGB pixels in place of files, arrays (H, W, 3) of uint8 of any sizes.
+    """
 
     def predict(
         self,

@@ -50,7 +50,12 @@ def parser() -> CommandParser:
     )
     add("--vote", choices=VOTE_KINDS, help="vote over trials (default: soft)")
     add_shared(members, "--seed", default=0, help="seed of the resampling behind the intervals (default: 0)")
-    add("--ensemble", type=Path, metavar="DIR", help="folder of an ensemble to use instead of studies")
+    add(
+        "--ensemble",
+        type=Path,
+        metavar="DIR",
+        help="an ensemble to use instead of studies: its folder, or a study whose newest one is meant",
+    )
     add_shared(members, "--trust")
     images = made.add_argument_group("prediction")
     add_shared(

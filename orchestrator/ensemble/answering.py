@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.data.targets import Target
 from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.record import Component, EnsembleRecord, Member, Route
-from orchestrator.evaluation.thresholds import HALF, Thresholds, decide_labels
+from orchestrator.evaluation.calibration import Temperature
+from orchestrator.evaluation.decisions import Decisions
+from orchestrator.evaluation.thresholds import HALF, decide_labels
 from orchestrator.evaluation.voting import soft_vote, vote_of
 
 Ask = Callable[[Component, Member], Probabilities]
@@ -19,10 +22,8 @@ Ask = Callable[[Component, Member], Probabilities]
 
 def answer(record: EnsembleRecord, ask: Ask) -> Probabilities:
     """Calibrated probabilities of the target, (n, C) or (n, L), before anything is decided."""
-    return blend(
-        [route.weight for route in record.routes],
-        [_route(record.target, route, ask) for route in record.routes],
-    )
+    routes = [_route(record.target, route, ask) for route in record.routes]
+    return _calibrated(record.temperature, blend([route.weight for route in record.routes], routes))
 
 
 def _route(target: Target, route: Route, ask: Ask) -> Probabilities:
@@ -32,10 +33,13 @@ def _route(target: Target, route: Route, ask: Ask) -> Probabilities:
 
 def voted(component: Component, members: Sequence[Probabilities]) -> Probabilities:
     """The vote of a component, (n, C). members: in its order, (n, C) each."""
-    weights = None if len(set(component.weights)) == 1 else component.weights
-    if component.vote == "soft":
-        return soft_vote(members, weights)
-    return vote_of(component.vote, component.target.multi_label)(members)
+    if component.in_order:
+        return vote_of(component.vote, component.target.multi_label)(members)
+    return _calibrated(component.temperature, component.fitted.apply(members))
+
+
+def _calibrated(temperature: Mapping[str, Any] | None, probabilities: Probabilities) -> Probabilities:
+    return probabilities if temperature is None else Temperature.from_json(temperature).apply(probabilities)
 
 
 def blend(weights: Sequence[float], routes: Sequence[Probabilities]) -> Probabilities:
@@ -47,9 +51,11 @@ def blend(weights: Sequence[float], routes: Sequence[Probabilities]) -> Probabil
 
 def decide(record: EnsembleRecord, probabilities: Probabilities) -> Labels:
     """The class of each row, (n,); of several labels 0 and 1, (n, L). probabilities: of `answer`."""
+    decisions = None if record.decisions is None else Decisions.from_json(record.decisions)
     if not record.task.multi_label:
-        classes: Labels = probabilities.argmax(axis=1)
+        decided = probabilities if decisions is None else decisions.apply(probabilities)
+        classes: Labels = decided.argmax(axis=1)
         return classes
-    if record.decisions is None:
+    if decisions is None:
         return decide_labels(probabilities, np.full(len(record.task), HALF))
-    return Thresholds.from_json(record.decisions).decide(probabilities)
+    return decide_labels(probabilities, np.array(decisions.values), decisions.at_least_one)

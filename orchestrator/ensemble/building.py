@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from itertools import chain, count
@@ -45,7 +46,7 @@ def build_ensemble(
     if vote not in VOTES:
         raise EnsembleError(f"vote={vote!r} is not known; use {' or '.join(VOTES)}{suggestion(vote, VOTES)}")
     paths = _paths(studies)
-    folder = default_out(paths, paths[0].parent) if out is None else Path(out)
+    folder = default_out(paths) if out is None else Path(out)
     check_out(folder)  # resampling takes minutes: a folder that cannot be written is found before
     inputs = gather(paths, top, trust)
     scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
@@ -53,14 +54,20 @@ def build_ensemble(
     return Ensemble.load(folder, trust=trust)
 
 
-def default_out(studies: Sequence[Path], runs: Path) -> Path:
-    """A new name: in the one study, or in `runs` for several."""
+def default_out(studies: Sequence[Path]) -> Path:
+    """A new name: in the one study, or beside several, in the nearest folder that holds them all."""
     now = time.strftime("%Y%m%d-%H%M%S")
     several = [path.name for path in studies] if len(studies) > 1 else []
     name = "-".join(["ensemble", *several, now])
-    folder = runs if several else studies[0]
+    folder = _holding(studies) if several else studies[0]
     names = chain([name], (f"{name}-{number}" for number in count(2)))  # small ones take less than a second
     return next(path for path in map(folder.joinpath, names) if not path.exists())
+
+
+def _holding(studies: Sequence[Path]) -> Path:
+    """As the user writes it where one folder holds them directly."""
+    parents = list(dict.fromkeys(study.parent for study in studies))
+    return parents[0] if len(parents) == 1 else Path(os.path.commonpath([p.resolve() for p in parents]))
 
 
 def _paths(studies: AnyStudy | Sequence[AnyStudy]) -> list[Path]:

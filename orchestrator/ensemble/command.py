@@ -15,6 +15,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.ensemble.building import default_out
 from orchestrator.ensemble.chain_rule import formula, uncovered_images
+from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.predicting import find_rows, planned, predict
@@ -37,9 +38,10 @@ def run(arguments: argparse.Namespace) -> None:
     studies = None if arguments.ensemble is not None else _studies(arguments, console)
     rows = find_rows(arguments, say)
     if studies is None:
-        ensemble, plan = _load(arguments.ensemble, arguments, console), None
+        found = find_ensemble(arguments.ensemble, arguments.runs)
+        ensemble, plan = _load(found, arguments, console), None
     else:
-        out = arguments.out or default_out(studies, arguments.runs)
+        out = arguments.out or default_out(studies)
         check_out(out)
         inputs = gather(studies, arguments.top, arguments.trust)
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))

@@ -32,7 +32,7 @@ from orchestrator.data.targets import Target
 from orchestrator.ensemble.answering import answer, decide
 from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.images import Images, as_images
-from orchestrator.ensemble.record import Component, EnsembleRecord, FoldModel, Member, read_record
+from orchestrator.ensemble.record import RECORD, Component, EnsembleRecord, FoldModel, Member, read_record
 from orchestrator.evaluation.estimate import Estimate
 
 Columns = Mapping[str, NDArray[Any]]
@@ -54,13 +54,14 @@ class Ensemble:
         return f"Ensemble({str(self.path)!r})"
 
     @classmethod
-    def load(cls, path: Path | str, *, trust: bool = False) -> Ensemble:
-        """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format.
+    def load(cls, path: Path | str, *, trust: bool = False, runs: Path | str = "runs") -> Ensemble:
+        """The ensemble in a folder; of a study, by its name in `runs` or its folder, the newest one.
 
+        Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format.
         trust: whether code that it names may be imported which is neither installed nor known here, and
         links in it followed out of it.
         """
-        path = Path(path)
+        path = _folder_of(Path(path), Path(runs))
         if not trust and (links := links_out_of(path)):
             raise EnsembleError(
                 f"{links[0]} is a link that leads out of the ensemble; say --trust to follow it"
@@ -240,6 +241,14 @@ class _Run:
     def _advance(self, done: int, total: int) -> None:
         if self._progress is not None:
             self._progress(self._models_done * len(self._images) + done, self._total)
+
+
+def _folder_of(named: Path, runs: Path) -> Path:
+    if (named / RECORD).is_file():
+        return named
+    from orchestrator.ensemble.finding import find_ensemble  # not for who names the folder: it reads studies
+
+    return find_ensemble(named, runs)
 
 
 def _asked(predictor: Any, member: Member, images: Sequence[Any]) -> Callable[..., Probabilities]:

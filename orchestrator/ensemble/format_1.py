@@ -52,7 +52,9 @@ def _component(part: Mapping[str, Any], vote: str) -> Component:
     members = tuple(Member.from_json({**own, **item, "weight": share}) for item in part["members"])
     if not members:
         raise ValueError("a part without members")
-    return Component(target_from_json(part["target"]), members, given_from_json(part.get("given")), vote)
+    return Component(
+        target_from_json(part["target"]), members, given_from_json(part.get("given")), vote, in_order=True
+    )
 
 
 def _estimates(folder: Path, record: Mapping[str, Any]) -> dict[str, Estimate]:

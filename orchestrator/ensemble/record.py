@@ -26,11 +26,14 @@ from orchestrator.data.targets import (
     target_from_json,
 )
 from orchestrator.ensemble.chain_rule import Term, resolve_terms
+from orchestrator.evaluation.calibration import Temperature
+from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.fitted_vote import FittedVote
+from orchestrator.evaluation.ranks import Quantiles
 
 FORMAT = 2  # of what is written; format 1 is read too, another one refused, never guessed at
 RECORD = "ensemble.json"
-VOTES = ("soft", "geometric", "rank", "hard")
 _MODES = ("max", "min")
 _SUM = 1e-6  # how far from 1 the weights of a vote, or of the routes, may sum
 
@@ -111,8 +114,10 @@ class Component:
     target: Target
     members: tuple[Member, ...]
     given: Given | None = None
-    vote: str = "soft"  # over members: one of VOTES
+    vote: str = "soft"  # over members: a kind of `FittedVote`
     temperature: Mapping[str, Any] | None = None  # of the vote, as `Temperature.to_json`
+    quantiles: Quantiles = ()  # of a rank vote: what its members' probabilities are compared with
+    in_order: bool = False  # of format 1: sums follow the members' order, so that it predicts the same bytes
 
     @property
     def study(self) -> str:
@@ -128,11 +133,16 @@ class Component:
         """Of the members, in their order."""
         return tuple(member.weight for member in self.members)
 
+    @property
+    def fitted(self) -> FittedVote:
+        """Raises EnsembleError for a kind that is not known."""
+        return FittedVote(self.vote, self.weights, self.target.multi_label, self.quantiles)
+
     def to_json(self) -> dict[str, Any]:
         return {
             "target": self.target.to_json(),
             "given": None if self.given is None else given_to_json(self.given),
-            "vote": {"kind": self.vote, "weights": list(self.weights)},
+            "vote": self.fitted.to_json(),
             "temperature": None if self.temperature is None else dict(self.temperature),
             "members": [member.to_json() for member in self.members],
         }
@@ -140,18 +150,18 @@ class Component:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Component:
         members = tuple(Member.from_json(member) for member in record["members"])
-        kind, weights = str(record["vote"]["kind"]), record["vote"]["weights"]
+        vote = FittedVote.from_json(record["vote"])
         component = cls(
             target_from_json(record["target"]),
             members,
             given_from_json(record.get("given")),
-            kind,
+            vote.kind,
             record.get("temperature"),
+            vote.quantiles,
         )
-        if kind not in VOTES:
-            raise ValueError(f"vote {kind!r} is none of {', '.join(VOTES)}")
-        if list(weights) != list(component.weights):
-            raise ValueError(f"the vote's weights {weights} are not those of its members")
+        if vote != component.fitted:
+            raise ValueError(f"the vote's weights {list(vote.weights)} are not those of its members")
+        _check_temperature(component.temperature, component.target)
         _check_shares(component.weights, f"a vote of {len(members)}")
         return component
 
@@ -267,7 +277,7 @@ class EnsembleRecord:
             record["decisions"],
             dict(record["spellings"]),
             dict(record["choice"]),
-            dict(estimate_from_json(item) for item in record["estimates"]),
+            {str(item["key"]): Estimate.from_json(item) for item in record["estimates"]},
             dict(record["metrics"]),
             list(record["comparisons"]),
             list(record["studies"]),
@@ -288,12 +298,8 @@ class EnsembleRecord:
         _check_shares([route.weight for route in self.routes], f"an answer of {len(self.routes)} routes")
         if not all(route.leads_to(self.target) for route in self.routes):
             raise ValueError("the terms' targets do not make up the target")
-
-
-def estimate_from_json(record: Mapping[str, Any]) -> tuple[str, Estimate]:
-    """Key and estimate; an end of an interval that is not defined is null there and NaN here."""
-    fields: dict[str, Any] = {name: math.nan if value is None else value for name, value in record.items()}
-    return str(fields.pop("key")), Estimate(**fields)
+        _check_temperature(self.temperature, self.target)
+        _check_decisions(self.decisions, self.target)
 
 
 def read_record(folder: Path) -> EnsembleRecord:
@@ -349,6 +355,23 @@ def _check_shares(weights: Sequence[float], whose: str) -> None:
         raise ValueError(f"{whose} has no parts")
     if abs(math.fsum(weights) - 1) > _SUM:
         raise ValueError(f"the weights of {whose} sum to {math.fsum(weights):g}, not to 1")
+
+
+def _check_temperature(record: Mapping[str, Any] | None, target: Target) -> None:
+    if record is None:
+        return
+    found = Temperature.from_json(record)
+    if not (math.isfinite(found.value) and found.value > 0) or found.multi_label != target.multi_label:
+        raise ValueError(f"temperature {dict(record)} is not of {target.name!r}")
+
+
+def _check_decisions(record: Mapping[str, Any] | None, target: Target) -> None:
+    if record is None:
+        return
+    found, size = Decisions.from_json(record), len(target.classes)
+    due = {"offsets": size, "cut_points": size - 1, "thresholds": size}[found.kind]
+    if len(found.values) != due or (found.kind == "thresholds") != target.multi_label:
+        raise ValueError(f"decisions {found.kind} of {len(found.values)} values are not of {target.name!r}")
 
 
 def _finite(value: Any) -> Any:

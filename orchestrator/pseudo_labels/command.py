@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 
 from orchestrator.cli.terminal import Terminal, log_warnings
-from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.ensemble.finding import find_ensemble, newest_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.sources import rows_to_predict
 from orchestrator.ensemble.trained_on import TrainedOn
@@ -26,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     log_warnings()
     console = Terminal(highlight=False, soft_wrap=True)
     _check_arguments(arguments)
-    folder = arguments.ensemble or _newest_ensemble(find_study(arguments.study, arguments.runs))
+    folder = _folder_of(arguments)
     ensemble = Ensemble.load(folder, trust=arguments.trust)
     console.print(f"ensemble: {folder}", markup=False)
     found = load_manifest(arguments.predict, reading=reading_of(arguments), data_root=arguments.data_root)
@@ -58,6 +59,12 @@ def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:
         )
 
 
+def _folder_of(arguments: argparse.Namespace) -> Path:
+    if arguments.ensemble is None:
+        return newest_ensemble(find_study(arguments.study, arguments.runs))
+    return find_ensemble(arguments.ensemble, arguments.runs)
+
+
 def _check_arguments(arguments: argparse.Namespace) -> None:
     if (arguments.ensemble is None) == (arguments.study is None):
         raise InputError("give --ensemble DIR or --study DIR, one of them")
@@ -67,12 +74,3 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise InputError(
             f"--out {arguments.out}: name a .parquet file that does not exist (nothing was changed)"
         )
-
-
-def _newest_ensemble(study: Path) -> Path:
-    found = [path.parent for path in study.glob("*/ensemble.json")]
-    if not found:
-        raise EnsembleError(
-            f"{study} holds no ensemble; make one with `python -m orchestrator.ensemble --study {study}`"
-        )
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -8,14 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.manifest import load_manifest
 from orchestrator.ensemble import Ensemble
-from tests.pixel_trainable import PixelPredictor, PixelTrainable
+from tests.pixel_trainable import PixelPredictor, PixelTrainable, answer
 from tests.support.ensemble_command import MEMORISER, build, build_joint, by_hand, images, record
 from tests.support.ensemble_studies import BOTH, TINT, Plan, make_study
 from tests.support.format_1 import to_format_1
@@ -121,6 +123,50 @@ def test_models_are_given_the_manifests_columns(runs: Path, data: Path) -> None:
     assert PixelPredictor.columns is not None and PixelPredictor.columns["box"].tolist() == [1.0, 2.0]
     Ensemble.load(folder).predict(images(data)[:2])
     assert PixelPredictor.columns is None
+
+
+class ArrayPredictor(PixelPredictor):
+    """Knows pixels too."""
+
+    def predict_arrays(
+        self, images: list[np.ndarray], tta: str, progress: object, columns: object = None
+    ) -> np.ndarray:
+        rows = np.asarray([cv2.resize(image[..., ::-1], (8, 8)).ravel() / 255.0 for image in images])
+        return answer(rows, self._weights, tta)
+
+
+def test_arrays_are_predicted_as_their_files_are(
+    runs: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensemble, paths = Ensemble.load(build(runs)), images(data)[:4]
+    arrays = [cv2.imread(path)[..., ::-1] for path in paths]
+    with pytest.raises(EnsembleError, match=r"PixelTrainable' predicts files alone.*no predict_arrays"):
+        ensemble.predict(arrays)
+    predictor = PixelTrainable.load_predictor
+
+    def knowing_arrays(*given: Any) -> ArrayPredictor:
+        return ArrayPredictor(predictor(*given)._weights)
+
+    monkeypatch.setattr(PixelTrainable, "load_predictor", knowing_arrays)
+    expected = ensemble.predict(paths)
+    assert np.allclose(ensemble.predict(arrays), expected, atol=1e-6)
+    assert np.allclose(ensemble.predict(np.stack(arrays)), expected, atol=1e-6)
+    assert ensemble.names(ensemble.decide(expected)) == [BOTH.classes[at] for at in expected.argmax(axis=1)]
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ("a.png", r"wants a list of images; write \['a.png'\]"),
+        (np.zeros((4, 4, 3), np.uint8), r"an array of the shape \(4, 4, 3\); give \(n, H, W, 3\)"),
+        ([np.zeros((4, 4, 3), np.float32)], r"image 0 is an array \(4, 4, 3\) of float32; give RGB"),
+        ([np.zeros((4, 4), np.uint8)], r"image 0 is an array \(4, 4\) of uint8"),
+        (["a.png", np.zeros((4, 4, 3), np.uint8)], "paths and arrays in one list"),
+    ],
+)
+def test_images_that_are_none_are_refused(runs: Path, given: Any, words: str) -> None:
+    with pytest.raises(EnsembleError, match=words):
+        Ensemble.load(build(runs)).predict(given)
 
 
 # ---- the folder -----------------------------------------------------------------------------------

@@ -49,6 +49,24 @@ def test_rows_keep_their_order_over_batches_and_threads(
     assert predictor.predict(paths[::-1]) == pytest.approx(expected[::-1], abs=1e-5)
 
 
+@pytest.mark.parametrize("preprocess", ["", "crop(top=0.3) + pad_square()"])
+def test_arrays_predict_as_their_lossless_files_do(
+    trained: ImageClassifier, tmp_path: Path, preprocess: str
+) -> None:
+    import cv2
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.integers(0, 256, (*sides, 3), np.uint8) for sides in ((40, 31), (9, 70), (32, 32))]
+    for at, image in enumerate(arrays):
+        cv2.imwrite(str(tmp_path / f"{at}.png"), image[..., ::-1])
+    config = {**SMALL, "dropout": 0.5, "preprocess": preprocess}
+    asked = ImageClassifier.load_predictor(trained.weights(), config, 3, ONE_CPU)
+    files = asked.predict([str(tmp_path / f"{at}.png") for at in range(3)], "flip")
+    assert (asked.predict_arrays(arrays, "flip") == files).all()
+    assert (asked.predict_arrays(np.stack([arrays[2]] * 2), "flip") == files[[2, 2]]).all()
+    assert len(asked.predict_arrays([])) == 0
+
+
 def test_flip_averages_the_image_and_its_mirror(
     dataset: Dataset, predictor: ImagePredictor, tmp_path: Path
 ) -> None:

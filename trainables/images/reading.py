@@ -93,6 +93,25 @@ def read_images(
     return images, bad
 
 
+def fit_images(
+    images: Sequence[Images],
+    size: int | str,
+    preprocess: Preprocess | str = "",
+    columns: Mapping[str, NDArray[Any]] | None = None,
+) -> Images:
+    """(n, H, W, 3) of RGB images of any sizes, as `read_images` makes them of files that hold these pixels.
+
+    columns: each (n,), those that the preprocessing reads. Raises TrainableError.
+    """
+    steps = as_preprocess(preprocess)
+    needed = steps.columns_in(columns)
+    fitted = np.zeros((len(images), *size_of(size), 3), np.uint8)
+    for index, image in enumerate(images):
+        row = {name: float(column[index]) for name, column in needed.items()}
+        fitted[index] = _fitted(Decoded(np.ascontiguousarray(image)), size, steps, row)
+    return fitted
+
+
 def unreadable(bad: Sequence[Unreadable], total: int, root: Path) -> ImageReadError:
     """One error that lists what cannot be read, and why."""
     listed = ", ".join(f"{item.path} ({item.reason})" for item in bad[:LISTED])
