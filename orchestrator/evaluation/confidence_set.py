@@ -16,7 +16,6 @@ from orchestrator.evaluation.bootstrap import draw_bags, group_codes
 from orchestrator.evaluation.fold_means import FoldMeans
 from orchestrator.evaluation.resampled_scores import affordable, defined
 
-
 WIDER = 1.06
 """The chance of resamples is a little too small: without this the best of equal trials, the hardest case, was
 inside in 0.87 to 0.90 of drawn studies instead of 0.90."""
