@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from orchestrator.core.typed_fields import check_fields
+
 
 class State(StrEnum):
     WAITING = "WAITING"
@@ -213,13 +215,27 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
+MOST = 1_000_000
+"""Trials, folds or epochs: a damaged digit would ask for terabytes."""
+_ACTIONS = frozenset(action.value for action in Action)
+_COUNTS = frozenset({"trial", "trials", "fold", "epoch", "start", "end"})
+
+
 def to_json(event: Event) -> dict[str, Any]:
     """The event as a JSON object with its kind under "event"."""
     return {"event": event.kind, **vars(event)}  # flat all of them; asdict copies every value, slowly
 
 
 def from_json(record: Mapping[str, Any]) -> Event:
-    """Inverse of `to_json`; ignores the key "time" that the journal adds. Raises KeyError or TypeError."""
+    """Inverse of `to_json`; ignores the key "time" that the journal adds. Raises KeyError, TypeError, or
+    ValueError for a value of another type or range than an event can have."""
     fields = {key: value for key, value in record.items() if key not in ("event", "time")}
-    event: Event = _KINDS[record["event"]](**fields)
+    kind = _KINDS[record["event"]]
+    check_fields(kind, fields)
+    for name in _COUNTS & fields.keys():
+        if fields[name] is not None and not 0 <= fields[name] <= MOST:
+            raise ValueError(f"{name} is {fields[name]}, not between 0 and {MOST}")
+    if kind is Decided and fields.get("action") not in _ACTIONS:
+        raise ValueError(f"action is {fields.get('action')!r}, none of {', '.join(sorted(_ACTIONS))}")
+    event: Event = kind(**fields)
     return event

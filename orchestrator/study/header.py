@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from orchestrator.core.errors import StudyError
+from orchestrator.core.typed_fields import check_fields
 
 FORMAT = 1
 KEEP_OOF = ("all", "complete")
@@ -97,10 +98,12 @@ class StudyHeader:
             found = record.get("format")
             raise StudyError(f"the header has format {found}, not {FORMAT}; use the version that wrote it")
         former = {"rule_version": record[_FORMER_RULE_VERSION]} if _FORMER_RULE_VERSION in record else {}
-        budget = BudgetHeader(**_known(BudgetHeader, record.get("budget", {})))
         try:
-            return cls(**{**_known(cls, record), **former, "budget": budget})
-        except TypeError as error:
+            budget = BudgetHeader(**_known(BudgetHeader, record.get("budget", {})))
+            values = {**_known(cls, record), **former, "budget": budget}
+            check_fields(cls, values)
+            return cls(**values)
+        except (TypeError, ValueError, AttributeError) as error:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
 
     def to_json(self) -> dict[str, Any]:
@@ -122,4 +125,7 @@ class StudyHeader:
 
 def _known(kind: type[Any], record: Mapping[str, Any]) -> dict[str, Any]:
     """Without the keys of a later version of the same format."""
-    return {item.name: record[item.name] for item in fields(kind) if item.name in record}
+    values = {item.name: record[item.name] for item in fields(kind) if item.name in record}
+    if kind is BudgetHeader:
+        check_fields(kind, values)
+    return values

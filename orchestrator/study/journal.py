@@ -179,10 +179,14 @@ def _lock(file: int, path: Path) -> None:
 def _parse(line: bytes) -> tuple[Event, float]:
     """The event of a line and its time, unix seconds. Raises ValueError for anything else."""
     try:
-        record = json.loads(line)
+        record = json.loads(line, parse_constant=_no_number)
         return from_json(record), float(record["time"])
     except (KeyError, TypeError, AttributeError) as error:  # JSON, but no event of this version
         raise ValueError(repr(error)) from error
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number that a journal holds")
 
 
 def _lines(now: float, events: tuple[Event, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from orchestrator.core.dataset import ImageFiles
-from orchestrator.core.errors import OrchestratorError, StorageError, StudyError
+from orchestrator.core.errors import InputError, OrchestratorError, StorageError, StudyError
 from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
 from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.links import links_out_of
@@ -187,7 +187,14 @@ class Study:
 
     @cached_property
     def space(self) -> SearchSpace:
-        return SearchSpace.from_json(self.header.space)
+        """Raises StudyError for a header whose space is none."""
+        try:
+            return SearchSpace.from_json(self.header.space)
+        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StudyError(
+                f"{self.files.journal}:1: the space in the header is none ({type(error).__name__}: {error}); "
+                "restore the file from a copy"
+            ) from error
 
     @property
     def trials(self) -> int:
