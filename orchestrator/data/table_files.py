@@ -196,11 +196,11 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
     """
     try:
         table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        columns = {name: table.column(name).to_pylist() for name in table.column_names}
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a text's bytes are looked at last
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
-    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    columns = {name: table.column(name).to_pylist() for name in table.column_names}
     return normalise_column_types(_with_joined_lists(path, columns)), metadata
 
 

@@ -226,7 +226,10 @@ def read_paths(path: Path) -> frozenset[str]:
     table = _read_table(path)
     if "path" not in table.column_names:
         raise StudyError(f"{path}: no table of predictions (no column path)")
-    return frozenset(table["path"].to_pylist())
+    try:
+        return frozenset(table["path"].to_pylist())
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} cannot be read: {error}; restore it from a copy of the study") from error
 
 
 def _read_table(path: Path) -> pa.Table:

@@ -1,0 +1,128 @@
+"""What an editor, a disk or an attacker makes of a journal is told in our words, or changes nothing.
+
+Mutated studies are read in this process, thousands of them; some are continued by the command itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.core.errors import OrchestratorError
+from orchestrator.study import Study
+from orchestrator.tune.__main__ import main as tune
+
+MADE = Path(__file__).with_name("made_by_0_1")
+WRONG = st.sampled_from(
+    [None, "NaN", float("nan"), float("inf"), -1, 10**9, 10**30, 1e308, "x", [], {}, True, "", 0.5, [1],
+     {"a": 1}, "../x", "\x1b[2J"]
+)  # fmt: skip
+Lines = list[bytes]
+Draw = Callable[[Any], Any]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made by this version, beside its data."""
+    folder = tmp_path_factory.mktemp("mutated")
+    shutil.copytree(MADE / "data", folder / "data")
+    words = ["--space", str(MADE / "tint.py"), "--data", str(folder / "data" / "rows.csv"), "--inline"]
+    assert tune([*words, "--study", "a", "--runs", str(folder), "--trials", "4", "--max-epochs", "2"]) == 0
+    return folder / "a"
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Ways to every value inside a JSON value."""
+    if not isinstance(value, dict | list):
+        return []
+    items = list(value.items() if isinstance(value, dict) else enumerate(value))
+    return [place for key, item in items for place in [(*way, key), *places(item, (*way, key))]]
+
+
+def with_wrong_value(draw: Draw, lines: Lines) -> Lines:
+    number = draw(st.integers(0, len(lines) - 1) | st.just(0))  # the header has most to go wrong
+    record = json.loads(lines[number])
+    *way, last = draw(st.sampled_from(places(record)))
+    inside = record
+    for key in way:
+        inside = inside[key]
+    if draw(st.booleans()):
+        inside[last] = draw(WRONG)
+    else:
+        del inside[last]
+    return [*lines[:number], json.dumps(record).encode(), *lines[number + 1 :]]
+
+
+def with_wrong_bytes(draw: Draw, lines: Lines) -> Lines:
+    number = draw(st.integers(0, len(lines) - 1))
+    at = draw(st.integers(0, len(lines[number]) - 1))
+    kept = lines[number][:at] + draw(st.binary(max_size=3)).replace(b"\n", b"") + lines[number][at + 1 :]
+    return [*lines[:number], kept, *lines[number + 1 :]]
+
+
+def with_wrong_lines(draw: Draw, lines: Lines) -> Lines:
+    """One is missing, or there twice, or another stands in its place."""
+    number, other = draw(st.integers(1, len(lines) - 1)), draw(st.integers(1, len(lines) - 1))
+    between = draw(st.sampled_from([[], [lines[number], lines[number]], [lines[other]], [b"3"], [b""]]))
+    return [*lines[:number], *between, *lines[number + 1 :]]
+
+
+@st.composite
+def journals(draw: Draw, lines: Lines) -> bytes:
+    mutate = draw(st.sampled_from([with_wrong_value, with_wrong_value, with_wrong_bytes, with_wrong_lines]))
+    cut = draw(st.integers(2, len(lines)))
+    return b"\n".join(mutate(draw, lines[:cut])) + draw(st.sampled_from([b"\n", b""]))
+
+
+def looked_at(folder: Path) -> None:
+    """Everything that reads a journal and no more than it."""
+    found = Study(folder)
+    assert all(0 <= trial.number < found.trials for trial in found.complete_trials())
+    assert len(found.leaderboard()) == len(found.configs)
+    assert set(found.curves().columns) >= {"trial", "fold", "epoch", "score"} or found.curves().empty
+
+
+@settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_a_journal_with_something_wrong_is_refused_in_our_words_or_read(
+    study: Path, data: st.DataObject
+) -> None:
+    lines = (study / "journal.jsonl").read_bytes().splitlines()
+    copy = study.with_name("read")
+    copy.mkdir(exist_ok=True)
+    (copy / "journal.jsonl").write_bytes(data.draw(journals(lines)))
+    try:
+        looked_at(copy)
+    except OrchestratorError as error:
+        assert 20 < len(str(error)) < 700
+        assert "journal" in str(error)
+        assert len(str(error).splitlines()) <= 3
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(data=st.data())
+def test_a_study_with_something_wrong_in_its_journal_is_continued_to_its_own_scores_or_refused(
+    study: Path, data: st.DataObject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (study / "journal.jsonl").read_bytes().splitlines()
+    copy = study.with_name("continued")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(study, copy)
+    (copy / "journal.jsonl").write_bytes(data.draw(journals(lines)))
+    capsys.readouterr()
+    ended = tune(["--resume", "--study", copy.name, "--runs", str(copy.parent), "--inline"])
+    told = capsys.readouterr()
+    assert ended in (0, 1, 2), told.err
+    if ended:
+        assert "error: " in told.err
+    else:
+        scores = {trial.number: trial.score for trial in Study(study).complete_trials()}
+        again = {trial.number: trial.score for trial in Study(copy).complete_trials()}
+        assert all(again[trial] == scores[trial] for trial in again.keys() & scores.keys())
