@@ -45,8 +45,9 @@ def probabilities_to_bytes(probabilities: Probabilities, multi_label: bool = Fal
 
 
 def _halved(probabilities: Probabilities, multi_label: bool) -> NDArray[np.float16]:
-    """Rounded to float16, but what is above 0 stays so, for its logarithm, and every row is decided as before:
-    a network that has barely learnt gives classes that differ by less than a rounding."""
+    """Rounded to float16, but every row is decided as before: a network that has barely learnt gives classes
+    that differ by less than a rounding. What is above 0 stays so, for its logarithm.
+    """
     found = probabilities.astype(np.float16)
     found[(found == 0) & (probabilities > 0)] = _LEAST
     if multi_label:

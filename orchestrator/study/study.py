@@ -296,10 +296,10 @@ class Study:
         """The epochs of `curves` by another metric: trial, fold, epoch, score, best_score (so far).
 
         From the probabilities that are kept of every epoch, dropped trials' too; an epoch whose file is
-        missing or damaged has no row, and `attrs["note"]` tells of it. They are float16: no class or label is
-        decided otherwise, and a score of probabilities differs in the fourth digit at most. mode: "max" or
-        "min", of a metric of your own ("module:function"). Raises StudyError where none are kept,
-        SearchSpaceError for a metric that is unknown or does not suit the target.
+        missing or damaged has no row, and `attrs["note"]` tells of it. They are float16, rounded so that no
+        class or label is decided otherwise; `benchmarks.kept_predictions` measures what that changes of other
+        scores. mode: "max" or "min", of a metric of your own ("module:function"). Raises StudyError where
+        none are kept, SearchSpaceError for a metric that is unknown or does not suit the target.
         """
         kept = EpochPredictions.open(self)
         found = rescored(kept, self.space.target, metric, mode)
