@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,17 +35,11 @@ from orchestrator.core.events import (
     own_decision,
 )
 from orchestrator.core.file_digest import is_as_stored
+from orchestrator.execution.retention import Retention
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import OUT, Race
 from orchestrator.sampling import Sampler
-from orchestrator.storage.checkpoint_files import (
-    PROBABILITIES,
-    by_fold_run,
-    dropped,
-    keep_only_best,
-    oof_name,
-    weights_name,
-)
+from orchestrator.storage.checkpoint_files import by_fold_run, keep_only_best, oof_name
 from orchestrator.study.history import History
 from orchestrator.study.predictions import assemble, fold_from_bytes, write_prediction
 from orchestrator.study.study import Study
@@ -91,10 +85,10 @@ class Driver:
         self.store = study.store()
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
-        self._keeps_all = study.header.keep_oof == "all"
-        self._gone: set[FoldRunKey] = set()  # of trials that are out: their best epochs are deleted
         self._running: set[FoldRunKey] = set()
         self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
+        keeps_all = study.header.keep_oof == "all"
+        self._retention = Retention(race, self._history, self._running, self._space.folds, keeps_all)
         for event in study.events:
             sampler.observe(event)
 
@@ -180,9 +174,7 @@ class Driver:
             if status.state is State.COMPLETE and not self.study.files.oof(status.trial).exists():
                 self._complete(status.trial)
             elif status.state in OUT:
-                keys = self._fold_runs(status.trial)
-                self._gone.update(key for key in keys if not self._has_best(key, stored.get(str(key), [])))
-                self._drop(status.trial, lambda key: stored.get(str(key), []))
+                self._retention.settle(self.store, status.trial, stored)
 
     @contextlib.contextmanager
     def noting_the_end(self) -> Iterator[None]:
@@ -222,7 +214,7 @@ class Driver:
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)
-        self._gone.discard(leg.key)
+        self._retention.started(leg.key)
         self._nodes[leg.key] = node
         return assignment
 
@@ -244,56 +236,10 @@ class Driver:
             if decision.action is Action.COMPLETE:
                 self._complete(decision.trial)
             elif decision.action in (Action.PRUNE, Action.FAIL):
-                self._drop(decision.trial, self._names_of_begun)
+                self._retention.drop(self.store, decision.trial)
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 assert decision.fold is not None  # a STOP is for one fold run
-                self._stopped(FoldRunKey(decision.trial, decision.fold))
-
-    def _drop(self, trial: int, names: Callable[[FoldRunKey], Sequence[str]]) -> None:
-        """Files of a trial that is out; those of its running fold runs go when they stop.
-
-        names: of a fold run's files.
-        """
-        may_vote = self._may_vote(trial)
-        for key in self._fold_runs(trial):
-            if key not in self._running:
-                self._delete(key, names(key), may_vote)
-
-    def _stopped(self, key: FoldRunKey) -> None:
-        """One that was running when its trial was dropped."""
-        if self._history.done(key):
-            self._delete(key, self._names_of_begun(key), self._may_vote(key.trial))
-        else:  # the others were kept if it alone was missing
-            self._drop(key.trial, self._names_of_begun)
-
-    def _may_vote(self, trial: int) -> bool:
-        """Whether a trial that is out was pruned with all its folds, or will have them when they stop."""
-        return self.race.state(trial) is State.PRUNED and all(
-            key in self._running or (self._history.done(key) and key not in self._gone)
-            for key in self._fold_runs(trial)
-        )
-
-    def _has_best(self, key: FoldRunKey, names: Sequence[str]) -> bool:
-        best = self._history.best(key)
-        return best is not None and {weights_name(key, best.epoch), oof_name(key, best.epoch)} <= {*names}
-
-    def _delete(self, key: FoldRunKey, names: Sequence[str], may_vote: bool) -> None:
-        best = self._history.best(key) if may_vote else None
-        kept = None if best is None else best.epoch
-        if best is None:
-            self._gone.add(key)
-        for name in dropped(names, kept, probabilities=not self._keeps_all):
-            self.store.delete(name)
-
-    def _fold_runs(self, trial: int) -> list[FoldRunKey]:
-        return [FoldRunKey(trial, fold) for fold in range(self._space.folds)]
-
-    def _names_of_begun(self, key: FoldRunKey) -> Sequence[str]:
-        """A store is asked about no other fold run: on object storage each question is a request."""
-        if not self._history.begun(key):
-            return ()
-        own = self.store.names(f"{key}/")
-        return own if self._keeps_all else own + self.store.names(f"{PROBABILITIES}{key}/")
+                self._retention.stopped(self.store, FoldRunKey(decision.trial, decision.fold))
 
     def _stored(self, name: str, digest: str) -> bytes:
         try:
