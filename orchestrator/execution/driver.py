@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -35,16 +35,11 @@ from orchestrator.core.events import (
     own_decision,
 )
 from orchestrator.core.file_digest import is_as_stored
+from orchestrator.execution.retention import Retention
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import OUT, Race
 from orchestrator.sampling import Sampler
-from orchestrator.storage.checkpoint_files import (
-    delete_fold_run,
-    delete_probabilities,
-    fold_runs_in,
-    keep_only_best,
-    oof_name,
-)
+from orchestrator.storage.checkpoint_files import by_fold_run, keep_only_best, oof_name
 from orchestrator.study.history import History
 from orchestrator.study.predictions import assemble, fold_from_bytes, write_prediction
 from orchestrator.study.study import Study
@@ -90,9 +85,10 @@ class Driver:
         self.store = study.store()
         self._history = History(self._space.mode, study.events)
         self._configs = study.configs
-        self._keeps_all = study.header.keep_oof == "all"
         self._running: set[FoldRunKey] = set()
         self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
+        keeps_all = study.header.keep_oof == "all"
+        self._retention = Retention(race, self._history, self._running, self._space.folds, keeps_all)
         for event in study.events:
             sampler.observe(event)
 
@@ -173,12 +169,12 @@ class Driver:
 
     def settle(self) -> None:
         """Brings the disk in line with the journal: what a driver that died had decided but not yet done."""
-        stored = fold_runs_in(self.store.names(), self._keeps_all)  # one listing for all trials
+        stored = by_fold_run(self.store.names())  # one listing for all trials
         for status in self.race.statuses():
             if status.state is State.COMPLETE and not self.study.files.oof(status.trial).exists():
                 self._complete(status.trial)
             elif status.state in OUT:
-                self._drop(status.trial, lambda key: str(key) in stored)
+                self._retention.settle(self.store, status.trial, stored)
 
     @contextlib.contextmanager
     def noting_the_end(self) -> Iterator[None]:
@@ -218,6 +214,7 @@ class Driver:
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)
+        self._retention.started(leg.key)
         self._nodes[leg.key] = node
         return assignment
 
@@ -239,25 +236,10 @@ class Driver:
             if decision.action is Action.COMPLETE:
                 self._complete(decision.trial)
             elif decision.action in (Action.PRUNE, Action.FAIL):
-                self._drop(decision.trial, self._history.begun)
+                self._retention.drop(self.store, decision.trial)
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 assert decision.fold is not None  # a STOP is for one fold run
-                self._delete(FoldRunKey(decision.trial, decision.fold))
-
-    def _drop(self, trial: int, has_files: Callable[[FoldRunKey], bool]) -> None:
-        """Checkpoints of a trial that is out; those of its running fold runs go when they stop.
-
-        A store is asked about no other fold runs: on object storage each question is a request.
-        """
-        for fold in range(self._space.folds):
-            key = FoldRunKey(trial, fold)
-            if key not in self._running and has_files(key):
-                self._delete(key)
-
-    def _delete(self, key: FoldRunKey) -> None:
-        if not self._keeps_all:
-            delete_probabilities(self.store, key)
-        delete_fold_run(self.store, key)
+                self._retention.stopped(self.store, FoldRunKey(decision.trial, decision.fold))
 
     def _stored(self, name: str, digest: str) -> bytes:
         try:

@@ -4,8 +4,9 @@ Where their bytes lie: orchestrator.storage.
 
 A fold run keeps, while it is running or parked, what its two newest resume states refer to: the driver may
 die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
-journal knows. Once its trial is complete only the best epoch's weights and OOF stay; once its trial is out,
-nothing. So a study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+journal knows. Once its trial is complete only the best epoch's weights and OOF stay, and also where its trial
+is pruned when it has begun all its folds: a vote may use it. Of another trial that is out nothing stays. So a
+study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
 
 The validation probabilities of every epoch lie in a folder of their own and stay, whatever becomes of their
 trial, unless the study was told to keep those of complete trials alone.
@@ -66,22 +67,31 @@ def _is_kept(name: str, resumes: set[int], bests: set[int]) -> bool:
     return int(match["epoch"]) in (resumes if match["kind"] == "resume" else bests)
 
 
-def fold_runs_in(names: Iterable[str], but_probabilities: bool) -> set[str]:
-    """Fold runs that have files, as text. but_probabilities: whether those alone don't count."""
-    own = (name if but_probabilities else name.removeprefix(PROBABILITIES) for name in names)
-    return {name.partition("/")[0] for name in own}
+def by_fold_run(names: Iterable[str]) -> dict[str, list[str]]:
+    """Fold run, as text -> the names in a store that are of it."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.removeprefix(PROBABILITIES).partition("/")[0], []).append(name)
+    return found
+
+
+def dropped(names: Iterable[str], best: int | None, probabilities: bool) -> list[str]:
+    """Names of one fold run that go when its trial is out; files that are not ours stay.
+
+    best: the epoch whose weights and out-of-fold rows stay, which a vote may use; None where they go too.
+    probabilities: whether those of every epoch go.
+    """
+    bests = set() if best is None else {best}
+    return [
+        name
+        for name in names
+        if (probabilities if name.startswith(PROBABILITIES) else not _is_kept(name, set(), bests))
+    ]
 
 
 def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
-    """Everything of a fold run whose trial is out; files that are not ours stay."""
-    for name in store.names(f"{key}/"):
-        if _NAME.match(name):
-            store.delete(name)
-
-
-def delete_probabilities(store: CheckpointStore, key: FoldRunKey) -> None:
-    """Those of every epoch of a fold run whose trial is out."""
-    for name in store.names(f"{PROBABILITIES}{key}/"):
+    """Everything of a fold run but its epochs' probabilities; files that are not ours stay."""
+    for name in dropped(store.names(f"{key}/"), None, probabilities=False):
         store.delete(name)
 
 

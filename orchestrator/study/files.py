@@ -8,6 +8,7 @@ runs/<name>/journal.jsonl      append-only, one event a line, fsynced; the state
             oof/t0003.parquet  out-of-fold probabilities of each complete trial
             trials.parquet     one row per trial        (exports, made from the journal)
             epochs.parquet     one row per fold-epoch
+            votes.parquet      what trials predict of untouched rows, where there are any
             lock               held by the driver
 """
 
@@ -56,6 +57,10 @@ class StudyFiles:
     @property
     def epochs(self) -> Path:
         return self.folder / "epochs.parquet"
+
+    @property
+    def votes(self) -> Path:
+        return self.folder / "votes.parquet"
 
     @property
     def lock(self) -> Path:

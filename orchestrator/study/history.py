@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -95,8 +95,9 @@ class History:
 
     def complete(self, folds: int, max_t: int) -> list[int]:
         """Trials that have all folds at full length."""
-        full = [key for key in self.fold_runs() if self.done(key) >= max_t]
-        counts: dict[int, int] = defaultdict(int)
-        for key in full:
-            counts[key.trial] += 1
+        return self.with_all_folds(folds, max_t)
+
+    def with_all_folds(self, folds: int, epochs: int = 1) -> list[int]:
+        """Trials each of whose folds has at least so many epochs."""
+        counts = Counter(key.trial for key in self.fold_runs() if self.done(key) >= epochs)
         return sorted(trial for trial, count in counts.items() if count == folds)

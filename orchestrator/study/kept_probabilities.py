@@ -23,6 +23,7 @@ KIND = "probabilities"
 """Their key among an epoch's digests in the journal."""
 
 _COLUMN = "probability"
+_LEAST = np.finfo(np.float16).smallest_subnormal  # 6e-8
 _CUT = np.float16(THRESHOLD)  # of a label's probability, from which a row has it
 _HEADER = 2**16  # bytes of a text, and items of a list, in a file's header; real ones have a few hundred
 
@@ -44,9 +45,11 @@ def probabilities_to_bytes(probabilities: Probabilities, multi_label: bool = Fal
 
 
 def _halved(probabilities: Probabilities, multi_label: bool) -> NDArray[np.float16]:
-    """Rounded to float16, but so that every row is decided as before: a network that has barely learnt gives
-    classes that differ by less than a rounding."""
+    """Rounded to float16, but every row is decided as before: a network that has barely learnt gives classes
+    that differ by less than a rounding. What is above 0 stays so, for its logarithm.
+    """
     found = probabilities.astype(np.float16)
+    found[(found == 0) & (probabilities > 0)] = _LEAST
     if multi_label:
         up = (found >= _CUT) & (probabilities < _CUT)
         found[up] = np.nextafter(_CUT, np.float16(0))

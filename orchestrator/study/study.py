@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import InputError, OrchestratorError, StorageError, StudyError
-from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed
+from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed, State
 from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.links import links_out_of
 from orchestrator.core.text import shortened
@@ -32,12 +32,14 @@ from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.best_trials import best_trials
 from orchestrator.study.comparing import Comparison, compare_studies
+from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.exports import epochs_table, statuses_of, trials_table
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, is_same_file
 from orchestrator.study.predictions import Prediction, read_prediction
+from orchestrator.study.rescoring import rescored
 from orchestrator.study.sequence import first_misfit
 from orchestrator.study.sources import sources_over_time
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
@@ -63,13 +65,21 @@ class FoldBest:
 
 
 @dataclass(frozen=True)
-class CompleteTrial:
-    """A trial that has all folds at full length."""
+class CandidateTrial:
+    """A trial that has all folds, whose best epochs are there to vote."""
 
     number: int  # from 0
     score: float  # mean over folds of the best epoch's metric
     config: dict[str, Any]
     bests: tuple[FoldBest, ...]  # one for each fold, in their order
+    epochs: tuple[int, ...] = ()  # done, of each fold
+
+
+class CompleteTrial(CandidateTrial):
+    """A trial that has all folds at full length."""
+
+
+Candidate = TypeVar("Candidate", bound=CandidateTrial)
 
 
 class Study:
@@ -215,17 +225,40 @@ class Study:
     def complete_trials(self) -> list[CompleteTrial]:
         """Trials that have all folds at full length and were not out by then, best first.
 
-        A slot may finish the last epoch of a trial that was pruned meanwhile: what it stored is deleted.
+        A slot may finish the last epoch of a trial that was pruned meanwhile: it is a candidate only.
         """
+        return self._with_all_folds(CompleteTrial, self.space.max_t, OUT)
+
+    def candidate_trials(self) -> list[CandidateTrial]:
+        """What a vote may be made of: complete trials, best first; then the others that have begun all folds
+        and whose best epochs are stored, best first by what they reached.
+
+        These were pruned on the last rung, or are parked; one that failed is not among them.
+        """
+        complete = self.complete_trials()
+        others = self._with_all_folds(CandidateTrial, 1, (State.FAIL,))
+        stored = set(self.store().names()) if others else set()
+        known = {trial.number for trial in complete}
+        return [
+            *complete,
+            *(
+                trial
+                for trial in others
+                if trial.number not in known and all(stored.issuperset(best.digests) for best in trial.bests)
+            ),
+        ]
+
+    def _with_all_folds(self, kind: type[Candidate], epochs: int, but: Collection[State]) -> list[Candidate]:
+        """Best first. but: states they are not in."""
         space, configs = self.space, self.configs
         history, states = History(space.mode, self.events), TrialStates(self.events)
         found = []
-        for number in history.complete(space.folds, space.max_t):
-            if states.of_trial(number) in OUT:
-                continue
-            bests = tuple(_fold_best(history, FoldRunKey(number, fold)) for fold in range(space.folds))
-            mean = sum(best.score for best in bests) / len(bests)
-            found.append(CompleteTrial(number, mean, configs[number], bests))
+        for number in history.with_all_folds(space.folds, epochs):
+            if states.of_trial(number) not in but:
+                keys = [FoldRunKey(number, fold) for fold in range(space.folds)]
+                bests = tuple(_fold_best(history, key) for key in keys)
+                mean = sum(best.score for best in bests) / len(bests)
+                found.append(kind(number, mean, configs[number], bests, tuple(map(history.done, keys))))
         sign = -1.0 if space.mode == "max" else 1.0
         return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
 
@@ -265,6 +298,20 @@ class Study:
         column for each metric that the trainable reported."""
         frame: pd.DataFrame = epochs_table(self.space.mode, self.events).to_pandas()
         return frame
+
+    def rescored(self, metric: str, mode: str = "") -> pd.DataFrame:
+        """The epochs of `curves` by another metric: trial, fold, epoch, score, best_score (so far).
+
+        From the probabilities that are kept of every epoch, dropped trials' too; an epoch whose file is
+        missing or damaged has no row, and `attrs["note"]` tells of it. They are float16, rounded so that no
+        class or label is decided otherwise; `benchmarks.kept_predictions` measures what that changes of other
+        scores. mode: "max" or "min", of a metric of your own ("module:function"). Raises StudyError where
+        none are kept, SearchSpaceError for a metric that is unknown or does not suit the target.
+        """
+        kept = EpochPredictions.open(self)
+        found = rescored(kept, self.space.target, metric, mode)
+        found.attrs["note"] = kept.note
+        return found
 
     def oof(self, trial: int) -> Prediction:
         """The out-of-fold probabilities of a complete trial. Raises StudyError for another."""

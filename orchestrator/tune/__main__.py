@@ -100,11 +100,11 @@ def _add_study(made: CommandParser) -> None:
     add = group.add_argument
     add_shared(group, "--study", help="name of the study (default: the space's name and the time)")
     add("--resume", action="store_true", help="continue the study of --study (default: the newest)")
-    add_shared(group, "--trust")
-    add_shared(group, "--runs", "--storage")
     add("--keep-oof", metavar="WHOSE",
         help="whose validation probabilities of every epoch stay on disk: all trials', or those of complete "
         "ones alone (default: all)")  # fmt: skip
+    add_shared(group, "--trust")
+    add_shared(group, "--runs", "--storage")
     add("--wandb", metavar="PROJECT", help="project of Weights & Biases that mirrors the study")
     add_shared(group, "--private")
 

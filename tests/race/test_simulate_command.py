@@ -17,6 +17,7 @@ from orchestrator.race.simulate.summary import Terms, costs, ensemble, race_once
 from orchestrator.race.simulate.synthetic import DrawnCurves, draw_curves
 from orchestrator.race.simulate.table import CurveTable
 from orchestrator.race.simulate.tournament import Contest, hold
+from orchestrator.study.votes import write_votes
 
 SHIPPED = Path(__file__).parents[2] / "benchmarks" / "tables" / "fashion"
 FIGURES = ("fold_epochs", "makespan", "cv_regret", "test_regret", "same_pick", "complete_trials")
@@ -132,6 +133,21 @@ def test_votes_are_judged_by_their_own_metric_the_larger_the_better(
     assert ensemble(table, [2]) == pytest.approx(sign * right)
     assert ensemble(table, [3]) == pytest.approx(sign * wrong)
     assert ensemble(table, [2]) > ensemble(table, [3])
+
+
+@pytest.mark.parametrize(("metric", "right"), [("accuracy", 1.0), ("log_loss", 0.0)])
+def test_without_test_scores_they_are_those_of_the_votes(folder: Path, metric: str, right: float) -> None:
+    """As of a study, whose own table of trials has none; larger is better whatever the metric."""
+    pd.read_parquet(folder / "trials.parquet").drop(columns="test_score").to_parquet(
+        folder / "trials.parquet"
+    )
+    labels = np.array([0, 1, 1, 0])
+    vote = np.eye(2, dtype=np.float32)[labels]
+    mode = "min" if metric == "log_loss" else "max"
+    write_votes(folder / "votes.parquet", {4: vote, 7: vote[:, ::-1]}, labels, ["a", "b"], metric, mode)
+    table = read_table(folder)
+    assert table.test[4] == pytest.approx(right) and table.test[7] < table.test[4]
+    assert np.isnan(np.delete(table.test, [4, 7])).all()
 
 
 def test_votes_that_are_none_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

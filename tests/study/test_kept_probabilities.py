@@ -45,6 +45,12 @@ def test_no_rounding_decides_a_row_otherwise() -> None:
     assert ((probabilities_from_bytes(stored, 200, 5, multi_label=True) >= 0.5) == (labels >= 0.5)).all()
 
 
+def test_what_is_possible_does_not_become_impossible() -> None:
+    sure = np.array([[1 - 1e-9, 1e-9, 0]], np.float32)
+    found = probabilities_from_bytes(probabilities_to_bytes(sure), 1, 3)
+    assert 0 < found[0, 1] < 1e-7 and found[0, 2] == 0
+
+
 def test_labels_keep_probabilities_that_do_not_sum_to_one() -> None:
     chances = np.random.default_rng(0).random((9, 3)).astype(np.float32)
     stored = probabilities_to_bytes(chances, multi_label=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.events import FoldRunKey
-from orchestrator.storage.checkpoint_files import PROBABILITIES
-from orchestrator.study.epoch_predictions import EpochPredictions
+from orchestrator.core.file_digest import digest_of
+from orchestrator.storage.checkpoint_files import PROBABILITIES, probabilities_name
+from orchestrator.study.history import History
 from orchestrator.study.study import Study
 
 Curves = dict[FoldRunKey, dict[int, float]]
@@ -57,9 +58,13 @@ def check_consistent(study: Path, folds: int, max_t: int) -> None:
 def check_kept(study: Path) -> None:
     """Every epoch that a fold run's state continues has its predictions in the store, as they were stored."""
     found = Study(study)
-    kept = EpochPredictions.open(found)
-    assert kept.epochs() == kept.in_journal() and kept.epochs()
-    assert [key for key, _ in kept] == kept.in_journal(), kept.note
+    history, store = History(found.header.mode, found.events), found.store()
+    keys = history.fold_runs()
+    assert keys
+    for key in keys:
+        for event in history.epochs(key):
+            data = store.get(probabilities_name(key, event.epoch))
+            assert digest_of(data) == event.digests["probabilities"], f"{key} epoch {event.epoch}"
 
 
 def checkpoints(study: Study) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.errors import StudyError
+from orchestrator.core.errors import SearchSpaceError, StudyError
 from orchestrator.core.events import FoldRunKey
 from orchestrator.core.metrics import score
 from orchestrator.ensemble.__main__ import main as ensemble
@@ -191,9 +191,27 @@ def test_every_epochs_predictions_stay_and_score_as_the_journal_says(runs: Path)
     kept = EpochPredictions.open(study)
     assert len(study.complete_trials()) < len({trial for trial, _, _ in kept.epochs()})  # of losers too
     assert kept.epochs() == kept.in_journal() and kept.note == ""
-    for key, probabilities in kept:
-        found = score("macro_f1", kept.labels[kept.rows(key[1])], probabilities)
-        assert found == pytest.approx(kept.score(*key), abs=1e-6)
+    curves, again = study.curves(), study.rescored("macro_f1")
+    for name in ("trial", "fold", "epoch", "score", "best_score"):
+        assert again[name].tolist() == pytest.approx(curves[name].tolist()), name
+
+
+def test_epochs_are_scored_by_any_metric_afterwards(runs: Path) -> None:
+    study = Study(runs / "whole")
+    kept, found = EpochPredictions.open(study), study.rescored("log_loss")
+    for row, (key, probabilities) in zip(found.itertuples(), kept, strict=True):
+        assert row[1:4] == key
+        assert row.score == score("log_loss", kept.labels[kept.rows(key[1])], probabilities)
+    best = found.groupby(["trial", "fold"])["score"].cummin()  # smaller is better
+    assert found["best_score"].tolist() == best.tolist()
+    path, key = kept_file(runs)
+    path.unlink()
+    fewer = Study(runs / "whole").rescored("log_loss")
+    assert len(fewer) == len(found) - 1 and "1 epoch of" in fewer.attrs["note"]
+    with pytest.raises(SearchSpaceError, match="is always 1 with 2 classes"):
+        study.rescored("top_k_accuracy@3")
+    with pytest.raises(SearchSpaceError, match="sounds_good"):
+        study.rescored("sounds_good")
 
 
 def test_the_best_epochs_predictions_are_those_of_the_out_of_fold_table(runs: Path) -> None:

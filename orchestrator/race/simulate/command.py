@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from orchestrator.core.arrays import Floats
 from orchestrator.core.errors import InputError
-from orchestrator.core.metrics import METRICS
+from orchestrator.core.metrics import METRICS, score
 from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.race.config import NUMERIC_KNOBS
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
@@ -66,12 +67,23 @@ def _with_votes(table: CurveTable, path: Path, trials: Sequence[int]) -> CurveTa
         probabilities = votes.reshape(len(trials), len(labels), -1).astype(np.float32)
         metric = meta.get("metric", table.metric)
         judged = metric if metric in METRICS else table.metric  # a table on disk runs no code of its own
-        return replace(table, votes=probabilities, labels=labels, metric=judged)
+        voted = replace(table, votes=probabilities, labels=labels, metric=judged)
+        return voted if np.isfinite(table.test).any() else replace(voted, test=_test_scores(voted))
     except (KeyError, ValueError, TypeError, StopIteration):
         raise CurveTableError(
             f"{path}: it needs the columns trial and thousandths, equally many for each trial, and labels in "
             "its metadata; correct it or take it away"
         ) from None
+
+
+def _test_scores(table: CurveTable) -> Floats:
+    """(trials,) of the votes, the larger the better; NaN for a trial that has none."""
+    assert table.votes is not None and table.labels is not None  # the caller has just read them
+    sign = -1.0 if METRICS[table.metric].mode == "min" else 1.0
+    votes, labels = table.votes, table.labels
+    return np.array(
+        [sign * score(table.metric, labels, vote) if np.isfinite(vote).all() else np.nan for vote in votes]
+    )
 
 
 def drawn_table(rows: Sequence[Mapping[str, Any]]) -> Table:
