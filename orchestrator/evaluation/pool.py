@@ -80,6 +80,11 @@ class Pool(JudgedRows):
                 )
 
     @cached_property
+    def kept(self) -> dict[str, object]:
+        """What others work out from the pool once and keep with it."""
+        return {}
+
+    @cached_property
     def by_name(self) -> NDArray[np.intp]:
         """(m,) members in the order of their names, so that the order they came in changes nothing."""
         return np.argsort(np.array(self.names), kind="stable")
