@@ -3,8 +3,8 @@
     python -m benchmarks.vote_choice --drawings 100
 
 A member's logits are its skill times the true class, plus noise that it shares with all members, plus its
-own; a third of the noise is that of the row's group. Worlds differ in skills and in how much is shared. A vote
-is chosen and fitted on some hundred rows of groups dealt to folds, and scored on many rows of other groups.
+own; a third of the noise is that of the row's group. Worlds differ in skills and in how much is shared. A
+vote is chosen and fitted on some hundred rows of groups dealt to folds, and scored on many rows of others.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ def draw(
 
     together, truth = noise(), np.eye(CLASSES)[labels]
     members = [
-        skill * truth
-        + world.noise * (np.sqrt(world.shared) * together + np.sqrt(1 - world.shared) * noise())
+        skill * truth + world.noise * (np.sqrt(world.shared) * together + np.sqrt(1 - world.shared) * noise())
         for skill in world.skills
     ]
     shares = np.exp(np.array(members))
@@ -136,16 +135,18 @@ def judge(pool: Pool, members: NDArray[np.float32], labels: Labels, rng: np.rand
 def summed_up(name: str, found: list[Held], sign: float) -> str:
     """One line: means over drawings, each against the best trial alone."""
     best = np.array([item.scores["best"] for item in found])
-    columns = [f"{name:>22} {best.mean():8.4f}"]
+    columns = [f"{name:>22} {best.mean():.4f}"]
     for way in found[0].scores:
         if way != "best":
             gains = sign * (np.array([item.scores[way] for item in found]) - best)
-            columns.append(f"{gains.mean():+8.4f} ±{gains.std(ddof=1) / np.sqrt(len(gains)):.4f}")
+            columns.append(f"{gains.mean():+.4f} ±{gains.std(ddof=1) / np.sqrt(len(gains)):.4f}")
     true = sign * np.array([item.scores["auto"] - item.scores["best"] for item in found])
     off = np.array([item.printed for item in found]) - true
     accepted = [item.se for item in found if not item.refused]
     se = float(np.mean(accepted)) if accepted else 0.0
-    return "  ".join([*columns, f"{np.mean([item.refused for item in found]):7.0%}", f"{off.mean():+.4f} ({se:.4f})"])
+    return "  ".join(
+        [*columns, f"{np.mean([item.refused for item in found]):7.0%}", f"{off.mean():+.4f} ({se:.4f})"]
+    )
 
 
 def main() -> None:
@@ -156,8 +157,14 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="*", default=list(WORLDS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(f"{args.drawings} drawings of {args.rows} rows, {args.metric}, seed {args.seed}; gains over the best trial")
-    print(f"{'world':>22} {'best':>8}  " + "  ".join(f"{way:>16}" for way in ("uniform 3", "uniform all", "plain greedy", "greedy", "auto")) + "  refused  printed - held-out gain (SE)")
+    print(
+        f"{args.drawings} drawings of {args.rows} rows, {args.metric}, seed {args.seed}; gains over the best trial"
+    )
+    print(
+        f"{'world':>22} {'best':>8}  "
+        + "  ".join(f"{way:>16}" for way in ("uniform 3", "uniform all", "plain greedy", "greedy", "auto"))
+        + "  refused  printed - held-out gain (SE)"
+    )
     for name in args.worlds:
         rngs = np.random.default_rng(args.seed).spawn(args.drawings)
         found = [one_drawing(WORLDS[name], args.rows, args.metric, rng) for rng in rngs]

@@ -24,7 +24,7 @@ from orchestrator.evaluation.weights import QUICK, GreedyRule
 TOP = 3
 """Members of a uniform vote, unless another number is given."""
 
-CHANCE = 2.0
+CHANCE = 3.0
 """Standard errors by which a vote must beat its own answers given to the wrong rows, before it can replace a
 single trial: two answers at chance differ by more than one standard error in a sixth of all cases."""
 
@@ -92,12 +92,14 @@ def choose_vote(
     rng = np.random.default_rng(0) if rng is None else rng
     contest = Contest(pool, pool.weights(row_weights), rng, QUICK if quick else GreedyRule())
     single = contest.best("single", 1)
-    ways = ("soft", "greedy") if kind == "auto" else (kind,)
-    richer = [contest.greedy() if way == "greedy" else contest.best(way, top) for way in ways]
-    richer = [item for item in richer if item.way == kind or item.name != single.name]
-    chosen, candidates = _judged(contest, single, richer)
-    if kind != "auto":
-        chosen = richer[-1]
+    if kind == "auto":
+        size = len(pool.names)
+        richer = [contest.uniform(sorted({min(top, size), size})), contest.greedy()]
+        richer = [item for item in richer if item.name != single.name]
+        chosen, candidates = _judged(contest, single, richer)
+    else:
+        chosen = contest.greedy() if kind == "greedy" else contest.best(kind, top)
+        _, candidates = _judged(contest, single, [chosen])
     return VoteChoice(chosen.name, contest.fitted(chosen), tuple(candidates), contest, chosen)
 
 
@@ -109,34 +111,58 @@ def _judged(
         alone = Gate(0.0, 0.0, True, f"the simplest; {ONE_FOLD}")
         never = [Considered(item.name, math.nan, refused(ONE_FOLD)) for item in richer]
         return single, [Considered(single.name, math.nan, alone), *never]
-    keeper, simplest = contest.keeper, contest.crossed(single)
-    found = [Considered(single.name, keeper.score(simplest), Gate(0.0, 0.0, True, "the best trial alone"))]
-    chosen, best = single, simplest
+    first = Crossed(single, contest.crossed(single))
+    chosen, keeper = first, contest.keeper
+    found = [
+        Considered(single.name, keeper.score(first.digest), Gate(0.0, 0.0, True, "the best trial alone"))
+    ]
     for item in richer:
-        crossed = contest.crossed(item)
-        gate = _gate(contest, single, simplest, chosen, best, item, crossed)
-        found.append(Considered(item.name, keeper.score(crossed), gate))
-        if gate.accepted:
-            chosen, best = item, crossed
-    return chosen, found
+        crossed = Crossed(item, contest.crossed(item))
+        gate = contest.keeper(first.digest, crossed.digest, single.name)
+        step = _step(contest, chosen, crossed)
+        found.append(
+            Considered(
+                item.name,
+                keeper.score(crossed.digest),
+                replace(gate, accepted=step.accepted, reason=step.reason),
+            )
+        )
+        if step.accepted:
+            chosen = crossed
+    return chosen.item, found
 
 
-def _gate(
-    contest: Contest,
-    single: Contender,
-    simplest: Digest,
-    chosen: Contender,
-    best: Digest,
-    item: Contender,
-    crossed: Digest,
-) -> Gate:
-    gate = contest.keeper(simplest, crossed, single.name)
-    if gate.accepted and chosen is not single:
-        over = contest.keeper(best, crossed, chosen.name)
-        return replace(gate, accepted=over.accepted, reason=over.reason)
-    if gate.accepted:
-        gain, se = contest.keeper.gain(contest.shuffled(item, crossed), crossed)
+@dataclass(frozen=True)
+class Crossed:
+    """A contender and its crossed answers."""
+
+    item: Contender
+    digest: Digest
+
+
+def _step(contest: Contest, simpler: Crossed, richer: Crossed) -> Gate:
+    """Whether the richer one replaces the simpler."""
+    gate = contest.keeper(simpler.digest, richer.digest, simpler.item.name)
+    if not gate.accepted and gate.gain > 0 and math.isfinite(gate.se) and contest.pool.metric != "log_loss":
+        gate = _by_log_loss(contest, gate, simpler, richer)
+    if gate.accepted and simpler.item.way == "single":
+        gain, se = contest.keeper.gain(contest.shuffled(richer.item, richer.digest), richer.digest)
         if not gain > CHANCE * se:
             why = "but it does no better than its answers given to the wrong rows: chance"
             return replace(gate, accepted=False, reason=f"{gate.reason}, {why}")
     return gate
+
+
+def _by_log_loss(contest: Contest, gate: Gate, simpler: Crossed, richer: Crossed) -> Gate:
+    """A gain that may be luck is believed if the probabilities gain more than their standard error too."""
+    gain, se = contest.loss_keeper.gain(contest.losses(simpler.item), contest.losses(richer.item))
+    words = f"log loss {-gain:+.4f}, standard error {se:.4f}"
+    if gain > se:
+        return replace(
+            gate,
+            accepted=True,
+            reason=f"{gate.reason}, but the calibrated probabilities gain more than theirs ({words})",
+        )
+    return replace(
+        gate, reason=f"{gate.reason}, nor do the calibrated probabilities gain more than theirs ({words})"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Probabilities
+from orchestrator.evaluation.calibration import fit_temperature
 from orchestrator.evaluation.fitted_vote import FittedVote, fitted_vote
 from orchestrator.evaluation.gate import GateKeeper
-from orchestrator.evaluation.part_sums import Digest, Parts
+from orchestrator.evaluation.part_sums import Digest, Judge, Parts, judge_of
 from orchestrator.evaluation.pool import Answers, Pool
 from orchestrator.evaluation.pool_votes import votes_of
 from orchestrator.evaluation.weights import GreedyRule, GreedySearch, mean_weights
@@ -47,7 +49,8 @@ class Contest:
 
     @cached_property
     def keeper(self) -> GateKeeper:
-        return GateKeeper(self.pool, self._votes.judge, self._own, self._votes.codes)
+        pool, votes = self.pool, self._votes
+        return GateKeeper(pool.metric, pool.mode, votes.judge, votes.codes, self._own)
 
     @cached_property
     def search(self) -> GreedySearch:
@@ -71,6 +74,15 @@ class Contest:
         """The best `size` members with equal weights. Which they are is decided anew without each fold."""
         made = [_equal(ranked[:size], len(ranked)) for ranked in self.ranking]
         return self._contender(way, made[0], made[1:])
+
+    def uniform(self, sizes: Sequence[int]) -> Contender:
+        """Equal weights of the best so many: of `sizes`, in ascending order, the first of the best score. Which
+        that is is decided anew without each fold."""
+        made = []
+        for union, ranked in enumerate(self.ranking):
+            tried = [_equal(ranked[:size], len(ranked)) for size in sizes]
+            made.append(tried[int(np.argmax([self.search.score(shares, union) for shares in tried]))])
+        return self._contender("soft", made[0], made[1:])
 
     def greedy(self) -> Contender:
         """Final weights are the mean of those fitted without each fold."""
@@ -115,6 +127,21 @@ class Contest:
         own = np.empty(len(shares))
         own[self.pool.by_name] = shares
         return fitted_vote(item.kind, self.pool.members, own, weights, self.pool.multi_label)
+
+    def losses(self, item: Contender) -> Digest:
+        """The probability of what is true in the crossed answers, at the temperature that suits them best."""
+        answers = self.answers(item).crossed(self.pool.folds)
+        fitted = fit_temperature(self.pool.labels, answers, self.weights)
+        return self._log_loss.digest(fitted.apply(answers)[self._votes.rows])
+
+    @cached_property
+    def _log_loss(self) -> Judge:
+        return judge_of("log_loss", self._votes.labels, self.pool.members.shape[2])
+
+    @cached_property
+    def loss_keeper(self) -> GateKeeper:
+        """Of log losses."""
+        return GateKeeper("log_loss", "min", self._log_loss, self._votes.codes, self._own)
 
     def shuffled(self, item: Contender, crossed: Digest) -> Digest:
         """The crossed answers, exchanged at random among the rows that count."""

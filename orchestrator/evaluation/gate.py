@@ -59,7 +59,8 @@ def paired_gate(
     simpler, richer (n, C): answers to rows that neither was fitted to.
     """
     judge = judge_of(rows.metric, rows.labels, simpler.shape[1])
-    return GateKeeper(rows, judge, rows.weights(row_weights))(judge.digest(simpler), judge.digest(richer))
+    keeper = GateKeeper(rows.metric, rows.mode, judge, rows.codes, rows.weights(row_weights))
+    return keeper(judge.digest(simpler), judge.digest(richer))
 
 
 class GateKeeper:
@@ -72,12 +73,10 @@ class GateKeeper:
     """
 
     def __init__(
-        self, rows: JudgedRows, judge: Judge, weights: Floats, codes: NDArray[np.int64] | None = None
+        self, metric: str, mode: str, judge: Judge, codes: NDArray[np.int64], weights: Floats
     ) -> None:
-        """weights (n,), as `JudgedRows.weights` gives them. codes (n,): groups, where they are not in the
-        order of `rows`."""
-        codes = rows.codes if codes is None else codes
-        self._metric, self._sign, self._judge = rows.metric, rows.sign, judge
+        """codes, weights (n,): groups and weights of the judge's rows."""
+        self._metric, self._sign, self._judge = metric, -1.0 if mode == "min" else 1.0, judge
         self._parts = _blocks(codes, weights)
         self._all_and_left_out = np.vstack([np.ones(self._parts.count), 1 - np.eye(self._parts.count)])
         self.groups = len(np.unique(codes[weights > 0]))

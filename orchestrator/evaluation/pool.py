@@ -39,6 +39,12 @@ class JudgedRows:
             raise EnsembleError("all row weights are 0: there is no row to fit to")
         return weights
 
+    def by(self, metric: str, mode: str) -> JudgedRows:
+        """The same rows judged by another metric."""
+        return JudgedRows(
+            labels=self.labels, folds=self.folds, codes=self.codes, metric=metric, mode=mode, mask=self.mask
+        )
+
     @property
     def multi_label(self) -> bool:
         return self.labels.ndim == 2

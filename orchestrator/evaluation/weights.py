@@ -6,6 +6,7 @@ Caruana, Munson, Niculescu-Mizil, ICDM 2006, "Getting the most out of ensemble s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,15 +31,18 @@ Counts = tuple[int, ...]
 class GreedyRule:
     """How members are selected."""
 
-    steps: int = 20  # most members, counted with repetition
-    patience: int = 5  # steps without a better score after which it stops
+    steps: int = 12  # most members, counted with repetition
+    patience: int = 4  # steps without a better score after which it stops
     per_family: int = 3  # most different members of one family
     library: int = 20  # the best so many members are tried
-    bags: int = 10  # random halves of the pool whose weights are averaged
-    bagged_from: int = 9  # smallest pool that is bagged
+    bags: int = 8  # random subsets of the pool whose weights are averaged
+    # Part of the pool in a bag. In halves, as for libraries of thousands, every other bag lacks the one strong
+    # member of a small pool and gives its weight to noise.
+    bag_share: float = 0.8
+    bagged_from: int = 5  # smallest pool that is bagged
 
 
-QUICK = GreedyRule(steps=10, patience=3, bags=0)
+QUICK = GreedyRule(steps=10, patience=2, library=8, bags=0)
 """Inside resamples."""
 
 
@@ -66,8 +70,8 @@ class GreedySearch:
         size, rule = len(self._votes.members), self._rule
         if size < rule.bagged_from or not rule.bags:
             return _shares(self._select(union, range(size)))
-        half = (size + 1) // 2
-        bags = [np.sort(rng.choice(size, half, replace=False)).tolist() for _ in range(rule.bags)]
+        share = math.ceil(rule.bag_share * size)
+        bags = [np.sort(rng.choice(size, share, replace=False)).tolist() for _ in range(rule.bags)]
         found: Floats = np.mean([_shares(self._select(union, bag)) for bag in bags], axis=0)
         return found
 
@@ -121,13 +125,19 @@ class GreedySearch:
                     best, kept = found, tuple(counts)
         return kept
 
+    def score(self, shares: Floats, union: int) -> float:
+        """Of a soft vote with these weights; larger is better."""
+        return float(self._scores_of(tuple(shares.tolist()))[union])
+
     def _score(self, counts: Counts, union: int) -> float:
         return float(self._scores(counts)[union])
 
     def _scores(self, counts: Counts) -> Floats:
-        """(R,), larger is better; -inf where it is undefined."""
         total = sum(counts)
-        shares = tuple(count / total for count in counts)
+        return self._scores_of(tuple(count / total for count in counts))
+
+    def _scores_of(self, shares: Shares) -> Floats:
+        """(R,), larger is better; -inf where it is undefined."""
         if shares not in self._seen:
             found = self._sign * self._votes.judge.scores(
                 self._votes.digest(shares), self._parts, self._chosen
