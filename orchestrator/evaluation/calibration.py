@@ -89,9 +89,6 @@ def calibrate(
 ) -> Calibration:
     """Fitted to `answers`, cross-fitted by their folds; accepted where the log loss falls by over one SE."""
     weights = rows.weights(row_weights)
-    single = JudgedRows(
-        labels=rows.labels, folds=rows.folds, codes=rows.codes, metric="log_loss", mode="min", mask=rows.mask
-    )
     fitted = fit_temperature(rows.labels, answers.final, weights)
     without = {
         fold: fit_temperature(rows.labels, item, np.where(rows.folds == fold, 0.0, weights)).apply(item)
@@ -99,7 +96,7 @@ def calibrate(
     }
     changed = Answers(fitted.apply(answers.final), without)
     before, after = answers.crossed(rows.folds), changed.crossed(rows.folds)
-    gate = paired_gate(single, before, after, weights)
+    gate = paired_gate(rows.by("log_loss", "min"), before, after, weights)
     if not without:
         gate = Gate(float("nan"), float("nan"), False, "one fold cannot be left out: nothing is fitted")
     return Calibration(

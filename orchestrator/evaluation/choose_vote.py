@@ -1,25 +1,32 @@
-"""Which vote: the best trial alone, a uniform vote of the best, or greedy weights.."""
+"""Which vote: the best trial alone, a uniform vote of the best trials, or greedy weights. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.core.arrays import Floats
 from orchestrator.core.choices import VOTE_KINDS
 from orchestrator.core.errors import EnsembleError
-from orchestrator.core.metrics import score
 from orchestrator.core.text import suggestion
-from orchestrator.evaluation.fitted_vote import FittedVote, fitted_vote
-from orchestrator.evaluation.gate import Gate, paired_gate
-from orchestrator.evaluation.pool import Answers, Pool, crossing_folds
-from orchestrator.evaluation.weights import greedy_weights, mean_weights
+from orchestrator.evaluation.contenders import Contender, Contest
+from orchestrator.evaluation.fitted_vote import FittedVote
+from orchestrator.evaluation.gate import ONE_FOLD, Gate, refused
+from orchestrator.evaluation.part_sums import Digest
+from orchestrator.evaluation.pool import Answers, Pool
+from orchestrator.evaluation.weights import QUICK, GreedyRule
 
 TOP = 3
+"""Members of a uniform vote, unless another number is given."""
+
+CHANCE = 3.0
+"""Standard errors by which a vote must beat its own answers given to the wrong rows, before it can replace a
+single trial: two answers at chance differ by more than one standard error in a sixth of all cases."""
 
 
 @dataclass(frozen=True)
@@ -28,28 +35,37 @@ class Considered:
 
     name: str  # such as "uniform vote of 3"
     score: float  # cross-fitted: each fold's rows voted by what was fitted to the other folds'
-    gate: Gate  # against the best trial alone, on the same rows
+    gate: Gate  # against the best trial alone, on the same rows, and why it was accepted or not
 
     def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "score": self.score, **self.gate.to_json()}
+        score = self.score if math.isfinite(self.score) else None
+        return {"name": self.name, "score": score, **self.gate.to_json()}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Considered:
-        return cls(str(record["name"]), float(record["score"]), Gate.from_json(record))
+        """Inverse of `to_json`. Raises KeyError, TypeError, ValueError for anything else."""
+        score = math.nan if record["score"] is None else float(record["score"])
+        return cls(str(record["name"]), score, Gate.from_json(record))
 
 
 @dataclass(frozen=True)
 class VoteChoice:
     """What was chosen, and what it was chosen from."""
 
-    name: str
+    name: str  # that of one of the candidates
     fitted: FittedVote  # over all members of the pool
-    answers: Answers  # of the chosen vote, on the rows of the pool
-    candidates: tuple[Considered, ...]  # the simplest first
+    candidates: tuple[Considered, ...]  # the simplest, the best trial alone, first
+    _contest: Contest
+    _contender: Contender
+
+    @cached_property
+    def answers(self) -> Answers:
+        """Of the chosen vote, on the rows of the pool: what a temperature and decisions are fitted to."""
+        return self._contest.answers(self._contender)
 
     @property
     def reason(self) -> str:
-        """A sentence."""
+        """What was considered, by how much, and why not the others."""
         return "; ".join(f"{item.name}: {item.gate.reason}" for item in self.candidates)
 
 
@@ -61,83 +77,92 @@ def choose_vote(
     top: int = TOP,
     quick: bool = False,
 ) -> VoteChoice:
-    """kind: of VOTE_KINDS. top: members of a uniform vote. quick: without bagging, for use inside resamples.
+    """kind: of VOTE_KINDS. top: members of a vote with equal weights. quick: greedy weights without bagging,
+    for use inside resamples. rng: draws the bags of a large pool.
 
-    Everything is fitted to, and chosen by, the rows of positive weight alone. Raises EnsembleError for an
-    unknown kind.
+    "auto" takes the best trial alone, unless a richer vote gains more than one standard error on rows to
+    which it was not fitted: every contender, the best trial too, is fitted anew without each fold and answers
+    its rows. Everything is fitted to, and chosen by, the rows of positive weight alone: labels of the others
+    change nothing. Raises EnsembleError for an unknown kind.
     """
     if kind not in VOTE_KINDS:
         raise EnsembleError(
             f"vote={kind!r} is not known; use one of {', '.join(VOTE_KINDS)}{suggestion(kind, VOTE_KINDS)}"
         )
     rng = np.random.default_rng(0) if rng is None else rng
-    weights = pool.weights(row_weights)
-    single = _crossed(pool, "single", weights, rng, top)
-    names = [kind] if kind != "auto" else ["soft", "greedy"]
-    found = [(single, Gate(0.0, 0.0, True, "the simplest"))]
-    for name in names:
-        item = _crossed(pool, name, weights, rng, top)
-        simplest = single[2].crossed(pool.folds)
-        found.append((item, paired_gate(pool, simplest, item[2].crossed(pool.folds), weights)))
-    accepted = [item for item, gate in found if gate.accepted]
-    name, fitted, answers = accepted[-1] if kind == "auto" else found[-1][0]
-    judged = weights > 0
-    candidates = [
-        Considered(
-            item[0], score(pool.metric, pool.labels[judged], item[2].crossed(pool.folds)[judged]), gate
-        )
-        for item, gate in found
+    contest = Contest(pool, pool.weights(row_weights), rng, QUICK if quick else GreedyRule())
+    single = contest.best("single", 1)
+    if kind == "auto":
+        size = len(pool.names)
+        richer = [contest.uniform(sorted({min(top, size), size})), contest.greedy()]
+        richer = [item for item in richer if item.name != single.name]
+        chosen, candidates = _judged(contest, single, richer)
+    else:
+        chosen = contest.greedy() if kind == "greedy" else contest.best(kind, top)
+        _, candidates = _judged(contest, single, [chosen])
+    return VoteChoice(chosen.name, contest.fitted(chosen), tuple(candidates), contest, chosen)
+
+
+def _judged(
+    contest: Contest, single: Contender, richer: list[Contender]
+) -> tuple[Contender, list[Considered]]:
+    """The last contender that is better than the one accepted before it, and all of them."""
+    if not contest.folds:
+        alone = Gate(0.0, 0.0, True, f"the simplest; {ONE_FOLD}")
+        never = [Considered(item.name, math.nan, refused(ONE_FOLD)) for item in richer]
+        return single, [Considered(single.name, math.nan, alone), *never]
+    first = Crossed(single, contest.crossed(single))
+    chosen, keeper = first, contest.keeper
+    found = [
+        Considered(single.name, keeper.score(first.digest), Gate(0.0, 0.0, True, "the best trial alone"))
     ]
-    return VoteChoice(name, fitted, answers, tuple(candidates))
-
-
-def _crossed(
-    pool: Pool, name: str, weights: Floats, rng: np.random.Generator, top: int
-) -> tuple[str, FittedVote, Answers]:
-    kind = "soft" if name in ("single", "greedy") else name
-    without = {}
-    for fold in crossing_folds(pool.folds, weights):
-        rest = np.where(pool.folds == fold, 0.0, weights)
-        without[fold] = _fit(pool, name, rest, rng, top)
-    final = _fit(pool, name, weights, rng, top)
-    if name == "greedy" and without:
-        mean = mean_weights([np.array(item.weights) for item in without.values()])
-        final = fitted_vote(kind, pool.members, mean, weights, pool.multi_label)
-    answers = Answers(
-        final.apply(pool.members), {fold: item.apply(pool.members) for fold, item in without.items()}
-    )
-    return _named(pool, name, final), final, answers
-
-
-def _fit(pool: Pool, name: str, weights: Floats, rng: np.random.Generator, top: int) -> FittedVote:
-    if name == "greedy":
-        return fitted_vote(
-            "soft", pool.members, greedy_weights(pool, weights, rng), weights, pool.multi_label
+    for item in richer:
+        crossed = Crossed(item, contest.crossed(item))
+        gate = contest.keeper(first.digest, crossed.digest, single.name)
+        step = _step(contest, chosen, crossed)
+        found.append(
+            Considered(
+                item.name,
+                keeper.score(crossed.digest),
+                replace(gate, accepted=step.accepted, reason=step.reason),
+            )
         )
-    size, kind = (1, "soft") if name == "single" else (top, name)
-    return fitted_vote(kind, pool.members, _best(pool, weights, size), weights, pool.multi_label)
+        if step.accepted:
+            chosen = crossed
+    return chosen.item, found
 
 
-def _best(pool: Pool, weights: Floats, size: int) -> Floats:
-    """(m,) 1 for the `size` members of the best mean score over folds."""
-    scored = np.array([_mean_over_folds(pool, member, weights) for member in pool.members[pool.by_name]])
-    chosen = pool.by_name[np.argsort(-pool.sign * scored, kind="stable")[:size]]
-    found = np.zeros(len(pool.names))
-    found[chosen] = 1.0
-    return found
+@dataclass(frozen=True)
+class Crossed:
+    """A contender and its crossed answers."""
+
+    item: Contender
+    digest: Digest
 
 
-def _mean_over_folds(pool: Pool, member: NDArray[np.float32], weights: Floats) -> float:
-    from orchestrator.core.metrics import find
+def _step(contest: Contest, simpler: Crossed, richer: Crossed) -> Gate:
+    """Whether the richer one replaces the simpler."""
+    gate = contest.keeper(simpler.digest, richer.digest, simpler.item.name)
+    if not gate.accepted and gate.gain > 0 and math.isfinite(gate.se) and contest.pool.metric != "log_loss":
+        gate = _by_log_loss(contest, gate, simpler, richer)
+    if gate.accepted and simpler.item.way == "single":
+        gain, se = contest.keeper.gain(contest.shuffled(richer.item, richer.digest), richer.digest)
+        if not gain > CHANCE * se:
+            why = "but it does no better than its answers given to the wrong rows: chance"
+            return replace(gate, accepted=False, reason=f"{gate.reason}, {why}")
+    return gate
 
-    metric, size = find(pool.metric), len(pool.labels)
-    folds = np.unique(pool.folds[weights > 0])
-    by_fold = np.where(pool.folds == folds[:, None], weights, 0.0)
-    found = metric.of(metric.count(pool.labels, member, np.arange(size), size)(by_fold))
-    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
-
-def _named(pool: Pool, name: str, fitted: FittedVote) -> str:
-    if name == "single":
-        return pool.names[fitted.members[0]]
-    return f"{name} vote of {len(fitted.members)}"
+def _by_log_loss(contest: Contest, gate: Gate, simpler: Crossed, richer: Crossed) -> Gate:
+    """A gain that may be luck is believed if the probabilities gain more than their standard error too."""
+    gain, se = contest.loss_keeper.gain(contest.losses(simpler.item), contest.losses(richer.item))
+    words = f"log loss {-gain:+.4f}, standard error {se:.4f}"
+    if gain > se:
+        return replace(
+            gate,
+            accepted=True,
+            reason=f"{gate.reason}, but the calibrated probabilities gain more than theirs ({words})",
+        )
+    return replace(
+        gate, reason=f"{gate.reason}, nor do the calibrated probabilities gain more than theirs ({words})"
+    )

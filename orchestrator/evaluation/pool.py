@@ -39,6 +39,12 @@ class JudgedRows:
             raise EnsembleError("all row weights are 0: there is no row to fit to")
         return weights
 
+    def by(self, metric: str, mode: str) -> JudgedRows:
+        """The same rows judged by another metric."""
+        return JudgedRows(
+            labels=self.labels, folds=self.folds, codes=self.codes, metric=metric, mode=mode, mask=self.mask
+        )
+
     @property
     def multi_label(self) -> bool:
         return self.labels.ndim == 2
@@ -78,6 +84,11 @@ class Pool(JudgedRows):
                     f"probabilities of {name} are not finite in {len(bad)} of {size} rows "
                     f"({shortened([str(row) for row in bad])}), so it cannot vote; leave it out"
                 )
+
+    @cached_property
+    def kept(self) -> dict[str, object]:
+        """What others work out from the pool once and keep with it."""
+        return {}
 
     @cached_property
     def by_name(self) -> NDArray[np.intp]:
