@@ -63,6 +63,8 @@ class Estimate:
     def __str__(self) -> str:
         if not self.is_defined:
             return "none"
+        if not math.isfinite(self.low):
+            return f"{self.score:.4f} (no interval)"
         return f"{self.score:.4f} ({self.level:.0%} interval {self.low:.4f} to {self.high:.4f})"
 
     def _repr_html_(self) -> str:
