@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import ManifestError, StorageError
@@ -95,6 +96,20 @@ def make_demo_faces(
     return directory
 
 
+def hidden_rows(seed: int = 0, people: int = 240, eval_people: int = 60) -> pd.DataFrame:
+    """The evaluation part with its truth, in the order of its table: path (below eval/), group, role test,
+    gender, age and mask, as the training part has them. Draws no picture."""
+    hidden = draw_people(eval_people, 1, np.random.default_rng([seed, eval_people, 1]), first=people)
+    rows = [
+        (f"images/{_hidden_name(person, stem, seed)}", f"{person.number:06d}", "test", person.gender,
+         person.age, photo.wearing)
+        for person in hidden
+        for stem, photo in _photos(person, seed)
+    ]  # fmt: skip
+    columns = ["path", "group", "role", "gender", "age", "mask"]
+    return pd.DataFrame(sorted(rows), columns=columns)
+
+
 def _refuse(directory: Path, people: int, eval_people: int, size: int) -> None:
     if people < 2 or eval_people < 2 or size < 32:
         raise ManifestError(
@@ -132,11 +147,15 @@ def _draw_hidden(folder: Path, person: Person, seed: int, size: int) -> dict[str
     folder.mkdir(parents=True, exist_ok=True)
     labels = {}
     for stem, photo in _photos(person, seed):
-        name = hashlib.sha1(f"{seed} {person.number} {stem}".encode()).hexdigest() + ".jpg"
+        name = _hidden_name(person, stem, seed)
         _save(folder / name, person, photo, size)
         age = (person.age >= 30) + (person.age >= 60)
         labels[name] = _WEARING.index(photo.wearing) * 6 + (person.gender == "female") * 3 + age
     return labels
+
+
+def _hidden_name(person: Person, stem: str, seed: int) -> str:
+    return hashlib.sha1(f"{seed} {person.number} {stem}".encode()).hexdigest() + ".jpg"
 
 
 def _save(path: Path, person: Person, photo: Photo, size: int) -> None:

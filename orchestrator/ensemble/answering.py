@@ -49,6 +49,13 @@ def blend(weights: Sequence[float], routes: Sequence[Probabilities]) -> Probabil
     return soft_vote(routes, weights)
 
 
+def as_judged(record: EnsembleRecord, probabilities: Probabilities) -> Probabilities:
+    """What a metric is to be given, (n, C): argmax, or the cut at 0.5, is what is decided."""
+    if record.decisions is None:
+        return probabilities
+    return Decisions.from_json(record.decisions).apply(probabilities)
+
+
 def decide(record: EnsembleRecord, probabilities: Probabilities) -> Labels:
     """The class of each row, (n,); of several labels 0 and 1, (n, L). probabilities: of `answer`."""
     decisions = None if record.decisions is None else Decisions.from_json(record.decisions)

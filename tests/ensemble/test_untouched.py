@@ -1,0 +1,120 @@
+"""Rows with role test and labels are scored by the finished ensemble, and reach nothing in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.core.metrics import score
+from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.demo.faces import hidden_rows, make_demo_faces
+from orchestrator.ensemble import Ensemble, build_ensemble
+from orchestrator.ensemble.answering import as_judged
+from orchestrator.ensemble.untouched import find_untouched, score_untouched, trial_votes
+from orchestrator.study.predictions import read_prediction
+from orchestrator.study.study import Study
+from tests.support.ensemble_studies import BOTH, SHADE, TINT, draw
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Manifest:
+    """Twelve new people of role test."""
+    rng = np.random.default_rng(9)
+    lines = ["path,group,role,tint,shade"]
+    (tmp_path / "new").mkdir()
+    for person in range(12):
+        draw(tmp_path / "new" / f"n{person}.png", rng, person % 2, person % 3)
+        tint, shade = TINT.classes[person % 2], SHADE.classes[person % 3]
+        lines.append(f"n{person}.png,n{person},test,{tint},{shade}")
+    (tmp_path / "new" / "new.csv").write_text("\n".join(lines) + "\n")
+    return load_manifest(tmp_path / "new" / "new.csv")
+
+
+def test_they_are_predicted_scored_and_kept_beside(runs: Path, rows: Manifest) -> None:
+    built = build_ensemble(runs / "both")
+    before = json.loads((built.path / "ensemble.json").read_text())
+    ensemble, estimate = score_untouched(built, rows, np.random.default_rng(0))
+    found, classes = read_prediction(built.path / "untouched.parquet")
+    assert classes == BOTH.classes and found.labels.tolist() == BOTH.encode(rows.frame).tolist()
+    paths = [str(rows.root / path) for path in rows.frame["path"]]
+    assert np.allclose(found.probabilities, built.predict(paths))
+    judged = as_judged(ensemble.record, found.probabilities)
+    assert estimate.score == pytest.approx(score("macro_f1", found.labels, judged))
+    assert estimate.n_groups == 12 and estimate.key == "untouched"
+    assert Ensemble.load(built.path).estimates[-1] == estimate
+    after = json.loads((built.path / "ensemble.json").read_text())
+    assert [item["key"] for item in after.pop("estimates")] == [
+        *(item["key"] for item in before.pop("estimates")), "untouched",
+    ]  # fmt: skip
+    assert after == before
+
+
+def test_their_labels_change_nothing_but_their_score(runs: Path, rows: Manifest) -> None:
+    built = build_ensemble(runs / "both")
+    best = BOTH.classes[built.predict([str(rows.root / rows.frame["path"][0])])[0].argmax()].split("/")
+    written = []
+    for frame in (rows.frame, rows.frame.assign(tint=best[0], shade=best[1])):
+        _, estimate = score_untouched(built, replace(rows, frame=frame), np.random.default_rng(0))
+        found, _ = read_prediction(built.path / "untouched.parquet")
+        record = json.loads((built.path / "ensemble.json").read_text())
+        assert record["estimates"].pop()["score"] == estimate.score
+        written.append((estimate.score, found.probabilities.tobytes(), record))
+    assert written[0][1:] == written[1][1:] and written[0][0] != written[1][0]
+
+
+def test_one_group_has_no_interval_and_says_so(runs: Path, rows: Manifest) -> None:
+    built = build_ensemble(runs / "both")
+    alone = replace(rows, frame=rows.frame.assign(group="one"))
+    _, estimate = score_untouched(built, alone, np.random.default_rng(0))
+    assert not estimate.is_defined and "12 rows with role test and labels: " in estimate.meaning
+    assert not Ensemble.load(built.path).record.estimates["untouched"].is_defined
+
+
+def test_each_trials_vote_is_the_mean_of_its_fold_models(runs: Path, rows: Manifest) -> None:
+    votes = trial_votes(Study(runs / "both"), rows)
+    assert sorted(votes) == [0, 1, 2]
+    paths = [str(rows.root / path) for path in rows.frame["path"]]
+    built = build_ensemble(runs / "both", top=1)
+    (member,) = built.record.members
+    assert np.allclose(votes[member.trial], built.predict(paths), atol=1e-6)
+
+
+# ---- where they are -------------------------------------------------------------------------------
+
+
+def test_a_study_without_its_source_or_without_test_rows_says_so(runs: Path) -> None:
+    found = find_untouched(Study(runs / "both"))
+    assert found.manifest is None and found.note
+
+
+def test_rows_of_role_test_are_those_of_the_source_that_have_labels_and_were_not_trained_on(
+    runs: Path, rows: Manifest, data: Path
+) -> None:
+    table = rows.frame.assign(role=["train", *["test"] * 11])
+    table.loc[2, "shade"] = None  # without a label
+    table.loc[3, "path"] = "p00-0.png"  # a path that was trained on
+    (rows.root / "p00-0.png").write_bytes((data.parent / "p00-0.png").read_bytes())
+    table.to_csv(rows.root / "all.csv", index=False)
+    study = Study(runs / "both")
+    header = replace(study.header, manifest={"source": str(rows.root / "all.csv"), "root": str(rows.root)})
+    study.header = header
+    found = find_untouched(study).manifest
+    assert found is not None
+    assert found.frame["path"].tolist() == ["n1.png", *(f"n{at}.png" for at in range(4, 12))]
+
+
+def test_the_demos_truth_is_that_of_its_answers(tmp_path: Path) -> None:
+    folder = make_demo_faces(tmp_path / "d", people=2, eval_people=3, size=32)
+    frame = hidden_rows(people=2, eval_people=3)
+    answers = pd.read_csv(folder / "eval_answers.csv")
+    assert [f"images/{name}" for name in answers["ImageID"]] == frame["path"].tolist()
+    age = (frame["age"] >= 30).astype(int) + (frame["age"] >= 60).astype(int)
+    wearing = frame["mask"].map({"worn": 0, "wrong": 1, "none": 2})
+    assert (wearing * 6 + (frame["gender"] == "female") * 3 + age).tolist() == answers["ans"].tolist()
+    assert frame["group"].nunique() == 3 and set(frame["role"]) == {"test"}
+    assert all((folder / "eval" / path).is_file() for path in frame["path"])
