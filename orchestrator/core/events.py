@@ -71,6 +71,11 @@ class Decision:
     fold: int | None = None
     leg: Leg | None = None
 
+    @property
+    def is_noted(self) -> bool:
+        """Whether it goes into the journal: nobody reads that a fold run goes on inside its leg."""
+        return self.action is not Action.CONTINUE or self.leg is not None
+
 
 def own_decision(key: FoldRunKey, decisions: Sequence[Decision]) -> Decision | None:
     """The last decision on a fold run, which is the one that holds; None where there is none on it."""

@@ -224,8 +224,7 @@ class Driver:
         if sooner is not None:
             self._act(self._observe(sooner))
         decisions = self.race.apply(event)
-        worth_noting = [item for item in decisions if item.action is not Action.CONTINUE or item.leg]
-        self.study.append(event, *map(_decided, worth_noting))
+        self.study.append(event, *(_decided(item) for item in decisions if item.is_noted))
         self._history.add(event)
         self._sampler.observe(event)
         self._view.on_event(event, decisions, time.time())

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError
-from orchestrator.core.events import Closed, Decided, Opened
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import EventListener, StudyContext, StudyView
 from orchestrator.race import make_race
@@ -26,6 +25,7 @@ from orchestrator.tune.budgeting import (
 )
 from orchestrator.tune.new_study import begin
 from orchestrator.tune.plan import plan_text, race_config
+from orchestrator.tune.replaying import replay
 from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
 from orchestrator.tune.resume import record_resume, reopen
 
@@ -67,8 +67,11 @@ def _search(
 ) -> None:
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
-    race = _rebuild_race(study, space)
+    race = _new_race(study, space)
+    note = replay(race, study)
     if request.resume:
+        if note:
+            say(note)
         record_resume(request, study, race, sampler, say)
     goes_on = goes_on_until_the_end(request, study, sampler.limit)
     if not request.resume:
@@ -98,17 +101,14 @@ def _search(
             backend.run(driver)
 
 
+def _new_race(study: Study, space: SearchSpace) -> Race:
+    return make_race(study.header.rule, race_config(space, tuple(study.header.fold_order)))
+
+
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
-    race = make_race(study.header.rule, race_config(space, tuple(study.header.fold_order)))
+    race = _new_race(study, space)
     replay(race, study)
     return race
-
-
-def replay(race: Race, study: Study) -> None:
-    """Shows the race every event of the journal that was meant for it."""
-    for event in study.events:
-        if not isinstance(event, Opened | Decided | Closed):
-            race.apply(event)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from orchestrator.study.study import Study
 from orchestrator.tune import Request, run_search
 from orchestrator.tune.__main__ import main
 from orchestrator.tune.plan import fit_to_budget, plan_text, race_config
-from orchestrator.tune.run import replay
+from orchestrator.tune.replaying import replay
 from tests.support.helpers import check_consistent, checkpoints, curves, events, journal
 from tests.support.scenes import states
 
