@@ -83,7 +83,8 @@ class Driver:
         self._budget = budget
         self._space = study.space
         self.store = study.store()
-        self._history = History(self._space.mode, study.events)
+        self._epoch_choice = study.header.epoch_choice
+        self._history = History(self._space.mode, study.events, self._epoch_choice)
         self._configs = study.configs
         self._running: set[FoldRunKey] = set()
         self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
@@ -211,6 +212,7 @@ class Driver:
             self._history.best(leg.key, leg.start),
             self._history.needs_exclusive_gpu(leg.key),
             self._history.resume_digests(leg.key, leg.start),
+            self._epoch_choice,
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)

@@ -21,8 +21,10 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError, StorageError, TrainableError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
 from orchestrator.core.file_digest import is_as_stored
+from orchestrator.core.metrics import log_loss
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
+from orchestrator.evaluation.calibration import fit_temperature
 from orchestrator.execution.background_writer import Files, Writer
 from orchestrator.storage.checkpoint_files import (
     oof_name,
@@ -32,6 +34,7 @@ from orchestrator.storage.checkpoint_files import (
     weights_name,
 )
 from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.epoch_choice import DEFAULT, REFINED, merit
 from orchestrator.study.history import Best
 from orchestrator.study.kept_probabilities import KIND, probabilities_to_bytes
 from orchestrator.study.predictions import fold_to_bytes
@@ -48,6 +51,7 @@ class LegAssignment:
     best: Best | None  # of the epochs already done; None before the first
     exclusive_gpu: bool = False  # a part of a GPU was too small for this fold run: it has one to itself
     resume_digests: Sequence[str] = ()  # of the resume states after epochs 1, 2, ...; "" where none was kept
+    epoch_choice: str = "best"  # which epoch is kept, a key of `epoch_choice.CHOICES`
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,7 @@ class FoldRunWorker:
         self._epoch = 0  # stored; the fold run in memory is one further where `_ahead` is set
         self._ahead: _Trained | Exception | None = None
         self._best: Best | None = None
+        self._epoch_choice = DEFAULT
         self._previous_best: Best | None = None
         self._assignment: LegAssignment | None = None
         self._rebuild = True
@@ -164,6 +169,7 @@ class FoldRunWorker:
             self._load_state(run, state, assignment)
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._best = self._previous_best = assignment.best
+        self._epoch_choice = assignment.epoch_choice
         self._writer.seconds = 0.0
         self._rebuild = False
 
@@ -222,6 +228,8 @@ class FoldRunWorker:
             raise NonFiniteError(f"epoch {epoch}: the score is not finite: {metrics}")
         self._check(probabilities, epoch)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        if self._epoch_choice == "refine":
+            finite[REFINED] = self._refined_log_loss(probabilities)
         return _Trained(epoch, score, finite, probabilities, self._clock() - started)
 
     def _check(self, probabilities: NDArray[np.float32], epoch: int) -> None:
@@ -236,7 +244,7 @@ class FoldRunWorker:
 
     def _store_epoch(self, assignment: LegAssignment, trained: _Trained) -> EpochEnded:
         key, epoch, started = assignment.leg.key, trained.epoch, self._clock()
-        best = self._better(Best(epoch, trained.score))
+        best = self._better(epoch, trained)
         goes_ahead = epoch < assignment.leg.end and self._writer.is_slow_beside(trained.seconds)
         self._writer.begin(self._files(key, trained, best), lambda: self._tidy(key, epoch, best))
         handed_over = self._clock()
@@ -280,10 +288,17 @@ class FoldRunWorker:
         for name in superseded(self._store.names(f"{key}/"), epoch, bests):
             self._store.delete(name)
 
-    def _better(self, new: Best) -> Best:
+    def _better(self, epoch: int, trained: _Trained) -> Best:
+        """As `History` will see it."""
+        own = merit(self._epoch_choice, self._dataset.mode, trained.score, trained.metrics)
         old = self._best
-        sign = 1.0 if self._dataset.mode == "max" else -1.0
-        return new if old is None or sign * new.score > sign * old.score else old
+        return Best(epoch, trained.score, own) if old is None or own > old.merit else old
+
+    def _refined_log_loss(self, probabilities: NDArray[np.float32]) -> float:
+        assert self._key is not None  # _build comes first
+        judged = self._dataset.scored(self._key.fold)
+        labels = self._dataset.labels[self._dataset.validation_rows(self._key.fold)][judged]
+        return log_loss(labels, fit_temperature(labels, probabilities[judged]).apply(probabilities[judged]))
 
 
 def _digest(assignment: LegAssignment, epoch: int) -> str:

@@ -48,12 +48,14 @@ def epochs_table(mode: str, events: Iterable[Event]) -> pa.Table:
     return _table(rows).replace_schema_metadata({"mode": mode})
 
 
-def statuses_of(trials: Sequence[int], space: SearchSpace, events: Sequence[Event]) -> list[TrialStatus]:
+def statuses_of(
+    trials: Sequence[int], space: SearchSpace, events: Sequence[Event], choice: str = "best"
+) -> list[TrialStatus]:
     """Best first, with no rule at hand: complete trials by score, then the others by how far they came.
 
-    A score is the mean of the best scores of the folds that a trial began.
+    A score is the mean of the kept epochs' scores of the folds that a trial began. choice: of those epochs.
     """
-    history, states = History(space.mode, events), TrialStates(events)
+    history, states = History(space.mode, events, choice), TrialStates(events)
     found = [_status(trial, space, history, states) for trial in trials]
     return sorted(found, key=lambda item: _rank(item, _sign(space.mode)))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.core.errors import StudyError
 from orchestrator.core.typed_fields import check_fields
+from orchestrator.study.epoch_choice import CHOICES
 
 FORMAT = 1
 KEEP_OOF = ("all", "complete")
@@ -58,6 +59,8 @@ class StudyHeader:
     """Where checkpoints lie; None stands for the study's own folder."""
     keep_oof: str = "all"
     """Whose epochs' validation probabilities stay: one of KEEP_OOF."""
+    epoch_choice: str = "best"
+    """Which epoch of a fold run is kept: a key of `epoch_choice.CHOICES`."""
     budget: BudgetHeader = BudgetHeader()
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """source, root and fingerprint of the rows."""
@@ -102,9 +105,15 @@ class StudyHeader:
             budget = BudgetHeader(**_known(BudgetHeader, record.get("budget", {})))
             values = {**_known(cls, record), **former, "budget": budget}
             check_fields(cls, values)
-            return cls(**values)
+            header = cls(**values)
         except (TypeError, ValueError, AttributeError) as error:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
+        if header.epoch_choice not in CHOICES:
+            raise StudyError(
+                f"the header's epoch_choice is {header.epoch_choice!r}, none of {', '.join(CHOICES)}; use "
+                "the version that wrote it"
+            )
+        return header
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` reads; what was not given (code, corrections, extra rows) has no key.
@@ -118,6 +127,7 @@ class StudyHeader:
             "extra": self.extra,
             "sources": self.sources,
             "keep_oof": self.keep_oof != "all",
+            "epoch_choice": self.epoch_choice != "best",
         }
         record = {name: value for name, value in vars(self).items() if optional.get(name, True)}
         return {"format": FORMAT, **record, "budget": vars(self.budget)}

@@ -1,38 +1,44 @@
-"""What the journal says of each fold run: its scores by epoch and which epoch was best. Pure."""
+"""What the journal says of each fold run: its scores by epoch and which epoch is kept. Pure."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted
+from orchestrator.study.epoch_choice import merit
 
 
 @dataclass(frozen=True)
 class Best:
-    """epoch: number of epochs done at the best score, the earliest of equals."""
+    """The epoch that is kept; by default that of the best score, the earliest of equals."""
 
-    epoch: int
+    epoch: int  # epochs done
     score: float
+    merit: float = field(default=math.nan, compare=False)  # by which it was chosen; the larger the better
 
 
 @dataclass(frozen=True)
 class _FoldRun:
-    epochs: list[EpochEnded]
-    bests: list[float]  # running best by epoch; larger is better whatever the mode
+    epochs: list[EpochEnded] = field(default_factory=list)
+    bests: list[float] = field(default_factory=list)  # running best; larger is better whatever the mode
+    kept: list[Best] = field(default_factory=list)  # after each epoch
 
 
-_NOTHING = _FoldRun([], [])  # of a fold run that never began; not changed
+_NOTHING = _FoldRun()  # of a fold run that never began; not changed
 
 
 class History:
     """Epochs of every fold run, in the line of descent that its stored state continues."""
 
-    def __init__(self, mode: str, events: Iterable[Event] = ()) -> None:
+    def __init__(self, mode: str, events: Iterable[Event] = (), choice: str = "best") -> None:
+        """choice: which epoch is kept, a key of `epoch_choice.CHOICES`."""
+        self._mode, self._choice = mode, choice
         self._sign = 1.0 if mode == "max" else -1.0
         # By trial and fold, as a pair: a FoldRunKey takes several times as long to hash.
-        self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(lambda: _FoldRun([], []))
+        self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(_FoldRun)
         self._alone: set[FoldRunKey] = set()
         for event in events:
             self.add(event)
@@ -41,11 +47,14 @@ class History:
         if isinstance(event, EpochEnded):
             run, score = self._runs[event.trial, event.fold], self._sign * event.score
             run.epochs.append(event)
+            own = merit(self._choice, self._mode, event.score, event.metrics)
+            is_kept = not run.kept or own > run.kept[-1].merit
+            run.kept.append(Best(event.epoch, event.score, own) if is_kept else run.kept[-1])
             run.bests.append(score if not run.bests or score > run.bests[-1] else run.bests[-1])
         elif isinstance(event, LegStarted):
             # A leg that starts earlier than what was reported (a retry) replaces those epochs.
             run = self._runs[event.trial, event.fold]
-            del run.epochs[event.start :], run.bests[event.start :]
+            del run.epochs[event.start :], run.bests[event.start :], run.kept[event.start :]
         elif isinstance(event, LegFailed) and event.failure == "memory":
             self._alone.add(FoldRunKey(event.trial, event.fold))
 
@@ -68,13 +77,9 @@ class History:
         return self._of(key).bests
 
     def best(self, key: FoldRunKey, until: int | None = None) -> Best | None:
-        """The best of the first `until` epochs, or of all; None where there are no epochs."""
-        run = self._of(key)
-        bests = run.bests[:until]
-        if not bests:
-            return None
-        event = run.epochs[bests.index(bests[-1])]
-        return Best(event.epoch, event.score)
+        """The one kept of the first `until` epochs, or of all; None where there are no epochs."""
+        kept = self._of(key).kept[:until]
+        return kept[-1] if kept else None
 
     def digest(self, key: FoldRunKey, epoch: int, kind: str) -> str:
         """Of what was stored after that epoch: resume, weights or oof; "" where none was kept."""

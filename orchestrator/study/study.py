@@ -251,7 +251,8 @@ class Study:
     def _with_all_folds(self, kind: type[Candidate], epochs: int, but: Collection[State]) -> list[Candidate]:
         """Best first. but: states they are not in."""
         space, configs = self.space, self.configs
-        history, states = History(space.mode, self.events), TrialStates(self.events)
+        history = History(space.mode, self.events, self.header.epoch_choice)
+        states = TrialStates(self.events)
         found = []
         for number in history.with_all_folds(space.folds, epochs):
             if states.of_trial(number) not in but:
@@ -271,7 +272,9 @@ class Study:
         is in the `confidence_set`; missing for others, and for all where there is none.
         """
         configs = self.configs
-        table = trials_table(configs, statuses_of(list(configs), self.space, self.events))
+        table = trials_table(
+            configs, statuses_of(list(configs), self.space, self.events, self.header.epoch_choice)
+        )
         frame: pd.DataFrame = table.to_pandas()
         frame = frame.drop(columns="rung", errors="ignore")  # a rung is a rule's, which is not asked here
         if not frame.empty:

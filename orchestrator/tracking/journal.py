@@ -26,7 +26,7 @@ class JournalState:
         self.history.add(event)
         if isinstance(event, Opened):
             self.header = StudyHeader.from_json(event.header)
-            self.history = History(self.header.mode)
+            self.history = History(self.header.mode, choice=self.header.epoch_choice)
         elif isinstance(event, Proposed):
             self.configs[event.trial] = event.config
         elif isinstance(event, LegStarted):

@@ -31,6 +31,7 @@ from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, resolve_space
 from orchestrator.space.own_code import OwnCode, beside
 from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.epoch_choice import DEFAULT
 from orchestrator.study.header import KEEP_OOF, StudyHeader
 from orchestrator.study.journal import has_journal
 from orchestrator.study.sources import code_sources
@@ -83,6 +84,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         demo=request.data is None,
         storage=location,
         keep_oof=keep_oof,
+        epoch_choice=DEFAULT,
         budget=header_of(request, cohort),
     )
     images = None if dataset.origin is None else dataset.origin.files

@@ -266,7 +266,7 @@ def test_a_worker_that_was_given_up_takes_nothing_from_the_one_that_replaced_it(
     slow, fast = worker_on(store, clock), worker_on(store, clock)
     slow.start(assignment(end=2))
     slow.step()
-    fast.start(replace(assignment(start=1, end=4), best=Best(1, 0.1)))
+    fast.start(replace(assignment(start=1, end=4), best=Best(1, 0.1, 0.1)))
     for _ in range(3):
         fast.step()
     there = set(store.files)
@@ -283,7 +283,7 @@ def test_what_nobody_noted_is_written_over_when_a_fold_run_is_built_again(clock:
     unnoted = resume_name(assignment().leg.key, 3)
     store.files[unnoted] = b"of a worker that died before it was noted"
     again = worker_on(store, clock)
-    again.start(replace(assignment(start=2, end=3), best=Best(1, 0.1)))
+    again.start(replace(assignment(start=2, end=3), best=Best(1, 0.1, 0.1)))
     assert isinstance(again.step(), EpochEnded)
     assert store.get(unnoted) == b"3"
     assert names_of(store, "resume") == {2, 3}

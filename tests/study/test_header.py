@@ -70,3 +70,8 @@ def test_what_a_later_version_adds_is_left_aside() -> None:
         "budget": {"cohort": 5, "joules": 1},
     }
     assert StudyHeader.from_json(record) == StudyHeader("age", SPACE, budget=BudgetHeader(cohort=5))
+
+
+def test_a_choice_of_epoch_of_a_later_version_is_refused() -> None:
+    with pytest.raises(StudyError, match="epoch_choice is 'oracle', none of best, refine"):
+        StudyHeader.from_json({"format": 1, "name": "age", "space": SPACE, "epoch_choice": "oracle"})

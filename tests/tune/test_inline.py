@@ -88,6 +88,23 @@ def test_the_same_seed_gives_the_same_study_and_another_seed_another(
     assert curves(runs / "a") != curves(runs / "c")
 
 
+def test_what_a_study_keeps_is_the_epoch_its_header_says(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.tune.new_study.DEFAULT", "refine")
+    assert tune(space_file, faces, runs, "--study", "a") == 0
+    study = Study(runs / "a")
+    losses = study.curves().set_index(["trial", "fold"])["refined_log_loss"]
+    bests = {(trial.number, best.fold): best for trial in study.complete_trials() for best in trial.bests}
+    assert {key: best.epoch for key, best in bests.items()} == {
+        key: int(losses.loc[key].to_numpy().argmin()) + 1 for key in bests
+    }
+    assert checkpoints(study) == {name for best in bests.values() for name in (best.weights, best.oof)}
+    assert (losses > 0).all() and journal(runs / "a")[0]["header"]["epoch_choice"] == "refine"
+    board = study.leaderboard().set_index("trial")["score"]
+    assert all(trial.score == pytest.approx(board[trial.number]) for trial in study.complete_trials())
+
+
 class StoppedError(Exception):
     pass
 
