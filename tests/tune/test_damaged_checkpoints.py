@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.errors import SearchSpaceError, StudyError
-from orchestrator.core.events import FoldRunKey
+from orchestrator.core.events import FoldRunKey, LegStarted
 from orchestrator.core.metrics import score
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.execution import worker
@@ -248,6 +248,17 @@ def test_epochs_that_no_journal_knows_are_not_read(runs: Path) -> None:
     assert kept.epochs() == kept.in_journal()
     with pytest.raises(StudyError, match=f"fold {fold} after epoch {epoch + 1} are not kept"):
         kept.probabilities(trial, fold, epoch + 1)
+
+
+def test_epochs_that_a_retry_replaced_are_not_read(runs: Path) -> None:
+    """Its files of later epochs may lie there still, with the digests of an earlier line of the journal."""
+    study = Study.open(runs / "whole")
+    key = next(key for key in EpochPredictions.open(study).epochs() if key[2] == 4)
+    study.append(LegStarted(*key[:2], 1, 4))
+    study.close()
+    kept = EpochPredictions.open(Study(runs / "whole"))
+    assert [epoch for *run, epoch in kept.epochs() if run == [*key[:2]]] == [1]
+    assert kept.epochs() == kept.in_journal() and kept.find(*key) is None
 
 
 def test_a_study_of_an_earlier_version_keeps_none_and_says_so(runs: Path) -> None:

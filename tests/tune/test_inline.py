@@ -19,7 +19,7 @@ from orchestrator.study import study as study_module
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
-from tests.support.helpers import check_consistent, checkpoints, curves, events, journal
+from tests.support.helpers import check_consistent, check_kept, checkpoints, curves, events, journal
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
@@ -164,6 +164,7 @@ def test_a_resume_state_that_is_gone_costs_its_epochs_and_no_trial(
     assert any("missing from the store" in event["error"] for event in events(runs / "cut", "leg_failed"))
     assert Study(runs / "cut").complete_trials() == Study(runs / "whole").complete_trials()
     assert curves(runs / "cut") == curves(runs / "whole")
+    check_kept(runs / "cut")
 
 
 def test_a_finished_study_can_be_extended(space_file: Path, faces: Path, runs: Path) -> None:
