@@ -10,12 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
 from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.data.table_files import write_table
 from orchestrator.demo.faces import hidden_rows, make_demo_faces
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.answering import as_judged
+from orchestrator.ensemble.stored_votes import store_votes
 from orchestrator.ensemble.untouched import find_untouched, score_untouched, trial_votes
+from orchestrator.race.simulate.command import read_table
+from orchestrator.study.exports import epochs_table
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, draw
@@ -82,6 +87,20 @@ def test_each_trials_vote_is_the_mean_of_its_fold_models(runs: Path, rows: Manif
     built = build_ensemble(runs / "both", top=1)
     (member,) = built.record.members
     assert np.allclose(votes[member.trial], built.predict(paths), atol=1e-6)
+
+
+def test_with_stored_votes_a_study_is_a_table_with_test_scores(runs: Path, rows: Manifest) -> None:
+    study = Study(runs / "both")
+    with pytest.raises(EnsembleError, match="so its trials have no test score"):
+        store_votes(study)
+    study.header = replace(
+        study.header, manifest={"source": str(rows.root / "new.csv"), "root": str(rows.root)}
+    )
+    assert store_votes(study) == study.files.votes
+    write_table(study.files.epochs, epochs_table("max", study.events))
+    votes, labels = trial_votes(study, rows), BOTH.encode(rows.frame)
+    found = read_table(study.path)
+    assert found.test == pytest.approx([score("macro_f1", labels, votes[trial]) for trial in range(3)])
 
 
 # ---- where they are -------------------------------------------------------------------------------
