@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.metrics import find, score
-from orchestrator.evaluation.choose_vote import VoteChoice, choose_vote
+from orchestrator.evaluation.choose_vote import choose_vote
 from orchestrator.evaluation.contenders import Contest
 from orchestrator.evaluation.fitted_vote import fitted_vote
 from orchestrator.evaluation.pool import Pool
@@ -83,7 +83,8 @@ def drawn_pool(world: DrawnWorld, rows: int, metric: str, rng: np.random.Generat
     )
 
 
-Chooser = Callable[[Pool, np.random.Generator], VoteChoice]
+WAYS = ("uniform 3", "uniform all", "plain greedy", "greedy", "auto")
+"""Their held-out score is given as a gain over the best trial alone."""
 
 
 def plain_greedy(pool: Pool, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -136,17 +137,15 @@ def summed_up(name: str, found: list[Held], sign: float) -> str:
     """One line: means over drawings, each against the best trial alone."""
     best = np.array([item.scores["best"] for item in found])
     columns = [f"{name:>22} {best.mean():.4f}"]
-    for way in found[0].scores:
-        if way != "best":
-            gains = sign * (np.array([item.scores[way] for item in found]) - best)
-            columns.append(f"{gains.mean():+.4f} ±{gains.std(ddof=1) / np.sqrt(len(gains)):.4f}")
+    for way in WAYS:
+        gains = sign * (np.array([item.scores[way] for item in found]) - best)
+        columns.append(f"{gains.mean():+.4f} ±{gains.std(ddof=1) / np.sqrt(len(gains)):.4f}")
     true = sign * np.array([item.scores["auto"] - item.scores["best"] for item in found])
     off = np.array([item.printed for item in found]) - true
     accepted = [item.se for item in found if not item.refused]
     se = float(np.mean(accepted)) if accepted else 0.0
-    return "  ".join(
-        [*columns, f"{np.mean([item.refused for item in found]):7.0%}", f"{off.mean():+.4f} ({se:.4f})"]
-    )
+    refused = float(np.mean([item.refused for item in found]))
+    return "  ".join([*columns, f"{refused:7.0%}", f"{off.mean():+.4f} ({se:.4f})"])
 
 
 def main() -> None:
@@ -157,14 +156,9 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="*", default=list(WORLDS))
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(
-        f"{args.drawings} drawings of {args.rows} rows, {args.metric}, seed {args.seed}; gains over the best trial"
-    )
-    print(
-        f"{'world':>22} {'best':>8}  "
-        + "  ".join(f"{way:>16}" for way in ("uniform 3", "uniform all", "plain greedy", "greedy", "auto"))
-        + "  refused  printed - held-out gain (SE)"
-    )
+    print(f"{args.drawings} drawings of {args.rows} rows, {args.metric}, seed {args.seed}")
+    print(f"{'world':>22} {'best':>6}  " + "  ".join(f"{way:>15}" for way in WAYS), end="")
+    print("  refused  printed minus held-out gain (standard error)")
     for name in args.worlds:
         rngs = np.random.default_rng(args.seed).spawn(args.drawings)
         found = [one_drawing(WORLDS[name], args.rows, args.metric, rng) for rng in rngs]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.metrics.row_sums import log_losses
-from orchestrator.evaluation.gate import Gate, paired_gate
+from orchestrator.core.metrics.row_sums import brier_losses, log_losses
+from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
 from orchestrator.evaluation.pool import Answers, JudgedRows
+from orchestrator.evaluation.pool_votes import row_order
 from orchestrator.evaluation.voting import LEAST
 
 LIMITS = (0.05, 20.0)
+"""The least and the largest temperature."""
+
+BINS = 15
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,14 @@ class Temperature:
 
 @dataclass(frozen=True)
 class CalibrationScores:
-    nll: float
+    """How far probabilities can be believed; less is better."""
+
+    nll: float  # log loss
     brier: float
-    ece: float
+    ece: float  # `equal_mass_ece`
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -62,26 +72,54 @@ class Calibration:
     temperature: Temperature
     gate: Gate  # of the log loss
     before: CalibrationScores
-    after: CalibrationScores  # cross-fitted
+    after: CalibrationScores  # at temperatures fitted without each row's fold, accepted or not
     answers: Answers  # after the temperature, if it was accepted
+
+    def to_json(self) -> dict[str, Any]:
+        scores = {"before": self.before.to_json(), "after": self.after.to_json()}
+        return {"temperature": self.temperature.to_json(), "gate": self.gate.to_json(), **scores}
 
 
 def fit_temperature(
     labels: Labels, probabilities: Probabilities, row_weights: NDArray[np.floating] | None = None
 ) -> Temperature:
     """The temperature of the least log loss. labels (n,) and probabilities (n, C), or both (n, L)."""
-    from scipy.optimize import minimize_scalar
-
     weights = np.ones(len(labels)) if row_weights is None else np.asarray(row_weights, np.float64)
-    known = weights > 0
-    own, chances, weights = labels[known], probabilities[known], weights[known]
+    known = np.flatnonzero(weights > 0)
+    rows = known[row_order(weights[known], labels[known], probabilities[None, known])]
+    clipped = np.clip(probabilities[rows].astype(np.float64), LEAST, 1 - LEAST)
+    loss = (_label_losses if labels.ndim == 2 else _class_losses)(labels[rows], clipped)
+    value = _least(lambda power: float(weights[rows] @ loss(power)))
+    return Temperature(value, labels.ndim == 2)
 
-    def loss(log_value: float) -> float:
-        changed = Temperature(float(np.exp(log_value)), labels.ndim == 2).apply(chances)
-        return float(np.average(log_losses(own, changed)[:, 0], weights=weights))
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(LIMITS)), method="bounded", options={"xatol": 1e-4})
-    return Temperature(float(np.exp(found.x)), labels.ndim == 2)
+Losses = Callable[[float], Floats]
+"""1 / temperature -> (n,) log losses."""
+
+
+def _class_losses(labels: Labels, clipped: Floats) -> Losses:
+    logs = np.log(clipped)
+    logs -= logs.max(axis=1, keepdims=True)
+    own = logs[np.arange(len(labels)), labels]
+    return lambda power: np.log(np.exp(power * logs).sum(axis=1)) - power * own
+
+
+def _label_losses(labels: Labels, clipped: Floats) -> Losses:
+    odds = np.where(labels == 1, -1.0, 1.0) * (np.log(clipped) - np.log1p(-clipped))
+    return lambda power: np.logaddexp(0.0, power * odds).mean(axis=1)
+
+
+def _least(loss: Callable[[float], float]) -> float:
+    """The temperature within LIMITS at which the loss, of 1 / temperature, is least."""
+    from scipy.optimize import minimize_scalar  # a tenth of a second, which not every command should pay
+
+    found = minimize_scalar(
+        lambda log_value: loss(math.exp(-log_value)),
+        bounds=tuple(np.log(LIMITS)),
+        method="bounded",
+        options={"xatol": 1e-3},
+    )
+    return float(math.exp(found.x))
 
 
 def calibrate(
@@ -90,15 +128,18 @@ def calibrate(
     """Fitted to `answers`, cross-fitted by their folds; accepted where the log loss falls by over one SE."""
     weights = rows.weights(row_weights)
     fitted = fit_temperature(rows.labels, answers.final, weights)
-    without = {
-        fold: fit_temperature(rows.labels, item, np.where(rows.folds == fold, 0.0, weights)).apply(item)
-        for fold, item in answers.without.items()
-    }
-    changed = Answers(fitted.apply(answers.final), without)
-    before, after = answers.crossed(rows.folds), changed.crossed(rows.folds)
-    gate = paired_gate(rows.by("log_loss", "min"), before, after, weights)
-    if not without:
-        gate = Gate(float("nan"), float("nan"), False, "one fold cannot be left out: nothing is fitted")
+    folds = [fold for fold in answers.without if (weights[rows.folds == fold] > 0).any()]
+    without = dict(answers.without)
+    for fold in folds if len(folds) > 1 else []:
+        rest = np.where(rows.folds == fold, 0.0, weights)
+        without[fold] = fit_temperature(rows.labels, without[fold], rest).apply(without[fold])
+    before = answers.crossed(rows.folds)
+    if len(folds) > 1:
+        changed = Answers(fitted.apply(answers.final), without)
+        after = changed.crossed(rows.folds)
+        gate = paired_gate(rows.by("log_loss", "min"), before, after, weights)
+    else:
+        changed, after, gate = answers, before, refused(ONE_FOLD)
     return Calibration(
         temperature=fitted if gate.accepted else Temperature(1.0, rows.multi_label),
         gate=gate,
@@ -109,8 +150,32 @@ def calibrate(
 
 
 def calibration_scores(labels: Labels, probabilities: Probabilities, weights: Floats) -> CalibrationScores:
-    from orchestrator.core.metrics import score
+    """Of the rows of positive weight, weighted."""
+    brier = np.average(brier_losses(labels, probabilities)[:, 0], weights=weights)
+    nll = np.average(log_losses(labels, probabilities)[:, 0], weights=weights)
+    return CalibrationScores(float(nll), float(brier), equal_mass_ece(labels, probabilities, weights))
 
-    known = weights > 0
-    found = [score(name, labels[known], probabilities[known]) for name in ("log_loss", "brier", "ece")]
-    return CalibrationScores(*found)
+
+def equal_mass_ece(labels: Labels, probabilities: Probabilities, weights: Floats, bins: int = BINS) -> float:
+    """Expected calibration error, in `bins` bins of equal weight.
+
+    Rows are sorted by the probability of the class that is predicted; rows of the same probability stay
+    together. The error is the mean over rows of their bin's |share that is right - mean probability|. Of
+    several labels, the mean of each one's own, by the probability of the label. Source: Nixon, Dusenberry,
+    Zhang, Jerfel, Tran, CVPR workshops 2019, "Measuring calibration in deep learning".
+    """
+    if labels.ndim == 2:
+        columns = range(labels.shape[1])
+        found = [_ece(labels[:, at] == 1, probabilities[:, at], weights, bins) for at in columns]
+        return float(np.mean(found))
+    top = probabilities.argmax(axis=1)
+    return _ece(top == labels, probabilities[np.arange(len(top)), top], weights, bins)
+
+
+def _ece(right: NDArray[np.bool_], chances: NDArray[np.float32], weights: Floats, bins: int) -> float:
+    values, of = np.unique(chances, return_inverse=True)
+    mass = np.bincount(of, weights, len(values))
+    middle = (np.cumsum(mass) - mass / 2) / mass.sum()
+    own = np.minimum((middle * bins).astype(np.intp), bins - 1)[of]
+    errors = np.bincount(own, weights * (right - chances.astype(np.float64)), bins)
+    return float(np.abs(errors).sum() / mass.sum())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from orchestrator.core.choices import VOTE_KINDS
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import suggestion
-from orchestrator.evaluation.contenders import Contender, Contest
+from orchestrator.evaluation.contenders import WORDS, Contender, Contest
 from orchestrator.evaluation.fitted_vote import FittedVote
 from orchestrator.evaluation.gate import ONE_FOLD, Gate, refused
 from orchestrator.evaluation.part_sums import Digest
@@ -95,7 +95,6 @@ def choose_vote(
     if kind == "auto":
         size = len(pool.names)
         richer = [contest.uniform(sorted({min(top, size), size})), contest.greedy()]
-        richer = [item for item in richer if item.name != single.name]
         chosen, candidates = _judged(contest, single, richer)
     else:
         chosen = contest.greedy() if kind == "greedy" else contest.best(kind, top)
@@ -117,6 +116,9 @@ def _judged(
         Considered(single.name, keeper.score(first.digest), Gate(0.0, 0.0, True, "the best trial alone"))
     ]
     for item in richer:
+        if item.name == single.name:
+            found.append(Considered(WORDS[item.way], found[0].score, refused(f"it is {item.name} alone")))
+            continue
         crossed = Crossed(item, contest.crossed(item))
         gate = contest.keeper(first.digest, crossed.digest, single.name)
         step = _step(contest, chosen, crossed)

@@ -76,8 +76,8 @@ class Contest:
         return self._contender(way, made[0], made[1:])
 
     def uniform(self, sizes: Sequence[int]) -> Contender:
-        """Equal weights of the best so many: of `sizes`, in ascending order, the first of the best score. Which
-        that is is decided anew without each fold."""
+        """Equal weights of the best so many: of `sizes`, in ascending order, the first of the best score.
+        It is decided anew without each fold."""
         made = []
         for union, ranked in enumerate(self.ranking):
             tried = [_equal(ranked[:size], len(ranked)) for size in sizes]
@@ -95,7 +95,7 @@ class Contest:
         if len(members) == 1:
             name = self.pool.names[self.pool.by_name[members[0]]]
         else:
-            name = f"{WORDS.get(way, way)} vote of {len(members)}"
+            name = f"{WORDS[way]} of {len(members)}"
         return Contender(way, name, final, tuple(without))
 
     def crossed(self, item: Contender) -> Digest:
@@ -154,8 +154,9 @@ class Contest:
         return self._votes.judge.digest(answers[mixed])
 
 
-WORDS = {"soft": "uniform", "greedy": "greedy"}
-"""What ways to vote are called before "vote of 3"."""
+WORDS = {"single": "best trial", "soft": "uniform vote", "greedy": "greedy vote"}
+WORDS |= {kind: f"{kind} vote" for kind in ("geometric", "rank", "hard")}
+"""What ways to vote are called before "of 3"."""
 
 
 def _alone(at: int, size: int) -> tuple[float, ...]:

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.metrics import find
-from orchestrator.evaluation.gate import Gate, paired_gate
+from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
+from orchestrator.evaluation.offsets import fit_cut_points, fit_offsets
 from orchestrator.evaluation.pool import Answers, JudgedRows
-from orchestrator.evaluation.thresholds import best_f1_thresholds
+from orchestrator.evaluation.thresholds import always_labelled, best_f1_thresholds
 from orchestrator.evaluation.voting import LEAST
 
-GRID = np.linspace(-1.5, 1.5, 31)
 SURE = 0.501
+"""Share of a row's probability that a cut point gives to the class it decides, so that argmax finds it."""
 
 
 @dataclass(frozen=True)
@@ -105,52 +106,47 @@ def fit_decisions(
         return None
     if kind == "thresholds":
         known = weights > 0
-        return Decisions(kind, tuple(best_f1_thresholds(rows.labels[known], probabilities[known]).tolist()))
-    start = (
-        np.zeros(probabilities.shape[1]) if kind == "offsets" else np.arange(probabilities.shape[1] - 1) + 0.5
-    )
-    return _coordinate_ascent(rows, probabilities, weights, Decisions(kind, tuple(start.tolist())))
-
-
-def _coordinate_ascent(
-    rows: JudgedRows, probabilities: Probabilities, weights: Floats, found: Decisions
-) -> Decisions:
-    best = _value(rows, found.apply(probabilities), weights)
-    for at in range(len(found.values)):
-        for step in GRID:
-            values = list(found.values)
-            values[at] += float(step)
-            tried = Decisions(found.kind, tuple(values))
-            value = _value(rows, tried.apply(probabilities), weights)
-            if (value > best + 1e-12 and list(values) == sorted(values)) or (
-                found.kind == "offsets" and value > best
-            ):
-                best, found = value, tried
-    return found
-
-
-def _value(rows: JudgedRows, probabilities: Probabilities, weights: Floats) -> float:
-    metric, size = find(rows.metric), len(rows.labels)
-    value = metric.of(metric.count(rows.labels, probabilities, np.arange(size), size)(weights[None]))[0]
-    return float(rows.sign * value)
+        found = best_f1_thresholds(rows.labels[known], probabilities[known], weights[known])
+        return Decisions(kind, tuple(found.tolist()), always_labelled(rows.labels[known]))
+    of = find(rows.metric).of
+    if kind == "offsets":
+        values = fit_offsets(rows.labels, probabilities, rows.codes, weights, of)
+    else:
+        numbers, classes = class_number(probabilities), probabilities.shape[1]
+        values = fit_cut_points(rows.labels, numbers, rows.codes, weights, classes, of)
+    return Decisions(kind, tuple(values.tolist()))
 
 
 def choose_decisions(
     rows: JudgedRows, answers: Answers, row_weights: NDArray[np.floating] | None = None
 ) -> DecisionsChoice:
-    """Fitted to `answers`, cross-fitted by their folds; accepted where the metric gains more than one SE."""
+    """Fitted to `answers` without each fold, and accepted where the metric of the folds left out gains more
+    than one standard error. The offsets or cut points that are used are the mean of the folds'; thresholds
+    are fitted to all rows."""
     weights = rows.weights(row_weights)
-    fitted = fit_decisions(rows, answers.final, weights)
-    if fitted is None:
+    if kind_for(rows.metric, rows.labels) is None:
         return DecisionsChoice(None, None, answers)
-    without = {}
-    for fold, item in answers.without.items():
-        found = fit_decisions(rows, item, np.where(rows.folds == fold, 0.0, weights))
-        without[fold] = found.apply(item) if found else item
+    folds = [fold for fold in answers.without if (weights[rows.folds == fold] > 0).any()]
+    if len(folds) < 2:
+        return DecisionsChoice(None, refused(ONE_FOLD), answers)
+    made, without = [], dict(answers.without)
+    for fold in folds:
+        found = fit_decisions(rows, without[fold], np.where(rows.folds == fold, 0.0, weights))
+        assert found is not None  # the metric has a kind of decisions
+        without[fold] = found.apply(without[fold])
+        made.append(found)
+    fitted = _mean(made) or fit_decisions(rows, answers.final, weights)
+    assert fitted is not None
     changed = Answers(fitted.apply(answers.final), without)
     gate = paired_gate(rows, answers.crossed(rows.folds), changed.crossed(rows.folds), weights)
-    if not without:
-        gate = Gate(float("nan"), float("nan"), False, "one fold cannot be left out: nothing is fitted")
     if not gate.accepted:
         return DecisionsChoice(None, gate, answers)
     return DecisionsChoice(fitted, gate, changed)
+
+
+def _mean(found: list[Decisions]) -> Decisions | None:
+    """None of thresholds: half of a probability's distance is no compromise between two of them."""
+    if found[0].kind == "thresholds":
+        return None
+    values = np.mean([item.values for item in found], axis=0)
+    return Decisions(found[0].kind, tuple(values.tolist()))

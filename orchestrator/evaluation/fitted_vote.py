@@ -55,8 +55,7 @@ class FittedVote:
         """(n, C). members (m, n, C), in the order of `weights`, on any rows."""
         if len(members) != len(self.weights):
             raise EnsembleError(f"a vote of {len(self.weights)} members got {len(members)}")
-        # Sums of floats depend on their order: that of the weights, whatever order the members came in.
-        order = sorted(self.members, key=lambda at: (-self.weights[at], np.asarray(members[at]).tobytes()))
+        order = self.members
         chosen, weights = [members[at] for at in order], np.array([self.weights[at] for at in order])
         if self.kind == "rank":
             reference = np.array([self.quantiles[at] for at in order], np.float64)

@@ -6,6 +6,7 @@ Weights of rows come later: what is remembered here serves every resample of the
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _mean(items: NDArray[np.float32] | list[Digest], shares: Shares, chosen: lis
     return found
 
 
-def row_order(codes: NDArray[np.int64], labels: Labels, members: NDArray[np.float32]) -> NDArray[np.intp]:
+def row_order(codes: NDArray[Any], labels: Labels, members: NDArray[np.float32]) -> NDArray[np.intp]:
     """(n,) rows sorted by their group, their labels and what members (m, n, C) answer to them.
 
     Sums of floats depend on their order; in this one the order in which rows came changes nothing.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Probabilities
-from orchestrator.evaluation.voting import Members
+from orchestrator.evaluation.voting import Members, weighted_sum
 
 Quantiles = tuple[tuple[tuple[float, ...], ...], ...]
 
@@ -44,14 +44,15 @@ def rank_vote(members: Members, weights: Floats, quantiles: Floats, multi_label:
 
     One label: rows are divided by their sum, as probabilities are; with two classes that changes nothing.
     """
-    scale = np.einsum("m,mcq->cq", weights, quantiles)
+    scale = weighted_sum(weights, quantiles)
     levels = np.linspace(0, 1, quantiles.shape[2])
     columns = []
     for at, back in enumerate(scale):
         ranks = [
             _ranks(member[:, at], quantiles[number, at], levels) for number, member in enumerate(members)
         ]
-        columns.append(np.interp(weights @ np.array(ranks), levels, back))
+        mean = weighted_sum(weights, np.array(ranks)[:, :, None])[:, 0]
+        columns.append(np.interp(mean, levels, back))
     voted = np.column_stack(columns)
     if not multi_label:
         total = voted.sum(axis=1, keepdims=True)

@@ -51,33 +51,42 @@ def fit_thresholds(labels: Labels, probabilities: Probabilities, folds: NDArray[
     for fold in np.unique(folds):
         own, others = folds == fold, folds != fold
         values = best_f1_thresholds(labels[others], probabilities[others])
-        crossed[own] = decide_labels(probabilities[own], values, _always_labelled(labels[others]))
-    halves, always = np.full(labels.shape[1], HALF), _always_labelled(labels)
+        crossed[own] = decide_labels(probabilities[own], values, always_labelled(labels[others]))
+    halves, always = np.full(labels.shape[1], HALF), always_labelled(labels)
     half = decide_labels(probabilities, halves, always)
     f1, f1_at_half = mean_f1(labels, crossed), mean_f1(labels, half)
     values = halves if f1 < f1_at_half else best_f1_thresholds(labels, probabilities)
     return Thresholds(tuple(values.tolist()), always, f1, f1_at_half)
 
 
-def best_f1_thresholds(labels: Labels, probabilities: Probabilities) -> Floats:
+def best_f1_thresholds(
+    labels: Labels, probabilities: Probabilities, row_weights: NDArray[np.floating] | None = None
+) -> Floats:
     """(L,): the threshold of each label's largest F1, midway between two probabilities; of several as good
-    the one nearest 0.5. A label that no row has, or every row, keeps 0.5: nothing can be fitted to it."""
+    the one nearest 0.5. A label that no row has, or every row, keeps 0.5: nothing can be fitted to it.
+
+    row_weights (n,): rows of weight 0 are not looked at; None: all count alike.
+    """
+    weights = np.ones(len(labels)) if row_weights is None else np.asarray(row_weights, np.float64)
+    known = weights > 0
+    labels, probabilities, weights = labels[known], probabilities[known], weights[known]
     columns = range(labels.shape[1])
-    return np.array([_best_threshold(labels[:, at], probabilities[:, at]) for at in columns], np.float64)
+    found = [_best_threshold(labels[:, at], probabilities[:, at], weights) for at in columns]
+    return np.array(found, np.float64)
 
 
-def _always_labelled(labels: Labels) -> bool:
+def always_labelled(labels: Labels) -> bool:
+    """Whether every row has a label, (n, L)."""
     return len(labels) > 0 and bool(labels.any(axis=1).all())
 
 
-def _best_threshold(labels: Labels, probabilities: NDArray[np.float32]) -> float:
-    positives = int(labels.sum())
-    if positives in (0, len(labels)):
+def _best_threshold(labels: Labels, probabilities: NDArray[np.float32], weights: Floats) -> float:
+    if int(labels.sum()) in (0, len(labels)):
         return HALF
     order = np.argsort(-probabilities, kind="stable")
     values = probabilities[order].astype(np.float64)
-    hits = np.cumsum(labels[order])
-    f1 = 2 * hits / (np.arange(1, len(values) + 1) + positives)
+    hits = np.cumsum(weights[order] * labels[order])
+    f1 = 2 * hits / (np.cumsum(weights[order]) + hits[-1])
     below = np.append(values[1:], 0.0)
     cuts = (values + below) / 2
     apart = values > below  # a cut between equal probabilities is none

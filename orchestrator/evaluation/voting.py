@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,7 @@ def soft_vote(members: Members, weights: Weights = None) -> Probabilities:
     Raises EnsembleError for no members, shapes that differ, or weights that are negative or all zero.
     """
     stacked, scale = _stacked(members), normalised(weights, len(members))
-    voted: Probabilities = np.einsum("m,mnc->nc", scale, stacked).astype(np.float32)
+    voted: Probabilities = weighted_sum(scale, stacked).astype(np.float32)
     return voted
 
 
@@ -38,7 +40,7 @@ def geometric_vote(members: Members, weights: Weights = None) -> Probabilities:
     Also called the logarithmic opinion pool: Genest and Zidek, Statistical Science 1 (1986).
     """
     logs = np.log(np.clip(_stacked(members), LEAST, 1 - LEAST))
-    pooled = np.einsum("m,mnc->nc", normalised(weights, len(members)), logs)
+    pooled = weighted_sum(normalised(weights, len(members)), logs)
     shares = np.exp(pooled - pooled.max(axis=1, keepdims=True))
     voted: Probabilities = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
     return voted
@@ -47,7 +49,7 @@ def geometric_vote(members: Members, weights: Weights = None) -> Probabilities:
 def geometric_label_vote(members: Members, weights: Weights = None) -> Probabilities:
     """Of several labels, each one's mean log odds as a probability, (n, L). Errors as `soft_vote`."""
     clipped = np.clip(_stacked(members), LEAST, 1 - LEAST)
-    odds = np.einsum("m,mnl->nl", normalised(weights, len(members)), np.log(clipped) - np.log1p(-clipped))
+    odds = weighted_sum(normalised(weights, len(members)), np.log(clipped) - np.log1p(-clipped))
     voted: Probabilities = (1 / (1 + np.exp(-odds))).astype(np.float32)
     return voted
 
@@ -61,9 +63,9 @@ def hard_vote(members: Members, weights: Weights = None) -> Probabilities:
     """
     stacked, scale = _stacked(members), normalised(weights, len(members))
     chosen = stacked.argmax(axis=2)[..., None] == np.arange(stacked.shape[2])
-    votes = np.einsum("m,mnc->nc", scale, chosen)
+    votes = weighted_sum(scale, chosen)
     leading = np.isclose(votes, votes.max(axis=1, keepdims=True), rtol=0, atol=1e-9)
-    winner = np.where(leading, np.einsum("m,mnc->nc", scale, stacked), -1.0).argmax(axis=1)
+    winner = np.where(leading, weighted_sum(scale, stacked), -1.0).argmax(axis=1)
     shares: Probabilities = votes.astype(np.float32)
     rows = np.arange(len(shares))
     shares[rows, winner] += NUDGE
@@ -77,8 +79,8 @@ def hard_label_vote(members: Members, weights: Weights = None) -> Probabilities:
     or down, so that a label holds where the answer is 0.5 or more. Raises EnsembleError as `soft_vote`.
     """
     stacked, scale = _stacked(members), normalised(weights, len(members))
-    votes = np.einsum("m,mnl->nl", scale, stacked >= 0.5)
-    leaning = np.where(np.einsum("m,mnl->nl", scale, stacked) >= 0.5, NUDGE, -NUDGE)
+    votes = weighted_sum(scale, stacked >= 0.5)
+    leaning = np.where(weighted_sum(scale, stacked) >= 0.5, NUDGE, -NUDGE)
     tied = np.isclose(votes, 0.5, rtol=0, atol=1e-9)
     return np.where(tied, np.float32(0.5) + leaning, votes.astype(np.float32))
 
@@ -101,6 +103,15 @@ def vote_of(name: str, multi_label: bool) -> Vote:
     return (_LABEL_VOTES if multi_label else VOTES)[name]
 
 
+def weighted_sum(scale: Floats, stacked: NDArray[Any]) -> Floats:
+    """(m,), (m, n, C) -> (n, C). Floats are added in order of size, so that members have no order."""
+    parts = scale[:, None, None] * stacked
+    if len(parts) > 2:
+        parts.sort(axis=0)
+    total: Floats = parts.sum(axis=0)
+    return total
+
+
 def _stacked(members: Members) -> Floats:
     if not len(members):
         raise EnsembleError("a vote needs at least one member")
@@ -117,5 +128,5 @@ def normalised(weights: Weights, members: int) -> Floats:
         raise EnsembleError(
             f"weights={weights}: a vote of {members} needs {members} weights, not negative, not all zero"
         )
-    found: Floats = scale / scale.sum()
+    found: Floats = scale / math.fsum(scale)  # exact, so in any order
     return found

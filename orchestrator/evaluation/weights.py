@@ -36,8 +36,8 @@ class GreedyRule:
     per_family: int = 3  # most different members of one family
     library: int = 20  # the best so many members are tried
     bags: int = 8  # random subsets of the pool whose weights are averaged
-    # Part of the pool in a bag. In halves, as for libraries of thousands, every other bag lacks the one strong
-    # member of a small pool and gives its weight to noise.
+    # Part of the pool in a bag. In halves, as for libraries of thousands, every other bag lacks the one
+    # strong member of a small pool and gives its weight to noise.
     bag_share: float = 0.8
     bagged_from: int = 5  # smallest pool that is bagged
 
