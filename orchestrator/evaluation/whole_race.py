@@ -4,7 +4,7 @@ In each resample of the groups everything is done again that looked at a score: 
 quotas, the choice of each fold's epoch, of members, weights, temperature and decisions; the groups left out
 are then scored. Groups, never rows, are resampled.
 
-Left out are the parts of a partition, a fifth of the groups at a time, and not what a bootstrap leaves out:
+Left out are the parts of a partition, a tenth of the groups at a time, and not what a bootstrap leaves out:
 a choice made on bags that hold 63% of the groups is worse than the one that was made on all of them, which
 made such an estimate 0.007 too low on drawn studies (docs/decisions.md, Estimates).
 Source of the idea: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018).
@@ -33,7 +33,7 @@ from orchestrator.evaluation.race_again import RaceAgain
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.evaluation.resamples import Resamples, folds_of_groups, parts_in_turn, scores_left_out
 
-PARTS = 5
+PARTS = 10
 CACHED = 512  # chosen fold-epochs held in memory: 150 MB of 18,900 rows, 18 classes and 5 folds
 
 ChooseEpochs = Callable[[Floats], NDArray[np.int64]]

@@ -6,19 +6,29 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.metrics import is_own
 from orchestrator.data.manifest import Manifest
 from orchestrator.evaluation.confidence_set import ConfidenceSet, confidence_set
+from orchestrator.evaluation.corrected_t import fold_difference
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import Prediction
 
 
+class _Score(Protocol):
+    @property
+    def score(self) -> float: ...
+
+
 class _CompleteTrial(Protocol):
     @property
     def number(self) -> int: ...
+
+    @property
+    def bests(self) -> Sequence[_Score]: ...
 
 
 class Ranked(Protocol):
@@ -70,3 +80,21 @@ def _from_predictions(
         level,
         None if mask is None else mask[first.rows],
     )
+
+
+def with_best(board: pd.DataFrame, complete: Sequence[_CompleteTrial], found: ConfidenceSet) -> pd.DataFrame:
+    """A leaderboard with what tells its complete trials (best first) from the best, after their scores."""
+    scores = {trial.number: [best.score for best in trial.bests] for trial in complete}
+    first = next(iter(scores.values()), [])
+    behind = {trial: fold_difference(first, own) for trial, own in scores.items()}
+    inside = {trial: trial in found.trials for trial in scores} if found.trials else {}
+    trials = board["trial"]
+    columns = {
+        "may_be_best": trials.map(inside.get).astype("boolean"),
+        "minus_best": trials.map({trial: item.mean for trial, item in behind.items()}),
+        "minus_best_low": trials.map({trial: item.low for trial, item in behind.items()}),
+        "minus_best_high": trials.map({trial: item.high for trial, item in behind.items()}),
+    }
+    place = board.columns.tolist().index("score") + 1
+    before, after = board.iloc[:, :place], board.iloc[:, place:]
+    return pd.concat([before, pd.DataFrame(columns), after], axis=1)

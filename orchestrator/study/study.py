@@ -30,7 +30,7 @@ from orchestrator.space.own_code import known_beside
 from orchestrator.storage import DirectoryStore, join, open_store
 from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.best_trials import best_trials
+from orchestrator.study.best_trials import best_trials, with_best
 from orchestrator.study.comparing import Comparison, compare_studies
 from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.exports import epochs_table, statuses_of, trials_table
@@ -264,12 +264,15 @@ class Study:
         return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
 
     def leaderboard(self) -> pd.DataFrame:
-        """A row per trial, best first: trial, state, score, may_be_best, folds_complete, epochs_spent,
-        reason, config (as JSON) and a column param_<name> for each parameter.
+        """A row per trial, best first: trial, state, score, may_be_best, minus_best, minus_best_low,
+        minus_best_high, folds_complete, epochs_spent, reason, config (as JSON) and a column param_<name> for
+        each parameter.
 
         score: mean over the folds a trial began of its best epoch's metric. Trials with all folds come first;
         the score of one with fewer does not compare with theirs. may_be_best: of complete trials, whether one
-        is in the `confidence_set`; missing for others, and for all where there is none.
+        is in the `confidence_set`; missing for others, and for all where there is none. minus_best: of
+        complete trials, the mean difference to the first, fold by fold, with the ends of its corrected 95% t
+        interval, which says whether models trained on other rows would differ too.
         """
         configs = self.configs
         table = trials_table(
@@ -277,10 +280,7 @@ class Study:
         )
         frame: pd.DataFrame = table.to_pandas()
         frame = frame.drop(columns="rung", errors="ignore")  # a rung is a rule's, which is not asked here
-        if not frame.empty:
-            place = frame.columns.tolist().index("score") + 1
-            frame.insert(place, "may_be_best", self._may_be_best(frame["trial"].tolist()))
-        return frame
+        return frame if frame.empty else with_best(frame, self.complete_trials(), self.confidence_set())
 
     def confidence_set(self, level: float = 0.9, repeats: int = 500, seed: int = 0) -> ConfidenceSet:
         """The complete trials that may be the best: the best is among them in at least `level` of studies.
@@ -289,12 +289,6 @@ class Study:
         made (a trial's predictions are missing, a metric of one's own), its `reason` says why.
         """
         return best_trials(self, level, repeats, np.random.default_rng(seed))
-
-    def _may_be_best(self, trials: Sequence[int]) -> pd.Series[bool]:
-        found = self.confidence_set()
-        complete = {trial.number for trial in self.complete_trials()} if found.trials else set()
-        cells = [trial in found.trials if trial in complete else None for trial in trials]
-        return pd.Series(cells, dtype="boolean")
 
     def curves(self) -> pd.DataFrame:
         """A row per trial, fold and epoch: trial, fold, epoch, score, best_score (so far), seconds, and a

@@ -106,7 +106,7 @@ def test_labels_left_out_have_no_say_in_epochs_or_trials() -> None:
     drawn = guessers(2)
     flipped = np.where(GROUPS < 1, 1 - drawn[0], drawn[0])
     before, after = chosen(*drawn), chosen(flipped, drawn[1])
-    assert sum(left_out for left_out, _ in before) == 20
+    assert sum(left_out for left_out, _ in before) == 10
     assert all(a == b for a, b in zip(before, after, strict=True) if a[0])
     assert before != after
 

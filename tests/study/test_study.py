@@ -71,6 +71,17 @@ def test_the_leaderboard_says_which_complete_trials_may_be_the_best(complete: Pa
     assert found == study.confidence_set()  # the same resamples
 
 
+def test_the_leaderboard_says_how_far_each_complete_trial_is_behind_fold_by_fold(complete: Path) -> None:
+    study = Study(complete)
+    first, second = study.complete_trials()
+    board = study.leaderboard().set_index("trial")
+    behind = board.loc[second.number]
+    assert behind["minus_best"] == pytest.approx(second.score - first.score)
+    assert behind["minus_best_low"] <= behind["minus_best"] <= behind["minus_best_high"]
+    assert board.loc[first.number, ["minus_best", "minus_best_low", "minus_best_high"]].tolist() == [0, 0, 0]
+    assert board["minus_best"].notna().sum() == 2
+
+
 def test_without_a_trials_predictions_the_leaderboard_does_not_say_who_may_be_best(complete: Path) -> None:
     study = Study(complete)
     study.files.oof(study.complete_trials()[1].number).unlink()
