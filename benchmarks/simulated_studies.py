@@ -52,7 +52,7 @@ from orchestrator.race.simulate.simulator import Simulation, simulate
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "simulated_studies.md"
 RULE, SLOTS = "fold_asha", 4
 FITS = 20  # of BBC over the finalists
-RACES = 20  # replays of BBC over the whole race
+RACES = 50  # replays of BBC over the whole race
 RESAMPLES = 500  # of the groups, of an interval
 VOTES = ("single", "soft", "greedy", "auto")
 
