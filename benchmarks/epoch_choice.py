@@ -24,7 +24,7 @@ from benchmarks.epoch_choice_page import page
 from benchmarks.simulated_votes import VOTES, vote_over
 from benchmarks.simulated_worlds import Epochs, SimulatedStudy, World, split_study, truth_of, worlds
 from orchestrator.core.metrics import score
-from orchestrator.race import RaceConfig, make_race
+from orchestrator.race import VERSION, RaceConfig, make_race
 from orchestrator.race.simulate.simulator import simulate
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks" / "epoch_choice.md"
@@ -131,7 +131,7 @@ def one_draw(world: World, seed: int, number: int) -> dict[str, Any]:
     groups = int(population.codes.max()) + 1
     study, rest = split_study(population, min(world.groups, groups // 2), rng)
     trials = complete_trials(study)
-    found: dict[str, Any] = {"world": world.name, "number": number, "trials": trials}
+    found: dict[str, Any] = {"world": world.name, "number": number, "trials": trials, "race": VERSION}
     for key, (_, choose) in CHOICES.items():
         members = [(trial, choose(study, trial)) for trial in trials]
         judged = [(trial, JUDGED_BY.get(key, choose)(study, trial)) for trial in trials]
@@ -141,8 +141,6 @@ def one_draw(world: World, seed: int, number: int) -> dict[str, Any]:
             truth = truth_of(population, members, vote_of, rest)
             seen = score(study.metric, study.labels, answers)
             found[f"{key}/{vote}"] = [seen, truth.of_folds, truth.of_mean]
-            if vote == "auto" and vote_of.choice is not None:
-                found[f"{key}/chosen"] = vote_of.choice.name
     return found
 
 

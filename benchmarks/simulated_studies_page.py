@@ -50,8 +50,6 @@ Worlds:
   frozen features trained on 1,000 groups, 6,667 groups held out; a study draws 1,000.
 - **mask_faces**: the same of 400 people with seven photos each, of whom few are over 60; 400 people held
   out and 400 drawn.
-- **fashion**: Fashion-MNIST's ten classes, unevenly frequent; 64 heads on pixels, an image a group; 4,000
-  held out and 980 drawn.
 """
 
 

@@ -16,7 +16,7 @@ from orchestrator.evaluation.fitted_vote import FittedVote
 from orchestrator.evaluation.fold_scores import fold_scores
 from orchestrator.evaluation.pool import Pool
 
-VOTES = {"single": "best trial", "soft": "uniform vote", "greedy": "greedy", "auto": "auto"}
+VOTES = {"single": "best trial", "soft": "uniform vote of three", "greedy": "greedy"}
 
 
 @dataclass(frozen=True)

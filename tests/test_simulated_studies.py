@@ -33,12 +33,12 @@ def row(world: str, truth: float, scores: dict[str, float], half: float, **more:
 
 def test_a_study_is_logged_with_every_estimate_and_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated_studies, "FITS", 2)
-    monkeypatch.setattr(simulated_studies, "RACES", 4)
+    monkeypatch.setattr(simulated_studies, "RACES", 20)
     found = one_study(small_world(), 0, 1)
     assert set(found["scores"]) == set(ESTIMATES) and set(found["reach"]) == set(INTERVALS)
     assert all(0 < value < 1 for value in found["scores"].values())
     assert found["votes"]["auto"]["name"] in found["gates"]
-    assert found["truth"][0] > 0 and len(found["trials"]) == 3
+    assert found["truth"][0] > 0 and len(found["trials"]) == 3 and 0 < found["noise"] < 0.1
     again = one_study(small_world(), 0, 1)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
 
