@@ -99,7 +99,8 @@ def _search(
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:
-    race = make_race(study.header.rule, race_config(space, tuple(study.header.fold_order)))
+    header = study.header
+    race = make_race(header.rule, race_config(space, tuple(header.fold_order), header.rule_version))
     replay(race, study)
     return race
 
