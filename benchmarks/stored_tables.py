@@ -123,7 +123,7 @@ def make_table(images: Images, found: dict[str, NDArray[np.float32]], folder: Pa
     np.savez(folder / "rows.npz", labels=labels, folds=folds, groups=groups, **held_out)
     (folder / "configs.json").write_text(json.dumps(configs))
     table = StoredTable.open(folder)
-    _write_curves(table, seconds, folder)
+    write_curves(table, seconds, folder)
     return table
 
 
@@ -140,34 +140,33 @@ def _inputs(
     return {**parts, "both": np.concatenate([parts["last"], parts["middle"]], axis=1)}
 
 
-def _write_curves(table: StoredTable, seconds: NDArray[np.float64], folder: Path) -> None:
+def write_curves(table: StoredTable, seconds: NDArray[np.float64], folder: Path) -> None:
     """The tables of docs/benchmarks/tables.md."""
-    scores = np.empty((TRIALS, FOLDS, EPOCHS))
-    for fold in range(FOLDS):
+    count, folds, length = table.test.shape[:3]
+    scores = np.empty((count, folds, length))
+    for fold in range(folds):
         own = table.folds == fold
-        for trial in range(TRIALS):
-            for epoch in range(EPOCHS):
+        for trial in range(count):
+            for epoch in range(length):
                 answers = table.validation[trial, epoch, own].astype(np.float32)
                 scores[trial, fold, epoch] = score(METRIC, table.labels[own], answers)
     best = scores.argmax(axis=2)
-    chosen = [
-        [table.test[trial, fold, best[trial, fold]] for fold in range(FOLDS)] for trial in range(TRIALS)
-    ]
+    chosen = [[table.test[trial, fold, best[trial, fold]] for fold in range(folds)] for trial in range(count)]
     votes = [np.mean(answers, axis=0, dtype=np.float32) for answers in chosen]
     trial, fold, epoch = (item.ravel() for item in np.indices(scores.shape))
     epochs = {"trial": trial, "fold": fold, "epoch": epoch + 1, "score": scores.ravel()}
-    epochs["seconds"] = np.repeat(seconds.ravel(), EPOCHS)
+    epochs["seconds"] = np.repeat(seconds.ravel(), length)
     tests = [score(METRIC, table.test_labels, vote) for vote in votes]
     configs = [json.dumps(config) for config in table.configs]
     classes = list(range(table.validation.shape[-1]))
     meta = {"classes": json.dumps(classes), "metric": METRIC, "mode": "max"}
-    trials = {"trial": np.arange(TRIALS), "test_score": tests, "config": configs}
+    trials = {"trial": np.arange(count), "test_score": tests, "config": configs}
     thousandths = [np.round(vote * 1000).astype(np.uint16).ravel() for vote in votes]
     told = {**meta, "labels": json.dumps(table.test_labels.tolist())}
     for name, columns, about in (
         ("epochs", epochs, meta),
         ("trials", trials, meta),
-        ("votes", {"trial": np.arange(TRIALS), "thousandths": thousandths}, told),
+        ("votes", {"trial": np.arange(count), "thousandths": thousandths}, told),
     ):
         write_table(folder / f"{name}.parquet", pa.table(columns).replace_schema_metadata(about))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.race.config import RaceConfig, config_from
+from orchestrator.race.config import REPLAYED, VERSION, RaceConfig, config_from
 from orchestrator.race.finishing import FinishingRace
 from orchestrator.race.fold_asha import FoldASHA
 from orchestrator.race.rule import Rule
@@ -26,10 +26,8 @@ RULES = {
 }
 """Key -> class, imported when asked for: Optuna takes a second. A new rule is a file and a line (`rule`)."""
 
-VERSION = 3
-"""Version of what the rules decide: a journal is only replayed by the version that wrote it."""
-
 __all__ = [
+    "REPLAYED",
     "RULES",
     "VERSION",
     "FinishingRace",

@@ -41,6 +41,7 @@ class Cohort:
         self.top = len(ladder) - 1
         self.level = dict.fromkeys(self.trials, 0)  # trial -> rung
         self.scores: dict[tuple[int, int], float] = {}  # (trial, rung) -> what is ranked, larger is better
+        self.falls: dict[tuple[int, int], float] = {}  # (trial, rung) -> mean fall below the running best
         self.ranks: list[SortedList] = [SortedList() for _ in ladder]  # every entry of a rung
         self.candidates: list[SortedList] = [SortedList() for _ in ladder]  # neither promoted nor failed
         self.open: list[SortedList] = [SortedList() for _ in ladder]  # nor pruned
@@ -58,12 +59,12 @@ class Cohort:
 
     def quota(self, rung: int) -> int | None:
         """None while it is not known yet."""
-        bounds = self.ladder[rung].least, self.ladder[rung].most
-        return bounds[0] if bounds[0] == bounds[1] else self._quotas[rung]
+        step = self.ladder[rung]
+        return step.least if step.least == step.widest else self._quotas[rung]
 
     def quota_text(self, rung: int) -> str:
         quota, step = self.quota(rung), self.ladder[rung]
-        return f"{step.least} to {step.most}" if quota is None else f"{quota}"
+        return f"{step.least} to {step.widest}" if quota is None else f"{quota}"
 
     def set_quota(self, rung: int, quota: int) -> None:
         self._quotas[rung], self._capacities = quota, None
@@ -73,10 +74,12 @@ class Cohort:
         self._quotas, self._capacities = [None] * len(self.ladder), None
 
     def unset(self) -> int | None:
-        """The lowest rung whose quota is open although all entries below it are in, or None."""
+        """The lowest rung whose quota is open although all entries it follows from are in, or None."""
         for rung in range(1, self.top + 1):
             if self.quota(rung) is None:
-                return rung if self.missing(rung - 1, LEAST) <= 0 else None
+                # One epoch shows no jump: the least of the second rung's members run to it first.
+                shown = (0, 1) if rung == 1 else (rung - 1,)
+                return rung if all(self.missing(below, LEAST) <= 0 for below in shown) else None
         return None
 
     def capacity(self, rung: int, bound: int = MOST) -> int:
@@ -97,7 +100,7 @@ class Cohort:
 
     def _bound(self, rung: int, bound: int) -> int:
         quota = self.quota(rung)
-        return (self.ladder[rung].least, self.ladder[rung].most)[bound] if quota is None else quota
+        return (self.ladder[rung].least, self.ladder[rung].widest)[bound] if quota is None else quota
 
     def _count_capacities(self) -> tuple[list[int], list[int]]:
         """Of what is wanted, at least and at most, what can still come from below."""
@@ -144,7 +147,8 @@ class Cohort:
         last = self.last_entry(trial)
         entries = len(self.ranks[last])
         enough = max(LIKELY_ENTRIES, LIKELY_SHARE * self.capacity(last))
-        return entries >= enough and self.rank(trial, last) <= self.capacity(rung)
+        room = min(self.capacity(rung), max(self.ladder[rung].most, self.quota(rung) or 0))
+        return entries >= enough and self.rank(trial, last) <= room
 
     def last_entry(self, trial: int) -> int:
         """The highest rung where a trial has an entry; -1 where it has none."""
@@ -157,11 +161,11 @@ class Cohort:
 
     # ---- what happens to a trial ----
 
-    def enter(self, trial: int, score: float) -> None:
-        """A member of a rung has its entry there."""
+    def enter(self, trial: int, score: float, fall: float = 0.0) -> None:
+        """A member of a rung has its entry there. fall: `FoldRuns.mean_fall` up to it."""
         self._capacities = None
         rung = self.level[trial]
-        self.scores[trial, rung] = score
+        self.scores[trial, rung], self.falls[trial, rung] = score, fall
         for ranked in (self.ranks, self.candidates, self.open):
             ranked[rung].add((-score, trial))
 

@@ -8,6 +8,11 @@ from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
 
+VERSION = 4
+"""Version of what the rules decide; a journal is replayed by the version that wrote it."""
+REPLAYED = (3, 4)
+"""Versions whose decisions are still made, so that their journals go on: 3 did not look at jumps."""
+
 
 def _knob(meaning: str, least: int, default: int | None = None) -> Any:
     """A field that holds a whole number of at least `least`."""
@@ -32,6 +37,7 @@ class RaceConfig:
     fold_order: Sequence[int] | None = None  # the folds that run first come first; 0, 1, ... if not given
     ladder: Sequence[Sequence[int]] | None = None  # (folds, epochs, quota) from the bottom, for FoldASHA
     max_retries: int = _knob("retries of a fold run, in a row without a new epoch", 0, default=2)
+    rule_version: int = _knob("version of the race; 3 does not look at jumps", min(REPLAYED), default=VERSION)
 
     def __post_init__(self) -> None:
         for knob in fields(self):
@@ -41,6 +47,9 @@ class RaceConfig:
             raise SearchSpaceError(
                 f"grace_period={self.grace_period} is longer than max_t={self.max_t}; lower one of them"
             )
+        if self.rule_version not in REPLAYED:
+            known = " or ".join(map(str, REPLAYED))
+            raise SearchSpaceError(f"rule_version={self.rule_version} is not known; give {known}")
         if self.mode not in ("max", "min"):
             raise SearchSpaceError(f"mode={self.mode!r} is neither 'max' nor 'min'; give one of them")
         if sorted(self.order) != list(range(self.folds)):

@@ -25,6 +25,9 @@ from orchestrator.race.rule import Rule
 SLOPE = 0.2
 """Of what a score gained in the second half of its epochs, the share it is expected to gain still: see
 docs/decisions.md, The race ("A rising score counts for more")."""
+FALL = 0.5
+"""Of how far epochs fell below the best before them, the share by which a score counts for less: a best epoch
+that others do not confirm may be luck. See docs/decisions.md, The race ("Jumps widen the quotas")."""
 
 
 class FoldASHA(Rule):
@@ -32,7 +35,7 @@ class FoldASHA(Rule):
 
     A rung of the ladder is a pair (folds, epochs): trials are compared there by the mean, over the first
     so many folds of the fold order, of the running best score after so many epochs (a score that still rises
-    counts for a little more, `SLOPE`). Its quota says how many trials come. With 64 trials, 5 folds and 18
+    counts for a little more, `SLOPE`; one that other epochs do not confirm for less, `FALL`). Its quota says how many trials come. With 64 trials, 5 folds and 18
     epochs the ladder is
 
         (1 fold,   1 epoch)  x 64      every trial runs one epoch of one fold,
@@ -44,7 +47,8 @@ class FoldASHA(Rule):
 
     It follows from trials, folds, max_t, grace_period (no rung is below it), reduction_factor (higher: fewer
     go on) and finalists, or is given as `ladder`, whose last rung must be all folds at max_t. Quotas between
-    the second and the last rung move by what the rungs show: more go on where ranks still cross (`quota`).
+    the second and the last rung move by what the rungs show: more go on where ranks still cross
+    or scores jump from epoch to epoch (`quota`); then the second one moves too.
 
     - A fold run that reaches its rung parks; it goes on where it stopped, on any slot. Nothing is decided
       on an entry alone: a trial is promoted once it is certain to be inside the next quota, whatever the
@@ -160,15 +164,18 @@ class FoldASHA(Rule):
             return
         if all(run.epochs >= rung.epochs for run in self._compared(trial, rung)):
             score = self.runs.mean(trial, self.fold_order[: rung.folds], rung.epochs)
-            cohort.enter(trial, score if number == cohort.top else self._projected(trial, rung, score))
+            fall = self.runs.mean_fall(trial, self.fold_order[: rung.folds], rung.epochs)
+            ranked = score if number == cohort.top else self._projected(trial, rung, score, fall)
+            cohort.enter(trial, ranked, fall)
             self.book.last_rung_score[trial] = (number, score)
             for run in self.runs.of(trial):
                 self._queue.update(run)
 
-    def _projected(self, trial: int, rung: Rung, score: float) -> float:
-        """A score that still rises counts for more."""
+    def _projected(self, trial: int, rung: Rung, score: float, fall: float) -> float:
+        """A score that still rises counts for more, one from which epochs fell back for less."""
         half = self.runs.mean(trial, self.fold_order[: rung.folds], max(rung.epochs // 2, 1))
-        return score + SLOPE * (score - half)
+        discount = 0.0 if self.cfg.rule_version == 3 else FALL * fall
+        return score + SLOPE * (score - half) - discount
 
     def settle(self) -> list[Decision]:
         decisions: list[Decision] = []

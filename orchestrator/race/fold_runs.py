@@ -17,6 +17,7 @@ class FoldRun:
     trial: int
     fold: int
     bests: list[float] = field(default_factory=list)  # [e - 1] is the running best after e epochs
+    falls: list[float] = field(default_factory=list)  # [e - 1]: below the best so far, summed to epoch e
     leg: Leg | None = None  # the one under way
     latest: float = 0.0  # the last epoch's own score
     failures: Counter[str] = field(default_factory=Counter)  # by kind, since the last new epoch
@@ -88,6 +89,7 @@ class FoldRuns:
             )
         score = self.sign * event.score
         run.bests.append(max(score, run.bests[-1]) if run.bests else score)
+        run.falls.append(run.bests[-1] - score + (run.falls[-1] if run.falls else 0.0))
         run.latest = score
         run.failures.clear()
         self._spend(event.trial)
@@ -113,12 +115,19 @@ class FoldRuns:
 
     def rewind(self, run: FoldRun, epochs: int) -> None:
         """What is stored goes back to `epochs`, 0 when it was deleted."""
-        del run.bests[epochs:]
+        del run.bests[epochs:], run.falls[epochs:]
 
     def mean(self, trial: int, folds: tuple[int, ...], epochs: int) -> float:
         """Mean running best over `folds` after `epochs` epochs; larger is better."""
         row = self._rows[trial]
         return math.fsum(row[fold].bests[epochs - 1] for fold in folds) / len(folds)
+
+    def mean_fall(self, trial: int, folds: tuple[int, ...], epochs: int) -> float:
+        """How far an epoch's own score lies below the best up to it: the mean over `folds` and epochs 2 to
+        `epochs`. 0 where scores only rise, and after one epoch."""
+        row = self._rows[trial]
+        total = math.fsum(row[fold].falls[epochs - 1] for fold in folds)
+        return total / (len(folds) * max(epochs - 1, 1))
 
     def full(self, trial: int) -> int:
         """Folds at full length."""

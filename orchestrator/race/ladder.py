@@ -22,10 +22,12 @@ class Rung:
     quota: int  # trials that come
     least: int = -1  # trials, where the study shows that fewer are enough; the quota itself if not given
     most: int = -1  # trials, where it shows that more are needed; the quota itself if not given
+    widest: int = -1  # trials, where scores jump from epoch to epoch; `most` if not given
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "least", self.quota if self.least < 0 else self.least)
         object.__setattr__(self, "most", self.quota if self.most < 0 else self.most)
+        object.__setattr__(self, "widest", self.most if self.widest < 0 else self.widest)
 
     def __str__(self) -> str:
         return f"({self.folds}, {self.epochs})x{self.quota}"
@@ -33,7 +35,8 @@ class Rung:
     @property
     def quota_text(self) -> str:
         """The quota, and within which bounds it moves."""
-        return f"{self.quota}" if self.least == self.most else f"{self.quota} ({self.least} to {self.most})"
+        bounds = f" ({self.least} to {self.widest})" if self.least < self.widest else ""
+        return f"{self.quota}{bounds}"
 
 
 Ladder = tuple[Rung, ...]
@@ -48,15 +51,19 @@ SHAPE = (
 LEAST_MULTIPLE, MOST_MULTIPLE = 0.75, 1.35
 """A quota between the second and the last moves between these multiples of itself: see docs/decisions.md,
 The race ("The ladder follows the study")."""
+WIDEST_MULTIPLE = 2.25
+"""Where scores jump, quotas below the one before the last grow up to this multiple: see docs/decisions.md,
+The race ("Jumps widen the quotas")."""
 
 
 def ladder_of(cfg: RaceConfig) -> Ladder:
     """The one that is given, else the default. Raises SearchSpaceError for one that cannot be climbed."""
     if cfg.ladder is not None:
         return check_ladder(cfg.ladder, cfg.trials, cfg.folds, cfg.max_t)
-    return build_ladder(
+    ladder = build_ladder(
         cfg.trials, cfg.folds, cfg.max_t, cfg.grace_period, cfg.reduction_factor, cfg.finalists
     )
+    return ladder if cfg.rule_version == 3 else widened_for_jumps(ladder)
 
 
 def build_ladder(
@@ -76,7 +83,7 @@ def build_ladder(
         rungs.append(Rung(*step, quota))
     rungs[0] = replace(rungs[0], quota=trials, least=trials, most=trials)
     rungs[-1] = replace(rungs[-1], quota=least, least=least, most=least) if len(rungs) > 1 else rungs[0]
-    return tuple(_widened(rungs, least))
+    return tuple(_following(rungs, least))
 
 
 def _quota(trials: int, finalists: int, depth: float) -> int:
@@ -84,15 +91,25 @@ def _quota(trials: int, finalists: int, depth: float) -> int:
     return max(round(math.exp((1 - depth) * math.log(trials) + depth * math.log(finalists))), finalists)
 
 
-def _widened(rungs: Sequence[Rung], finalists: int) -> list[Rung]:
+def _following(rungs: Sequence[Rung], finalists: int) -> list[Rung]:
     """The second quota is of what one epoch says and stays; the ones above move with what the study shows."""
     made = list(rungs)
     for number in range(2, len(rungs) - 1):
         quota = rungs[number].quota
         least = max(math.ceil(LEAST_MULTIPLE * quota), finalists)
         most = min(int(MOST_MULTIPLE * quota), rungs[number - 1].most)
-        made[number] = replace(rungs[number], least=least, most=max(most, least))
+        most = max(most, least)
+        made[number] = replace(rungs[number], least=least, most=most, widest=most)
     return made
+
+
+def widened_for_jumps(ladder: Ladder) -> Ladder:
+    """With room for more trials at every rung but the first and the last two (`quota.jumps`)."""
+    made = list(ladder)
+    for number in range(1, len(made) - 2):
+        rung = made[number]
+        made[number] = replace(rung, widest=min(int(WIDEST_MULTIPLE * rung.most), made[number - 1].widest))
+    return tuple(made)
 
 
 def check_ladder(steps: Sequence[Sequence[int]], trials: int, folds: int, max_t: int) -> Ladder:

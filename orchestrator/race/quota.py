@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from itertools import islice
 
 from orchestrator.race.cohort import Cohort, Ranked
+from orchestrator.race.ladder import WIDEST_MULTIPLE
 
 TIE = 1.8
 """A trial within this many standard deviations of what a rung changes may still be the best: see
 docs/decisions.md, The race ("The ladder follows the study")."""
+CALM, GAIN = 0.15, 2.0
+"""Jumps (`jumps`) up to CALM change nothing; what is above widens the quotas by GAIN times itself: see
+docs/decisions.md, The race ("Jumps widen the quotas")."""
 
 
 def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalists: int) -> int:
@@ -28,6 +32,10 @@ def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalis
     # The second rung has only one epoch's word, and the last one takes the finalists, no more or fewer.
     if moved is not None and 1 < rung < cohort.top:
         quota = _at_least(cohort, rung - 1, -below[0][0] - TIE * moved)
+    if step.widest > step.most:
+        wider = widening(jumps([*earlier, cohort], max(rung - 1, 1)))
+        least, most = round(wider * step.least), min(round(wider * step.most), len(below))
+        quota = min(max(round(wider * quota) if rung == 1 else quota, least), most)
     best = _best(earlier, rung - 1, finalists)
     if len(best) < finalists:  # the earlier cohorts leave room among the finalists
         quota = max(quota, min(finalists - len(best), len(below)) if earlier else 0)
@@ -35,7 +43,25 @@ def adaptive_quota(cohort: Cohort, rung: int, earlier: Sequence[Cohort], finalis
         # As good as the last of the finalists so far, or near enough while ranks still cross.
         slack = 0.0 if rung == cohort.top else TIE * (moved or 0.0)
         quota = min(quota, _at_least(cohort, rung - 1, -best[-1][0] - slack))
-    return min(max(quota, step.least), step.most)
+    return min(max(quota, step.least), step.widest)
+
+
+def widening(jumped: float) -> float:
+    """What quotas are multiplied by where scores jump so much (`jumps`)."""
+    return min(1.0 + GAIN * max(jumped - CALM, 0.0), WIDEST_MULTIPLE)
+
+
+def jumps(cohorts: Sequence[Cohort], rung: int) -> float:
+    """How much the better half of a rung falls back from epoch to epoch beside what sets it apart: the mean
+    fall below the running best over the standard deviation of the scores. Curves that only rise have none,
+    however fast. 0 where fewer than four trials have come."""
+    entries = ((cohort, *ranked) for cohort in cohorts for ranked in cohort.ranks[rung])
+    found = sorted((negative, cohort.falls[trial, rung]) for cohort, negative, trial in entries)
+    if len(found) < 4:
+        return 0.0
+    half = found[: (len(found) + 1) // 2]
+    spread = statistics.pstdev(negative for negative, _ in half)
+    return statistics.fmean(fall for _, fall in half) / spread if spread > 0 else 0.0
 
 
 def movement(cohorts: Sequence[Cohort], rung: int) -> float | None:

@@ -47,7 +47,7 @@ class StudyHeader:
     seed: int = 0
     rule: str = "fold_asha"
     rule_version: int = 1
-    """Of the rules' decisions: a journal goes on only with the version that wrote it."""
+    """Of the rules' decisions: a journal goes on with those of the version that wrote it."""
     sampler: str = "random"
     tries: Sequence[Mapping[str, Any]] = ()
     """Configurations that were given to be tried first."""

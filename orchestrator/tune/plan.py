@@ -10,7 +10,7 @@ import numpy as np
 from orchestrator.budget import Budget
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
-from orchestrator.race import RaceConfig, config_from, make_race, rule_class
+from orchestrator.race import VERSION, RaceConfig, config_from, make_race, rule_class
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
 from orchestrator.space import SearchSpace
@@ -19,9 +19,11 @@ SIMULATED_FOLD_EPOCHS = 20_000  # of all draws together: about half a second of 
 DRAWS = 10  # at most
 
 
-def race_config(space: SearchSpace, fold_order: Sequence[int] | None = None) -> RaceConfig:
-    """What a race over this space is built from."""
-    return config_from(space, fold_order=fold_order)
+def race_config(
+    space: SearchSpace, fold_order: Sequence[int] | None = None, rule_version: int = VERSION
+) -> RaceConfig:
+    """What a race over this space is built from. rule_version: of the study's header."""
+    return config_from(space, fold_order=fold_order, rule_version=rule_version)
 
 
 def planned(space: SearchSpace, rule: str, trials: int) -> int:

@@ -11,7 +11,7 @@ from orchestrator.core.events import Extended, Resumed
 from orchestrator.core.known_code import remember_names
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size
-from orchestrator.race import VERSION
+from orchestrator.race import REPLAYED, VERSION
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
 from orchestrator.space import SearchSpace
@@ -107,7 +107,7 @@ def _same_space(given: SearchSpace | str, study: Study) -> Path:
 
 def _same_race(study: Study) -> None:
     version = study.header.rule_version
-    if version != VERSION:
+    if version not in REPLAYED:
         raise StudyError(
             f"study {study.path} was begun by an earlier version of the race (version {version}, this is "
             f"{VERSION}), whose decisions this one cannot continue; what it completed can be used as it is: "

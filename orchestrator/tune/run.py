@@ -102,7 +102,8 @@ def _search(
 
 
 def _new_race(study: Study, space: SearchSpace) -> Race:
-    return make_race(study.header.rule, race_config(space, tuple(study.header.fold_order)))
+    header = study.header
+    return make_race(header.rule, race_config(space, tuple(header.fold_order), header.rule_version))
 
 
 def _rebuild_race(study: Study, space: SearchSpace) -> Race:

@@ -304,7 +304,7 @@ def test_a_study_whose_budget_is_spent_takes_neither_trials_nor_a_budget(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    timed(space_file, faces, runs, monkeypatch, 28.0)
+    timed(space_file, faces, runs, monkeypatch, 26.0)
     assert events(runs / "a", "budget_spent")
     monkeypatch.undo()
     for more in (("--trials", "20"), ("--max-fold-epochs", "500"), ("--time-budget", "1h")):
@@ -323,7 +323,7 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
 ) -> None:
     monkeypatch.setattr("orchestrator.tune.command.run_search", partial(run_search, clock=Clock(monkeypatch)))
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
-    limits = ("--time-budget", "28s", "--max-fold-epochs", "90", "--trials", "9")
+    limits = ("--time-budget", "26s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130
     command = pasted(capsys)
     monkeypatch.undo()

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.core import metrics
 from orchestrator.core.errors import StorageError
 from orchestrator.execution import worker
-from orchestrator.race import VERSION
+from orchestrator.race import VERSION, FinishingRace, RaceConfig, make_race
 from orchestrator.storage import DirectoryStore
 from orchestrator.study import study as study_module
 from orchestrator.study.predictions import read_prediction
@@ -201,6 +201,23 @@ def test_a_study_of_another_version_of_the_race_is_not_continued(
     assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline"]) == 2
     assert "begun by an earlier version of the race (version 1" in capsys.readouterr().err
     assert path.read_text() == before and len(Study(runs / "a").complete_trials()) == 2
+
+
+def test_a_study_that_version_3_of_the_race_began_goes_on_by_its_decisions(
+    space_file: Path, faces: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def noted(rule: str, cfg: RaceConfig) -> FinishingRace:
+        made.append(cfg.rule_version)
+        return make_race(rule, cfg)
+
+    monkeypatch.setattr("orchestrator.tune.run.make_race", noted)
+    with monkeypatch.context() as then:
+        then.setattr("orchestrator.tune.new_study.VERSION", 3)
+        tune(space_file, faces, runs, "--study", "a")
+    assert main(["--resume", "--study", "a", "--trials", "12", "--runs", str(runs), "--inline"]) == 0
+    assert set(made) == {3} and Study(runs / "a").header.rule_version == 3
 
 
 @pytest.mark.parametrize(("setting", "kind"), [("raise_at=2", "exception"), ("nan_at=2", "nan")])

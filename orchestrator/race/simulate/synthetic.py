@@ -17,8 +17,8 @@ FOLD_SD, RUN_SD, EPOCH_SD = 0.018, 0.020, 0.010
 class Curves:
     """Drawn learning curves; higher scores are better."""
 
-    scores: NDArray[np.float64]  # (trials, folds, epochs): running maximum of what is measured
-    truth: NDArray[np.float64]  # (trials,): the last epoch's score without noise
+    scores: NDArray[np.float64]  # (trials, folds, epochs)
+    truth: NDArray[np.float64]  # (trials,): without noise
 
 
 def draw_base(trials: int, epochs: int, rng: np.random.Generator, pace: float = 1.0) -> NDArray[np.float64]:
@@ -54,4 +54,39 @@ class DrawnCurves:
     def draw(self, subset: int | None, rng: np.random.Generator) -> CurveTable:
         """An epoch takes a second; the test score is the last epoch's without noise."""
         curves = draw_curves(subset or self.trials, self.folds, self.epochs, rng, self.pace)
+        return CurveTable(curves.scores, np.ones(curves.scores.shape), curves.truth)
+
+
+# Of curves that jump, on top: standard deviation of a trial's epochs (itself log-normal over trials, sigma
+# 0.5), half of its variance the model's own and half the luck of the validation rows; an epoch in twenty
+# or so loses a tenth to six tenths of what was learned.
+JUMP_SD, COLLAPSES = 0.03, 0.06
+
+
+def draw_jumping(trials: int, folds: int, epochs: int, rng: np.random.Generator) -> Curves:
+    """Each epoch's own score, of models that jump from epoch to epoch; truth: the mean over folds of what the
+    best epoch's model is worth without the luck of its rows."""
+    base = draw_base(trials, epochs, rng, pace=0.8)
+    size = (trials, folds, epochs)
+    sd = (JUMP_SD * np.exp(rng.normal(0, 0.5, trials)))[:, None, None] * np.sqrt(0.5)
+    worth = base[:, None, :] + rng.normal(0, RUN_SD, (trials, folds, 1)) * np.sqrt(0.5)
+    worth = worth + sd * rng.standard_t(4, size) / np.sqrt(2)
+    collapsed = rng.random(size) < 2 * COLLAPSES * rng.random((trials, 1, 1))
+    worth = np.maximum(worth - collapsed * rng.uniform(0.1, 0.6, size) * (worth - 0.1), 0.05)
+    luck = rng.normal(0, FOLD_SD, (1, folds, 1)) + rng.normal(0, RUN_SD, (trials, folds, 1)) * np.sqrt(0.5)
+    scores = worth + luck + sd * rng.normal(0, 1, size)
+    best = scores.argmax(axis=2)[:, :, None]
+    return Curves(scores, np.take_along_axis(worth, best, axis=2)[:, :, 0].mean(axis=1))
+
+
+@dataclass(frozen=True)
+class JumpingCurves:
+    """As `DrawnCurves`, of curves that jump."""
+
+    trials: int
+    folds: int = 5
+    epochs: int = 18
+
+    def draw(self, subset: int | None, rng: np.random.Generator) -> CurveTable:
+        curves = draw_jumping(subset or self.trials, self.folds, self.epochs, rng)
         return CurveTable(curves.scores, np.ones(curves.scores.shape), curves.truth)
