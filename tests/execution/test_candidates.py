@@ -10,7 +10,18 @@ import pytest
 from rich.console import Console
 
 from benchmarks.synthetic_study import Checkpoints, Size, Slots, make_study
-from orchestrator.core.events import Action, Decision, EpochEnded, Event, Leg, LegFailed, State
+from orchestrator.core.events import (
+    Action,
+    Decided,
+    Decision,
+    EpochEnded,
+    Event,
+    Leg,
+    LegFailed,
+    LegStarted,
+    Proposed,
+    State,
+)
 from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyContext, StudyView
 from orchestrator.race import RaceConfig, make_race
@@ -80,6 +91,24 @@ def test_one_whose_files_are_gone_is_no_candidate(tmp_path: Path) -> None:
     first, *others = study.candidate_trials()[len(study.complete_trials()) :]
     study.store().delete(first.bests[1].oof)
     assert study.candidate_trials()[len(study.complete_trials()) :] == others
+    study.close()
+
+
+def test_a_parked_trial_is_a_candidate_and_one_that_failed_is_not(tmp_path: Path) -> None:
+    study, dataset = make_study(tmp_path, Size(2, 2, 3, 2))
+    files = Checkpoints(study.path / "checkpoints", dataset)
+    for trial in (0, 1):
+        study.append(Proposed(trial, {"lr": 0.1}))
+        for fold in (0, 1):
+            study.append(LegStarted(trial, fold, 0, 2))
+            for epoch in (1, 2):
+                event = EpochEnded(trial, fold, epoch, 0.1 * epoch)
+                files.store(event)
+                study.append(event)
+    study.append(Decided("FAIL", 1, "its code raised"))
+    (candidate,) = study.candidate_trials()
+    assert (candidate.number, candidate.epochs) == (0, (2, 2)) and study.complete_trials() == []
+    assert [best.epoch for best in candidate.bests] == [2, 2]
     study.close()
 
 
