@@ -118,7 +118,7 @@ def main() -> None:
         f"{f'whole race, {options.repeats} replays':<34} {took:7.1f} s; CPU of this process "
         f"{own.ru_utime - used:.1f} s, of {options.workers} workers {workers.ru_utime:.1f} s"
     )
-    print(f"{found.estimate}; left the record: {found.left:.0%} of replays, {found.replaced:.0%} of places")
+    print(f"left the record: {found.left:.0%} of replays, {found.replaced:.0%} of places")
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"memory: {before:.0f} MB with the record, {after:.0f} MB at the most")
     members = [drawn.answer(0.6 + 0.005 * (number == 0), every, rng).astype(np.float32)
