@@ -41,7 +41,7 @@ from orchestrator.core.metrics import score
 from orchestrator.evaluation.bbc import bbc
 from orchestrator.evaluation.confidence_set import confidence_set
 from orchestrator.evaluation.cross_fitted import cross_fitted_answers
-from orchestrator.evaluation.intervals import INTERVALS, Answers, scored
+from orchestrator.evaluation.intervals import INTERVALS, Answers, moved, scored
 from orchestrator.evaluation.kept_epochs import KeptEpochs
 from orchestrator.evaluation.pool import Pool
 from orchestrator.evaluation.race_again import RaceAgain
@@ -177,35 +177,63 @@ def _gates(fitted: Fitted) -> dict[str, Any]:
 
 
 def _estimates(done: Finished, fitted: Fitted, rng: np.random.Generator) -> dict[str, Any]:
-    """Each estimate's score, and how far each kind of interval reaches below and above it."""
+    """Each estimate's score, its 95% interval of each kind, and the gain that the replays show."""
     study, pool = done.study, done.pool
 
     def method(weights: NDArray[np.float32]) -> Probabilities:
         return fit_all(pool, weights, quick=True)(pool.members)
 
+    alone = _Alone(study)
+
     def again(studies: Sequence[Sequence[ReplayedTrial]], weights: NDArray[np.float32]) -> Probabilities:
         (trials,) = studies
+        alone.add(trials[0].probabilities, weights)  # the best comes first
         own = pool_of(study, [item.trial for item in trials], [item.probabilities for item in trials])
         return fit_all(own, weights, quick=True)(own.members)
 
-    answers = Answers(study.labels, fitted(pool.members), study.folds, study.codes, study.metric)
-    naive = answers.score
-    reach = {}
-    for interval in INTERVALS:
-        ends = scored(answers, rng, RESAMPLES, interval=interval)
-        reach[interval] = [ends.low - naive, ends.high - naive]
-    crossed = score(study.metric, study.labels, cross_fitted_answers(method, study.folds))
+    def judged(probabilities: Probabilities) -> Answers:
+        return Answers(study.labels, probabilities, study.folds, study.codes, study.metric)
+
+    answers, crossed = judged(fitted(pool.members)), judged(cross_fitted_answers(method, study.folds))
     race = RaceAgain(RULE, RaceConfig(*study.scores.shape), SLOTS)
     replayed = whole_race([Raced(done.kept, race, study.labels, study.metric)], again, answers, rng, RACES)
-    scores = {
-        "naive": naive,
-        "cross_fitted": crossed,
-        "bbc": bbc(method, answers, rng, FITS).score,
-        "bbc_race": replayed.estimate.score,
-    }
+    scores = {"bbc": bbc(method, answers, rng, FITS).score, "bbc_race": replayed.estimate.score}
+    intervals: dict[str, dict[str, list[float]]] = {}
+    for kind in INTERVALS:
+        base = scored(answers, rng, RESAMPLES, interval=kind)
+        found = {"naive": base, "cross_fitted": scored(crossed, rng, RESAMPLES, interval=kind)}
+        found |= {key: moved(base, value, "") for key, value in scores.items()}
+        intervals[kind] = {key: [item.low, item.high] for key, item in found.items()}
+    scores |= {"naive": answers.score, "cross_fitted": crossed.score}
     rounds = replayed.scores  # each leaves out all groups once
-    noise = float(rounds.std(ddof=1) / np.sqrt(len(rounds))) if len(rounds) > 1 else None
-    return {"scores": scores, "reach": reach, "left": replayed.left, "noise": noise}
+    return {
+        "scores": scores,
+        "intervals": intervals,
+        "left": replayed.left,
+        "noise": float(rounds.std(ddof=1) / np.sqrt(len(rounds))),
+        "replayed_gain": float(rounds.mean() - alone.score),
+    }
+
+
+class _Alone:
+    """The best trial alone in the same replays, scored as `whole_race` scores the ensemble."""
+
+    def __init__(self, study: SimulatedStudy) -> None:
+        self._study = study
+        self._seen: list[tuple[NDArray[np.int64], Probabilities]] = []
+        self._scores: list[float] = []
+
+    def add(self, answers: Probabilities, weights: NDArray[np.float32]) -> None:
+        out = np.flatnonzero(weights == 0)
+        self._seen.append((out, answers[out]))
+        if sum(len(rows) for rows, _ in self._seen) == len(weights):  # every group was left out once
+            rows, found = (np.concatenate(item) for item in zip(*self._seen, strict=True))
+            self._scores.append(score(self._study.metric, self._study.labels[rows], found))
+            self._seen.clear()
+
+    @property
+    def score(self) -> float:
+        return float(np.mean(self._scores))
 
 
 _worlds: dict[str, World] = {}  # of this worker process

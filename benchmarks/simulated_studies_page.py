@@ -71,7 +71,8 @@ def page(rows: Sequence[Row], seed: int) -> str:
         _estimates(by_world),
         "## The vote\n",
         "*Printed gain*: of the vote that `auto` chose over the best trial, cross-fitted, and its printed "
-        "standard error; *held-out gain*: the same two on the population. *Worse*: share of studies in which "
+        "standard error; *held-out gain*: the same two on the population; *replayed*: the gain over the best "
+        "trial in the replays of the whole race. *Worse*: share of studies in which "
         "`auto` is worse than the best trial by more than the printed error. *90% set*: share of studies in "
         "which the confidence set of the best trial holds the truly best of the complete trials.\n",
         _votes(by_world),
@@ -92,25 +93,25 @@ def _estimates(by_world: Mapping[str, Sequence[Row]]) -> str:
         truth = np.array([row["truth"][0] for row in rows])
         for key, title in ESTIMATES.items():
             off = np.array([row["scores"][key] for row in rows]) - truth
-            lines.append(f"| {world} | {title} | {_mean(off)} | {_rms(off):.4f} | {_cover(rows, off)} |")
+            lines.append(
+                f"| {world} | {title} | {_mean(off)} | {_rms(off):.4f} | {_cover(rows, key, truth)} |"
+            )
     return "\n".join(lines) + "\n"
 
 
-def _cover(rows: Sequence[Row], off: Floats) -> str:
-    """off (studies,): estimate minus truth."""
+def _cover(rows: Sequence[Row], key: str, truth: Floats) -> str:
     cells = []
     for kind in INTERVALS:
-        reach = np.array([row["reach"][kind] for row in rows])
-        holds = (off + reach[:, 0] <= 0) & (off + reach[:, 1] >= 0)
-        cells.append(f"{holds.mean():.3f} | {(reach[:, 1] - reach[:, 0]).mean():.3f}")
+        low, high = np.array([row["intervals"][kind][key] for row in rows]).T
+        cells.append(f"{((low <= truth) & (truth <= high)).mean():.3f} | {(high - low).mean():.3f}")
     return " | ".join(cells)
 
 
 def _votes(by_world: Mapping[str, Sequence[Row]]) -> str:
     lines = [
-        "| world | printed gain | its error | held-out gain | printed minus held-out | auto - best trial | "
-        "auto - uniform | auto - greedy | worse | 90% set |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| world | printed gain | its error | held-out gain | printed - held-out | replayed - held-out | "
+        "auto - best trial | auto - uniform | auto - greedy | worse | 90% set |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for world, rows in by_world.items():
         truth = {vote: np.array([row["votes"][vote]["truth"][0] for row in rows]) for vote in VOTES}
@@ -123,6 +124,7 @@ def _votes(by_world: Mapping[str, Sequence[Row]]) -> str:
             f"{np.nanmean(error):.4f}",
             _mean(held_out),
             _mean(printed - held_out),
+            _mean(np.array([row["replayed_gain"] for row in rows]) - held_out),
             *(_mean(truth["auto"] - truth[vote]) for vote in ("single", "soft", "greedy")),
             f"{(held_out < -np.nan_to_num(error)).mean():.3f}",
             f"{np.mean(inside):.3f}" if inside else "-",

@@ -26,7 +26,10 @@ def row(world: str, truth: float, scores: dict[str, float], half: float, **more:
     return {
         "world": world, "number": 0, "epochs": 100, "members": 3, "truth": [truth, truth + 0.01],
         "votes": votes, "gates": {"uniform": {"gain": 0.02, "se": 0.005, "accepted": True}},
-        "scores": scores, "reach": {name: [-half, half] for name in INTERVALS}, "left": 0.25,
+        "scores": scores, "left": 0.25, "noise": 0.002, "replayed_gain": 0.015,
+        "intervals": {
+            kind: {key: [value - half, value + half] for key, value in scores.items()} for kind in INTERVALS
+        },
         "best_inside": True, **more,
     }  # fmt: skip
 
@@ -35,10 +38,12 @@ def test_a_study_is_logged_with_every_estimate_and_the_truth(monkeypatch: pytest
     monkeypatch.setattr(simulated_studies, "FITS", 2)
     monkeypatch.setattr(simulated_studies, "RACES", 20)
     found = one_study(small_world(), 0, 1)
-    assert set(found["scores"]) == set(ESTIMATES) and set(found["reach"]) == set(INTERVALS)
+    assert set(found["scores"]) == set(ESTIMATES) and set(found["intervals"]) == set(INTERVALS)
+    for ends in found["intervals"].values():
+        assert all(ends[key][0] < found["scores"][key] < ends[key][1] for key in ESTIMATES)
     assert all(0 < value < 1 for value in found["scores"].values())
     assert found["votes"]["auto"]["name"] in found["gates"]
-    assert found["truth"][0] > 0 and len(found["trials"]) == 3 and 0 < found["noise"] < 0.1
+    assert found["truth"][0] > 0 and len(found["trials"]) == 3 and 0 <= found["noise"] < 0.1
     again = one_study(small_world(), 0, 1)
     assert {**again, "seconds": 0} == {**found, "seconds": 0}
 
@@ -76,7 +81,7 @@ def test_the_page_tells_bias_coverage_and_gains() -> None:
     race = next(line for line in text.splitlines() if line.startswith("| drawn | BBC over the whole race"))
     assert "+0.0000 (0.0100) | 0.0100 | 1.000 | 0.060" in race
     vote = next(line for line in text.splitlines() if line.startswith("| drawn | +0.0200"))
-    assert "| 0.0050 | +0.0100 (0.0000) | +0.0100 (0.0000) |" in vote
+    assert "| 0.0050 | +0.0100 (0.0000) | +0.0100 (0.0000) | +0.0050 (0.0000) |" in vote
 
 
 def test_a_vote_that_keeps_to_the_best_trial_printed_no_gain() -> None:
