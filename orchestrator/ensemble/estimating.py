@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import StudyError
 from orchestrator.evaluation.bbc import bbc
 from orchestrator.evaluation.cross_fitted import cross_fitted
 from orchestrator.evaluation.estimate import Estimate, no_estimate
@@ -22,7 +23,8 @@ def naive(judged: Judged, rng: np.random.Generator, repeats: int, progress: Prog
     meaning = (
         f"All {judged.rows} at once, each judged by models that did not train on it or its group; "
         f"{found.n_groups} groups. Not corrected: members, weights and epochs were chosen on these same "
-        "rows, so it flatters."
+        f"rows, so it flatters. As all numbers here it judges one fold model per trial and row, "
+        f"{judged.views}; new images get the mean of all folds' models, which is usually somewhat better."
     )
     return found.described("naive", f"OOF {judged.answers.metric}", meaning)
 
@@ -44,10 +46,13 @@ def race(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progr
     title = f"BBC {judged.answers.metric}, whole race"
     if isinstance(judged.races, str):
         return no_estimate("bbc_race", title, judged.races)
-    found = whole_race(
-        judged.races.studies, judged.races.fit, judged.answers, rng, repeats,
-        workers=judged.workers, progress=progress,
-    )  # fmt: skip
+    try:
+        found = whole_race(
+            judged.races.studies, judged.races.fit, judged.answers, rng, repeats,
+            workers=judged.workers, progress=progress,
+        )  # fmt: skip
+    except StudyError as error:  # what was kept is damaged: everything else stands
+        return no_estimate("bbc_race", title, f"Not made: {error}.")
     return found.estimate
 
 

@@ -1,4 +1,4 @@
-"""The honest numbers of an ensemble. Pure: predictions in, scores out."""
+"""The honest numbers of an ensemble, from the predictions of its studies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orchestrator.ensemble.composing import Composed, FittedTerm, Options, Pools
 from orchestrator.ensemble.estimating import estimates_of
 from orchestrator.ensemble.members import EnsembleInputs
 from orchestrator.ensemble.pooling import pools_of
+from orchestrator.ensemble.racing import races_of
 from orchestrator.evaluation.blend import blended
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import FoldScores, fold_scores, scores_of_folds
@@ -142,7 +143,7 @@ def _judged(
         method_of(pools, options, quick=True),
         f"{len(inputs.rows)} rows" + (f" with {given_text(given)}" if given else ""),
         _views(inputs),
-        "not yet",
+        races_of(inputs, options),
         workers,
     )
 

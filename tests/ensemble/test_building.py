@@ -64,9 +64,7 @@ def test_without_a_folder_to_write_the_studys_own_gets_it_and_progress_reaches_i
 
 
 def test_what_cannot_be_built_is_refused_before_any_work(runs: Path) -> None:
-    with pytest.raises(
-        EnsembleError, match=r"vote='sofd'.*use auto, .* or greedy; did you mean soft\?"
-    ):
+    with pytest.raises(EnsembleError, match=r"vote='sofd'.*use auto, .* or greedy; did you mean soft\?"):
         build_ensemble(runs / "both", vote="sofd")
     with pytest.raises(EnsembleError, match=r"calibrate='yes' is not known; use auto or none"):
         build_ensemble(runs / "both", calibrate="yes")
