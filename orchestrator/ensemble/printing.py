@@ -132,9 +132,10 @@ def _gain(item: Considered, index: int) -> tuple[str, str]:
 
 def _reasons(steps: Sequence[Step]) -> Iterator[str]:
     for step in steps:
-        said = [f"{item.name}: {item.gate.reason}" for item in step.considered[1:]]
+        said = "; ".join(f"{item.name}: {item.gate.reason}" for item in step.considered[1:])
+        accepted = all(item.gate.accepted for item in step.considered if item.name == step.taken)
         if said:
-            yield f"{step.name}: {step.taken}, because " + "; ".join(said)
+            yield f"{step.name}: {step.taken}{', because ' if accepted else ', as asked; '}{said}"
 
 
 # ---- routes ----------------------------------------------------------------------------------------

@@ -128,9 +128,9 @@ def score_parts(
 
 
 def quick_repeats(pools: Pools) -> int:
-    """Resamples that take well under a minute: fewer of larger tables, 40 to 200."""
+    """Resamples that take well under a minute: fewer of larger tables, 40 to 100."""
     cells = sum(item.pool.members.size for route in pools.routes for item in route.terms)
-    return int(np.clip(2e7 / max(cells, 1), 40, 200))
+    return int(np.clip(2e7 / max(cells, 1), 40, 100))
 
 
 def _judged(
