@@ -17,6 +17,7 @@ from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import gather
 from orchestrator.ensemble.recording import write_ensemble
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out
 from orchestrator.study.study import Study
 
@@ -46,7 +47,7 @@ def build_ensemble(
     repeats: resamples behind the estimates, by default as many as are quickly done. out: the folder to
     write, by default a new one in the study, or beside the studies if there are several. seed: of the
     resampling. trust: studies from elsewhere may import what they name. progress counts resamples, then
-    models that are copied.
+    models that are copied, then predictions of rows with role test and labels, where there are any.
     Raises EnsembleError where studies don't belong together or `out` exists, NoCompleteTrialError,
     StudyError, StorageError.
     """
@@ -57,7 +58,11 @@ def build_ensemble(
     inputs = gather(paths, top, trust)
     scores = score_parts(inputs, options, np.random.default_rng(seed), progress, repeats)
     write_ensemble(folder, inputs, scores, options, None, progress)
-    return Ensemble.load(folder, trust=trust)
+    ensemble = Ensemble.load(folder, trust=trust)
+    untouched = find_untouched(inputs.studies[0].study, ensemble.target).manifest
+    if untouched is None:
+        return ensemble
+    return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress)[0]
 
 
 def default_out(studies: Sequence[Path]) -> Path:

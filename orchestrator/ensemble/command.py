@@ -20,11 +20,12 @@ from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.predicting import find_rows, planned, predict
-from orchestrator.ensemble.printing import formulas, print_scores
+from orchestrator.ensemble.printing import formulas, print_scores, print_untouched
 from orchestrator.ensemble.recording import write_ensemble
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submitting import asked_of
+from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
+        ensemble = _untouched(ensemble, inputs, arguments, console)
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
@@ -104,6 +106,22 @@ def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, con
         write_ensemble(out, inputs, scores, options, arguments.tta, progress)
     _say(console, f"ensemble: {out}")
     return Path(out)
+
+
+def _untouched(
+    ensemble: Ensemble, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
+) -> Ensemble:
+    """Scored where there are rows with labels that nothing was fitted to, and printed."""
+    found = find_untouched(inputs.studies[0].study, ensemble.target)
+    if found.manifest is None:
+        _say(console, f"untouched rows: none scored, {found.note}")
+        return ensemble
+    with progress_bar("predicting untouched rows") as progress:
+        ensemble, estimate = score_untouched(
+            ensemble, found.manifest, np.random.default_rng(arguments.seed), progress
+        )
+    print_untouched(console, ensemble, estimate)
+    return ensemble
 
 
 def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:

@@ -23,7 +23,7 @@ from orchestrator.space.condition import condition_mask
 from orchestrator.space.own_code import known_beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
-from orchestrator.study.study import CompleteTrial, Study, read_checkpoint
+from orchestrator.study.study import CandidateTrial, Study, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class StudyCandidates:
 
     study: Study
     space: SearchSpace
-    trials: tuple[CompleteTrial, ...]  # best first
+    trials: tuple[CandidateTrial, ...]  # that own all folds; the complete ones first, best first
     predictions: tuple[Prediction, ...]  # of each trial, out-of-fold, of the same rows
     top: int  # as many trials as a uniform vote takes
     own_rows: NDArray[np.int64]  # (n,) numbers of the rows in the study's own manifest
@@ -40,7 +40,7 @@ class StudyCandidates:
     condition_mask: NDArray[np.bool_] | None = None  # (n,), rows it learns from and is scored on; None: all
 
     @property
-    def members(self) -> tuple[tuple[CompleteTrial, Prediction], ...]:
+    def members(self) -> tuple[tuple[CandidateTrial, Prediction], ...]:
         return tuple(zip(self.trials, self.predictions, strict=True))[: self.top]
 
     @property
@@ -52,7 +52,7 @@ class StudyCandidates:
         mask = self.condition_mask
         return len(self.predictions[0].rows) if mask is None else int(mask.sum())
 
-    def config(self, trial: CompleteTrial) -> dict[str, Any]:
+    def config(self, trial: CandidateTrial) -> dict[str, Any]:
         """With the defaults of the version that trained it."""
         return {**self.study.header.defaults, **trial.config}
 
@@ -283,16 +283,17 @@ def _study_candidates(
     study: Study, name: str, own: _StudyRows, shared: NDArray[np.int64], top: int | None
 ) -> StudyCandidates:
     """shared: the numbers that the train rows get, sorted by path."""
-    space, trials = study.space, tuple(study.complete_trials())
-    if not trials:
+    space, complete = study.space, study.complete_trials()
+    if not complete:
         raise NoCompleteTrialError(
             f"study {study.path} has no complete trial; continue it with "
             f"`python -m orchestrator.tune --resume --study {study.path.name} --runs {study.path.parent}`"
         )
-    if top is not None and not 1 <= top <= len(trials):
+    if top is not None and not 1 <= top <= len(complete):
         raise EnsembleError(
-            f"--top {top}: study {study.path} has {len(trials)} complete trials; give 1 to that"
+            f"--top {top}: study {study.path} has {len(complete)} complete trials; give 1 to that"
         )
+    trials = tuple(study.candidate_trials())
     labels, store = space.target.encode(own.manifest.frame), study.store()
     predictions = tuple(
         _sorted_by_path(_prediction(trial, store, labels, own.plan, study.path), own.train, shared)
@@ -303,7 +304,7 @@ def _study_candidates(
     mask = condition_mask(space, own.manifest.frame)
     if mask is not None:
         mask = mask[own.train]
-    top = min(wanted, len(trials))
+    top = min(wanted, len(complete))
     return StudyCandidates(study, space, trials, predictions, top, own.train, name, mask)
 
 
@@ -327,7 +328,7 @@ def _only_scored(candidates: StudyCandidates) -> StudyCandidates:
 
 
 def _prediction(
-    trial: CompleteTrial, store: CheckpointStore, labels: NDArray[np.int64], plan: FoldPlan, study: Path
+    trial: CandidateTrial, store: CheckpointStore, labels: NDArray[np.int64], plan: FoldPlan, study: Path
 ) -> Prediction:
     """Assembled from what the fold runs stored, so that every row is checked against the fold plan."""
     try:

@@ -14,6 +14,7 @@ from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.choices import Step, steps_of
 from orchestrator.ensemble.comparing import Compared
 from orchestrator.ensemble.composing import AUTO, Options
+from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, TermStudies
 from orchestrator.ensemble.scoring import Scores, TermScores
 from orchestrator.evaluation.choose_vote import Considered
@@ -44,6 +45,17 @@ def print_estimate(console: Console, estimate: Estimate) -> None:
     """Its numbers, and below them what they mean."""
     say(console, f"{estimate.title}: {estimate}")
     say(console, _indented(estimate.meaning, console.width))
+
+
+def print_untouched(console: Console, ensemble: Ensemble, estimate: Estimate) -> None:
+    """The truth, so far as such rows know it, beside the interval that was printed before it was known."""
+    print_estimate(console, estimate)
+    known = [item for item in ensemble.estimates if item.is_defined and item.key != estimate.key]
+    if not known or not estimate.is_defined:
+        return
+    last = known[-1]  # the one that corrects most
+    inside = "inside" if last.low <= estimate.score <= last.high else "outside"
+    say(console, f"  {estimate.score:.4f} lies {inside} the interval of {last.title}, {last}")
 
 
 def say(console: Console, text: str) -> None:

@@ -18,7 +18,7 @@ from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.trained_on import trained_rows
 from orchestrator.ensemble.writing import StoredMember, Tables, member_of, spellings_of, write_folder
 from orchestrator.study.predictions import Prediction
-from orchestrator.study.study import CompleteTrial
+from orchestrator.study.study import CandidateTrial
 
 
 def write_ensemble(
@@ -87,7 +87,7 @@ def _component(term: TermStudies, fitted: FittedTerm) -> Component:
     )
 
 
-def _trials(term: TermStudies) -> list[tuple[StudyCandidates, CompleteTrial]]:
+def _trials(term: TermStudies) -> list[tuple[StudyCandidates, CandidateTrial]]:
     """In the order of the term's pool."""
     return [(study, trial) for study in term.studies for trial in study.trials]
 

@@ -27,7 +27,7 @@ from orchestrator.ensemble.submission.spellings import column_spellings
 from orchestrator.ensemble.trained_on import write_trained_on
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, write_prediction
-from orchestrator.study.study import CompleteTrial, FoldBest, read_checkpoint
+from orchestrator.study.study import CandidateTrial, FoldBest, read_checkpoint
 
 _README = """This folder is a complete ensemble ({classes} classes, {models} models). To ask it:
 
@@ -77,7 +77,7 @@ class StoredMember:
     bests: tuple[FoldBest, ...]
 
     @classmethod
-    def of(cls, candidates: StudyCandidates, trial: CompleteTrial) -> StoredMember:
+    def of(cls, candidates: StudyCandidates, trial: CandidateTrial) -> StoredMember:
         return cls(candidates.study.path, candidates.study.store(), trial.bests)
 
 
@@ -90,7 +90,7 @@ class Tables:
     trained_on: Sequence[pd.DataFrame]  # what `trained_rows` gave for each study
 
 
-def member_of(candidates: StudyCandidates, trial: CompleteTrial, weight: float) -> Member:
+def member_of(candidates: StudyCandidates, trial: CandidateTrial, weight: float) -> Member:
     """As it stands in a record whose weights are not written yet."""
     models = tuple(FoldModel(best.fold, best.epoch, best.score) for best in trial.bests)
     own_code = candidates.study.header.own_code

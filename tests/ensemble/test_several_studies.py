@@ -13,12 +13,14 @@ import pytest
 from rich.console import Console
 
 from orchestrator.core import metrics
+from orchestrator.data.manifest import load_manifest
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.__main__ import main
 from orchestrator.ensemble.composing import Options
 from orchestrator.ensemble.members import gather
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.untouched import UntouchedRows
 from orchestrator.study.predictions import read_prediction
 from tests.support.ensemble_command import UNIFORM, images, record
 from tests.support.ensemble_studies import BOTH, Plan, make_study
@@ -156,3 +158,23 @@ def test_what_was_printed_is_in_the_record(three: tuple[Path, str]) -> None:
         for member in term["members"]:
             assert f"{member['mean']:.4f}" in said
     assert json.loads((folder / "ensemble.json").read_text())["format"] == 2
+
+
+def test_the_truth_stands_beside_the_interval(
+    studies: Path,
+    tmp_path: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Rows that nothing was fitted to are scored after all else is written, and stored with it."""
+    rows = UntouchedRows(load_manifest(data))
+    monkeypatch.setattr("orchestrator.ensemble.command.find_untouched", lambda study, target: rows)
+    folder = built(studies, ["both"], tmp_path / "e", *UNIFORM)
+    said = capsys.readouterr().out
+    stored = record(folder)["estimates"]
+    assert [item["key"] for item in stored][-1] == "untouched"
+    assert f"untouched rows macro_f1: {stored[-1]['score']:.4f} (95% interval" in said
+    inside = stored[-2]["low"] <= stored[-1]["score"] <= stored[-2]["high"] if stored[-2]["score"] else None
+    if inside is not None:
+        assert f"lies {'inside' if inside else 'outside'} the interval of BBC macro_f1, whole race" in said
