@@ -8,3 +8,6 @@ TTA = ("none", "flip", "five_crop", "five_crop_flip")
 
 VOTE_KINDS = ("auto", "soft", "geometric", "rank", "hard", "greedy")
 """How an ensemble's members vote; `evaluation.voting` has the functions."""
+
+GATED = ("auto", "none")
+"""Whether an ensemble fits something where it pays."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
-from orchestrator.core.choices import VOTE_KINDS
+from orchestrator.core.choices import GATED, VOTE_KINDS
 from orchestrator.core.private_files import private_files
 
 
@@ -39,16 +39,19 @@ def parser() -> CommandParser:
     members = made.add_argument_group("members")
     add = members.add_argument
     add_shared(members, "--study", nargs="+", action="extend",
-        help="studies, by name or folder: one, or several whose targets make up a joint label, or one given "
-        "another (default: the newest)")  # fmt: skip
+        help="studies, by name or folder: one, or several with the same rows and folds: of one target, or of "
+        "targets that make up a joint label, or one given another (default: the newest)")  # fmt: skip
     add_shared(members, "--runs")
-    add(
-        "--top",
-        type=int,
-        metavar="K",
-        help="number of best trials (default: the space's finalists)",
-    )
-    add("--vote", choices=VOTE_KINDS, help="vote over trials (default: soft)")
+    add("--top", type=int, metavar="K",
+        help="trials of each study in a uniform vote (default: the space's finalists)")  # fmt: skip
+    add("--vote", choices=VOTE_KINDS,
+        help="vote over trials; auto takes the best trial, a uniform vote or greedy weights, the richer one "
+        "only if it pays (default: auto)")  # fmt: skip
+    add("--calibrate", choices=GATED, help="fit a temperature where it pays, or none (default: auto)")
+    add("--decide", choices=GATED,
+        help="fit offsets, cut points or thresholds where they pay, or none (default: auto)")  # fmt: skip
+    add("--repeats", type=int, metavar="N",
+        help="resamples behind each estimate (default: as many as are quickly done)")  # fmt: skip
     add_shared(members, "--seed", default=0, help="seed of the resampling behind the intervals (default: 0)")
     add(
         "--ensemble",

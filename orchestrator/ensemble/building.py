@@ -12,12 +12,13 @@ import numpy as np
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
-from orchestrator.core.text import suggestion
+from orchestrator.ensemble.composing import Options
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import gather
+from orchestrator.ensemble.recording import write_ensemble
 from orchestrator.ensemble.scoring import score_parts
-from orchestrator.ensemble.writing import check_out, write_ensemble
-from orchestrator.evaluation.voting import VOTES
+from orchestrator.ensemble.untouched import find_untouched, score_untouched
+from orchestrator.ensemble.writing import check_out
 from orchestrator.study.study import Study
 
 AnyStudy = Path | str | Study
@@ -27,31 +28,41 @@ AnyStudy = Path | str | Study
 def build_ensemble(
     studies: AnyStudy | Sequence[AnyStudy],
     *,
-    vote: str = "soft",
+    vote: str = "auto",
+    calibrate: str = "auto",
+    decide: str = "auto",
     top: int | None = None,
+    repeats: int | None = None,
     out: Path | str | None = None,
     seed: int = 0,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> Ensemble:
-    """The best trials of one study, or of several that make up one label, as a folder that predicts.
+    """The trials of one study, or of several that belong together, as a folder that predicts.
 
-    vote: "soft" or "hard", over trials. top: members of each study, by default `finalists` of its space.
-    out: the folder to write, by default a new one in the study, or beside the studies if there are several.
-    seed: of the resampling. trust: studies from elsewhere may import what they name. progress counts
-    resamples, then models that are copied.
+    vote: over trials; "auto" takes the best trial, the uniform vote of the best or greedy weights, the richer
+    one only if it gains more than one standard error on rows that it was not fitted to. calibrate, decide:
+    "auto" fits a temperature, and decisions (class offsets, cut points, thresholds), where they gain as much;
+    "none" fits none. top: trials of each study in a uniform vote, by default `finalists` of its space.
+    repeats: resamples behind the estimates, by default as many as are quickly done. out: the folder to
+    write, by default a new one in the study, or beside the studies if there are several. seed: of the
+    resampling. trust: studies from elsewhere may import what they name. progress counts resamples, then
+    models that are copied, then predictions of rows with role test and labels, where there are any.
     Raises EnsembleError where studies don't belong together or `out` exists, NoCompleteTrialError,
     StudyError, StorageError.
     """
-    if vote not in VOTES:
-        raise EnsembleError(f"vote={vote!r} is not known; use {' or '.join(VOTES)}{suggestion(vote, VOTES)}")
+    options = Options(vote, calibrate, decide, seed)
     paths = _paths(studies)
     folder = default_out(paths) if out is None else Path(out)
     check_out(folder)  # resampling takes minutes: a folder that cannot be written is found before
     inputs = gather(paths, top, trust)
-    scores = score_parts(inputs, vote, np.random.default_rng(seed), progress)
-    write_ensemble(folder, inputs, scores, vote, None, progress)
-    return Ensemble.load(folder, trust=trust)
+    scores = score_parts(inputs, options, np.random.default_rng(seed), progress, repeats)
+    write_ensemble(folder, inputs, scores, options, None, progress)
+    ensemble = Ensemble.load(folder, trust=trust)
+    untouched = find_untouched(inputs.studies[0].study, ensemble.target).manifest
+    if untouched is None:
+        return ensemble
+    return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress)[0]
 
 
 def default_out(studies: Sequence[Path]) -> Path:

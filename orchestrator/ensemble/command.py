@@ -14,17 +14,19 @@ from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.ensemble.building import default_out
-from orchestrator.ensemble.chain_rule import formula, uncovered_images
+from orchestrator.ensemble.chain_rule import uncovered_images
+from orchestrator.ensemble.composing import AUTO, Options
 from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.predicting import find_rows, planned, predict
-from orchestrator.ensemble.printing import print_scores
+from orchestrator.ensemble.printing import formulas, print_scores, print_untouched
+from orchestrator.ensemble.recording import write_ensemble
 from orchestrator.ensemble.scoring import score_parts
 from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submitting import asked_of
-from orchestrator.ensemble.thresholds import read_thresholds, thresholds_line
-from orchestrator.ensemble.writing import check_out, spellings_of, write_ensemble
+from orchestrator.ensemble.untouched import find_untouched, score_untouched
+from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
 
@@ -47,6 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
+        ensemble = _untouched(ensemble, inputs, arguments, console)
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
@@ -68,7 +71,8 @@ def _load(folder: Path, arguments: argparse.Namespace, console: Console) -> Ense
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
     if arguments.ensemble is not None:
-        given = [name for name in ("study", "top", "vote", "out") if getattr(arguments, name) is not None]
+        names = ("study", "top", "vote", "calibrate", "decide", "repeats", "out")
+        given = [name for name in names if getattr(arguments, name) is not None]
         if given:
             raise InputError(
                 f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
@@ -87,20 +91,37 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console) -> Path:
-    vote = arguments.vote or "soft"
-    _say(console, _members_line(inputs, vote))
+    options = Options(
+        arguments.vote or AUTO, arguments.calibrate or AUTO, arguments.decide or AUTO, arguments.seed
+    )
+    _say(console, _candidates_line(inputs, options))
     if inputs.combined or inputs.studies[0].space.given:
-        _say(console, f"predicts: {formula(inputs.target, inputs.terms)}")
+        _say(console, f"predicts: {formulas(inputs)}")
     with progress_bar("resampling groups") as progress:
-        scores = score_parts(inputs, vote, np.random.default_rng(arguments.seed), progress)
-    print_scores(console, inputs, scores, vote)
+        scores = score_parts(
+            inputs, options, np.random.default_rng(arguments.seed), progress, arguments.repeats
+        )
+    print_scores(console, inputs, scores, options)
     with progress_bar("copying weights") as progress:
-        write_ensemble(out, inputs, scores, vote, arguments.tta, progress)
-    thresholds = read_thresholds(out)
-    if thresholds is not None:
-        _say(console, thresholds_line(thresholds, inputs.target.classes))
+        write_ensemble(out, inputs, scores, options, arguments.tta, progress)
     _say(console, f"ensemble: {out}")
     return Path(out)
+
+
+def _untouched(
+    ensemble: Ensemble, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
+) -> Ensemble:
+    """Scored where there are rows with labels that nothing was fitted to, and printed."""
+    found = find_untouched(inputs.studies[0].study, ensemble.target)
+    if found.manifest is None:
+        _say(console, f"untouched rows: none scored, {found.note}")
+        return ensemble
+    with progress_bar("predicting untouched rows") as progress:
+        ensemble, estimate = score_untouched(
+            ensemble, found.manifest, np.random.default_rng(arguments.seed), progress
+        )
+    print_untouched(console, ensemble, estimate)
+    return ensemble
 
 
 def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
@@ -114,9 +135,10 @@ def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
     return paths
 
 
-def _members_line(inputs: EnsembleInputs, vote: str) -> str:
-    members, k = sum(study.top for study in inputs.studies), inputs.plan.k
-    return f"members: {counted(members, 'trial')} x {k} folds = {members * k} models, {vote} vote over trials"
+def _candidates_line(inputs: EnsembleInputs, options: Options) -> str:
+    trials, k = sum(len(study.trials) for study in inputs.studies), inputs.plan.k
+    vote = "the vote is chosen among them" if options.vote == AUTO else f"{options.vote} vote over trials"
+    return f"candidates: {counted(trials, 'complete trial')} x {k} folds = {trials * k} models, {vote}"
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:

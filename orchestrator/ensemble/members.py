@@ -23,7 +23,7 @@ from orchestrator.space.condition import condition_mask
 from orchestrator.space.own_code import known_beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
-from orchestrator.study.study import CompleteTrial, Study, read_checkpoint
+from orchestrator.study.study import CandidateTrial, Study, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -32,17 +32,15 @@ class StudyCandidates:
 
     study: Study
     space: SearchSpace
-    trials: tuple[CompleteTrial, ...]  # best first
+    trials: tuple[CandidateTrial, ...]  # that own all folds; the complete ones first, best first
     predictions: tuple[Prediction, ...]  # of each trial, out-of-fold, of the same rows
-    top: int
+    top: int  # as many trials as a uniform vote takes
+    own_rows: NDArray[np.int64]  # (n,) numbers of the rows in the study's own manifest
+    name: str  # its folder's, and what tells it from another of that name
     condition_mask: NDArray[np.bool_] | None = None  # (n,), rows it learns from and is scored on; None: all
 
     @property
-    def name(self) -> str:
-        return self.study.path.name
-
-    @property
-    def members(self) -> tuple[tuple[CompleteTrial, Prediction], ...]:
+    def members(self) -> tuple[tuple[CandidateTrial, Prediction], ...]:
         return tuple(zip(self.trials, self.predictions, strict=True))[: self.top]
 
     @property
@@ -54,7 +52,7 @@ class StudyCandidates:
         mask = self.condition_mask
         return len(self.predictions[0].rows) if mask is None else int(mask.sum())
 
-    def config(self, trial: CompleteTrial) -> dict[str, Any]:
+    def config(self, trial: CandidateTrial) -> dict[str, Any]:
         """With the defaults of the version that trained it."""
         return {**self.study.header.defaults, **trial.config}
 
@@ -68,6 +66,11 @@ class TermStudies:
     """The studies of one target under one condition: their trials are one pool."""
 
     studies: tuple[StudyCandidates, ...]  # by their names
+
+    @property
+    def top(self) -> int:
+        """Members of a uniform vote."""
+        return sum(study.top for study in self.studies)
 
     @property
     def term(self) -> Term:
@@ -92,7 +95,7 @@ class Route:
     @property
     def name(self) -> str:
         """Beside other routes."""
-        return "product" if len(self.terms) > 1 else self.terms[0].term.source
+        return "product" if len(self.terms) > 1 else "joint"
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> Ensem
     for study in studies:
         known_beside(study.header.own_code, [study.space.metric], study.path, trust)
     target, ordered = _in_order(studies)
+    names = _names(paths)
     own = {index: _StudyRows.of(studies[index]) for route in ordered for pool in route for index in pool}
     first = next(iter(own.values()))
     for other in own.values():
@@ -161,7 +165,7 @@ def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> Ensem
             _refuse_other_rows(first, other)
 
     def candidates(index: int) -> StudyCandidates:
-        return _study_candidates(studies[index], own[index], first.train, top)
+        return _study_candidates(studies[index], names[index], own[index], first.train, top)
 
     routes = tuple(
         Route(tuple(TermStudies(tuple(map(candidates, pool))) for pool in route)) for route in ordered
@@ -171,6 +175,18 @@ def gather(paths: Sequence[Path], top: int | None, trust: bool = False) -> Ensem
     rows = routes[0].terms[0].studies[0].predictions[0].rows
     labels = target.encode(first.manifest.frame.iloc[rows])
     return EnsembleInputs(routes, target, first.manifest, first.plan, rows, labels)
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Of each study its folder's name, with as many folders above it as tell it from the others."""
+    parts = [path.resolve().parts for path in paths]
+
+    def name(own: tuple[str, ...]) -> str:
+        lengths = range(1, len(own))
+        unique = (n for n in lengths if sum(other[-n:] == own[-n:] for other in parts) == 1)
+        return "/".join(own[-next(unique, len(own)) :])
+
+    return [name(own) for own in parts]
 
 
 def _refuse_doubles(paths: Sequence[Path]) -> None:
@@ -264,19 +280,20 @@ def _where(column: str, mine: dict[str, list[str | None]], theirs: dict[str, lis
 
 
 def _study_candidates(
-    study: Study, own: _StudyRows, shared: NDArray[np.int64], top: int | None
+    study: Study, name: str, own: _StudyRows, shared: NDArray[np.int64], top: int | None
 ) -> StudyCandidates:
     """shared: the numbers that the train rows get, sorted by path."""
-    space, trials = study.space, tuple(study.complete_trials())
-    if not trials:
+    space, complete = study.space, study.complete_trials()
+    if not complete:
         raise NoCompleteTrialError(
             f"study {study.path} has no complete trial; continue it with "
             f"`python -m orchestrator.tune --resume --study {study.path.name} --runs {study.path.parent}`"
         )
-    if top is not None and not 1 <= top <= len(trials):
+    if top is not None and not 1 <= top <= len(complete):
         raise EnsembleError(
-            f"--top {top}: study {study.path} has {len(trials)} complete trials; give 1 to that"
+            f"--top {top}: study {study.path} has {len(complete)} complete trials; give 1 to that"
         )
+    trials = tuple(study.candidate_trials())
     labels, store = space.target.encode(own.manifest.frame), study.store()
     predictions = tuple(
         _sorted_by_path(_prediction(trial, store, labels, own.plan, study.path), own.train, shared)
@@ -287,7 +304,8 @@ def _study_candidates(
     mask = condition_mask(space, own.manifest.frame)
     if mask is not None:
         mask = mask[own.train]
-    return StudyCandidates(study, space, trials, predictions, min(wanted, len(trials)), mask)
+    top = min(wanted, len(complete))
+    return StudyCandidates(study, space, trials, predictions, top, own.train, name, mask)
 
 
 def _sorted_by_path(found: Prediction, order: NDArray[np.int64], shared: NDArray[np.int64]) -> Prediction:
@@ -305,11 +323,12 @@ def _only_scored(candidates: StudyCandidates) -> StudyCandidates:
         Prediction(item.rows[kept], item.probabilities[kept], item.labels[kept], item.folds[kept])
         for item in candidates.predictions
     )
-    return replace(candidates, predictions=predictions, condition_mask=None)
+    own_rows = candidates.own_rows[kept]
+    return replace(candidates, predictions=predictions, own_rows=own_rows, condition_mask=None)
 
 
 def _prediction(
-    trial: CompleteTrial, store: CheckpointStore, labels: NDArray[np.int64], plan: FoldPlan, study: Path
+    trial: CandidateTrial, store: CheckpointStore, labels: NDArray[np.int64], plan: FoldPlan, study: Path
 ) -> Prediction:
     """Assembled from what the fold runs stored, so that every row is checked against the fold plan."""
     try:

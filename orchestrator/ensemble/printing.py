@@ -4,29 +4,68 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from orchestrator.ensemble.chain_rule import formula
-from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
-from orchestrator.ensemble.scoring import Scores, StudyScores
-from orchestrator.evaluation.fold_scores import FoldScores
-from orchestrator.study.study import CompleteTrial
+from orchestrator.ensemble.choices import Step, steps_of
+from orchestrator.ensemble.comparing import Compared
+from orchestrator.ensemble.composing import AUTO, Options
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.members import EnsembleInputs, TermStudies
+from orchestrator.ensemble.scoring import Scores, TermScores
+from orchestrator.evaluation.choose_vote import Considered
+from orchestrator.evaluation.estimate import Estimate
+from orchestrator.evaluation.paired import PairedDifference
 
 
-def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, vote: str) -> None:
-    """Tables per study and for what they make up together, then the estimates in words."""
-    for study, scored in zip(inputs.studies, scores.studies, strict=True):
-        console.print(_study_table(study, scored, vote))
-    if inputs.combined:
-        console.print(_combined_table(inputs, scores))
+def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, options: Options) -> None:
+    """The members of each term, how they became one answer, every metric, then the estimates in words."""
+    for route, own in zip(inputs.routes, scores.terms, strict=True):
+        for term, scored in zip(route.terms, own, strict=True):
+            console.print(_term_table(term, scored))
+            for line in _beaten(scored, inputs, options):
+                say(console, line)
+    steps = steps_of(scores.pools, scores.composed)
+    if steps:
+        console.print(_steps_table(steps))
+        for line in _reasons(steps):
+            say(console, line)
+    if scores.comparisons:
+        console.print(_comparison_table(scores.comparisons))
     console.print(_metrics_table(scores))
     for estimate in scores.estimates.values():
-        console.print(f"{estimate.title}: {estimate}", markup=False, soft_wrap=True)
-        console.print(_indented(estimate.meaning, console.width), markup=False, soft_wrap=True)
+        print_estimate(console, estimate)
+
+
+def print_estimate(console: Console, estimate: Estimate) -> None:
+    """Its numbers, and below them what they mean."""
+    say(console, f"{estimate.title}: {estimate}")
+    say(console, _indented(estimate.meaning, console.width))
+
+
+def print_untouched(console: Console, ensemble: Ensemble, estimate: Estimate) -> None:
+    """The truth, so far as such rows know it, beside the interval that was printed before it was known."""
+    print_estimate(console, estimate)
+    known = [item for item in ensemble.estimates if item.is_defined and item.key != estimate.key]
+    if not known or not estimate.is_defined:
+        return
+    last = known[-1]  # the one that corrects most
+    inside = "inside" if last.low <= estimate.score <= last.high else "outside"
+    say(console, f"  {estimate.score:.4f} lies {inside} the interval of {last.title}, {last}")
+
+
+def say(console: Console, text: str) -> None:
+    """A line as it is, however long."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
+def formulas(inputs: EnsembleInputs) -> str:
+    """What is predicted, by each route."""
+    return "; beside it ".join(formula(inputs.target, route.chain) for route in inputs.routes)
 
 
 def _indented(text: str, width: int) -> str:
@@ -35,23 +74,110 @@ def _indented(text: str, width: int) -> str:
     return textwrap.fill(text, width, initial_indent=edge, subsequent_indent=edge, break_on_hyphens=False)
 
 
-def _study_table(study: StudyCandidates, scored: StudyScores, vote: str) -> Table:
-    rows = f" on the {study.rows_scored} rows where that holds" if study.space.given else ""
-    title = f"{study.name}: {study.term}, out-of-fold {study.space.metric}{rows} (best epoch)"
-    table = _table(title, "trial", list(scored.vote.scores))
-    for trial, _ in study.members:
-        table.add_row(str(trial.number), *_cells(scored.members[trial.number], _epochs(trial)))
+# ---- members ---------------------------------------------------------------------------------------
+
+
+def _term_table(term: TermStudies, scored: TermScores) -> Table:
+    first = term.studies[0]
+    rows = f" on the {first.rows_scored} rows where that holds" if first.space.given else ""
+    table = _table(
+        f"{term.term.source}: {term.term}, out-of-fold {first.space.metric}{rows}",
+        ["member"],
+        ["weight", "all rows", "mean of folds", "SD", "best epochs"],
+    )
+    epochs = _epochs(term)
+    for item in scored.members:
+        weight = f"{item.weight:.2f}" if item.weight else "-"
+        table.add_row(
+            Text(item.name), weight, *_scores(item.oof, item.folds.mean, item.folds.sd), epochs[item.number]
+        )
     table.add_section()
-    table.add_row(f"{vote} vote of {len(study.members)}", *_cells(scored.vote))
+    vote = scored.vote
+    table.add_row(Text(vote.name), "", *_scores(vote.oof, vote.folds.mean, vote.folds.sd), "")
     return table
 
 
-def _combined_table(inputs: EnsembleInputs, scores: Scores) -> Table:
-    size, rule = len(inputs.target.classes), formula(inputs.target, inputs.terms)
-    title = f"{inputs.target.name}: {size} classes, {rule}, out-of-fold {inputs.metric}"
-    table = _table(title, "", list(scores.vote.scores))
-    table.add_row("combined", *_cells(scores.vote))
+def _epochs(term: TermStudies) -> list[str]:
+    """Of each member of the term's pool, the epoch of each fold."""
+    trials = (trial for study in term.studies for trial in study.trials)
+    return [" ".join(str(best.epoch) for best in trial.bests) for trial in trials]
+
+
+def _beaten(scored: TermScores, inputs: EnsembleInputs, options: Options) -> Iterator[str]:
+    """A vote that loses to one of its members is never the silent answer."""
+    best = scored.beaten_by(inputs.mode)
+    if best is None:
+        return
+    way_out = (
+        "on rows that it was not fitted to it is the better one"
+        if options.vote == AUTO
+        else "--vote auto takes the better of them"
+    )
+    yield (
+        f"note: the {scored.vote.name} ({scored.vote.folds.mean:.4f} mean of folds) is worse than {best.name}"
+        f" alone ({best.folds.mean:.4f}); {way_out}"
+    )
+
+
+# ---- choices ---------------------------------------------------------------------------------------
+
+
+def _steps_table(steps: Sequence[Step]) -> Table:
+    title = "how it was made: each fold's rows scored by what was fitted to the other folds"
+    table = _table(title, ["step", "considered"], ["score", "gain", "SE", "taken"])
+    for number, step in enumerate(steps):
+        if number:
+            table.add_section()
+        for index, item in enumerate(step.considered):
+            name = f"{step.name}, {step.metric}" if index == 0 else ""
+            taken = "yes" if item.name == step.taken else "no"
+            table.add_row(Text(name), Text(item.name), _number(item.score), *_gain(item, index), taken)
     return table
+
+
+def _gain(item: Considered, index: int) -> tuple[str, str]:
+    if index == 0:
+        return "", ""
+    gain, se = item.gate.gain, item.gate.se
+    return ("-" if math.isnan(gain) else f"{gain:+.4f}"), _number(se)
+
+
+def _reasons(steps: Sequence[Step]) -> Iterator[str]:
+    for step in steps:
+        said = "; ".join(f"{item.name}: {item.gate.reason}" for item in step.considered[1:])
+        accepted = all(item.gate.accepted for item in step.considered if item.name == step.taken)
+        if said:
+            yield f"{step.name}: {step.taken}{', because ' if accepted else ', as asked; '}{said}"
+
+
+# ---- routes ----------------------------------------------------------------------------------------
+
+
+def _comparison_table(comparisons: Sequence[Compared]) -> Table:
+    """The first two answers with their difference, and the others beside them."""
+    names = list(comparisons[0].scores)
+    first, second = names[:2]
+    title = f"{first} and {second} on the same rows, {comparisons[0].metric} in all and by task, F1 by class"
+    table = _table(title, ["", "rows"], [*names, f"{second} - {first} (95%)"])
+    scope = "all"
+    for item in comparisons:
+        if item.scope != scope:
+            table.add_section()
+        scope = item.scope
+        scores = [_number(item.scores[name]) for name in names]
+        table.add_row(
+            Text(item.name), str(item.rows), *scores, _difference(item.differences.get((first, second)))
+        )
+    return table
+
+
+def _difference(found: PairedDifference | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
+# ---- the whole -------------------------------------------------------------------------------------
 
 
 def _metrics_table(scores: Scores) -> Table:
@@ -67,25 +193,18 @@ def _metrics_table(scores: Scores) -> Table:
     return table
 
 
-def _table(title: str, first: str, folds: Sequence[int]) -> Table:
+def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(title=Text(title), title_justify="left")
-    table.add_column(first)
-    for fold in folds:
-        table.add_column(f"fold {fold}", justify="right")
-    table.add_column("mean", justify="right")
-    table.add_column("SD", justify="right")
+    for column in texts:
+        table.add_column(column)
+    for column in numbers:
+        table.add_column(column, justify="right")
     return table
 
 
-def _cells(scores: FoldScores, epochs: dict[int, int] | None = None) -> list[str]:
-    marks = {fold: "" if epochs is None else f" ({epochs[fold]})" for fold in scores.scores}
-    folds = [f"{value:.4f}{marks[fold]}" for fold, value in scores.scores.items()]
-    return [*folds, f"{scores.mean:.4f}", _number(scores.sd)]
+def _scores(*values: float) -> list[str]:
+    return [_number(value) for value in values]
 
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _epochs(trial: CompleteTrial) -> dict[int, int]:
-    return {best.fold: best.epoch for best in trial.bests}

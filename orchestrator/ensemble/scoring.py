@@ -1,11 +1,9 @@
-"""The honest numbers of an ensemble. Pure: predictions in, scores out."""
+"""The honest numbers of an ensemble, from the predictions of its studies."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,29 +12,43 @@ from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.metrics import applicable, find, scores
 from orchestrator.data.targets import given_text
-from orchestrator.ensemble.chain_rule import combine
-from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
-from orchestrator.evaluation.bbc_cv import corrected_for_choice
-from orchestrator.evaluation.bootstrap import pooled_oof
+from orchestrator.ensemble.comparing import Compared, compare_routes
+from orchestrator.ensemble.composing import Composed, FittedTerm, Options, Pools, TermPool, compose, method_of
+from orchestrator.ensemble.estimating import estimates_of
+from orchestrator.ensemble.members import EnsembleInputs
+from orchestrator.ensemble.pooling import pools_of
+from orchestrator.ensemble.racing import races_of
+from orchestrator.evaluation.blend import blended
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import FoldScores, fold_scores, scores_of_folds
-from orchestrator.evaluation.voted import Candidates, VotedRows
-from orchestrator.evaluation.voting import vote_of
+from orchestrator.evaluation.intervals import Answers
+from orchestrator.evaluation.judged import Judged
 from orchestrator.study.predictions import Prediction
-
-ESTIMATES: dict[str, Callable[[VotedRows, np.random.Generator, int, Progress | None], Estimate]] = {
-    "naive": pooled_oof,
-    "bbc": corrected_for_choice,
-}
-"""Key in ensemble.json -> what makes it of (rows, rng, repeats, progress). They are printed in this order."""
 
 
 @dataclass(frozen=True)
-class StudyScores:
-    """The scores of one study, on its own target and rows."""
+class MemberScores:
+    """One trial of a pool, on its own target and rows."""
 
-    members: dict[int, FoldScores]  # by trial number
-    vote: FoldScores  # of the members' vote
+    number: int  # in the pool
+    name: str
+    weight: float  # in the vote
+    oof: float  # of all rows at once
+    folds: FoldScores
+
+
+@dataclass(frozen=True)
+class TermScores:
+    """The vote on one target beside its members."""
+
+    members: tuple[MemberScores, ...]  # those that vote, and the best trial alone if it does not
+    vote: MemberScores
+
+    def beaten_by(self, mode: str) -> MemberScores | None:
+        """The best member, where its mean over folds is better than the vote's."""
+        sign = -1.0 if mode == "min" else 1.0
+        best = max(self.members, key=lambda item: sign * item.folds.mean)
+        return best if sign * (best.folds.mean - self.vote.folds.mean) > 1e-12 else None
 
 
 @dataclass(frozen=True)
@@ -59,90 +71,80 @@ class MetricScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """What is known of an ensemble before it meets new images."""
+    """What an ensemble is made of, and what is known of it before it meets new images."""
 
-    studies: tuple[StudyScores, ...]  # one for each study
+    pools: Pools
+    composed: Composed
+    terms: tuple[tuple[TermScores, ...], ...]  # by route
     metrics: dict[str, MetricScores]  # of the whole ensemble; the studies' own first, then all that apply
-    prediction: Prediction  # its out-of-fold probabilities
-    estimates: dict[str, Estimate]  # by the keys of ESTIMATES
-    candidates: tuple[int, ...]  # complete trials of each study
+    prediction: Prediction  # its out-of-fold probabilities, calibrated, before anything is decided
+    judged: Prediction  # the same with the decisions in them
+    estimates: dict[str, Estimate]  # by the keys of `estimating.ESTIMATES`
+    comparisons: tuple[Compared, ...]  # of routes; empty where there is one
+    candidates: tuple[int, ...]  # trials of each study that may vote
 
     @property
     def vote(self) -> FoldScores:
         """Of the whole ensemble, by the studies' metric."""
         return next(iter(self.metrics.values())).folds
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "folds": {str(fold): value for fold, value in self.vote.scores.items()},
-            "mean": self.vote.mean,
-            "sd": _or_none(self.vote.sd),
-            **{key: estimate.numbers for key, estimate in self.estimates.items()},
-            "candidates": list(self.candidates),
-        }
-
     def metrics_json(self) -> dict[str, dict[str, Any]]:
         """By name, the one that decided first."""
         return {name: item.to_json() for name, item in self.metrics.items()}
 
-    def words(self) -> dict[str, dict[str, str]]:
-        """What each estimate is called and means, by the same keys as in `to_json`."""
-        return {key: estimate.words for key, estimate in self.estimates.items()}
-
 
 def score_parts(
     inputs: EnsembleInputs,
-    vote: str,
+    options: Options,
     rng: np.random.Generator,
     progress: Progress | None = None,
-    repeats: int = 1000,
+    repeats: int | None = None,
+    workers: int = 1,
 ) -> Scores:
-    """Every number the command prints. vote: "soft" or "hard"; repeats: resamples of the groups."""
-    voting = vote_of(vote, inputs.target.multi_label)
-    votes = [voting([item.probabilities for _, item in study.members]) for study in inputs.studies]
-    combined = combine(inputs.target, inputs.terms, votes)
-    prediction = Prediction(inputs.rows, combined, inputs.labels, inputs.folds)
-    voted = voted_rows(inputs, combined, vote)
-    estimates = {key: make(voted, rng, repeats, progress) for key, make in ESTIMATES.items()}
-    scored = tuple(_study_scores(study, item) for study, item in zip(inputs.studies, votes, strict=True))
-    candidates = tuple(len(study.trials) for study in inputs.studies)
-    return Scores(scored, _metric_scores(inputs, prediction), prediction, estimates, candidates)
+    """Every number the command prints. repeats: resamples of the groups; None takes what is quickly done.
 
-
-def _metric_scores(inputs: EnsembleInputs, found: Prediction) -> dict[str, MetricScores]:
-    names = list(dict.fromkeys([inputs.metric, *applicable(inputs.target.task)]))
-    pooled = scores(names, found.labels, found.probabilities)
-    by_fold = scores_of_folds(names, found.labels, found.probabilities, found.folds)
-    modes = {name: find(name).mode or inputs.mode for name in names}  # one's own has the studies'
-    return {name: MetricScores(pooled[name], by_fold[name], modes[name]) for name in names}
-
-
-def _or_none(value: float) -> float | None:
-    """JSON has no NaN."""
-    return value if math.isfinite(value) else None
-
-
-def voted_rows(inputs: EnsembleInputs, combined: Probabilities, vote: str) -> VotedRows:
-    """What estimates are made from. combined: the ensemble's out-of-fold probabilities, (n, C)."""
-    given = None if inputs.combined else inputs.studies[0].space.given
-    return VotedRows(
-        labels=inputs.labels,
-        probabilities=combined,
-        groups=inputs.groups,
-        metric=inputs.metric,
-        studies=[_candidates(study) for study in inputs.studies],
-        vote=vote_of(vote, inputs.target.multi_label),
-        combine=partial(combine, inputs.target, inputs.terms),
-        rows=f"{len(inputs.rows)} rows" + (f" with {given_text(given)}" if given else ""),
-        views=_views(inputs),
+    workers: processes for replays of the race.
+    """
+    pools = pools_of(inputs)
+    composed = compose(pools, options)
+    prediction, judged = (
+        Prediction(inputs.rows, answers.final, inputs.labels, inputs.folds)
+        for answers in (composed.answers, composed.judged)
+    )
+    estimates = estimates_of(
+        _judged(inputs, pools, options, judged, workers), rng, repeats or quick_repeats(pools), progress
+    )
+    return Scores(
+        pools,
+        composed,
+        _term_scores(pools, composed),
+        _metric_scores(inputs, prediction, judged),
+        prediction,
+        judged,
+        estimates,
+        _comparisons(inputs, composed, rng),
+        tuple(len(study.trials) for study in inputs.studies),
     )
 
 
-def _candidates(study: StudyCandidates) -> Candidates:
-    first, space = study.predictions[0], study.space
-    members = [item.probabilities for item in study.predictions]
-    return Candidates(
-        members, first.labels, first.folds, study.top, space.metric, space.mode, study.condition_mask
+def quick_repeats(pools: Pools) -> int:
+    """Resamples that take well under a minute: fewer of larger tables, 40 to 100."""
+    cells = sum(item.pool.members.size for route in pools.routes for item in route.terms)
+    return int(np.clip(2e7 / max(cells, 1), 40, 100))
+
+
+def _judged(
+    inputs: EnsembleInputs, pools: Pools, options: Options, judged: Prediction, workers: int
+) -> Judged:
+    given = None if inputs.combined else inputs.studies[0].space.given
+    return Judged(
+        Answers(judged.labels, judged.probabilities, judged.folds, inputs.groups, inputs.metric),
+        method_of(pools, options),
+        method_of(pools, options, quick=True),
+        f"{len(inputs.rows)} rows" + (f" with {given_text(given)}" if given else ""),
+        _views(inputs),
+        races_of(inputs, options),
+        workers,
     )
 
 
@@ -151,12 +153,67 @@ def _views(inputs: EnsembleInputs) -> str:
     return "without test-time augmentation" if found == ["none"] else f"validated with tta {', '.join(found)}"
 
 
-def _study_scores(study: StudyCandidates, voted: Probabilities) -> StudyScores:
-    labels, folds = study.predictions[0].labels, study.predictions[0].folds
-    own = np.ones(len(labels), np.bool_) if study.condition_mask is None else study.condition_mask
+# ---- tables ----------------------------------------------------------------------------------------
 
-    def scored(probabilities: Probabilities) -> FoldScores:
-        return fold_scores(labels[own], probabilities[own], folds[own], study.space.metric)
 
-    members = {trial.number: scored(item.probabilities) for trial, item in study.members}
-    return StudyScores(members, scored(voted))
+def _metric_scores(
+    inputs: EnsembleInputs, prediction: Prediction, judged: Prediction
+) -> dict[str, MetricScores]:
+    """Of decisions where a metric looks at labels, else of probabilities."""
+    names = list(dict.fromkeys([inputs.metric, *applicable(inputs.target.task)]))
+    own = {name: judged if find(name).needs == "labels" else prediction for name in names}
+    own[inputs.metric] = judged
+    found = {}
+    for name, answers in own.items():
+        pooled = scores([name], answers.labels, answers.probabilities)[name]
+        folds = scores_of_folds([name], answers.labels, answers.probabilities, answers.folds)[name]
+        found[name] = MetricScores(
+            pooled, folds, find(name).mode or inputs.mode
+        )  # own ones have the studies'
+    return found
+
+
+def _term_scores(pools: Pools, composed: Composed) -> tuple[tuple[TermScores, ...], ...]:
+    return tuple(
+        tuple(_scored_term(item, fitted) for item, fitted in zip(route.terms, own, strict=True))
+        for route, own in zip(pools.routes, composed.terms, strict=True)
+    )
+
+
+def _scored_term(item: TermPool, fitted: FittedTerm) -> TermScores:
+    pool = item.pool
+    own = np.ones(len(pool.labels), np.bool_) if pool.mask is None else pool.mask
+
+    def scored(number: int, name: str, weight: float, probabilities: Probabilities) -> MemberScores:
+        rows = pool.labels[own], probabilities[own]
+        oof = scores([pool.metric], *rows)[pool.metric]
+        return MemberScores(number, name, weight, oof, fold_scores(*rows, pool.folds[own], pool.metric))
+
+    vote = fitted.vote
+    every = [
+        scored(number, name, vote.weights[number], pool.members[number])
+        for number, name in enumerate(pool.names)
+    ]
+    best = max(every, key=lambda member: (pool.sign * member.folds.mean, -member.number))
+    members = [member for member in every if member.weight > 0 or member is best]
+    members.sort(key=lambda member: (-member.weight, member.number))
+    return TermScores(tuple(members), scored(-1, fitted.name, 1.0, fitted.voted.final))
+
+
+def _comparisons(
+    inputs: EnsembleInputs, composed: Composed, rng: np.random.Generator
+) -> tuple[Compared, ...]:
+    if len(inputs.routes) < 2:
+        return ()
+    crossed = {
+        route.name: answers.crossed(inputs.folds)
+        for route, answers in zip(inputs.routes, composed.routes, strict=True)
+    }
+    even = blended(np.full(len(crossed), 1 / len(crossed)), list(crossed.values()))
+    answers = {**crossed, "even blend": even}
+    return tuple(compare_routes(inputs.target, inputs.labels, inputs.groups, inputs.metric, answers, rng))
+
+
+def _or_none(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None

@@ -14,25 +14,20 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, StorageError, StudyError
 from orchestrator.core.events import FoldRunKey
 from orchestrator.core.file_digest import digest_of, is_as_stored
-from orchestrator.data.extra_rows import train_digest
 from orchestrator.ensemble.linking import link_or_copy, write_durably
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
 from orchestrator.ensemble.record import (
     RECORD,
-    Component,
     EnsembleRecord,
     FoldModel,
     Member,
-    Route,
     record_bytes,
 )
-from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.submission.spellings import column_spellings
-from orchestrator.ensemble.trained_on import trained_rows, write_trained_on
-from orchestrator.evaluation.thresholds import fit_thresholds
+from orchestrator.ensemble.trained_on import write_trained_on
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, write_prediction
-from orchestrator.study.study import CompleteTrial, FoldBest, read_checkpoint
+from orchestrator.study.study import CandidateTrial, FoldBest, read_checkpoint
 
 _README = """This folder is a complete ensemble ({classes} classes, {models} models). To ask it:
 
@@ -82,7 +77,7 @@ class StoredMember:
     bests: tuple[FoldBest, ...]
 
     @classmethod
-    def of(cls, candidates: StudyCandidates, trial: CompleteTrial) -> StoredMember:
+    def of(cls, candidates: StudyCandidates, trial: CandidateTrial) -> StoredMember:
         return cls(candidates.study.path, candidates.study.store(), trial.bests)
 
 
@@ -95,7 +90,7 @@ class Tables:
     trained_on: Sequence[pd.DataFrame]  # what `trained_rows` gave for each study
 
 
-def member_of(candidates: StudyCandidates, trial: CompleteTrial, weight: float) -> Member:
+def member_of(candidates: StudyCandidates, trial: CandidateTrial, weight: float) -> Member:
     """As it stands in a record whose weights are not written yet."""
     models = tuple(FoldModel(best.fold, best.epoch, best.score) for best in trial.bests)
     own_code = candidates.study.header.own_code
@@ -193,64 +188,6 @@ class _Weights:
                 "stored; restore it from a copy"
             )
         return data
-
-
-# ---- one route of equal members -------------------------------------------------------------------
-
-
-def write_ensemble(
-    out: Path,
-    inputs: EnsembleInputs,
-    scores: Scores,
-    vote: str,
-    tta: str | None,
-    progress: Progress | None = None,
-) -> None:
-    """The members' uniform vote. Raises EnsembleError, StudyError, StorageError.
-
-    tta: views of an image in predictions; None leaves each member its own.
-    """
-    paths = [str(path) for path in inputs.manifest.frame["path"]]
-    trained = [trained_rows(candidates.study.manifest(), candidates.space) for candidates in inputs.studies]
-    stored = {
-        (candidates.name, trial.number): StoredMember.of(candidates, trial)
-        for candidates in inputs.studies
-        for trial, _ in candidates.members
-    }
-    record = _record(inputs, scores, vote, tta, paths)
-    write_folder(out, record, stored, Tables(scores.prediction, paths, trained), progress)
-
-
-def _record(
-    inputs: EnsembleInputs, scores: Scores, vote: str, tta: str | None, paths: Sequence[str]
-) -> EnsembleRecord:
-    prediction, manifest, plan = scores.prediction, inputs.manifest, inputs.plan
-    decisions = None
-    if prediction.labels.ndim == 2:
-        fitted = fit_thresholds(prediction.labels, prediction.probabilities, prediction.folds)
-        decisions = {"kind": "thresholds", **fitted.to_json()}
-    return EnsembleRecord(
-        inputs.target,
-        inputs.metric,
-        inputs.mode,
-        (Route(1.0, tuple(_component(candidates, vote) for candidates in inputs.studies)),),
-        tta,
-        decisions=decisions,
-        spellings=spellings_of(inputs),
-        estimates=scores.estimates,
-        metrics=scores.metrics_json(),
-        studies=[candidates.name for candidates in inputs.studies],
-        candidates=scores.candidates,
-        manifest={"name": manifest.name, "fingerprint": manifest.fingerprint},
-        fold_plan={"k": plan.k, "seed": plan.seed, "fingerprint": plan.fingerprint},
-        train_digest=train_digest(paths, plan.folds),
-    )
-
-
-def _component(candidates: StudyCandidates, vote: str) -> Component:
-    share = 1 / len(candidates.members)
-    members = tuple(member_of(candidates, trial, share) for trial, _ in candidates.members)
-    return Component(candidates.space.target, members, candidates.space.given, vote)
 
 
 def spellings_of(inputs: EnsembleInputs) -> dict[str, list[str]]:

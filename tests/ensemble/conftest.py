@@ -10,6 +10,12 @@ import pytest
 from tests.support.ensemble_studies import SHADE, TINT, Plan, make_eval, make_faces, make_study
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of an ensemble here doesn't depend on how often its making is repeated."""
+    monkeypatch.setattr("orchestrator.ensemble.scoring.quick_repeats", lambda pools: 10)
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_faces(tmp_path_factory.mktemp("faces"))

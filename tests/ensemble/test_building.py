@@ -13,10 +13,10 @@ import pytest
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.building import default_out
-from orchestrator.ensemble.scoring import ESTIMATES
+from orchestrator.ensemble.estimating import ESTIMATES
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.study.study import Study
-from tests.support.ensemble_command import build, build_joint, record
+from tests.support.ensemble_command import PLAIN, build, build_joint, record
 from tests.support.format_1 import to_format_1
 
 ROOT = Path(__file__).parents[2]
@@ -25,16 +25,18 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def built(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Ensemble:
     """Tests don't write into its folder."""
-    return build_ensemble(made / "both", out=tmp_path_factory.mktemp("built") / "e")
+    return build_ensemble(made / "both", out=tmp_path_factory.mktemp("built") / "e", repeats=10, **PLAIN)
 
 
 def test_one_call_builds_what_the_command_builds(runs: Path) -> None:
-    called = build_ensemble([runs / "both"], vote="hard", top=1, out=runs / "called", seed=3)
+    called = build_ensemble(
+        [runs / "both"], vote="hard", calibrate="none", decide="none", top=1, out=runs / "called", seed=3
+    )
     assert record(called.path) == record(build(runs, "--vote", "hard", "--top", "1", "--seed", "3"))
 
 
 def test_studies_of_one_joint_label_are_given_as_text_or_objects_in_any_order(runs: Path) -> None:
-    called = build_ensemble([str(runs / "shade"), Study(runs / "tint")])
+    called = build_ensemble([str(runs / "shade"), Study(runs / "tint")], **PLAIN)
     assert called.path.parent == runs and called.path.name.startswith("ensemble-shade-tint-")
     assert record(called.path) == record(build_joint(runs))
 
@@ -54,14 +56,18 @@ def test_ensembles_of_one_second_lie_in_folders_of_their_own(
 
 def test_without_a_folder_to_write_the_studys_own_gets_it_and_progress_reaches_its_end(runs: Path) -> None:
     seen: list[tuple[int, int]] = []
-    called = build_ensemble(str(runs / "both"), progress=lambda done, total: seen.append((done, total)))
+    called = build_ensemble(
+        str(runs / "both"), progress=lambda done, total: seen.append((done, total)), **PLAIN
+    )
     assert called.path.parent == runs / "both"
-    assert seen[-1] == (6, 6) and any(done == total > 1000 for done, total in seen)
+    assert seen[-1] == (6, 6) and any(done == total == 10 for done, total in seen)
 
 
 def test_what_cannot_be_built_is_refused_before_any_work(runs: Path) -> None:
-    with pytest.raises(EnsembleError, match=r"vote='sofd'.*use soft or .*hard; did you mean soft\?"):
+    with pytest.raises(EnsembleError, match=r"vote='sofd'.*use auto, .* or greedy; did you mean soft\?"):
         build_ensemble(runs / "both", vote="sofd")
+    with pytest.raises(EnsembleError, match=r"calibrate='yes' is not known; use auto or none"):
+        build_ensemble(runs / "both", calibrate="yes")
     with pytest.raises(EnsembleError, match="needs at least one study"):
         build_ensemble([])
     with pytest.raises(EnsembleError, match="exists"):
@@ -75,12 +81,12 @@ def test_what_cannot_be_built_is_refused_before_any_work(runs: Path) -> None:
 def test_every_estimate_of_the_table_is_written_and_read_back_with_its_words(built: Ensemble) -> None:
     written = record(built.path)["estimates"]
     assert [item["key"] for item in written] == [*ESTIMATES]
-    assert [estimate.title for estimate in built.estimates] == ["OOF macro_f1", "BBC-CV macro_f1"]
+    titles = ["OOF macro_f1", "Cross-fitted macro_f1", "BBC-CV macro_f1", "BBC macro_f1, whole race"]
+    assert [estimate.title for estimate in built.estimates] == titles
     for item, estimate in zip(written, built.estimates, strict=True):
-        assert {"key": item["key"], **estimate.numbers, **estimate.words} == item
+        assert estimate.to_json() == item
         assert estimate.meaning.endswith(".")
     assert "All 72 rows at once" in built.estimates[0].meaning
-    assert "The choice (2 of 3 complete trials)" in built.estimates[1].meaning
 
 
 def test_an_estimate_that_the_table_gains_is_written_and_printed(

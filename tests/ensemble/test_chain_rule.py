@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,11 +20,11 @@ from orchestrator.data.targets import Given, Joint, Target, age_bins, categorica
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
 from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, uncovered_images
+from orchestrator.ensemble.composing import Options
 from orchestrator.ensemble.members import EnsembleInputs, gather
+from orchestrator.ensemble.pooling import pools_of
 from orchestrator.ensemble.scoring import score_parts
-from orchestrator.evaluation import bbc_cv as bbc_cv_module
 from orchestrator.evaluation.bbc_cv import bbc_cv
-from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import fold_scores
 from orchestrator.evaluation.voted import Candidates
 from orchestrator.evaluation.voting import soft_vote
@@ -34,6 +33,7 @@ from orchestrator.space.condition import check_condition, condition_mask
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from tests.pixel_trainable import PixelTrainable
+from tests.support.ensemble_command import UNIFORM
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_faces, make_study
 
 MASK = categorical("mask", ["worn", "wrong", "none"])
@@ -229,7 +229,7 @@ def images(data: Path) -> list[str]:
 
 
 def build(runs: Path, *studies: str) -> Path:
-    assert main(["--runs", str(runs), "--study", *studies, "--out", str(runs / "e")]) == 0
+    assert main(["--runs", str(runs), "--study", *studies, "--out", str(runs / "e"), *UNIFORM]) == 0
     return runs / "e"
 
 
@@ -286,33 +286,27 @@ def test_out_of_fold_rows_are_the_product_too_and_scored_on_all_rows(runs: Path)
 
 def test_members_are_scored_on_the_rows_where_their_condition_holds(runs: Path) -> None:
     parts = gather([runs / "tint", runs / "shade-red", runs / "shade-blue"], None)
-    scores = score_parts(parts, "soft", np.random.default_rng(0), repeats=20)
-    for part, scored in zip(parts.studies, scores.studies, strict=True):
-        for trial, _ in part.members:
+    scores = score_parts(parts, Options("soft", "none", "none"), np.random.default_rng(0), repeats=10)
+    for part, scored in zip(parts.studies, scores.terms[0], strict=True):
+        found = {item.number: item.folds for item in scored.members}
+        for number, trial in enumerate(part.trials[: part.top]):
             stored = {best.fold: best.score for best in trial.bests}
-            assert scored.members[trial.number].scores == pytest.approx(stored)
+            assert found[number].scores == pytest.approx(stored)
     red = parts.studies[1]
     assert red.condition_mask is not None and red.rows_scored == 36
     everywhere = [
         fold_scores(item.labels, item.probabilities, item.folds, "macro_f1") for _, item in red.members
     ]
-    assert list(scores.studies[1].members.values()) != everywhere
+    assert [item.folds for item in scores.terms[0][1].members] != everywhere
 
 
-def test_a_studys_trials_are_chosen_on_its_own_rows(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[Candidates] = []
-
-    def watched(parts: Sequence[Candidates], *more: Any, **named: Any) -> Estimate:
-        seen.extend(parts)
-        return bbc_cv(parts, *more, **named)
-
-    monkeypatch.setattr(bbc_cv_module, "bbc_cv", watched)
+def test_a_studys_trials_are_chosen_on_its_own_rows(runs: Path) -> None:
     parts = gather([runs / "tint", runs / "shade-red", runs / "shade-blue"], None)
-    score_parts(parts, "soft", np.random.default_rng(0), repeats=20)
-    tint, red, blue = seen
-    is_red = TINT.encode(parts.manifest.frame) == 0
-    assert tint.condition_mask is None and red.condition_mask is not None and blue.condition_mask is not None
-    assert np.array_equal(red.condition_mask, is_red) and np.array_equal(blue.condition_mask, ~is_red)
+    (route,) = pools_of(parts).routes
+    tint, red, blue = (item.pool.mask for item in route.terms)
+    is_red = TINT.encode(parts.manifest.frame.iloc[parts.rows]) == 0
+    assert tint is None and red is not None and blue is not None
+    assert np.array_equal(red, is_red) and np.array_equal(blue, ~is_red)
 
 
 def test_without_a_joint_the_conditional_target_is_predicted_over_all_rows(

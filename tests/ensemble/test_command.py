@@ -13,7 +13,7 @@ from orchestrator.demo import faces as demo_faces
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
 from orchestrator.study.study import Study
-from tests.support.ensemble_command import build
+from tests.support.ensemble_command import UNIFORM, build
 from tests.support.ensemble_studies import BOTH, Plan, make_study
 
 # ---- the folder it writes -------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def test_a_missing_checkpoint_leaves_no_half_written_folder(
 ) -> None:
     study = Study(runs / "both")
     study.store().delete(study.complete_trials()[1].bests[2].weights)
-    assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "out")]) == 2
+    assert main(["--runs", str(runs), "--study", "both", "--out", str(runs / "out"), *UNIFORM]) == 2
     assert "missing" in capsys.readouterr().err
     assert sorted(path.name for path in runs.iterdir()) == ["both", "shade", "tint"]
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.core.errors import EnsembleError
 from orchestrator.data.targets import multi_label
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
-from orchestrator.ensemble.thresholds import read_thresholds
-from orchestrator.evaluation.thresholds import best_f1_thresholds, mean_f1
+from orchestrator.evaluation.decisions import Decisions
+from orchestrator.evaluation.thresholds import mean_f1
 from orchestrator.study.predictions import read_prediction
 from tests.support.ensemble_studies import Plan, make_faces, make_study
 from tests.support.submission_reader import read_submission
@@ -65,22 +63,24 @@ def expected(folder: Path, images: Path, ids: list[str]) -> np.ndarray:
     return Ensemble.load(folder).predict([images / f"{name}.png" for name in ids])
 
 
+def thresholds_of(folder: Path) -> np.ndarray:
+    decisions = Ensemble.load(folder).record.decisions
+    return np.array([0.5, 0.5] if decisions is None else decisions["values"])
+
+
 IDS = [f"p{number:02d}-0" for number in (3, 1, 5, 0, 2, 4)]
 
 
 def test_thresholds_are_fitted_to_the_out_of_fold_rows_and_kept(folder: Path) -> None:
-    thresholds = read_thresholds(folder)
-    assert thresholds is not None
+    ensemble = Ensemble.load(folder)
+    assert ensemble.record.decisions is not None
+    thresholds = Decisions.from_json(ensemble.record.decisions)
     oof, classes = read_prediction(folder / "oof.parquet")
-    assert classes == LABELS
-    assert np.allclose(thresholds.values, best_f1_thresholds(oof.labels, oof.probabilities))
+    assert classes == LABELS and thresholds.kind == "thresholds"
+    fitted = mean_f1(oof.labels, (thresholds.apply(oof.probabilities) >= 0.5).astype(np.int64))
+    assert fitted > mean_f1(oof.labels, (oof.probabilities >= 0.5).astype(np.int64))
     assert not thresholds.at_least_one  # a dark blue face has none of the labels
-    crossed = np.zeros_like(oof.labels)
-    for fold in np.unique(oof.folds):
-        own = oof.folds == fold
-        crossed[own] = oof.probabilities[own] >= best_f1_thresholds(oof.labels[~own], oof.probabilities[~own])
-    assert thresholds.f1 == pytest.approx(mean_f1(oof.labels, crossed))
-    assert thresholds.f1 > 0.7
+    assert fitted == pytest.approx(ensemble.metrics["macro_f1"]["oof"]) and fitted > 0.7
 
 
 def test_the_labels_of_a_row_are_cut_at_these_thresholds(
@@ -88,9 +88,7 @@ def test_the_labels_of_a_row_are_cut_at_these_thresholds(
 ) -> None:
     out, asked = submit(folder, images, "id,labels\n" + "".join(f"{name},red\n" for name in IDS))
     rows = read_submission(out, asked, labels={*LABELS, ""}, several=" ")
-    thresholds = read_thresholds(folder)
-    assert thresholds is not None
-    decided = expected(folder, images, IDS) >= np.array(thresholds.values)
+    decided = expected(folder, images, IDS) >= thresholds_of(folder)
     assert [row[1] for row in rows] == [" ".join(np.array(LABELS)[row].tolist()) for row in decided]
     assert "column 'labels': the labels of a row with ' ' between them, by name" in capsys.readouterr().out
     table = pd.read_parquet(
@@ -106,9 +104,7 @@ def test_a_column_for_each_label_holds_flags_or_probabilities(folder: Path, imag
     out, asked = submit(folder, images, zeros, "--as", "probabilities")
     chances = [[float(cell) for cell in row[1:]] for row in read_submission(out, asked, probabilities=True)]
     assert np.allclose(chances, expected(folder, images, IDS)[:, ::-1], atol=1e-6)
-    thresholds = read_thresholds(folder)
-    assert thresholds is not None
-    assert flags == (np.array(chances) >= np.array(thresholds.values)[::-1]).astype(int).astype(str).tolist()
+    assert flags == (np.array(chances) >= thresholds_of(folder)[::-1]).astype(int).astype(str).tolist()
 
 
 def test_without_a_template_there_is_a_column_for_each_label_as_in_training(
@@ -119,10 +115,3 @@ def test_without_a_template_there_is_a_column_for_each_label_as_in_training(
     written = pd.read_csv(out)
     assert list(written.columns) == ["path", *LABELS]
     assert set(written["red"]) | set(written["bright"]) <= {0, 1}
-
-
-def test_damaged_thresholds_are_refused(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "thresholds.json").write_text(json.dumps({"values": [0.5]}))
-    with pytest.raises(EnsembleError, match=r"thresholds\.json is damaged \(KeyError: 'at_least_one'\)"):
-        read_thresholds(tmp_path)
-    assert read_thresholds(tmp_path / "nowhere") is None

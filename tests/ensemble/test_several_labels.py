@@ -48,7 +48,7 @@ def study(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_ensemble_of_labels_votes_scores_and_predicts(
     study: Path, table: Path, vote: str, tmp_path: Path
 ) -> None:
-    built = build_ensemble(study, vote=vote, out=tmp_path / "e")
+    built = build_ensemble(study, vote=vote, calibrate="none", decide="none", out=tmp_path / "e")
     ensemble = Ensemble.load(built.path)
     record = json.loads((built.path / "ensemble.json").read_text())
     assert ensemble.task == Task(LABELS, multi_label=True)

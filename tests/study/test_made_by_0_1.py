@@ -18,6 +18,7 @@ from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main as tune
+from tests.support.ensemble_command import UNIFORM
 from tests.support.format_1 import to_format_1
 
 MADE = Path(__file__).with_name("made_by_0_1")
@@ -59,13 +60,19 @@ def test_a_finished_study_of_version_0_1_is_extended(runs: Path) -> None:
 
 def test_studies_of_version_0_1_are_voted_over_with_the_same_scores(runs: Path) -> None:
     out = runs / "complete" / "again"
-    assert ensemble(["--study", str(runs / "complete"), "--out", str(out)]) == 0
+    assert ensemble(["--study", str(runs / "complete"), "--out", str(out), *UNIFORM]) == 0
     old = json.loads((runs / "complete" / "ensemble" / "ensemble.json").read_text())
     new = to_format_1(out)
-    assert (
-        new.pop("metrics")["macro_f1"]["mean"] == old["estimates"]["mean"]
-    )  # 0.1 wrote the studies' own alone
+    before, after = old.pop("estimates"), new.pop("estimates")
+    # 0.1 wrote the studies' own alone
+    assert new.pop("metrics")["macro_f1"]["mean"] == pytest.approx(before["mean"], abs=1e-12)
     assert new == old
+    assert {key: after[key] for key in ("folds", "candidates")} == {
+        key: before[key] for key in ("folds", "candidates")
+    }
+    # Intervals and what is corrected are worked out otherwise since; the score of all rows is not.
+    assert after["naive"]["score"] == pytest.approx(before["naive"]["score"], abs=1e-12)
+    assert after["bbc_race"]["score"] is None  # of its epochs nothing was kept
 
 
 def test_an_ensemble_of_version_0_1_predicts(runs: Path) -> None:

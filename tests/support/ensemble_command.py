@@ -19,14 +19,20 @@ def images(data: Path) -> list[str]:
     return [str(data.parent / path) for path in load_manifest(data).frame["path"]]
 
 
+UNIFORM = ("--vote", "soft", "--calibrate", "none", "--decide", "none")
+"""All of a study's finalists alike and nothing fitted, so that a test can work out the answer by hand."""
+PLAIN = {"vote": "soft", "calibrate": "none", "decide": "none"}
+"""The same for `build_ensemble`."""
+
+
 def build(runs: Path, *more: str, study: str = "both") -> Path:
-    assert main(["--runs", str(runs), "--study", study, "--out", str(runs / "e"), *more]) == 0
+    assert main(["--runs", str(runs), "--study", study, "--out", str(runs / "e"), *UNIFORM, *more]) == 0
     return runs / "e"
 
 
 def build_joint(runs: Path, *more: str) -> Path:
     names = ["--study", "shade", "tint"]  # not the order of the joint label
-    assert main(["--runs", str(runs), *names, "--out", str(runs / "e"), *more]) == 0
+    assert main(["--runs", str(runs), *names, "--out", str(runs / "e"), *UNIFORM, *more]) == 0
     return runs / "e"
 
 

@@ -1,0 +1,73 @@
+"""The races of an ensemble's studies, to be run again on resamples; or why they cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.arrays import Probabilities
+from orchestrator.core.errors import SearchSpaceError, StudyError
+from orchestrator.ensemble.composing import Options, compose
+from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
+from orchestrator.ensemble.pooling import Candidate, pools_from
+from orchestrator.evaluation.judged import Races
+from orchestrator.evaluation.kept_epochs import KeptEpochs
+from orchestrator.evaluation.race_again import RaceAgain
+from orchestrator.evaluation.whole_race import Fit, Raced, ReplayedTrial
+from orchestrator.race.config import config_from
+from orchestrator.study.epoch_predictions import EpochPredictions
+
+
+def races_of(inputs: EnsembleInputs, options: Options) -> Races | str:
+    """Of all studies, or a sentence on why there are none."""
+    try:
+        return Races([_raced(study) for study in inputs.studies], _fit(inputs, options))
+    except (StudyError, SearchSpaceError) as error:
+        return f"Not made: {error}."
+
+
+def _raced(study: StudyCandidates) -> Raced:
+    """Raises StudyError where too little was kept, SearchSpaceError for a rule that is not known."""
+    kept = EpochPredictions.open(study.study)
+    header = study.study.header
+    if kept.missing():
+        raise StudyError(
+            f"study {study.study.path} keeps the predictions of {len(kept.epochs())} of "
+            f"{len(kept.in_journal())} epochs (all are kept unless --keep-oof complete is given), so its "
+            "race cannot be run again; search anew to have them"
+        )
+    cfg = config_from(study.space, fold_order=tuple(header.fold_order) or None)
+    race = RaceAgain.of(header.rule, cfg, study.study.events)
+    first = study.predictions[0]
+    return Raced(_kept_epochs(study, kept), race, first.labels, study.space.metric, study.condition_mask)
+
+
+def _kept_epochs(study: StudyCandidates, kept: EpochPredictions) -> KeptEpochs:
+    """On the rows of the ensemble, in their order."""
+    place = np.full(len(kept.folds), -1)
+    place[study.own_rows] = np.arange(len(study.own_rows))
+    own: dict[int, NDArray[np.int64]] = {fold: place[kept.rows(fold)] for fold in range(study.space.folds)}
+
+    def read(trial: int, fold: int, epoch: int) -> Probabilities:
+        return kept.probabilities(trial, fold, epoch)[own[fold] >= 0]
+
+    return KeptEpochs(kept.epochs(), {fold: rows[rows >= 0] for fold, rows in own.items()}, read)
+
+
+def _fit(inputs: EnsembleInputs, options: Options) -> Fit:
+    """Everything that is chosen and fitted, from the trials that end a replay as from the true ones."""
+    configs = [
+        {number: {**study.study.header.defaults, **config} for number, config in study.study.configs.items()}
+        for study in inputs.studies
+    ]
+
+    def fit(studies: Sequence[Sequence[ReplayedTrial]], weights: NDArray[np.float32]) -> Probabilities:
+        candidates = [
+            [Candidate(trial.trial, own[trial.trial], trial.probabilities) for trial in trials]
+            for trials, own in zip(studies, configs, strict=True)
+        ]
+        return compose(pools_from(inputs, candidates), options, weights, quick=True).judged.final
+
+    return fit
