@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,12 +19,15 @@ from orchestrator.ensemble.chain_rule import formula, uncovered_images
 from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
+from orchestrator.ensemble.onnx import check_exporter, export_ensemble
 from orchestrator.ensemble.predicting import find_rows, planned, predict
 from orchestrator.ensemble.printing import print_scores
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.stored_votes import store_votes
 from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.thresholds import read_thresholds, thresholds_line
+from orchestrator.ensemble.untouched import judge_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of, write_ensemble
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
@@ -34,6 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     log_warnings()
     console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     _check_arguments(arguments)
+    if arguments.export is not None:
+        check_exporter()  # before minutes of work
     say = partial(_say, console)
     studies = None if arguments.ensemble is not None else _studies(arguments, console)
     rows = find_rows(arguments, say)
@@ -47,6 +53,13 @@ def run(arguments: argparse.Namespace) -> None:
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
+        rng = np.random.default_rng(arguments.seed)
+        ensemble = judge_untouched(ensemble, inputs.studies[0].study, rng, say)
+        if arguments.test_votes:
+            _store_votes(inputs, say)
+    if arguments.export is not None:
+        with progress_bar("exporting models") as progress:
+            say(f"exported: {export_ensemble(ensemble, progress=progress)}")
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
@@ -73,7 +86,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
             raise InputError(
                 f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
             )
-        if arguments.predict is None and arguments.template is None:
+        if arguments.predict is None and arguments.template is None and arguments.export is None:
             raise InputError("--ensemble needs --predict MANIFEST; it says what to predict")
     if arguments.submission is None:
         lone = "--template" if arguments.template is not None else "--as"
@@ -101,6 +114,12 @@ def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, con
         _say(console, thresholds_line(thresholds, inputs.target.classes))
     _say(console, f"ensemble: {out}")
     return Path(out)
+
+
+def _store_votes(inputs: EnsembleInputs, say: Callable[[str], None]) -> None:
+    for study in inputs.studies:
+        with progress_bar(f"untouched rows by trials of {study.name}") as progress:
+            say(f"votes on untouched rows: {store_votes(study.study, progress)}")
 
 
 def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:

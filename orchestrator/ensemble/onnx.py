@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,13 @@ FOLDER = "onnx"  # in the ensemble's own
 MODEL = "model.json"
 SCRIPT = "predict.py"
 FORMAT = 1  # of model.json
+
+
+def check_exporter() -> None:
+    """Raises EnsembleError where what torch exports with is not installed."""
+    missing = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
+    if missing:
+        raise EnsembleError(f"--export onnx needs {' and '.join(missing)}: pip install -e '.[onnx]'")
 
 
 def export_ensemble(ensemble: Ensemble, out: Path | None = None, progress: Progress | None = None) -> Path:

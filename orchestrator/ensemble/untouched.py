@@ -5,7 +5,7 @@ They are predicted by the finished ensemble, whose folder is written already: no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from orchestrator.ensemble.record import RECORD, record_bytes
 from orchestrator.ensemble.sources import image_paths
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate, no_estimate
+from orchestrator.progress import progress_bar
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import Prediction, write_prediction
 from orchestrator.study.study import CompleteTrial, Study, read_checkpoint
@@ -38,7 +39,7 @@ KEY = "untouched"
 class UntouchedRows:
     """manifest: rows with labels, none of them trained on or validated; None where there are none.
 
-    note: why there are none, in a sentence.
+    note: what kept rows away that there may be, in a few words; "" where the source has none.
     """
 
     manifest: Manifest | None
@@ -60,7 +61,7 @@ def find_untouched(study: Study, target: Target | None = None) -> UntouchedRows:
         except (ManifestError, OSError) as error:
             return UntouchedRows(None, f"its source cannot be read again ({error})")
     if found is None or not len(found):
-        return UntouchedRows(None, "its source has no rows with role test")
+        return UntouchedRows(None)
     kept = _labelled(found, target)
     mask = condition_mask(study.space, kept.frame) if len(kept) else None
     if mask is not None and target == study.space.target:
@@ -80,7 +81,9 @@ def _demo_rows(study: Study) -> Manifest | None:
 
 def _test_rows(study: Study) -> Manifest | None:
     source = study.header.manifest.get("source")
-    if not source or not Path(str(source)).exists():
+    if not source:
+        return None
+    if not Path(str(source)).exists():
         raise ManifestError(f"{source} is not there")
     root = study.header.manifest.get("root")
     whole = load_manifest(
@@ -158,6 +161,27 @@ def untouched_estimate(
         "as no choice is made by it."
     )
     return found.described(KEY, title, meaning)
+
+
+def judge_untouched(
+    ensemble: Ensemble,
+    study: Study,
+    rng: np.random.Generator,
+    say: Callable[[str], None],
+) -> Ensemble:
+    """Finds them in the study's source, scores the ensemble on them and says so in a line or two.
+
+    Returns the ensemble with the estimate. Raises what `score_untouched` raises.
+    """
+    found = find_untouched(study, ensemble.target)
+    if found.manifest is None:
+        if found.note:
+            say(f"untouched rows: none scored; {found.note}")
+        return ensemble
+    with progress_bar("predicting untouched rows") as progress:
+        ensemble, estimate = score_untouched(ensemble, found.manifest, rng, progress)
+    say(f"{estimate.title}: {estimate} on {len(found.manifest)} rows that nothing was trained or chosen with")
+    return ensemble
 
 
 # ---- each trial on them ---------------------------------------------------------------------------
