@@ -1,4 +1,4 @@
-"""Images a second of one model: this project's predictor on torch, and an exported folder on onnxruntime.
+"""Images per CPU second of one model: the project's predictor on torch, an exported folder on onnxruntime.
 
     python -m benchmarks.onnx_throughput --backbone resnet18 --size 96
 
@@ -60,7 +60,7 @@ def main() -> None:
         f"files of {asked.file_size} px, best of {asked.repeats}"
     )
     for kind, best in seconds.items():
-        print(f"{kind}: {asked.images / best:.0f} images/s")
+        print(f"{kind}: {asked.images / best:.0f} images per CPU second")
     print(f"ratio: {seconds['torch'] / seconds['onnxruntime']:.2f}; largest difference of a probability: "
           f"{np.abs(answers['torch'] - answers['onnxruntime']).max():.1e}")  # fmt: skip
 
@@ -93,14 +93,14 @@ def make(folder: Path, backbone: str, size: int) -> Ensemble:
 def measured(
     asks: dict[str, Callable[[], np.ndarray]], repeats: int
 ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """The least seconds of each, in turns after one round that does not count, and what each answered."""
+    """The least CPU seconds of each, in turns after one round that does not count, and what each answered."""
     answers = {kind: ask() for kind, ask in asks.items()}
     seconds = dict.fromkeys(asks, float("inf"))
     for _ in range(repeats):
         for kind, ask in asks.items():
-            started = time.perf_counter()
+            started = time.process_time()
             ask()
-            seconds[kind] = min(seconds[kind], time.perf_counter() - started)
+            seconds[kind] = min(seconds[kind], time.process_time() - started)
     return seconds, answers
 
 

@@ -93,6 +93,10 @@ def test_images_that_it_does_not_read_are_refused(tmp_path: Path) -> None:
         exported.checked(np.zeros((3, 3)))
 
 
+def test_a_files_name_cannot_speak_to_the_terminal() -> None:
+    assert exported.shown("a\x1b[2J\u202e b.png") == "a\\x1b[2J\\u202e b.png"
+
+
 # ---- answers --------------------------------------------------------------------------------------
 
 

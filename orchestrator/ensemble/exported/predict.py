@@ -21,6 +21,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,7 @@ def weighted(values: Array, size: int) -> Array:
     return total
 
 
+@lru_cache(maxsize=256)
 def area_table(own: int, size: int) -> tuple[Array, Array]:
     """(size, taps) pixels and their shares; those a new pixel does not need have a share of 0."""
     scale = 1.0 / (size / own)
@@ -260,6 +262,7 @@ def linear(image: Array, height: int, width: int) -> Array:
     return ((first + second + 2) >> 2).astype(np.uint8)
 
 
+@lru_cache(maxsize=256)
 def linear_table(own: int, size: int, is_held: bool) -> tuple[Array, Array, tuple[Array, Array]]:
     """(size,) first pixels, their next, and the weights of both, of 2048. is_held: beyond the edge the first
     pixel has all of the weight, as OpenCV does for columns; for rows it splits it between two equal ones."""
@@ -425,13 +428,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         probabilities = ensemble.predict(paths)
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         return 2
     names = ensemble.names(ensemble.decide(probabilities))
     if arguments.csv is None:
         for path, name, row in zip(paths, names, probabilities, strict=True):
             chance = row[ensemble.classes.index(name)] if name in ensemble.classes else row.max()
-            print(f"{path}\t{name}\t{chance:.4f}")
+            print(f"{shown(str(path))}\t{shown(name)}\t{chance:.4f}")
         return 0
     with arguments.csv.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -439,6 +442,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         for path, name, row in zip(paths, names, probabilities, strict=True):
             writer.writerow([path, name, *(f"{value:.6f}" for value in row)])
     return 0
+
+
+def shown(text: str) -> str:
+    """Without what a terminal would obey, such as an escape sequence in a file's name."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def files_of(given: Path) -> list[Path]:
