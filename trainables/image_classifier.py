@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -232,6 +233,13 @@ class ImageClassifier:
         cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
     ) -> ImagePredictor:
         return load_predictor(weights, completed(config), classes, resources)
+
+    @classmethod
+    def export_onnx(cls, weights: bytes, config: Config, classes: int, path: Path) -> dict[str, Any]:
+        """Writes the model as ONNX, pixels in and probabilities out; how pixels are prepared before."""
+        from trainables.onnx_export import export_onnx  # not for who trains
+
+        return export_onnx(weights, completed(config), classes, path)
 
     @classmethod
     def preview(

@@ -148,6 +148,12 @@ def load_predictor(
     weights: bytes, config: Config, classes: int, resources: Resources | None = None
 ) -> ImagePredictor:
     """A predictor from a fold run's `weights()`. Raises WeightsError."""
+    network, objective = build_trained(weights, config, classes)
+    return ImagePredictor(network, objective, config, resources or all_resources())
+
+
+def build_trained(weights: bytes, config: Config, classes: int) -> tuple[Network, AnyObjective]:
+    """The network of `weights()`, and what its outputs mean. Raises WeightsError."""
     try:
         objective = stored_shape(_metadata(weights), classes).objective(config)
         if objective.classes != classes:
@@ -158,4 +164,4 @@ def load_predictor(
         raise WeightsError(
             f"these weights do not fit backbone {config['backbone']!r} with {classes} classes: {error}"
         ) from error
-    return ImagePredictor(network, objective, config, resources or all_resources())
+    return network, objective

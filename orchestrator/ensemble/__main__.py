@@ -75,6 +75,10 @@ def parser() -> CommandParser:
     add("--submission", type=Path, metavar="FILE",
         help="table of the predictions to write, as the template asks for them")  # fmt: skip
     add_shared(output, "--template")
+    add("--export", choices=("onnx",),
+        help="also write models for onnxruntime, with a predict.py that needs no torch")  # fmt: skip
+    add("--test-votes", action="store_true",
+        help="also store what each complete trial says of rows with role test")  # fmt: skip
     add("--as", dest="answer", choices=("labels", "probabilities"),
         help="what the template asks for, where its cells leave it open (default: by metric)")  # fmt: skip
     add("--safe-csv", action="store_true",

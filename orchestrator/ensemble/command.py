@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from orchestrator.ensemble.composing import AUTO, Options
 from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
+from orchestrator.ensemble.onnx import check_exporter, export_ensemble
 from orchestrator.ensemble.predicting import find_rows, planned, predict
 from orchestrator.ensemble.printing import formulas, print_scores, print_untouched
 from orchestrator.ensemble.recording import write_ensemble
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble.stored_votes import store_votes
 from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.untouched import find_untouched, score_untouched
@@ -36,6 +39,8 @@ def run(arguments: argparse.Namespace) -> None:
     log_warnings()
     console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     _check_arguments(arguments)
+    if arguments.export is not None:
+        check_exporter()  # before minutes of work
     say = partial(_say, console)
     studies = None if arguments.ensemble is not None else _studies(arguments, console)
     rows = find_rows(arguments, say)
@@ -50,6 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)
         ensemble = _untouched(ensemble, inputs, arguments, console)
+        if arguments.test_votes:
+            _store_votes(inputs, say)
+    if arguments.export is not None:
+        with progress_bar("exporting models") as progress:
+            say(f"exported: {export_ensemble(ensemble, progress=progress)}")
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
@@ -77,7 +87,7 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
             raise InputError(
                 f"--{given[0]}: an ensemble that exists (--ensemble) is used as it is; leave it out"
             )
-        if arguments.predict is None and arguments.template is None:
+        if arguments.predict is None and arguments.template is None and arguments.export is None:
             raise InputError("--ensemble needs --predict MANIFEST; it says what to predict")
     if arguments.submission is None:
         lone = "--template" if arguments.template is not None else "--as"
@@ -114,7 +124,8 @@ def _untouched(
     """Scored where there are rows with labels that nothing was fitted to, and printed."""
     found = find_untouched(inputs.studies[0].study, ensemble.target)
     if found.manifest is None:
-        _say(console, f"untouched rows: none scored, {found.note}")
+        if found.note:
+            _say(console, f"untouched rows: none scored; {found.note}")
         return ensemble
     with progress_bar("predicting untouched rows") as progress:
         ensemble, estimate = score_untouched(
@@ -122,6 +133,12 @@ def _untouched(
         )
     print_untouched(console, ensemble, estimate)
     return ensemble
+
+
+def _store_votes(inputs: EnsembleInputs, say: Callable[[str], None]) -> None:
+    for study in inputs.studies:
+        with progress_bar(f"untouched rows by trials of {study.name}") as progress:
+            say(f"votes on untouched rows: {store_votes(study.study, progress)}")
 
 
 def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:

@@ -224,7 +224,7 @@ class _Run:
     def _model(self, component: Component, member: Member, model: FoldModel) -> Probabilities:
         classes = len(component.target.classes)
         predictor = load_trainable(member.trainable).load_predictor(
-            _weights(self._folder, model), member.config, classes, self._resources
+            read_weights(self._folder, model), member.config, classes, self._resources
         )
         tta = member.tta if self._tta is None else self._tta
         names = [image if isinstance(image, str) else f"image {at}" for at, image in enumerate(self._images)]
@@ -270,7 +270,8 @@ def _check_file(folder: Path, model: FoldModel) -> None:
         raise EnsembleError(f"{path} is missing or not {model.size} bytes long; write the ensemble anew")
 
 
-def _weights(folder: Path, model: FoldModel) -> bytes:
+def read_weights(folder: Path, model: FoldModel) -> bytes:
+    """Raises EnsembleError for other bytes than were written."""
     data = (folder / model.weights).read_bytes()
     if digest_of(data) != model.sha256:
         raise EnsembleError(f"{folder / model.weights} is not what was written; write the ensemble anew")

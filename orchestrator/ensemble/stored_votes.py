@@ -23,7 +23,8 @@ def store_votes(
     study = study if isinstance(study, Study) else Study(study)
     found = find_untouched(study)
     if found.manifest is None:
-        raise EnsembleError(f"study {study.path}: {found.note}, so its trials have no test score")
+        why = found.note or "its source has no rows with role test"
+        raise EnsembleError(f"study {study.path}: {why}, so its trials have no test score")
     votes = trial_votes(study, found.manifest, progress, resources)
     target, header = study.space.target, study.header
     labels = target.encode(found.manifest.frame)

@@ -38,7 +38,7 @@ KEY = "untouched"
 class UntouchedRows:
     """manifest: rows with labels, none of them trained on or validated; None where there are none.
 
-    note: why there are none, in a sentence.
+    note: what kept rows away that there may be, in a few words; "" where the source has none.
     """
 
     manifest: Manifest | None
@@ -60,7 +60,7 @@ def find_untouched(study: Study, target: Target | None = None) -> UntouchedRows:
         except (ManifestError, OSError) as error:
             return UntouchedRows(None, f"its source cannot be read again ({error})")
     if found is None or not len(found):
-        return UntouchedRows(None, "its source has no rows with role test")
+        return UntouchedRows(None)
     kept = _labelled(found, target)
     mask = condition_mask(study.space, kept.frame) if len(kept) else None
     if mask is not None and target == study.space.target:
@@ -80,7 +80,9 @@ def _demo_rows(study: Study) -> Manifest | None:
 
 def _test_rows(study: Study) -> Manifest | None:
     source = study.header.manifest.get("source")
-    if not source or not Path(str(source)).exists():
+    if not source:
+        return None
+    if not Path(str(source)).exists():
         raise ManifestError(f"{source} is not there")
     root = study.header.manifest.get("root")
     whole = load_manifest(

@@ -35,8 +35,8 @@ class FoldASHA(Rule):
 
     A rung of the ladder is a pair (folds, epochs): trials are compared there by the mean, over the first
     so many folds of the fold order, of the running best score after so many epochs (a score that still rises
-    counts for a little more, `SLOPE`; one that other epochs do not confirm for less, `FALL`). Its quota says how many trials come. With 64 trials, 5 folds and 18
-    epochs the ladder is
+    counts for a little more, `SLOPE`; one that other epochs do not confirm for less, `FALL`). Its quota says
+    how many trials come. With 64 trials, 5 folds and 18 epochs the ladder is
 
         (1 fold,   1 epoch)  x 64      every trial runs one epoch of one fold,
         (1 fold,   3 epochs) x 21      the best 21 run two more,

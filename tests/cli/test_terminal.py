@@ -104,6 +104,7 @@ ALLOWED = {
     "orchestrator/cli/terminal.py": "it is the door",
     "orchestrator/cli/exit_codes.py": "errors, through shown; words of the program",
     "orchestrator/cli/parser.py": "the version",
+    "orchestrator/ensemble/exported/predict.py": "it stands alone, with a door of its own: shown",
     "orchestrator/machine/node_facts.py": "JSON",
     "orchestrator/execution/joined.py": "JSON",
     "orchestrator/execution/on_ray/list_nodes.py": "JSON",

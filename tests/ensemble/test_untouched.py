@@ -18,7 +18,12 @@ from orchestrator.demo.faces import hidden_rows, make_demo_faces
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.answering import as_judged
 from orchestrator.ensemble.stored_votes import store_votes
-from orchestrator.ensemble.untouched import find_untouched, score_untouched, trial_votes
+from orchestrator.ensemble.untouched import (
+    UntouchedRows,
+    find_untouched,
+    score_untouched,
+    trial_votes,
+)
 from orchestrator.race.simulate.command import read_table
 from orchestrator.study.exports import epochs_table
 from orchestrator.study.predictions import read_prediction
@@ -106,9 +111,16 @@ def test_with_stored_votes_a_study_is_a_table_with_test_scores(runs: Path, rows:
 # ---- where they are -------------------------------------------------------------------------------
 
 
-def test_a_study_without_its_source_or_without_test_rows_says_so(runs: Path) -> None:
-    found = find_untouched(Study(runs / "both"))
-    assert found.manifest is None and found.note
+def test_a_study_whose_source_is_gone_says_so_and_one_without_test_rows_says_nothing(
+    runs: Path, data: Path, tmp_path: Path
+) -> None:
+    study = Study(runs / "both")
+    assert find_untouched(study) == UntouchedRows(None)
+    study.header = replace(study.header, manifest={"source": str(data), "root": str(data.parent)})
+    assert find_untouched(study) == UntouchedRows(None)
+    study.header = replace(study.header, manifest={"source": str(tmp_path / "gone.csv")})
+    note = f"its source cannot be read again ({tmp_path / 'gone.csv'} is not there)"
+    assert find_untouched(study) == UntouchedRows(None, note)
 
 
 def test_rows_of_role_test_are_those_of_the_source_that_have_labels_and_were_not_trained_on(

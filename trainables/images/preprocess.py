@@ -87,6 +87,14 @@ class Preprocess:
             image = step(image, row, reduced)
         return image
 
+    def to_json(self) -> list[dict[str, Any]]:
+        """The steps in order, each with its name and numbers: what another program needs to do them."""
+        found = []
+        for step in self.steps:
+            asked = step if isinstance(step, partial) else partial(step)
+            found.append({"step": _NAMES[asked.func], **asked.keywords})
+        return found
+
     def columns_in(self, columns: Mapping[str, NDArray[Any]] | None) -> dict[str, NDArray[np.float64]]:
         """The columns that the steps need, as numbers. Raises TrainableError naming the first that lacks."""
         needed = {}
@@ -206,6 +214,12 @@ def _span(low: float, high: float, margin: float, pixels: int) -> slice:
     return slice(math.floor(start), math.ceil(stop)) if start < stop else slice(0, 0)
 
 
+_NAMES: dict[Any, str] = {
+    _cut_box: "box",
+    _cut_center: "center_crop",
+    _cut_shares: "crop",
+    _with_bars: "pad_square",
+}
 _STEPS: dict[str, Callable[[Call, Error], Step]] = {
     "box": _box,
     "center_crop": _center_crop,

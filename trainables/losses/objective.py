@@ -121,7 +121,7 @@ class Objective:
 
     def probabilities(self, outputs: Tensor) -> Tensor:
         """(B, sum(widths)) -> (B, C) float64, rows summing to 1; of branches the product, in mixed radix."""
-        joint = torch.ones((len(outputs), 1), dtype=torch.float64, device=outputs.device)
+        joint = torch.ones((outputs.shape[0], 1), dtype=torch.float64, device=outputs.device)
         for branch, columns in zip(self.branches, self._split(outputs), strict=True):
             joint = (joint[:, :, None] * branch.probabilities(columns)[:, None, :]).flatten(1)
         return joint
