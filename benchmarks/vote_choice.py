@@ -1,10 +1,15 @@
 """Which choice of vote gives the better held-out answers, and does its printed gain hold? On drawn pools.
 
     python -m benchmarks.vote_choice --drawings 100
+    python -m benchmarks.vote_choice --drawings 100 --table runs/tables/utkface
 
 A member's logits are its skill times the true class, plus noise that it shares with all members, plus its
 own; a third of the noise is that of the row's group. Worlds differ in skills and in how much is shared. A
 vote is chosen and fitted on some hundred rows of groups dealt to folds, and scored on many rows of others.
+
+Or on pools of trials drawn from a table of `benchmarks.stored_tables`, at their last epoch: a vote is chosen
+on the out-of-fold rows of two thirds of the groups, and scored on held-out groups, for which folds' models
+are averaged.
 """
 
 from __future__ import annotations
@@ -12,10 +17,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.stored_tables import StoredTable
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.metrics import find, score
 from orchestrator.evaluation.choose_vote import choose_vote
@@ -95,6 +102,29 @@ def plain_greedy(pool: Pool, rng: np.random.Generator) -> NDArray[np.float64]:
     return found
 
 
+def table_drawing(table: StoredTable, members: int, metric: str, rng: np.random.Generator) -> Held:
+    trials = np.sort(rng.choice(len(table.configs), members, replace=False))
+    groups, codes = np.unique(table.groups, return_inverse=True)
+    rows = np.flatnonzero((rng.random(len(groups)) < 2 / 3)[codes])
+    pool = Pool(
+        members=normalised([table.validation[at, -1][rows] for at in trials]),
+        labels=table.labels[rows],
+        folds=table.folds[rows],
+        codes=codes[rows].astype(np.int64),
+        metric=metric,
+        mode=find(metric).mode,
+        names=tuple(f"trial {at:02d}" for at in trials),
+    )
+    held = normalised([table.test[at, :, -1].astype(np.float32).mean(axis=0) for at in trials])
+    return judge(pool, held, table.test_labels, rng)
+
+
+def normalised(members: list[NDArray[np.floating]]) -> NDArray[np.float32]:
+    found = np.array(members, np.float32)
+    divided: NDArray[np.float32] = found / found.sum(axis=2, keepdims=True)
+    return divided
+
+
 @dataclass(frozen=True)
 class Held:
     """Held-out scores of one drawing."""
@@ -154,15 +184,25 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--metric", default="macro_f1")
     parser.add_argument("--worlds", nargs="*", default=list(WORLDS))
+    parser.add_argument("--table", type=Path, help="folder of benchmarks.stored_tables, instead of worlds")
+    parser.add_argument("--members", type=int, default=10, help="trials of a pool drawn from a table")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    print(f"{args.drawings} drawings of {args.rows} rows, {args.metric}, seed {args.seed}")
+    what = f"{args.members} trials" if args.table else f"{args.rows} rows"
+    print(f"{args.drawings} drawings of {what}, {args.metric}, seed {args.seed}")
     print(f"{'world':>22} {'best':>6}  " + "  ".join(f"{way:>15}" for way in WAYS), end="")
     print("  refused  printed minus held-out gain (standard error)")
+    sign = -1.0 if find(args.metric).mode == "min" else 1.0
+    if args.table:
+        table = StoredTable.open(args.table)
+        rngs = np.random.default_rng(args.seed).spawn(args.drawings)
+        drawn = [table_drawing(table, args.members, args.metric, rng) for rng in rngs]
+        print(summed_up(table.name, drawn, sign))
+        return
     for name in args.worlds:
         rngs = np.random.default_rng(args.seed).spawn(args.drawings)
         found = [one_drawing(WORLDS[name], args.rows, args.metric, rng) for rng in rngs]
-        print(summed_up(name, found, -1.0 if find(args.metric).mode == "min" else 1.0), flush=True)
+        print(summed_up(name, found, sign), flush=True)
 
 
 if __name__ == "__main__":

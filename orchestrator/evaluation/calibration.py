@@ -14,7 +14,6 @@ from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.metrics.row_sums import brier_losses, log_losses
 from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
 from orchestrator.evaluation.pool import Answers, JudgedRows
-from orchestrator.evaluation.pool_votes import row_order
 from orchestrator.evaluation.voting import LEAST
 
 LIMITS = (0.05, 20.0)
@@ -85,11 +84,11 @@ def fit_temperature(
 ) -> Temperature:
     """The temperature of the least log loss. labels (n,) and probabilities (n, C), or both (n, L)."""
     weights = np.ones(len(labels)) if row_weights is None else np.asarray(row_weights, np.float64)
-    known = np.flatnonzero(weights > 0)
-    rows = known[row_order(weights[known], labels[known], probabilities[None, known])]
+    rows = np.flatnonzero(weights > 0)
     clipped = np.clip(probabilities[rows].astype(np.float64), LEAST, 1 - LEAST)
     loss = (_label_losses if labels.ndim == 2 else _class_losses)(labels[rows], clipped)
-    value = _least(lambda power: float(weights[rows] @ loss(power)))
+    # An exact sum: the order of rows must not change the temperature by a bit.
+    value = _least(lambda power: math.fsum(weights[rows] * loss(power)))
     return Temperature(value, labels.ndim == 2)
 
 
@@ -98,10 +97,10 @@ Losses = Callable[[float], Floats]
 
 
 def _class_losses(labels: Labels, clipped: Floats) -> Losses:
-    logs = np.log(clipped)
-    logs -= logs.max(axis=1, keepdims=True)
-    own = logs[np.arange(len(labels)), labels]
-    return lambda power: np.log(np.exp(power * logs).sum(axis=1)) - power * own
+    logs = np.log(np.ascontiguousarray(clipped.T))  # (C, n): numpy adds long rows faster than many short ones
+    logs -= logs.max(axis=0)
+    own = logs[labels, np.arange(len(labels))]
+    return lambda power: np.log(np.exp(power * logs).sum(axis=0)) - power * own
 
 
 def _label_losses(labels: Labels, clipped: Floats) -> Losses:
