@@ -15,7 +15,7 @@ from orchestrator.evaluation.fitted_vote import FittedVote, fitted_vote
 from orchestrator.evaluation.gate import GateKeeper
 from orchestrator.evaluation.part_sums import Digest, Judge, Parts, judge_of
 from orchestrator.evaluation.pool import Answers, Pool
-from orchestrator.evaluation.pool_votes import votes_of
+from orchestrator.evaluation.pool_votes import votes_of, weighted_mean
 from orchestrator.evaluation.weights import GreedyRule, GreedySearch, mean_weights
 
 
@@ -130,9 +130,25 @@ class Contest:
 
     def losses(self, item: Contender) -> Digest:
         """The probability of what is true in the crossed answers, at the temperature that suits them best."""
-        answers = self.answers(item).crossed(self.pool.folds)
-        fitted = fit_temperature(self.pool.labels, answers, self.weights)
-        return self._log_loss.digest(fitted.apply(answers)[self._votes.rows])
+        answers = self._crossed_answers(item)
+        return self._log_loss.digest(fit_temperature(self._votes.labels, answers, self._own).apply(answers))
+
+    def _crossed_answers(self, item: Contender) -> Probabilities:
+        """(n, C) in the order of the contest's rows. A soft vote without exactness in the last bit, which
+        costs more than all the rest."""
+        if item.kind != "soft":
+            return self.answers(item).crossed(self.pool.folds)[self._votes.rows]
+        found: Probabilities = np.empty(self._votes.members.shape[1:], np.float32)
+        outside = ~np.isin(self._votes.folds, self.folds)
+        everyone = [(outside, item.final)] if outside.any() else []
+        of_folds = [
+            (self._votes.folds == fold, own) for fold, own in zip(self.folds, item.without, strict=True)
+        ]
+        for rows, shares in everyone + of_folds:
+            chosen = np.flatnonzero(shares).tolist()
+            members = {at: self._votes.members[at][rows] for at in chosen}
+            found[rows] = weighted_mean(members, tuple(shares.tolist()), chosen)
+        return found
 
     @cached_property
     def _log_loss(self) -> Judge:
@@ -150,8 +166,7 @@ class Contest:
         mixed[rows] = rows[np.random.default_rng(0).permutation(len(rows))]
         if not self._votes.judge.knows_labels:
             return crossed[mixed]
-        answers = self.answers(item).crossed(self.pool.folds)[self._votes.rows]
-        return self._votes.judge.digest(answers[mixed])
+        return self._votes.judge.digest(self._crossed_answers(item)[mixed])
 
 
 WORDS = {"single": "best trial", "soft": "uniform vote", "greedy": "greedy vote"}

@@ -6,6 +6,7 @@ Weights of rows come later: what is remembered here serves every resample of the
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,11 @@ class PoolVotes:
     def _made(self, shares: Shares, chosen: list[int]) -> Digest:
         if isinstance(self.judge, ClassJudge):
             found = self._own[chosen[0]].copy()
-            found[self._open] = _mean(self._open_members, shares, chosen).argmax(axis=1)
+            found[self._open] = weighted_mean(self._open_members, shares, chosen).argmax(axis=1)
             return found
         if self.judge.is_linear:
-            return _mean(self._own, shares, chosen)
-        return self.judge.digest(_mean(self.members, shares, chosen))
+            return weighted_mean(self._own, shares, chosen)
+        return self.judge.digest(weighted_mean(self.members, shares, chosen))
 
     def _undecided(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Rows that members predict as different classes, and the members there: the rest is decided."""
@@ -80,7 +81,9 @@ def votes_of(pool: Pool) -> PoolVotes:
     return found
 
 
-def _mean(items: NDArray[np.float32] | list[Digest], shares: Shares, chosen: list[int]) -> Digest:
+def weighted_mean(
+    items: NDArray[np.float32] | Sequence[Digest] | Mapping[int, Digest], shares: Shares, chosen: list[int]
+) -> Digest:
     """In one order of members, so that equal weights give equal bytes."""
     found = np.float32(shares[chosen[0]]) * items[chosen[0]]
     for at in chosen[1:]:

@@ -36,9 +36,7 @@ class GreedyRule:
     per_family: int = 3  # most different members of one family
     library: int = 20  # the best so many members are tried
     bags: int = 8  # random subsets of the pool whose weights are averaged
-    # Part of the pool in a bag. In halves, as for libraries of thousands, every other bag lacks the one
-    # strong member of a small pool and gives its weight to noise.
-    bag_share: float = 0.8
+    bag_share: float = 0.8  # part of the pool in a bag, whose best member is in every one
     bagged_from: int = 5  # smallest pool that is bagged
 
 
@@ -70,10 +68,14 @@ class GreedySearch:
         size, rule = len(self._votes.members), self._rule
         if size < rule.bagged_from or not rule.bags:
             return _shares(self._select(union, range(size)))
-        share = math.ceil(rule.bag_share * size)
-        bags = [np.sort(rng.choice(size, share, replace=False)).tolist() for _ in range(rule.bags)]
-        found: Floats = np.mean([_shares(self._select(union, bag)) for bag in bags], axis=0)
-        return found
+        share, best = math.ceil(rule.bag_share * size), int(self.singles[:, union].argmax())
+        found = np.zeros(size)
+        for _ in range(rule.bags):
+            # A bag without the best member would give its weight to others, to noise where it stands alone.
+            bag = {best, *rng.choice(size, share, replace=False).tolist()}
+            found += _shares(self._select(union, sorted(bag)))
+        mean: Floats = found / rule.bags
+        return mean
 
     def _select(self, union: int, allowed: Iterable[int]) -> Counts:
         singles = self.singles[:, union]
