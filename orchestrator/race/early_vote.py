@@ -28,7 +28,7 @@ class EarlyVote:
     def __init__(self, book: Bookkeeping, cohort: Cohort) -> None:
         self._book, self._cohort = book, cohort
         self._order: Sequence[int] = book.cfg.order
-        self._share = book.cfg.early_votes
+        self._share = 0 if book.cfg.rule_version == 3 else book.cfg.early_votes
         self._first_of_all = next(n for n, rung in enumerate(cohort.ladder) if rung.folds == book.cfg.folds)
         self._spent: dict[int, int] = {}  # trial -> fold-epochs of folds that its next rung does not compare
 

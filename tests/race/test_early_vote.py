@@ -88,6 +88,10 @@ def test_those_that_complete_are_the_same_with_and_without(seed):
     assert ends[0] == ends[1]
 
 
+def test_a_journal_of_before_goes_on_without():
+    assert not early(raced(0, rule_version=3)[0])
+
+
 def test_a_small_race_has_none():
     assert not early(raced(0, trials=11)[0])
     assert early(raced(0, trials=20)[0])
