@@ -31,10 +31,8 @@ from orchestrator.core.metrics import score
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.scalars import columns_of
 from orchestrator.ensemble.building import build_ensemble
-from orchestrator.evaluation.voting import VOTES
 
 Chosen = Sequence[Checkpoint]
-_VOTE = "auto" if "auto" in VOTES else "soft"
 
 
 # ---- what is handed in ----------------------------------------------------------------------------
@@ -127,7 +125,7 @@ def of_ours(setting: Setting, marks: Sequence[float], held_out: HeldOut) -> list
 def _of_snapshot(study: Path, mark: float, held_out: HeldOut) -> HandedIn:
     begin = time.perf_counter()
     try:
-        ensemble = build_ensemble(study, vote=_VOTE, trust=True)
+        ensemble = build_ensemble(study, trust=True)
     except (NoCompleteTrialError, InputError) as error:  # nothing to vote yet, or no study yet
         return HandedIn(mark, None, 0, 0, time.perf_counter() - begin, str(error).splitlines()[0])
     seconds = time.perf_counter() - begin
