@@ -32,6 +32,7 @@ from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.progress import progress_bar
 from orchestrator.study.finding import find_study
+from orchestrator.study.study import CompleteTrial
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -155,7 +156,9 @@ def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
 def _candidates_line(inputs: EnsembleInputs, options: Options) -> str:
     trials, k = sum(len(study.trials) for study in inputs.studies), inputs.plan.k
     vote = "the vote is chosen among them" if options.vote == AUTO else f"{options.vote} vote over trials"
-    return f"candidates: {counted(trials, 'complete trial')} x {k} folds = {trials * k} models, {vote}"
+    ended = all(isinstance(study.trials[0], CompleteTrial) for study in inputs.studies)
+    kind = "complete trial" if ended else "unfinished trial"
+    return f"candidates: {counted(trials, kind)} x {k} folds = {trials * k} models, {vote}"
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from orchestrator.space.own_code import known_beside
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, assemble, fold_from_bytes
 from orchestrator.study.study import CandidateTrial, Study, read_checkpoint
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -283,17 +286,19 @@ def _study_candidates(
     study: Study, name: str, own: _StudyRows, shared: NDArray[np.int64], top: int | None
 ) -> StudyCandidates:
     """shared: the numbers that the train rows get, sorted by path."""
-    space, complete = study.space, study.complete_trials()
+    space, trials = study.space, tuple(study.candidate_trials())
+    complete = study.complete_trials() or trials
     if not complete:
         raise NoCompleteTrialError(
             f"study {study.path} has no complete trial; continue it with "
             f"`python -m orchestrator.tune --resume --study {study.path.name} --runs {study.path.parent}`"
         )
+    if complete is trials:
+        log.warning("study %s has no complete trial yet: these are votes of unfinished ones", study.path)
     if top is not None and not 1 <= top <= len(complete):
         raise EnsembleError(
             f"--top {top}: study {study.path} has {len(complete)} complete trials; give 1 to that"
         )
-    trials = tuple(study.candidate_trials())
     labels, store = space.target.encode(own.manifest.frame), study.store()
     predictions = tuple(
         _sorted_by_path(_prediction(trial, store, labels, own.plan, study.path), own.train, shared)

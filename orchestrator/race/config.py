@@ -33,6 +33,7 @@ class RaceConfig:
     grace_period: int = _knob("epochs before anything is decided", 1, default=1)
     reduction_factor: int = _knob("factor by which trials become fewer from rung to rung", 2, default=3)
     finalists: int = _knob("trials that end complete", 1, default=3)
+    early_votes: int = _knob("one fold-epoch in so many goes to an early vote; 0: none does", 0, default=3)
     mode: str = "max"  # "max" or "min": which scores are better
     fold_order: Sequence[int] | None = None  # the folds that run first come first; 0, 1, ... if not given
     ladder: Sequence[Sequence[int]] | None = None  # (folds, epochs, quota) from the bottom, for FoldASHA

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.core.events import Action, Decision, Leg, State
+from orchestrator.core.events import Action, Decision, Leg, LegStarted, State
 from orchestrator.core.text import counted
 from orchestrator.race.cohort import Cohort
 from orchestrator.race.config import RaceConfig
+from orchestrator.race.early_vote import EarlyVote
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.ladder import (
     Ladder,
@@ -55,6 +56,8 @@ class FoldASHA(Rule):
       entries still missing turn out to be, and pruned once it is certain to be outside (`cohort`).
     - A free slot takes what is certain, from the finalists down. Where nothing is, it goes ahead with the
       likeliest trial without using its quota: a guess, which stops at its next report if it was wrong.
+    - The trial that leads early on gets a model of every fold long before its rung asks for them, so that
+      there is something to vote over (`early_vote`).
     - The finalists complete all folds. One that fails, after its retries, gives its place to the next best,
       which starts again if it had been pruned.
     - Trials that come later (`Extended`) climb the same rungs as a cohort of their own; of them those go on
@@ -79,6 +82,7 @@ class FoldASHA(Rule):
         self._queue = LadderQueue(self.book)
         self._cohorts = self._queue.cohorts
         self._add_cohort(0, cfg.trials)
+        self._early = EarlyVote(self.book, self._cohorts[0])
         for trial in range(cfg.trials):
             for run in self._compared(trial, self._ladder[0]):
                 self._queue.update(run)
@@ -90,6 +94,8 @@ class FoldASHA(Rule):
         return not self.runs.running and len(self.book.final) == self.runs.trials
 
     def next(self) -> Leg | None:
+        if (early := self._early.next()) is not None:
+            return early
         turn = self._queue.certain()
         if turn is not None:
             return self._leg(turn, self._certain_reason(turn))
@@ -123,6 +129,7 @@ class FoldASHA(Rule):
             if all(trial in self.book.final for trial in cohort.trials):
                 continue
             spent = sum(self.runs.spent[cohort.trials.start : cohort.trials.stop])
+            spent -= self._early.wasted if cohort is self._cohorts[0] else 0
             left += max(self._planned_of(cohort, trials) - spent, 0)
         return left
 
@@ -155,6 +162,10 @@ class FoldASHA(Rule):
         return [row[fold] for fold in self.fold_order[: rung.folds]]
 
     # ---- what events lead to ----
+
+    def _start(self, event: LegStarted) -> None:
+        super()._start(event)
+        self._early.note(event)
 
     def _enter_if_ready(self, trial: int) -> None:
         cohort = self._queue.cohort_of(trial)

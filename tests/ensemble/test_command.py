@@ -165,6 +165,16 @@ def test_without_a_study_the_newest_is_taken_and_named_first(
     assert "BBC-CV macro_f1: " in said and "OOF macro_f1: " in said
 
 
+def test_a_study_that_was_stopped_early_is_voted_over_by_what_it_has_and_says_so(
+    tmp_path: Path, data: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_study(tmp_path / "early", data, Plan(done=2))
+    assert main(["--runs", str(tmp_path), "--study", "early"]) == 0
+    assert "no complete trial yet" in caplog.text
+    printed = capsys.readouterr().out
+    assert "ensemble: " in printed and "candidates: 3 unfinished trials x 3 folds" in printed
+
+
 def test_a_study_without_a_complete_trial_exits_with_1(
     tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,7 +133,7 @@ def lockstep(scores: np.ndarray, ladder: Ladder, version: int) -> tuple[set[int]
 @pytest.mark.parametrize("version", [3, 4])
 def test_finalists_of_jumping_curves_are_those_of_the_lockstep(slots: int, version: int) -> None:
     """Version 3 too: a study that it began goes on by its decisions."""
-    cfg = RaceConfig(32, 5, 18, rule_version=version)
+    cfg = RaceConfig(32, 5, 18, rule_version=version, early_votes=0)
     for seed in range(5):
         scores = draw_jumping(32, 5, 18, np.random.default_rng(seed)).scores
         race = make_race("fold_asha", cfg)
@@ -145,7 +145,7 @@ def test_finalists_of_jumping_curves_are_those_of_the_lockstep(slots: int, versi
 
 
 def spent(scores: np.ndarray, version: int) -> int:
-    race = make_race("fold_asha", RaceConfig(len(scores), 5, 18, rule_version=version))
+    race = make_race("fold_asha", RaceConfig(len(scores), 5, 18, rule_version=version, early_votes=0))
     simulate(race, scores, 1)
     return race.spent_fold_epochs
 

@@ -74,6 +74,7 @@ class Plan:
     finalists: int = 2
     seed: int = 0
     complete: bool = True
+    done: int | None = None  # epochs of every fold run; None: all of them
 
 
 def make_study(path: Path, data: Path, plan: Plan) -> Path:
@@ -96,11 +97,10 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
         config = {"lr": lr, **plan.config}
         study.append(Proposed(trial, config))
         for fold in range(plan.folds if plan.complete else plan.folds - 1):
-            study.append(LegStarted(trial, fold, 0, plan.epochs))
-            worker.start(
-                LegAssignment(Leg(trial, fold, 0, plan.epochs), config, plan.epochs, 10 * trial, None)
-            )
-            for _ in range(plan.epochs):
+            leg = Leg(trial, fold, 0, plan.done or plan.epochs)
+            study.append(LegStarted(trial, fold, 0, leg.end))
+            worker.start(LegAssignment(leg, config, plan.epochs, 10 * trial, None))
+            for _ in range(leg.end):
                 outcome = worker.step()
                 assert isinstance(outcome, EpochEnded), outcome
                 study.append(outcome)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -29,15 +30,30 @@ def test_the_parameter_table_comes_without_torch() -> None:
 def test_timm_can_be_imported_whatever_torchvision_was_built_for() -> None:
     """With torchvision's extension hidden, as when it was built for another torch."""
     hide = (
-        "import torch\n"
+        "import torch, sys\n"
         "def refuse(path): raise OSError('libcudart.so: cannot open shared object file')\n"
         "torch.ops.load_library = refuse\n"
     )
     code = (
         "from trainables.network import torchvision_ops as t\n"
-        "print(t.extension_loads(), t.timm.is_model('resnet18'))"
+        "print(t.extension_loads(), t.timm.is_model('resnet18'), 'wandb' in sys.modules)"
     )
-    assert python(hide + code) == "False True"
+    assert python(hide + code) == "False True False"
+
+
+def test_a_package_that_others_were_not_to_find_is_there_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainables.network.torchvision_ops import without
+
+    (tmp_path / "seldom_needed.py").write_text("value = 7")
+    monkeypatch.syspath_prepend(tmp_path)
+    with without("seldom_needed"), pytest.raises(ImportError):
+        importlib.import_module("seldom_needed")
+    found = importlib.import_module("seldom_needed")
+    with without("seldom_needed"):
+        assert importlib.import_module("seldom_needed") is found
+    assert importlib.import_module("seldom_needed").value == 7
 
 
 def test_nothing_is_declared_where_the_extension_loads() -> None:

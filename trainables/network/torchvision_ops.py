@@ -6,12 +6,18 @@ loaded, yet it registers shapes for operators the extension would have declared.
 for image transforms only. So where the extension cannot be loaded, the schemas of those operators are
 declared here, without kernels: importing works, and calling one of them still fails as it should.
 
+timm would also import wandb where it is installed, for a function that nobody here calls: a tenth of what a
+worker spends on its imports. It is told that there is none.
+
     from trainables.network.torchvision_ops import timm
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -50,7 +56,21 @@ def declare_missing_ops() -> torch.library.Library | None:
     return library
 
 
+@contextlib.contextmanager
+def without(name: str) -> Iterator[None]:
+    """A package that others import where it is there is not there; one that was imported before is."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # importing it raises ImportError
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 _LIBRARY = declare_missing_ops()
 
-import timm  # noqa: E402
-import timm.scheduler  # noqa: E402
+with without("wandb"):
+    import timm
+    import timm.scheduler

@@ -1,0 +1,29 @@
+"""This tool, as `docs/python.md` has it: a space, a table, a budget of time. Nothing else is set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orchestrator as fo
+from benchmarks.peers_setting import Setting
+
+
+def study_of(setting: Setting) -> Path:
+    return Path(setting.runs) / f"study-{setting.data}-s{setting.seed}"
+
+
+def main(setting: Setting) -> None:
+    data = setting.open_data()
+    fo.search(
+        data.space,
+        data=data.manifest,
+        study=study_of(setting).name,
+        runs=Path(setting.runs),
+        budget=f"{max(round(setting.seconds_left), 1)}s",
+        seed=setting.seed,
+        progress=None,
+    )
+
+
+if __name__ == "__main__":
+    main(Setting.of_command_line())
