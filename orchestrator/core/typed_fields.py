@@ -17,7 +17,7 @@ _NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true o
 def check_fields(kind: Any, values: Mapping[str, Any]) -> None:
     """Raises ValueError that names the first field of the dataclass `kind` whose value is of another type.
 
-    Fields that are not in `values` are left to their defaults. Numbers must be finite.
+    Fields that are not in `values` are left to their defaults.
     """
     declared = _declared(kind)
     for name, value in values.items():
@@ -41,7 +41,7 @@ def _is(hint: Any, value: Any) -> bool:
     if origin in (list, Sequence):
         return isinstance(value, list | tuple) and _all(inner[0], value)
     if hint is float:
-        return type(value) in (int, float) and abs(value) < float("inf")
+        return type(value) in (int, float)
     return type(value) is hint if hint in _NAMES else isinstance(value, hint)
 
 

@@ -88,8 +88,11 @@ class Domain:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Domain:
+        """Inverse of `to_json`. Raises SearchSpaceError, KeyError, TypeError, ValueError for anything else."""
         conditions = {name: tuple(allowed) for name, allowed in record.get("when", {}).items()}
-        return cls(record["kind"], tuple(record["values"]), conditions)
+        kind, values = record["kind"], list(record["values"])
+        made = choice(values) if kind == "choice" else _MAKERS[kind](*values)
+        return replace(made, conditions=conditions)
 
     def __str__(self) -> str:
         if self.is_constant:
@@ -178,4 +181,11 @@ _SAMPLERS: dict[str, Any] = {
     "loguniform": lambda values, rng: float(math.exp(rng.uniform(math.log(values[0]), math.log(values[1])))),
     "quniform": _sample_quniform,
     "randint": lambda values, rng: int(rng.integers(*values)),
+}
+_MAKERS: dict[str, Any] = {
+    "constant": constant,
+    "uniform": uniform,
+    "loguniform": loguniform,
+    "quniform": quniform,
+    "randint": randint,
 }

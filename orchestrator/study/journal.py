@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.core.errors import StorageError, StudyError
-from orchestrator.core.events import Event, from_json, to_json
+from orchestrator.core.events import EpochEnded, Event, from_json, to_json
 
 FILE = "journal.jsonl"
 
@@ -180,7 +181,10 @@ def _parse(line: bytes) -> tuple[Event, float]:
     """The event of a line and its time, unix seconds. Raises ValueError for anything else."""
     try:
         record = json.loads(line, parse_constant=_no_number)
-        return from_json(record), float(record["time"])
+        event = from_json(record)
+        if isinstance(event, EpochEnded) and not math.isfinite(event.score):  # 1e999 is one to JSON
+            raise ValueError(f"the score is {event.score}")
+        return event, float(record["time"])
     except (KeyError, TypeError, AttributeError) as error:  # JSON, but no event of this version
         raise ValueError(repr(error)) from error
 
