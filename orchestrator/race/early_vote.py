@@ -40,6 +40,13 @@ class EarlyVote:
             spent for trial, spent in self._spent.items() if final.get(trial) in (State.PRUNED, State.FAIL)
         )
 
+    @property
+    def at_risk(self) -> int:
+        """Fold-epochs of trials that may yet be overtaken: whoever takes their place has to run its own."""
+        cohort, final = self._cohort, self._book.final
+        below = (trial for trial in self._spent if cohort.level[trial] < self._first_of_all)
+        return sum(self._spent[trial] for trial in below if trial not in final)
+
     def next(self) -> Leg | None:
         """The leg a free slot should take for it, before any other; None where nothing is due."""
         trial = self._leader()

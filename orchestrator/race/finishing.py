@@ -106,5 +106,6 @@ class FinishingRace:
 
     @property
     def finish_fold_epochs(self) -> int:
-        chosen = self.book.finalists() if self._finalists is None else self._finalists
-        return self.book.left_to_finish(chosen)
+        if self._finalists is not None:
+            return self.book.left_to_finish(self._finalists)
+        return self.book.left_to_finish(self.book.finalists()) + self.rule.fold_epochs_at_risk

@@ -133,6 +133,10 @@ class FoldASHA(Rule):
             left += max(self._planned_of(cohort, trials) - spent, 0)
         return left
 
+    @property
+    def fold_epochs_at_risk(self) -> int:
+        return self._early.at_risk
+
     def _planned_of(self, cohort: Cohort, trials: int) -> int:
         kept = min(trials - cohort.trials.start, len(cohort.trials))
         kept -= sum(trial in cohort.trials and trial < trials for trial in self.book.withdrawn)

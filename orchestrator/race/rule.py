@@ -60,6 +60,11 @@ class Rule(RunningRace):
     def planned_fold_epochs(self) -> int:
         return self.planned_for(self.runs.trials - len(self.book.withdrawn))
 
+    @property
+    def fold_epochs_at_risk(self) -> int:
+        """Spent on trials that count as finalists now and may be overtaken: what that may cost again."""
+        return 0
+
     def remaining_fold_epochs(self, trials: int) -> int:
         count = trials - sum(trial < trials for trial in self.book.withdrawn)
         return max(self.planned_for(count) - self.runs.total_spent, 0)
