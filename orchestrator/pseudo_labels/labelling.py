@@ -23,7 +23,7 @@ from orchestrator.data.targets import Binned, Joint, OneHot, Target
 from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import histogram
-from orchestrator.ensemble.record import Member
+from orchestrator.ensemble.record import Component, Member
 from orchestrator.ensemble.sources import image_paths
 
 CONFIDENCE = "confidence"
@@ -33,8 +33,27 @@ GROUP_PREFIX = "pseudo:"
 
 
 def fold_ensemble(ensemble: Ensemble, fold: int) -> Ensemble:
-    """The same members, each with its model of one fold alone. Raises EnsembleError where one has none."""
-    return ensemble.with_members(lambda member: _of_fold(member, fold, ensemble.path))
+    """The same members, each with its model of one fold alone. Raises EnsembleError where one has none.
+
+    All count alike, and nothing is calibrated or decided: weights, temperatures and decisions were fitted to
+    the labels of all out-of-fold rows, those that validate this fold's models among them.
+    """
+    return _unfitted(ensemble).with_members(lambda member: _of_fold(member, fold, ensemble.path))
+
+
+def _unfitted(ensemble: Ensemble) -> Ensemble:
+    record = ensemble.record
+    routes = tuple(
+        replace(route, weight=1 / len(record.routes), terms=tuple(map(_unfitted_term, route.terms)))
+        for route in record.routes
+    )
+    return replace(ensemble, record=replace(record, routes=routes, temperature=None, decisions=None))
+
+
+def _unfitted_term(term: Component) -> Component:
+    vote = "soft" if term.vote == "rank" else term.vote  # ranks are among the out-of-fold rows
+    members = tuple(replace(member, weight=1 / len(term.members)) for member in term.members)
+    return replace(term, members=members, vote=vote, quantiles=(), temperature=None)
 
 
 def _of_fold(member: Member, fold: int, folder: Path) -> Member:

@@ -57,9 +57,10 @@ def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return combined(root, [make_study(root / "both", data, Plan())])
 
 
-def combined(root: Path, studies: list[Path]) -> Path:
+def combined(root: Path, studies: list[Path], vote: str = "soft") -> Path:
     out = root / "ensemble"
-    assert ensemble_command.main(["--study", *map(str, studies), "--out", str(out)]) == 0
+    words = ["--study", *map(str, studies), "--vote", vote, "--out", str(out)]
+    assert ensemble_command.main(words) == 0
     return out
 
 
@@ -239,7 +240,7 @@ def test_a_poisoned_fold_changes_the_labels_of_every_fold_but_its_own(
     for name, poisoned in (("clean", None), ("poisoned", fold)):
         runs = tmp_path / name / "runs"
         assert study_of(table_with_folds(tmp_path / name / "data", poisoned), runs, "--study", "a") == 0
-        found.append(labels_of(combined(tmp_path / name, [runs / "a"]), unlabelled))
+        found.append(labels_of(combined(tmp_path / name, [runs / "a"], "auto"), unlabelled))
     clean, poisoned_labels = found
     columns = ["path", "only_fold", "tint", "confidence"]
     for each in range(3):

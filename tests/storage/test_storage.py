@@ -17,6 +17,7 @@ import pytest
 
 from orchestrator.core.errors import InputError, StorageError, StudyError
 from orchestrator.ensemble.__main__ import main as ensemble
+from orchestrator.ensemble.folder import Ensemble
 from orchestrator.execution import worker
 from orchestrator.storage import (
     STORES,
@@ -404,7 +405,8 @@ def test_a_study_lives_in_another_place_through_interruption_resume_and_ensemble
     assert str(study.store()) == join(location, "a")
     assert not (runs / "a" / "checkpoints").exists()
     assert ensemble(["--study", str(runs / "a"), "--out", str(tmp_path / "vote")]) == 0
-    assert len(list((tmp_path / "vote").rglob("*.safetensors"))) == len(kept) // 2
+    models = Ensemble.load(tmp_path / "vote").models()
+    assert len(list((tmp_path / "vote").rglob("*.safetensors"))) == len(models) >= 3
 
 
 def test_a_place_is_fixed_and_never_used_twice(
