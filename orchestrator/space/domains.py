@@ -88,7 +88,7 @@ class Domain:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Domain:
-        """Inverse of `to_json`. Raises SearchSpaceError, KeyError, TypeError, ValueError for anything else."""
+        """Inverse of `to_json`. Raises SearchSpaceError, KeyError, TypeError or ValueError for another."""
         conditions = {name: tuple(allowed) for name, allowed in record.get("when", {}).items()}
         kind, values = record["kind"], list(record["values"])
         made = choice(values) if kind == "choice" else _MAKERS[kind](*values)

@@ -61,7 +61,7 @@ def predicted(folder: Path, images: Path) -> np.ndarray:
     return Ensemble.load(folder).predict([images / f"{name}.png" for name in ORDER])
 
 
-def decided(folder: Path, images: Path) -> list[str]:
+def decided_classes(folder: Path, images: Path) -> list[str]:
     """The class of each image, by name: where decisions were fitted, not always the most probable one."""
     ensemble = Ensemble.load(folder)
     return ensemble.names(ensemble.decide(predicted(folder, images)))
@@ -82,7 +82,7 @@ def test_a_folder_is_predicted_in_the_templates_order_and_form(
     asked = template(test_images, "image_id;shade\r\n" + "".join(f"{name};dark\r\n" for name in ORDER[:4]))
     out = submit(ensemble["shade"], "--predict", test_images, "--template", asked)
     rows = read_submission(out, asked, labels=SHADE.classes)
-    expected = decided(ensemble["shade"], test_images)[:4]
+    expected = decided_classes(ensemble["shade"], test_images)[:4]
     assert [row[1] for row in rows] == expected
     said = capsys.readouterr().out
     assert f"template: {asked}; column 'shade': the class, by name; 1 image that it does not name" in said
@@ -154,7 +154,7 @@ def test_a_template_is_enough_where_its_ids_lead_to_the_images(
     given = [str(test_images) if item == "IMAGES" else item for item in how]
     out = submit(ensemble["shade"], *given, asked)
     rows = read_submission(out, asked, labels=SHADE.classes)
-    expected = decided(ensemble["shade"], test_images)
+    expected = decided_classes(ensemble["shade"], test_images)
     assert [row[1] for row in rows] == expected
 
 
