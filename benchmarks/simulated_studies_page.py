@@ -77,6 +77,9 @@ def page(rows: Sequence[Row], seed: int) -> str:
         "which the confidence set of the best trial holds the truly best of the complete trials.\n",
         _votes(by_world),
         _others(by_world),
+        "## Against what was asked\n",
+        "Means over studies; *met* where the figure itself keeps the limit, whatever its error.\n",
+        _targets(by_world, noise),
     ]
     if noise:
         parts += ["## Pools of noise\n", _noise(noise)]
@@ -167,6 +170,69 @@ def _others(by_world: Mapping[str, Sequence[Row]]) -> str:
 
 def _accepted(row: Row, step: str) -> bool:
     return bool(row["gates"].get(step, {}).get("accepted", False))
+
+
+def _targets(by_world: Mapping[str, Sequence[Row]], noise: Sequence[Row]) -> str:
+    """What the estimates and votes were to keep, and whether they did, world by world."""
+    lines = ["| world | what | measured | limit | |", "|---|---|---|---|---|"]
+    for world, rows in by_world.items():
+        for what, measured, low, high in _limits(rows):
+            met = "met" if low <= measured <= high else "**not met**"
+            limit = f"{low:.4g} to {high:.4g}" if np.isfinite([low, high]).all() else _one_end(low, high)
+            lines.append(f"| {world} | {what} | {measured:.4f} | {limit} | {met} |")
+    for kind in dict.fromkeys(row["world"] for row in noise):
+        share = float(np.mean([row["refused"] for row in noise if row["world"] == kind]))
+        if kind != JITTERED:
+            met = "met" if share >= 0.95 else "**not met**"
+            lines.append(f"| {kind} | `auto` answers with one trial | {share:.4f} | at least 0.95 | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+JITTERED = "one trial eight times, jittered"
+"""Its vote is better, by a little: nothing that has to be refused."""
+
+
+def _one_end(low: float, high: float) -> str:
+    return f"at least {low:.4g}" if np.isfinite(low) else f"at most {high:.4g}"
+
+
+def _limits(rows: Sequence[Row]) -> list[tuple[str, float, float, float]]:
+    """What, measured, and the least and the most it may be."""
+    truth = np.array([row["truth"][0] for row in rows])
+    bias = {key: float(np.mean([row["scores"][key] for row in rows] - truth)) for key in ESTIMATES}
+    low, high = np.array([row["intervals"]["percentile"]["bbc_race"] for row in rows]).T
+    votes = {vote: np.array([row["votes"][vote]["truth"][0] for row in rows]) for vote in VOTES}
+    printed, error = (np.array([_gate(row)[key] for row in rows]) for key in ("gain", "se"))
+    gain = votes["auto"] - votes["single"]
+    return [
+        ("size of the bias of BBC over the whole race", abs(bias["bbc_race"]), -np.inf, 0.003),
+        (
+            "the same, of the size of that over the finalists",
+            abs(bias["bbc_race"]) / max(abs(bias["bbc"]), 1e-9),
+            -np.inf,
+            0.5,
+        ),
+        (
+            "cover of its 95% interval (percentile)",
+            float(((low <= truth) & (truth <= high)).mean()),
+            0.93,
+            0.97,
+        ),
+        (
+            "cover of the 90% set of the best trial",
+            float(np.mean([row["best_inside"] for row in rows])),
+            0.9,
+            np.inf,
+        ),
+        (
+            "printed minus held-out gain, in printed errors",
+            abs(float((printed - gain).mean() / max(error.mean(), 1e-9))),
+            -np.inf,
+            1.0,
+        ),
+        ("`auto` worse than the best trial by over one error", float((gain < -error).mean()), -np.inf, 0.0),
+        ("`auto` minus greedy, held out", float((votes["auto"] - votes["greedy"]).mean()), 0.0, np.inf),
+    ]
 
 
 def _noise(rows: Sequence[Row]) -> str:

@@ -84,6 +84,15 @@ def test_the_page_tells_bias_coverage_and_gains() -> None:
     assert "| 0.0050 | +0.0100 (0.0000) | +0.0100 (0.0000) | +0.0050 (0.0000) |" in vote
 
 
+def test_the_page_says_what_was_kept_and_what_was_not() -> None:
+    """Off by 0.01 on either side: no bias, and two intervals of two hold the truth, which is too many."""
+    scores = {"naive": 0.74, "cross_fitted": 0.71, "bbc": 0.7, "bbc_race": 0.69}
+    text = page([row("drawn", 0.7, scores, 0.03), row("drawn", 0.68, scores, 0.03)], 0)
+    assert "| drawn | size of the bias of BBC over the whole race | 0.0000 | at most 0.003 | met |" in text
+    assert "(percentile) | 1.0000 | 0.93 to 0.97 | **not met** |" in text
+    assert "in printed errors | 2.0000 | at most 1 | **not met** |" in text  # 0.02 printed, 0.01 held out
+
+
 def test_a_vote_that_keeps_to_the_best_trial_printed_no_gain() -> None:
     alone = row("drawn", 0.7, dict.fromkeys(ESTIMATES, 0.7), 0.03, gates={})
     line = next(line for line in page([alone, alone], 0).splitlines() if line.startswith("| drawn | +0.0000"))
