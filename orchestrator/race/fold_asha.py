@@ -35,8 +35,8 @@ class FoldASHA(Rule):
 
     A rung of the ladder is a pair (folds, epochs): trials are compared there by the mean, over the first
     so many folds of the fold order, of the running best score after so many epochs (a score that still rises
-    counts for a little more, `SLOPE`; one that other epochs do not confirm for less, `FALL`). Its quota says how many trials come. With 64 trials, 5 folds and 18
-    epochs the ladder is
+    counts for a little more, `SLOPE`; one that other epochs do not confirm for less, `FALL`). Its quota says
+    how many trials come. With 64 trials, 5 folds and 18 epochs the ladder is
 
         (1 fold,   1 epoch)  x 64      every trial runs one epoch of one fold,
         (1 fold,   3 epochs) x 21      the best 21 run two more,
@@ -47,8 +47,8 @@ class FoldASHA(Rule):
 
     It follows from trials, folds, max_t, grace_period (no rung is below it), reduction_factor (higher: fewer
     go on) and finalists, or is given as `ladder`, whose last rung must be all folds at max_t. Quotas between
-    the second and the last rung move by what the rungs show: more go on where ranks still cross
-    or scores jump from epoch to epoch (`quota`); then the second one moves too.
+    the second and the last rung move by what the rungs show: more go on where ranks still cross (`quota`).
+    Where scores jump from epoch to epoch more come to the second rung too.
 
     - A fold run that reaches its rung parks; it goes on where it stopped, on any slot. Nothing is decided
       on an entry alone: a trial is promoted once it is certain to be inside the next quota, whatever the
