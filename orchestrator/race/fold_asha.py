@@ -111,7 +111,7 @@ class FoldASHA(Rule):
 
     @property
     def planned_fold_epochs(self) -> int:
-        return sum(cost(cohort.ladder) for cohort in self._cohorts)
+        return sum(cost(cohort.expected()) for cohort in self._cohorts)
 
     def planned_for(self, trials: int) -> int:
         return sum(self._planned_of(cohort, trials) for cohort in self._cohorts)
@@ -129,6 +129,8 @@ class FoldASHA(Rule):
     def _planned_of(self, cohort: Cohort, trials: int) -> int:
         kept = min(trials - cohort.trials.start, len(cohort.trials))
         kept -= sum(trial in cohort.trials and trial < trials for trial in self.book.withdrawn)
+        if kept == cohort.members[0]:
+            return cost(cohort.expected())
         return cost(self._ladder_for(kept)) if kept > 0 else 0
 
     # ---- legs ----

@@ -106,6 +106,7 @@ def test_finalists_of_jumping_curves_are_those_of_the_lockstep(slots: int, versi
         chosen, spent = climb(scores, ladder_of(cfg), version)
         assert finalists == set(chosen.tolist())
         assert race.spent_fold_epochs == spent if slots == 1 else race.spent_fold_epochs >= spent
+        assert race.planned_fold_epochs == spent, "the plan follows the quotas"
 
 
 def spent(scores: np.ndarray, version: int) -> int:
