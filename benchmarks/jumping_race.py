@@ -13,19 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.lockstep import climb
 from benchmarks.race import PAGE, TABLE, World
 from orchestrator.cli.arguments import int_at_least
 from orchestrator.core.arrays import Floats
-from orchestrator.race.ladder import build_ladder
+from orchestrator.race import RaceConfig
+from orchestrator.race.ladder import Ladder, Rung, ladder_of
 from orchestrator.race.simulate.command import read_table
-from orchestrator.race.simulate.rule_specs import Entry
-from orchestrator.race.simulate.summary import Outcome, Terms
 from orchestrator.race.simulate.synthetic import DrawnCurves, JumpingCurves
-from orchestrator.race.simulate.tournament import Contest
+from orchestrator.race.simulate.table import CurveTable
 
 BEGIN, END = "<!-- jumps: written by benchmarks.jumping_race -->", "<!-- end of jumps -->"
-BEFORE = Entry("fold_asha", {"rule_version": 3})
-NOW = Entry("fold_asha")
+PACES = (("early", 0.3), ("midway", 1.0), ("late", 1.7))
 WIDER = 1.6  # multiple of every quota between the first and the last, whatever the curves
 
 
@@ -36,40 +35,38 @@ def worlds(tables: Sequence[Path], subset: int) -> list[World]:
     return [*found, *(World(f"{path.name}, {subset}", read_table(path), subset) for path in tables)]
 
 
-PACES = (("early", 0.3), ("midway", 1.0), ("late", 1.7))
+def wider(ladder: Ladder) -> Ladder:
+    """Quotas that follow the study as before, from WIDER times as many on."""
+    made = [ladder[0]]
+    for rung in ladder[1:-1]:
+        quota, least, most = (round(WIDER * number) for number in (rung.quota, rung.least, rung.most))
+        room = made[-1].most
+        made.append(Rung(rung.folds, rung.epochs, min(quota, room), min(least, room), min(most, room)))
+    return (*made, ladder[-1])
 
 
-def wider(trials: int) -> Entry:
-    made = build_ladder(trials, 5, 18, 1, 3, 3)
-    quotas = [trials, *(min(round(WIDER * rung.quota), trials) for rung in made[1:-1]), made[-1].quota]
-    ladder = tuple((rung.folds, rung.epochs, quota) for rung, quota in zip(made, quotas, strict=True))
-    return Entry("fold_asha", {"rule_version": 3, "ladder": ladder})
+def race(drawn: CurveTable, ladder: Ladder, version: int) -> tuple[float, float, float]:
+    """Fold-epochs, CV regret and test regret."""
+    finalists, spent = climb(drawn.scores, ladder, version)
+    best, chosen = int(drawn.cv.argmax()), int(finalists[drawn.cv[finalists].argmax()])
+    return spent, float(drawn.cv[best] - drawn.cv[chosen]), float(drawn.test[best] - drawn.test[chosen])
 
 
 def line(world: World, draws: int) -> str:
-    trials = world.subset or world.curves.draw(None, np.random.default_rng(0)).scores.shape[0]
-    contest = Contest(world.curves, (BEFORE, NOW, wider(trials)), Terms(4), world.subset)
-    outcomes = [contest.draw(number) for number in range(draws)]
-    before, now, more = ([draw[place] for draw in outcomes] for place in range(3))
-    cells = [f"{_mean(before, 'fold_epochs'):.0f}"]
-    cells += [f"{_mean(before, name):.4f}" for name in ("cv_regret", "test_regret")]
+    figures = []
+    for number in range(draws):
+        drawn = world.curves.draw(world.subset, np.random.default_rng([0, number]))
+        old, new = (ladder_of(RaceConfig(*drawn.scores.shape, rule_version=version)) for version in (3, 4))
+        figures.append([race(drawn, old, 3), race(drawn, new, 4), race(drawn, wider(old), 3)])
+    before, now, more = np.array(figures).swapaxes(0, 1)
+    cells = [f"{before[:, 0].mean():.0f}", *(f"{before[:, at].mean():.4f}" for at in (1, 2))]
     for other in (now, more):
-        cells.append(f"{_mean(other, 'fold_epochs'):.0f}")
-        cells += [_difference(other, before, name) for name in ("cv_regret", "test_regret")]
+        cells += [f"{other[:, 0].mean():.0f}", *(_difference(other[:, at] - before[:, at]) for at in (1, 2))]
     return f"| {world.name} | {' | '.join(cells)} |"
 
 
-def _values(outcomes: Sequence[Outcome], name: str) -> Floats:
-    return np.array([getattr(outcome, name) for outcome in outcomes])
-
-
-def _mean(outcomes: Sequence[Outcome], name: str) -> float:
-    return float(_values(outcomes, name).mean())
-
-
-def _difference(outcomes: Sequence[Outcome], before: Sequence[Outcome], name: str) -> str:
-    """The mean of the paired differences, and the half width of its 95% interval over draws."""
-    paired = _values(outcomes, name) - _values(before, name)
+def _difference(paired: Floats) -> str:
+    """The mean, and the half width of its 95% interval over draws."""
     return f"{paired.mean():+.4f} ± {1.96 * paired.std(ddof=1) / len(paired) ** 0.5:.4f}"
 
 
@@ -93,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         lines.append(line(world, options.draws))
         print(lines[-1], flush=True)
     before, _, rest = options.page.read_text().partition(BEGIN)
-    figures = "\n".join([f"{options.draws} draws a world, 4 slots.", "", *HEAD, *lines])
+    figures = "\n".join([f"{options.draws} draws a world, one slot.", "", *HEAD, *lines])
     options.page.write_text(f"{before}{BEGIN}\n\n{figures}\n\n{END}{rest.partition(END)[2]}")
 
 

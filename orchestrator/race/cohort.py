@@ -19,6 +19,8 @@ a quota is only known to lie between the rung's bounds.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sortedcontainers import SortedList
 
 from orchestrator.race.ladder import Ladder
@@ -65,6 +67,14 @@ class Cohort:
     def quota_text(self, rung: int) -> str:
         quota, step = self.quota(rung), self.ladder[rung]
         return f"{step.least} to {step.widest}" if quota is None else f"{quota}"
+
+    def expected(self) -> Ladder:
+        """Its ladder, with the quotas that are settled in place of the nominal ones."""
+        settled = [
+            rung.quota if quota is None else quota
+            for rung, quota in zip(self.ladder, self._quotas, strict=True)
+        ]
+        return tuple(replace(rung, quota=quota) for rung, quota in zip(self.ladder, settled, strict=True))
 
     def set_quota(self, rung: int, quota: int) -> None:
         self._quotas[rung], self._capacities = quota, None

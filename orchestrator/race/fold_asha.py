@@ -48,8 +48,8 @@ class FoldASHA(Rule):
 
     It follows from trials, folds, max_t, grace_period (no rung is below it), reduction_factor (higher: fewer
     go on) and finalists, or is given as `ladder`, whose last rung must be all folds at max_t. Quotas between
-    the second and the last rung move by what the rungs show: more go on where ranks still cross
-    or scores jump from epoch to epoch (`quota`); then the second one moves too.
+    the second and the last rung move by what the rungs show: more go on where ranks still cross (`quota`).
+    Where scores jump from epoch to epoch more come to the second rung too.
 
     - A fold run that reaches its rung parks; it goes on where it stopped, on any slot. Nothing is decided
       on an entry alone: a trial is promoted once it is certain to be inside the next quota, whatever the
@@ -117,7 +117,7 @@ class FoldASHA(Rule):
 
     @property
     def planned_fold_epochs(self) -> int:
-        return sum(cost(cohort.ladder) for cohort in self._cohorts)
+        return sum(cost(cohort.expected()) for cohort in self._cohorts)
 
     def planned_for(self, trials: int) -> int:
         return sum(self._planned_of(cohort, trials) for cohort in self._cohorts)
@@ -140,6 +140,8 @@ class FoldASHA(Rule):
     def _planned_of(self, cohort: Cohort, trials: int) -> int:
         kept = min(trials - cohort.trials.start, len(cohort.trials))
         kept -= sum(trial in cohort.trials and trial < trials for trial in self.book.withdrawn)
+        if kept == cohort.members[0]:
+            return cost(cohort.expected())
         return cost(self._ladder_for(kept)) if kept > 0 else 0
 
     # ---- legs ----

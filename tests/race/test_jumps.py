@@ -1,17 +1,15 @@
 """Scores that jump from epoch to epoch: they count for less, and more trials go on."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
+from benchmarks.lockstep import climb
 from orchestrator.core.events import EpochEnded, LegStarted, State
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.cohort import Cohort
-from orchestrator.race.fold_asha import FALL, SLOPE
 from orchestrator.race.fold_runs import FoldRuns
 from orchestrator.race.ladder import Ladder, Rung, ladder_for_later_cohort, ladder_of
-from orchestrator.race.quota import CALM, GAIN, TIE, adaptive_quota, jumps, widening
+from orchestrator.race.quota import CALM, GAIN, adaptive_quota, jumps, widening
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves, draw_jumping
 from tests.support.scenes import states
@@ -95,40 +93,6 @@ def test_trials_that_come_later_hear_of_the_jumps_of_the_earlier() -> None:
     assert later == {0.0: 4, 0.3: 8}
 
 
-def lockstep(scores: np.ndarray, ladder: Ladder, version: int) -> tuple[set[int], int]:
-    """The ladder climbed rung by rung: finalists and fold-epochs."""
-    alive, spent, done = np.arange(len(scores)), 0, 0
-    before: np.ndarray | None = None
-    bests = np.maximum.accumulate(scores, axis=2)
-
-    def ranked(trials: np.ndarray, rung: Rung) -> tuple[np.ndarray, np.ndarray]:
-        best, own = (array[trials, : rung.folds, : rung.epochs] for array in (bests, scores))
-        fall = (best - own).sum(axis=2).mean(axis=1) / max(rung.epochs - 1, 1)
-        mean, half = (best[:, :, at - 1].mean(axis=1) for at in (rung.epochs, max(rung.epochs // 2, 1)))
-        return mean + SLOPE * (mean - half) - (FALL * fall if version > 3 else 0.0), fall
-
-    def factor(trials: np.ndarray, rung: Rung) -> float:
-        score, fall = ranked(trials, rung)
-        half = np.argsort(-score, kind="stable")[: (len(score) + 1) // 2]
-        return widening(float(fall[half].mean() / score[half].std()))
-
-    for number, (low, high) in enumerate(pairwise(ladder), 1):
-        spent += len(alive) * (low.folds * low.epochs - done)
-        done = low.folds * low.epochs
-        score = ranked(alive, low)[0]
-        order = np.argsort(-score, kind="stable")
-        wider = 1.0
-        if high.widest > high.most:
-            wider = factor(alive[order[: high.least]], high) if number == 1 else factor(alive, low)
-        quota = min(round(wider * high.quota), high.widest)
-        if 1 < number < len(ladder) - 1 and before is not None:
-            near = int((score >= score.max() - TIE * np.std(score - before, ddof=1)).sum())
-            quota = min(max(near, round(wider * high.least)), round(wider * high.most), high.widest)
-        alive, before = alive[order[:quota]], score[order[:quota]]
-    last = ladder[-1]
-    return set(alive.tolist()), spent + len(alive) * (last.folds * last.epochs - done)
-
-
 @pytest.mark.parametrize("slots", [1, 4, 16])
 @pytest.mark.parametrize("version", [3, 4])
 def test_finalists_of_jumping_curves_are_those_of_the_lockstep(slots: int, version: int) -> None:
@@ -139,9 +103,10 @@ def test_finalists_of_jumping_curves_are_those_of_the_lockstep(slots: int, versi
         race = make_race("fold_asha", cfg)
         simulate(race, scores, slots)
         finalists = {trial for trial, state in states(race).items() if state is State.COMPLETE}
-        expected, spent = lockstep(scores, ladder_of(cfg), version)
-        assert finalists == expected
+        chosen, spent = climb(scores, ladder_of(cfg), version)
+        assert finalists == set(chosen.tolist())
         assert race.spent_fold_epochs == spent if slots == 1 else race.spent_fold_epochs >= spent
+        assert race.planned_fold_epochs == spent, "the plan follows the quotas"
 
 
 def spent(scores: np.ndarray, version: int) -> int:
