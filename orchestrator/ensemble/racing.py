@@ -38,7 +38,8 @@ def _raced(study: StudyCandidates) -> Raced:
             f"{len(kept.in_journal())} epochs (all are kept unless --keep-oof complete is given), so its "
             "race cannot be run again; search anew to have them"
         )
-    cfg = config_from(study.space, fold_order=tuple(header.fold_order) or None)
+    order = tuple(header.fold_order) or None
+    cfg = config_from(study.space, fold_order=order, rule_version=header.rule_version)
     race = RaceAgain.of(header.rule, cfg, study.study.events)
     first = study.predictions[0]
     return Raced(_kept_epochs(study, kept), race, first.labels, study.space.metric, study.condition_mask)

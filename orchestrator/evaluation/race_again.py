@@ -90,7 +90,10 @@ class RaceAgain:
 
 
 class _Budgeted(FinishingRace):
-    """Its budget is spent after so many fold-epochs, or never."""
+    """Its budget is spent after so many fold-epochs, or never.
+
+    A fold run that was told to go on with another leg begins it first, as under a driver.
+    """
 
     def __init__(self, rule: Rule, budget: int | None) -> None:
         super().__init__(rule)
@@ -99,7 +102,9 @@ class _Budgeted(FinishingRace):
 
     def apply(self, event: RaceEvent) -> list[Decision]:
         decided = super().apply(event)
-        if self._budget is not None and not self.ended and self.spent_fold_epochs >= self._budget:
+        begins = bool(decided) and decided[-1].leg is not None
+        spent = self._budget is not None and self.spent_fold_epochs >= self._budget
+        if spent and not begins and not self.ended:
             self.ended = True
             super().apply(BudgetSpent("the budget is spent"))
         return decided

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,11 @@ from orchestrator.core import metrics
 from orchestrator.data.manifest import load_manifest
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
+from orchestrator.ensemble.composing import Options
 from orchestrator.ensemble.members import gather
+from orchestrator.ensemble.racing import races_of
+from orchestrator.evaluation.judged import Races
+from orchestrator.race.config import REPLAYED
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from tests.pixel_trainable import PixelTrainable
@@ -44,6 +49,15 @@ def test_knowing_the_training_rows_by_heart_is_worth_nothing_out_of_fold(tmp_pat
     assert np.allclose(oof.probabilities, 1 / 6)
     predicted = Ensemble.load(folder).predict(images(data))
     assert metrics.score("accuracy", oof.labels, predicted) == 1.0
+
+
+@pytest.mark.parametrize("version", REPLAYED)
+def test_a_race_is_run_again_by_the_version_of_its_journal(runs: Path, version: int) -> None:
+    inputs = gather([runs / "both"], None)
+    (study,) = inputs.studies
+    study.study.header = replace(study.study.header, rule_version=version)
+    races = races_of(inputs, Options())
+    assert isinstance(races, Races) and races.studies[0].race.cfg.rule_version == version
 
 
 def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> None:

@@ -233,6 +233,14 @@ def test_more_and_fewer_trials_and_a_spent_budget_come_again() -> None:
     assert len(spent.complete(curves)) == 1
 
 
+def test_a_budget_may_be_spent_where_a_fold_run_goes_on_at_once() -> None:
+    draw, cfg = rng(1), RaceConfig(12, 3, 6)
+    curves = draw.random((12, 3, 6)).cumsum(2) / 6 + draw.random((12, 1, 1))
+    for budget in range(5, 60):
+        complete = RaceAgain("fold_asha", cfg, budget=budget).complete(curves)
+        assert 1 <= len(complete) <= cfg.finalists
+
+
 def test_a_fold_run_that_failed_for_good_fails_again() -> None:
     labels, answers = guessers(9)
     study, own = raced(labels, answers, rule="exhaustive")

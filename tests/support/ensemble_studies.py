@@ -17,6 +17,7 @@ from orchestrator.data.folds import build_fold_plan
 from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment
+from orchestrator.race.config import VERSION
 from orchestrator.space import SearchSpace, categorical, joint
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.header import StudyHeader
@@ -86,7 +87,8 @@ def make_study(path: Path, data: Path, plan: Plan) -> Path:
         trainable=plan.trainable, target=plan.target, params={"lr": 0.5}, folds=plan.folds, max_t=plan.epochs,
         finalists=plan.finalists, joint=joint_label, given=plan.given, stratify=(BOTH,),
     )  # fmt: skip
-    study = Study.create(path, StudyHeader(path.name, space.to_json()), manifest, folds)
+    header = StudyHeader(path.name, space.to_json(), rule_version=VERSION)
+    study = Study.create(path, header, manifest, folds)
     dataset = Dataset(
         str(manifest.root), tuple(manifest.frame["path"]), space.target.encode(manifest.frame), folds.folds,
         space.target.classes, space.metric, space.mode, manifest.fingerprint, str(path),
