@@ -6,6 +6,7 @@ judged by the metric: a blend has to gain more than one standard error on rows t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from orchestrator.core.arrays import Floats, Probabilities
 from orchestrator.core.metrics import find, score
 from orchestrator.core.metrics.row_sums import log_losses
 from orchestrator.evaluation.choose_vote import Considered
-from orchestrator.evaluation.gate import Gate, paired_gate
+from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
 from orchestrator.evaluation.pool import Answers, JudgedRows
 
 GRID = np.linspace(0.0, 1.0, 21)
@@ -54,7 +55,7 @@ def choose_blend(
     for kind, item in (("even blend", even), ("fitted blend", fitted)):
         name = _words(kind, names, item[0])
         candidates.append(_considered(rows, name, single, item, weights))
-        if single[1].without and _gate(rows, chosen[1], item, weights).accepted:
+        if _gate(rows, chosen[1], item, weights).accepted:
             chosen = (name, item)
     found, answers = chosen[1]
     return BlendChoice(chosen[0], tuple(found.tolist()), answers, tuple(candidates))
@@ -110,13 +111,17 @@ def _by_log_loss(rows: JudgedRows, routes: Sequence[Probabilities], weights: Flo
 
 
 def _gate(rows: JudgedRows, simpler: _Blend, richer: _Blend, weights: Floats) -> Gate:
-    return paired_gate(rows, simpler[1].crossed(rows.folds), richer[1].crossed(rows.folds), weights)
+    honest = simpler[1].honest(rows.folds, weights)
+    if not honest.any():
+        return refused(ONE_FOLD)
+    return paired_gate(rows, simpler[1].crossed(rows.folds), richer[1].crossed(rows.folds), honest)
 
 
 def _considered(rows: JudgedRows, name: str, single: _Blend, item: _Blend, weights: Floats) -> Considered:
-    judged, crossed = weights > 0, item[1].crossed(rows.folds)
+    judged, crossed = item[1].honest(rows.folds, weights) > 0, item[1].crossed(rows.folds)
     gate = Gate(0.0, 0.0, True, "the simplest") if item is single else _gate(rows, single, item, weights)
-    return Considered(name, score(rows.metric, rows.labels[judged], crossed[judged]), gate)
+    known = score(rows.metric, rows.labels[judged], crossed[judged]) if judged.any() else math.nan
+    return Considered(name, known, gate)
 
 
 def _words(kind: str, names: Sequence[str], weights: Floats) -> str:

@@ -135,7 +135,7 @@ def calibrate(
     before = answers.crossed(rows.folds)
     if len(folds) > 1:
         changed = Answers(fitted.apply(answers.final), without)
-        after = changed.crossed(rows.folds)
+        after, weights = changed.crossed(rows.folds), answers.honest(rows.folds, weights)
         gate = paired_gate(rows.by("log_loss", "min"), before, after, weights)
     else:
         changed, after, gate = answers, before, refused(ONE_FOLD)

@@ -138,7 +138,8 @@ def choose_decisions(
     fitted = _mean(made) or fit_decisions(rows, answers.final, weights)
     assert fitted is not None
     changed = Answers(fitted.apply(answers.final), without)
-    gate = paired_gate(rows, answers.crossed(rows.folds), changed.crossed(rows.folds), weights)
+    honest = answers.honest(rows.folds, weights)
+    gate = paired_gate(rows, answers.crossed(rows.folds), changed.crossed(rows.folds), honest)
     if not gate.accepted:
         return DecisionsChoice(None, gate, answers)
     return DecisionsChoice(fitted, gate, changed)

@@ -115,6 +115,10 @@ class Answers:
             found[own] = answers[own]
         return found
 
+    def honest(self, folds: NDArray[np.int16], weights: Floats) -> Floats:
+        """(n,): the weights of rows that `crossed` answers without their own fold, 0 elsewhere."""
+        return np.where(np.isin(folds, list(self.without)), weights, 0.0)
+
     def map(self, change: Callable[[Probabilities], Probabilities]) -> Answers:
         """A change that was fitted to no label."""
         return Answers(change(self.final), {fold: change(item) for fold, item in self.without.items()})

@@ -10,6 +10,7 @@ import pytest
 from orchestrator.data.targets import categorical, joint
 from orchestrator.ensemble.chain_rule import Term
 from orchestrator.ensemble.composing import Options, Pools, RoutePools, TermPool, compose, method_of
+from orchestrator.evaluation.calibration import calibrate
 from orchestrator.evaluation.cross_fitted import cross_fitted_answers
 from orchestrator.evaluation.pool import JudgedRows, Pool
 
@@ -142,6 +143,30 @@ def test_rows_of_one_fold_alone_choose_the_simplest() -> None:
     assert max(found.blend.weights) == 1 and found.calibration is not None
     assert found.calibration.temperature.value == 1
     assert found.decisions is not None and found.decisions.decisions is None
+    assert not any("rows not fitted to" in item.gate.reason for item in found.blend.candidates)
+
+
+def test_rows_without_an_answer_of_other_folds_gate_nothing() -> None:
+    """A condition that holds in one fold alone: of that fold's rows there is only what was fitted to them."""
+    made = pools(8, given=True)
+    blue, only = made.rows.labels // 3 == 1, made.rows.folds == 1
+    labels = np.where(blue & ~only, made.rows.labels - 3, made.rows.labels)
+    tint, terms = labels // 3, made.routes[0].terms
+    own = [
+        replace(item, pool=replace(item.pool, labels=names, mask=mask))
+        for item, names, mask in zip(
+            terms, [tint, labels % 3, labels % 3], [None, tint == 0, tint == 1], strict=True
+        )
+    ]
+    alone = Pools(BOTH, replace(made.rows, labels=labels), (RoutePools("product", tuple(own)),))
+    found = compose(alone, Options())
+    assert sorted(found.routes[0].without) == [0, 2, 3]
+    assert found.calibration is not None and found.decisions is not None
+    swapped = labels.copy()
+    swapped[only] = labels[only][::-1]
+    answers, rows = found.routes[0], alone.rows
+    one, two = (calibrate(replace(rows, labels=item), answers) for item in (labels, swapped))
+    assert one.before == two.before and one.gate != two.gate  # it is fitted to them and judged by the others
 
 
 def test_a_class_that_a_fold_lacks_and_constant_predictions_have_an_answer() -> None:
