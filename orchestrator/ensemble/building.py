@@ -59,7 +59,8 @@ def build_ensemble(
     scores = score_parts(inputs, options, np.random.default_rng(seed), progress, repeats)
     write_ensemble(folder, inputs, scores, options, None, progress)
     ensemble = Ensemble.load(folder, trust=trust)
-    untouched = find_untouched(inputs.studies[0].study, ensemble.target).manifest
+    first, *others = (item.study for item in inputs.studies)
+    untouched = find_untouched(first, ensemble.target, others).manifest
     if untouched is None:
         return ensemble
     return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress)[0]

@@ -123,7 +123,8 @@ def _untouched(
     ensemble: Ensemble, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
 ) -> Ensemble:
     """Scored where there are rows with labels that nothing was fitted to, and printed."""
-    found = find_untouched(inputs.studies[0].study, ensemble.target)
+    first, *others = (item.study for item in inputs.studies)
+    found = find_untouched(first, ensemble.target, others)
     if found.manifest is None:
         if found.note:
             _say(console, f"untouched rows: none scored; {found.note}")

@@ -96,6 +96,12 @@ class TrainedOn:
             return self._named(manifest)
         return np.array([digest in self.locations for digest in location_digests(manifest)], np.bool_)
 
+    def copies(self, manifest: Manifest) -> NDArray[np.bool_]:
+        """(n,): the rows whose image was trained on, or holds the same as one that was, under any name."""
+        places, contents = location_digests(manifest), _contents(manifest)
+        pairs = zip(places, contents, strict=True)
+        return np.array([place in self.locations or held in self.contents for place, held in pairs], np.bool_)
+
     def _named(self, manifest: Manifest) -> NDArray[np.bool_]:
         return np.array([path in self.paths for path in manifest.frame["path"]], np.bool_)
 

@@ -5,7 +5,7 @@ They are predicted by the finished ensemble, whose folder is written already: no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from orchestrator.ensemble.answering import as_judged
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.record import RECORD, record_bytes
 from orchestrator.ensemble.sources import image_paths
+from orchestrator.ensemble.trained_on import TrainedOn, location_digests
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate, no_estimate
 from orchestrator.space.condition import condition_mask
@@ -45,18 +46,19 @@ class UntouchedRows:
     note: str = ""
 
 
-def find_untouched(study: Study, target: Target | None = None) -> UntouchedRows:
+def find_untouched(study: Study, target: Target | None = None, others: Sequence[Study] = ()) -> UntouchedRows:
     """Of a study's source, read again: a study keeps no row with role test.
 
-    target: whose labels are to be known, by default the study's. Raises ManifestError for labels that are
-    none of its classes.
+    target: whose labels are to be known, by default the study's. others: studies that members come from too;
+    what any of them trained on, as a row with role extra maybe, is left out with its whole group. Raises
+    ManifestError for labels that are none of the target's classes.
     """
     target = study.space.target if target is None else target
     if study.header.demo:
         found = _demo_rows(study)
     else:
         try:
-            found = _test_rows(study)
+            found = _test_rows(study, others)
         except (ManifestError, OSError) as error:
             return UntouchedRows(None, f"its source cannot be read again ({error})")
     if found is None or not len(found):
@@ -78,7 +80,7 @@ def _demo_rows(study: Study) -> Manifest | None:
     return Manifest(frame, folder, "demo-eval") if all(there) else None
 
 
-def _test_rows(study: Study) -> Manifest | None:
+def _test_rows(study: Study, others: Sequence[Study]) -> Manifest | None:
     source = study.header.manifest.get("source")
     if not source:
         return None
@@ -89,9 +91,15 @@ def _test_rows(study: Study) -> Manifest | None:
         Path(str(source)), group_column=study.space.group, data_root=None if root is None else Path(str(root))
     )
     test = (whole.frame["role"] == "test").to_numpy()
-    trained = set(study.manifest().frame["path"])  # whatever its source says now
-    new = test & ~whole.frame["path"].isin(trained).to_numpy()
-    return replace(whole, frame=whole.frame[new].reset_index(drop=True))
+    rows = replace(whole, frame=whole.frame[test].reset_index(drop=True))
+    known = [item.manifest() for item in (study, *others)]  # whatever their sources say now
+    places = {place for manifest in known for place in location_digests(manifest)}
+    by_place = np.array([place in places for place in location_digests(rows)], np.bool_)
+    trained = rows.frame["path"].isin(set(known[0].frame["path"])).to_numpy() | by_place
+    groups = {group for manifest in known for group in manifest.frame["group"]}
+    groups |= set(rows.frame["group"][trained])
+    new = ~trained & ~rows.frame["group"].isin(groups).to_numpy()
+    return replace(rows, frame=rows.frame[new].reset_index(drop=True))
 
 
 def _labelled(rows: Manifest, target: Target) -> Manifest:
@@ -117,10 +125,13 @@ def score_untouched(
     resources: Resources | None = None,
 ) -> tuple[Ensemble, Estimate]:
     """Predicts rows with labels and stores what they score: `untouched.parquet` in the folder, and the
-    estimate in ensemble.json. Returns the ensemble with it.
+    estimate in ensemble.json. Returns the ensemble with it. Copies of images that were trained on are left
+    out, and the estimate says how many.
 
     Raises EnsembleError, ImageReadError, TrainableError, StorageError.
     """
+    copies = TrainedOn.of(ensemble).copies(rows)
+    rows = replace(rows, frame=rows.frame[~copies].reset_index(drop=True))
     labels = ensemble.target.encode(rows.frame)
     probabilities = ensemble.predict(
         image_paths(rows), progress, resources=resources, columns=columns_of(rows.frame)
@@ -132,6 +143,9 @@ def score_untouched(
         ensemble.record.metric,
         rng,
     )
+    if copies.any():
+        left = f"{int(copies.sum())} copies of images that were trained on are left out."
+        estimate = replace(estimate, meaning=f"{estimate.meaning} {left}")
     found = Prediction(np.arange(len(rows)), probabilities, labels, np.zeros(len(rows), np.int16))
     paths = [str(path) for path in rows.frame["path"]]
     write_prediction(ensemble.path / FILE, found, paths, ensemble.classes)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from rich.console import Console
@@ -168,8 +170,11 @@ def test_the_truth_stands_beside_the_interval(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Rows that nothing was fitted to are scored after all else is written, and stored with it."""
-    rows = UntouchedRows(load_manifest(data))
-    monkeypatch.setattr("orchestrator.ensemble.command.find_untouched", lambda study, target: rows)
+    shutil.copytree(data.parent, tmp_path / "new")
+    for path in (tmp_path / "new").glob("*.png"):  # no copies of images that were trained on
+        cv2.imwrite(str(path), cv2.imread(str(path)) // 2 * 2)
+    rows = UntouchedRows(load_manifest(tmp_path / "new" / data.name))
+    monkeypatch.setattr("orchestrator.ensemble.command.find_untouched", lambda study, target, others: rows)
     folder = built(studies, ["both"], tmp_path / "e", *UNIFORM)
     said = capsys.readouterr().out
     stored = record(folder)["estimates"]

@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
+from orchestrator.data.extra_rows import add_extra
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.table_files import write_table
 from orchestrator.demo.faces import hidden_rows, make_demo_faces
@@ -121,6 +122,32 @@ def test_a_study_whose_source_is_gone_says_so_and_one_without_test_rows_says_not
     study.header = replace(study.header, manifest={"source": str(tmp_path / "gone.csv")})
     note = f"its source cannot be read again ({tmp_path / 'gone.csv'} is not there)"
     assert find_untouched(study) == UntouchedRows(None, note)
+
+
+def test_what_another_study_trained_on_is_left_out_with_its_group(runs: Path, rows: Manifest) -> None:
+    study, other = Study(runs / "tint"), Study(runs / "shade")
+    table = rows.frame.assign(group=["n0", "n0", *rows.frame["group"][2:]])
+    table.to_csv(rows.root / "all.csv", index=False)
+    header = replace(study.header, manifest={"source": str(rows.root / "all.csv"), "root": str(rows.root)})
+    study.header = header
+    alone = find_untouched(study).manifest
+    assert alone is not None and len(alone) == 12
+    learned = Manifest(rows.frame[:1].assign(group="somebody", role="extra"), rows.root, "more")
+    other.manifest = lambda: add_extra(Study(runs / "shade").manifest(), learned)  # type: ignore[method-assign]
+    found = find_untouched(study, others=[other]).manifest
+    assert found is not None
+    assert found.frame["path"].tolist() == [f"n{at}.png" for at in range(2, 12)]
+
+
+def test_copies_of_images_that_were_trained_on_are_not_scored(runs: Path, rows: Manifest, data: Path) -> None:
+    built = build_ensemble(runs / "both")
+    for at in (0, 7):
+        (rows.root / f"n{at}.png").write_bytes((data.parent / f"p0{at}-1.png").read_bytes())
+    _, estimate = score_untouched(built, rows, np.random.default_rng(0))
+    assert estimate.n_groups == 10
+    assert "2 copies of images that were trained on are left out" in estimate.meaning
+    found, _ = read_prediction(built.path / "untouched.parquet")
+    assert len(found.labels) == 10
 
 
 def test_rows_of_role_test_are_those_of_the_source_that_have_labels_and_were_not_trained_on(
