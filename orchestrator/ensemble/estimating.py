@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import StudyError
+from orchestrator.core.text import counted
 from orchestrator.evaluation.bbc import bbc
 from orchestrator.evaluation.cross_fitted import cross_fitted
 from orchestrator.evaluation.estimate import Estimate, no_estimate
@@ -53,7 +55,11 @@ def race(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progr
         )  # fmt: skip
     except StudyError as error:  # what was kept is damaged: everything else stands
         return no_estimate("bbc_race", title, f"Not made: {error}.")
-    return found.estimate
+    if not (judged.races.unfinished and found.estimate.is_defined):
+        return found.estimate
+    few = counted(judged.races.unfinished, "trial")
+    left = f"Not corrected: {few} of fewer epochs may vote too, and no replay has such ones."
+    return replace(found.estimate, meaning=f"{found.estimate.meaning} {left}")
 
 
 ESTIMATES: dict[str, Callable[[Judged, np.random.Generator, int, Progress | None], Estimate]] = {

@@ -18,14 +18,17 @@ from orchestrator.evaluation.race_again import RaceAgain
 from orchestrator.evaluation.whole_race import Fit, Raced, ReplayedTrial
 from orchestrator.race.config import config_from
 from orchestrator.study.epoch_predictions import EpochPredictions
+from orchestrator.study.study import CompleteTrial
 
 
 def races_of(inputs: EnsembleInputs, options: Options) -> Races | str:
     """Of all studies, or a sentence on why there are none."""
     try:
-        return Races([_raced(study) for study in inputs.studies], _fit(inputs, options))
+        races, fit = [_raced(study) for study in inputs.studies], _fit(inputs, options)
     except (StudyError, SearchSpaceError) as error:
         return f"Not made: {error}."
+    trials = (trial for study in inputs.studies for trial in study.trials)
+    return Races(races, fit, sum(not isinstance(trial, CompleteTrial) for trial in trials))
 
 
 def _raced(study: StudyCandidates) -> Raced:

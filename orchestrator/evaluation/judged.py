@@ -16,6 +16,7 @@ class Races:
 
     studies: Sequence[Raced]
     fit: Fit
+    unfinished: int = 0  # trials that may vote with fewer epochs than a replay asks of its members
 
 
 @dataclass(frozen=True)

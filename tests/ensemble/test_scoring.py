@@ -13,12 +13,13 @@ from orchestrator.data.manifest import load_manifest
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
 from orchestrator.ensemble.composing import Options
-from orchestrator.ensemble.members import gather
+from orchestrator.ensemble.members import Route, TermStudies, gather
 from orchestrator.ensemble.racing import races_of
+from orchestrator.ensemble.scoring import score_parts
 from orchestrator.evaluation.judged import Races
 from orchestrator.race.config import REPLAYED
 from orchestrator.study.predictions import read_prediction
-from orchestrator.study.study import Study
+from orchestrator.study.study import CandidateTrial, Study
 from tests.pixel_trainable import PixelTrainable
 from tests.support.ensemble_command import MEMORISER, build, build_joint, images, record
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_study
@@ -58,6 +59,20 @@ def test_a_race_is_run_again_by_the_version_of_its_journal(runs: Path, version: 
     study.study.header = replace(study.study.header, rule_version=version)
     races = races_of(inputs, Options())
     assert isinstance(races, Races) and races.studies[0].race.cfg.rule_version == version
+
+
+def test_the_estimate_of_the_whole_race_says_which_members_no_replay_knows(runs: Path) -> None:
+    inputs = gather([runs / "both"], None)
+    (study,) = inputs.studies
+    words = []
+    for first in (study.trials[0], CandidateTrial(**vars(study.trials[0]))):
+        own = replace(study, trials=(first, *study.trials[1:]))
+        route = Route((TermStudies((own,)),))
+        scores = score_parts(replace(inputs, routes=(route,)), Options(), np.random.default_rng(0))
+        words.append(scores.estimates["bbc_race"].meaning)
+    assert words[1] == (
+        f"{words[0]} Not corrected: 1 trial of fewer epochs may vote too, and no replay has such ones."
+    )
 
 
 def test_the_scores_written_are_those_of_the_out_of_fold_rows(runs: Path) -> None:
