@@ -31,6 +31,7 @@ class EarlyVote:
         self._share = 0 if book.cfg.rule_version == 3 else book.cfg.early_votes
         self._first_of_all = next(n for n, rung in enumerate(cohort.ladder) if rung.folds == book.cfg.folds)
         self._spent: dict[int, int] = {}  # trial -> fold-epochs of folds that its next rung does not compare
+        self._counted: dict[tuple[int, int], int] = {}  # (trial, fold) -> the last of its epochs among them
 
     @property
     def wasted(self) -> int:
@@ -55,7 +56,7 @@ class EarlyVote:
         rung = self._cohort.last_entry(trial)
         epochs = self._cohort.ladder[rung].epochs
         lacking = [run for fold in self._order if (run := self._book.runs.get(trial, fold)).epochs < epochs]
-        cost = sum(epochs - run.epochs for run in lacking if not run.running)
+        cost = sum(self._new(run.trial, run.fold, run.epochs, epochs) for run in lacking if not run.running)
         if self._share * (sum(self._spent.values()) + cost) > self._book.runs.total_spent:
             return None
         reason = f"an early vote: leads at rung {rung + 1}, all folds to {counted(epochs, 'epoch')}"
@@ -69,7 +70,14 @@ class EarlyVote:
             return
         coming = cohort.ladder[min(cohort.last_entry(event.trial) + 1, cohort.top)]
         if self._order.index(event.fold) >= coming.folds:
-            self._spent[event.trial] = self._spent.get(event.trial, 0) + event.end - event.start
+            new = self._new(event.trial, event.fold, event.start, event.end)
+            self._spent[event.trial] = self._spent.get(event.trial, 0) + new
+            key = event.trial, event.fold
+            self._counted[key] = max(event.end, self._counted.get(key, 0))
+
+    def _new(self, trial: int, fold: int, start: int, end: int) -> int:
+        """Epochs of a leg that were not counted before: one that a kill cut short is begun again."""
+        return max(end - max(start, self._counted.get((trial, fold), 0)), 0)
 
     def _leader(self) -> int | None:
         """None before `ENTRIES` were compared, and from the first rung of all folds on."""

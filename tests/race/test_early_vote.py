@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from orchestrator.core.events import Action, EpochEnded, LegStarted
+from orchestrator.core.events import Action, EpochEnded, LegStarted, Resumed
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
@@ -64,6 +64,20 @@ def test_the_leader_gets_every_fold_to_the_epoch_at_which_it_leads():
     assert len({leg.fold for leg in legs}) == 4  # its first fold is there
     assert [(leg.start, leg.end) for leg in legs] == [(0, 1)] * 4
     assert not any(leg.speculative for leg in legs)
+
+
+def test_a_leg_that_a_kill_cut_short_counts_once():
+    race = make_race("fold_asha", RaceConfig(trials=64, folds=FOLDS, max_t=EPOCHS))
+    while "an early vote" not in (leg := race.next()).reason:
+        race.apply(LegStarted(leg.trial, leg.fold, leg.start, leg.end))
+        race.apply(EpochEnded(leg.trial, leg.fold, leg.start + 1, 0.5))
+    kept = []
+    for _ in range(3):
+        assert race.next() == leg
+        race.apply(LegStarted(leg.trial, leg.fold, leg.start, leg.end))
+        kept.append(race.finish_fold_epochs)
+        race.apply(Resumed())
+    assert len(set(kept)) == 1
 
 
 def test_they_end_once_a_trial_is_at_a_rung_of_all_folds():
