@@ -19,6 +19,11 @@ MEANING = (
     "rows, and the race chose the complete trials on all of them."
 )
 
+OF_TWO_FOLDS = (
+    "There are two folds, so all was fitted to one of them, where nothing can be gated: the score is "
+    "that of the best trial, or of the vote that was asked for, with no blend, temperature or decisions."
+)
+
 
 def cross_fitted_answers(method: Method, folds: NDArray[np.int16]) -> Probabilities:
     """(n, C): the rows of each fold as a method answers them that was fitted on the other folds alone.
@@ -58,4 +63,5 @@ def cross_fitted(
         found = group_bootstrap(labels, answers, groups, metric, rng, repeats, level)
     except EnsembleError as error:
         return no_estimate("cross_fitted", title, f"{error}.", level)
-    return found.described("cross_fitted", title, MEANING)
+    meaning = f"{MEANING} {OF_TWO_FOLDS}" if len(np.unique(folds)) == 2 else MEANING
+    return found.described("cross_fitted", title, meaning)

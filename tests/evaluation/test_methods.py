@@ -189,3 +189,13 @@ def test_a_moved_interval_is_wider_by_the_doubt_in_what_moved_it() -> None:
     assert found.low == pytest.approx(0.45 - np.hypot(0.1, doubt))
     assert found.high == pytest.approx(0.45 + np.hypot(0.15, doubt))
     assert (found.score, found.method) == (0.45, "other way")
+
+
+def test_of_two_folds_it_says_that_nothing_was_gated() -> None:
+    labels, members = guesses(5)
+    method = best_of(labels, members)
+    said = [
+        cross_fitted(method, labels, (GROUPS % k).astype(np.int16), GROUPS, "accuracy", rng()).meaning
+        for k in (2, 3)
+    ]
+    assert ["where nothing can be gated" in words for words in said] == [True, False]
