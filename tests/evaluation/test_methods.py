@@ -15,7 +15,6 @@ from orchestrator.evaluation.estimate import Estimate, no_estimate
 from orchestrator.evaluation.intervals import INTERVALS, Answers, moved, scored
 from orchestrator.evaluation.method import Method
 from orchestrator.evaluation.resamples import bags, folds_of_groups, parts_in_turn, scores_left_out
-from orchestrator.evaluation.untouched import untouched
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -169,18 +168,6 @@ def test_an_estimate_comes_back_from_json_with_none_for_what_it_lacks() -> None:
     assert Estimate.from_json(made.to_json()) == made
     record = no_estimate("bbc", "BBC-CV accuracy", "There is one group.").to_json()
     assert record["score"] is None and math.isnan(Estimate.from_json(record).high)
-
-
-def test_untouched_rows_have_their_own_score_whatever_there_is_of_them() -> None:
-    labels, members = guesses(7)
-    found = untouched(labels, members[0], GROUPS, "accuracy", rng())
-    assert found.score == score("accuracy", labels, members[0]) and found.low < found.score < found.high
-    assert found.key == "untouched" and found.meaning.startswith("100 rows with role test")
-    one = untouched(labels, members[0], np.zeros(100), "accuracy", rng())
-    assert one.score == found.score and str(one).endswith("(no interval)")
-    assert one.to_json()["low"] is None
-    assert "no rows" in untouched(labels[:0], members[0][:0], GROUPS[:0], "accuracy", rng()).meaning
-    assert "undefined" in untouched(np.zeros(100, np.int64), members[0], GROUPS, "roc_auc", rng()).meaning
 
 
 def test_a_moved_interval_is_wider_by_the_doubt_in_what_moved_it() -> None:
