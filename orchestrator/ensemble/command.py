@@ -155,11 +155,12 @@ def _studies(arguments: argparse.Namespace, console: Console) -> list[Path]:
 
 
 def _candidates_line(inputs: EnsembleInputs, options: Options) -> str:
-    trials, k = sum(len(study.trials) for study in inputs.studies), inputs.plan.k
+    trials = [trial for study in inputs.studies for trial in study.trials]
+    complete, k = sum(isinstance(trial, CompleteTrial) for trial in trials), inputs.plan.k
     vote = "the vote is chosen among them" if options.vote == AUTO else f"{options.vote} vote over trials"
-    ended = all(isinstance(study.trials[0], CompleteTrial) for study in inputs.studies)
-    kind = "complete trial" if ended else "unfinished trial"
-    return f"candidates: {counted(trials, kind)} x {k} folds = {trials * k} models, {vote}"
+    kinds = {"complete trial": complete, "unfinished trial": len(trials) - complete}
+    named = " and ".join(counted(number, kind) for kind, number in kinds.items() if number)
+    return f"candidates: {named} x {k} folds = {len(trials) * k} models, {vote}"
 
 
 def _other_views(ensemble: Ensemble, tta: str | None) -> str:

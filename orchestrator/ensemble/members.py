@@ -266,7 +266,7 @@ def _refuse_other_rows(first: _StudyRows, other: _StudyRows) -> None:
         raise EnsembleError(
             f"studies {first.path} and {other.path} have different folds (k, seed or stratify differ; "
             f"{first.paths[at]} is in fold {first.folds[at]} and in fold {other.folds[at]}); an honest score "
-            "needs the same ones"
+            "needs the same ones, search both with the same --seed, --scale and folds of the space"
         )
 
 

@@ -32,8 +32,10 @@ def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, optio
     steps = steps_of(scores.pools, scores.composed)
     if steps:
         console.print(_steps_table(steps))
-        for line in _reasons(steps):
-            say(console, line)
+        for name, reasons in _reasons(steps, options):
+            say(console, name)
+            for reason in reasons:
+                say(console, _indented(reason, console.width))
     if scores.comparisons:
         console.print(_comparison_table(scores.comparisons))
     console.print(_metrics_table(scores))
@@ -54,8 +56,18 @@ def print_untouched(console: Console, ensemble: Ensemble, estimate: Estimate) ->
     if not known or not estimate.is_defined:
         return
     last = known[-1]  # the one that corrects most
-    inside = "inside" if last.low <= estimate.score <= last.high else "outside"
-    say(console, f"  {estimate.score:.4f} lies {inside} the interval of {last.title}, {last}")
+    line = f"{estimate.score:.4f} lies {_where(estimate, last)}"
+    say(console, _indented(line, console.width))
+
+
+def _where(found: Estimate, other: Estimate) -> str:
+    """Beside the other's interval; whether the two overlap says how much may be the luck of these rows."""
+    named = f"the interval of {other.title}, {other}"
+    if other.low <= found.score <= other.high:
+        return f"inside {named}"
+    side = "above" if found.score > other.high else "below"
+    apart = found.high < other.low or other.high < found.low
+    return f"{side} {named}; the two intervals {'do not overlap' if apart else 'overlap'}"
 
 
 def say(console: Console, text: str) -> None:
@@ -105,18 +117,26 @@ def _epochs(term: TermStudies) -> list[str]:
 
 def _beaten(scored: TermScores, inputs: EnsembleInputs, options: Options) -> Iterator[str]:
     """A vote that loses to one of its members is never the silent answer."""
-    best = scored.beaten_by(inputs.mode)
-    if best is None:
-        return
+    best, vote = scored.beaten_by(inputs.mode), scored.vote
     way_out = (
         "on rows that it was not fitted to it is the better one"
         if options.vote == AUTO
-        else "--vote auto takes the better of them"
+        else "--vote auto chooses between them on rows that neither was fitted to"
     )
-    yield (
-        f"note: the {scored.vote.name} ({scored.vote.folds.mean:.4f} mean of folds) is worse than {best.name}"
-        f" alone ({best.folds.mean:.4f}); {way_out}"
-    )
+    if best is not None:
+        yield (
+            f"note: the {vote.name} ({vote.folds.mean:.4f} mean of folds) is worse than {best.name}"
+            f" alone ({best.folds.mean:.4f}); {way_out}"
+        )
+        return
+    sign = -1.0 if inputs.mode == "min" else 1.0
+    ahead = [item for item in scored.members if sign * (item.oof - vote.oof) > 1e-12]
+    if ahead:
+        first = max(ahead, key=lambda item: sign * item.oof)
+        yield (
+            f"note: on all rows at once the {vote.name} ({vote.oof:.4f}) is worse than {first.name} alone"
+            f" ({first.oof:.4f}), in the mean of folds, by which trials are ranked, it is not; {way_out}"
+        )
 
 
 # ---- choices ---------------------------------------------------------------------------------------
@@ -142,12 +162,14 @@ def _gain(item: Considered, index: int) -> tuple[str, str]:
     return ("-" if math.isnan(gain) else f"{gain:+.4f}"), _number(se)
 
 
-def _reasons(steps: Sequence[Step]) -> Iterator[str]:
+def _reasons(steps: Sequence[Step], options: Options) -> Iterator[tuple[str, list[str]]]:
+    """What was taken at each step, and what speaks for and against everything richer than the simplest."""
     for step in steps:
-        said = "; ".join(f"{item.name}: {item.gate.reason}" for item in step.considered[1:])
+        reasons = [f"{item.name}: {item.gate.reason}" for item in step.considered[1:]]
         accepted = all(item.gate.accepted for item in step.considered if item.name == step.taken)
-        if said:
-            yield f"{step.name}: {step.taken}{', because ' if accepted else ', as asked; '}{said}"
+        asked = not accepted or (options.vote != AUTO and step.name.startswith("vote"))
+        if reasons:
+            yield f"{step.name}: {step.taken}{', as asked' if asked else ''}", reasons
 
 
 # ---- routes ----------------------------------------------------------------------------------------

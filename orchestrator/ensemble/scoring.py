@@ -10,6 +10,7 @@ import numpy as np
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import applicable, find, scores
 from orchestrator.data.targets import given_text
 from orchestrator.ensemble.comparing import Compared, compare_routes
@@ -103,8 +104,12 @@ def score_parts(
 ) -> Scores:
     """Every number the command prints. repeats: resamples of the groups; None takes what is quickly done.
 
-    workers: processes for replays of the race.
+    workers: processes for replays of the race. Raises EnsembleError for fewer than one repeat.
     """
+    if repeats is not None and repeats < 1:
+        raise EnsembleError(
+            f"--repeats {repeats}: an estimate takes 1 resample or more; leave it out for a quick choice"
+        )
     pools = pools_of(inputs)
     composed = compose(pools, options)
     prediction, judged = (

@@ -171,7 +171,8 @@ def untouched_estimate(
     meaning = (
         f"The {len(labels)} rows with role test and labels, {found.n_groups} groups of them resampled; "
         "nothing was trained, chosen, fitted or gated with them, so nothing is corrected. That holds as long "
-        "as no choice is made by it."
+        "as no choice is made by it. Each row is answered by all fold models together, as new images are; "
+        "the estimates from the training rows judge one fold model for each row."
     )
     return found.described(KEY, title, meaning)
 

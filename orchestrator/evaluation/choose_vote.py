@@ -167,13 +167,13 @@ def _against_best(contest: Contest, simpler: Crossed, richer: Crossed) -> Gate:
 def _by_log_loss(contest: Contest, gate: Gate, simpler: Crossed, richer: Crossed) -> Gate:
     """A gain that may be luck is believed if the probabilities gain more than their standard error too."""
     gain, se = contest.loss_keeper.gain(contest.losses(simpler.item), contest.losses(richer.item))
-    words = f"log loss {-gain:+.4f}, standard error {se:.4f}"
+    words = f"log loss {'falls' if gain >= 0 else 'rises'} by {abs(gain):.4f}, standard error {se:.4f}"
     if gain > se:
         return replace(
             gate,
             accepted=True,
-            reason=f"{gate.reason}, but the calibrated probabilities gain more than theirs ({words})",
+            reason=f"{gate.reason}, but the calibrated probabilities gain more than one ({words})",
         )
     return replace(
-        gate, reason=f"{gate.reason}, nor do the calibrated probabilities gain more than theirs ({words})"
+        gate, reason=f"{gate.reason}, nor do the calibrated probabilities gain more than one ({words})"
     )

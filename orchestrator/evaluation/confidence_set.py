@@ -37,7 +37,7 @@ class ConfidenceSet:
         named = shortened([str(trial) for trial in self.trials], limit=12)
         if len(self.trials) == 1:
             return f"trial {named} alone, of {counted(self.considered, 'complete trial')}"
-        return f"trials {named} of {self.considered} complete (cannot be told from the best)"
+        return f"trials {named} (not told apart), of {self.considered} complete trials"
 
 
 def confidence_set(

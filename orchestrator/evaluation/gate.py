@@ -96,7 +96,8 @@ class GateKeeper:
         gain, se = self.gain(simpler, richer)
         if not math.isfinite(gain):
             return Gate(gain, se, False, f"{self._metric} is undefined on these rows, so no gain can be told")
-        words = f"{gain:+.4f} {self._metric}{f' against {than}' if than else ''} on rows not fitted to"
+        change = f"{gain:+.4f}" if self._sign > 0 else f"{abs(gain):.4f} {'less' if gain >= 0 else 'more'}"
+        words = f"{change} {self._metric}{f' against {than}' if than else ''} on rows not fitted to"
         if self.groups < FEWEST_GROUPS:
             few = counted(self.groups, "group")
             return Gate(gain, math.nan, False, f"{words}; {few} cannot tell its error, {FEWEST_GROUPS} can")
