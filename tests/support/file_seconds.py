@@ -26,6 +26,7 @@ SECONDS = {
     "tests/tune/test_budget.py": 35,
     "tests/competitions/test_competitions.py": 35,
     "tests/tune/test_journal_full.py": 30,
+    "tests/pseudo_labels/test_pseudo_labels.py": 30,
     "tests/core/test_known_code.py": 25,
     "tests/tune/test_damaged_checkpoints.py": 20,
     "tests/storage/test_storage.py": 30,
