@@ -9,11 +9,8 @@ the race is run, and each way of choosing epochs is given the same complete tria
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.epoch_choice_page import page
+from benchmarks.resumable import read_log, run_missing
 from benchmarks.simulated_votes import VOTES, vote_over
 from benchmarks.simulated_worlds import Epochs, SimulatedStudy, World, split_study, truth_of, worlds
 from orchestrator.core.metrics import score
@@ -178,23 +176,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(tables: Path | None, draws: int, seed: int, workers: int, log: Path) -> list[dict[str, Any]]:
     """All draws, those of an earlier run read from the log."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    there = {(row["world"], row["number"]) for row in done}
     names = [world.name for world in worlds(tables)]
-    jobs = [(name, seed, number) for number in range(draws) for name in names if (name, number) not in there]
+    jobs = [(name, seed, number) for number in range(draws) for name in names]
     started = time.monotonic()
-    spawn = get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(tables,)) as pool,
-        log.open("a") as file,
-    ):
-        for row in pool.map(_draw, jobs):
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            done.append(row)
-    print(f"{len(jobs)} draws in {(time.monotonic() - started) / 60:.1f} min", flush=True)
-    return [row for row in done if row["number"] < draws and row["world"] in names]
+    made = run_missing(jobs, _draw, log, workers, _begin, tables)
+    print(f"{made} draws in {(time.monotonic() - started) / 60:.1f} min", flush=True)
+    return [row for row in read_log(log) if row["number"] < draws and row["world"] in names]
 
 
 if __name__ == "__main__":

@@ -11,19 +11,17 @@ epochs of its complete trials are voted by `--vote auto`, calibrated and decided
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.resumable import read_log, run_missing
 from benchmarks.simulated_studies_page import page
 from benchmarks.simulated_votes import Fitted, fit_all, fit_vote, pool_of
 from benchmarks.simulated_worlds import (
@@ -252,24 +250,9 @@ def _study(job: tuple[str, int, int]) -> dict[str, Any]:
 
 def run(tables: Path | None, studies: int, seed: int, workers: int, log: Path) -> None:
     """Adds to the log what it lacks, one world after the other in turn."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    there = {(row["world"], row["number"]) for row in read(log)}
     names = [*NOISE, *(world.name for world in worlds(tables) if world.name in WORLDS)]
-    jobs = [
-        (name, seed, number) for number in range(studies) for name in names if (name, number) not in there
-    ]
-    spawn = get_context("spawn")
-    with (
-        ProcessPoolExecutor(workers, spawn, initializer=_begin, initargs=(tables,)) as pool,
-        log.open("a") as file,
-    ):
-        for row in pool.map(_study, jobs):
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-
-
-def read(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+    jobs = [(name, seed, number) for number in range(studies) for name in names]
+    run_missing(jobs, _study, log, workers, _begin, tables)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -285,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--write", action="store_true", help=f"write {PAGE.name} from the log")
     options = parser.parse_args(argv)
     run(options.tables, options.studies, options.seed, options.workers, options.log)
-    text = page(read(options.log), options.seed)
+    text = page(read_log(options.log), options.seed)
     if options.write:
         PAGE.write_text(text)
     print(text)

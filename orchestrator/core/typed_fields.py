@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Union, get_args, get_origin, get_type_hints
 
+Fits = Callable[[Any], bool]
 _NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
 
 
@@ -21,32 +22,35 @@ def check_fields(kind: Any, values: Mapping[str, Any]) -> None:
     """
     declared = _declared(kind)
     for name, value in values.items():
-        if name in declared and not _is(declared[name], value):
-            raise ValueError(f"{name} is {_shown(value)}, not {_wanted(declared[name])}")
+        if name in declared and not declared[name][1](value):
+            raise ValueError(f"{name} is {_shown(value)}, not {_wanted(declared[name][0])}")
 
 
 @functools.cache
-def _declared(kind: Any) -> dict[str, Any]:
-    return {name: hint for name, hint in get_type_hints(kind).items() if get_origin(hint) is not ClassVar}
+def _declared(kind: Any) -> dict[str, tuple[Any, Fits]]:
+    """Each field's type, and what tells whether a value is of it: made once for all lines of a journal."""
+    hints = get_type_hints(kind).items()
+    return {name: (hint, _fits(hint)) for name, hint in hints if get_origin(hint) is not ClassVar}
 
 
-def _is(hint: Any, value: Any) -> bool:
+def _fits(hint: Any) -> Fits:
     if hint is Any:
-        return True
+        return lambda value: True
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_is(item, value) for item in inner)
+        either = tuple(map(_fits, inner))
+        return lambda value: any(fits(value) for fits in either)
     if origin in (dict, Mapping):
-        return isinstance(value, Mapping) and _all(inner[1], value.values())
+        each = _fits(inner[1])
+        return lambda value: isinstance(value, Mapping) and all(map(each, value.values()))
     if origin in (list, Sequence):
-        return isinstance(value, list | tuple) and _all(inner[0], value)
+        each = _fits(inner[0])
+        return lambda value: isinstance(value, list | tuple) and all(map(each, value))
     if hint is float:
-        return type(value) in (int, float)
-    return type(value) is hint if hint in _NAMES else isinstance(value, hint)
-
-
-def _all(hint: Any, values: Any) -> bool:
-    return hint is Any or all(_is(hint, value) for value in values)
+        return lambda value: type(value) in (int, float)
+    if hint in _NAMES:
+        return lambda value: type(value) is hint
+    return lambda value: isinstance(value, hint)
 
 
 def _shown(value: Any) -> str:

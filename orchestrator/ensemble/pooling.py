@@ -52,11 +52,6 @@ def pools_from(inputs: EnsembleInputs, candidates: Sequence[Sequence[Candidate]]
     return Pools(inputs.target, rows, routes)
 
 
-def members_of(term: TermStudies, candidates: Mapping[str, Sequence[Candidate]]) -> list[tuple[str, int]]:
-    """Study and trial of each member of a term's pool, in its order."""
-    return [(study.name, item.trial) for study in term.studies for item in candidates[study.name]]
-
-
 def _term_pool(
     rows: JudgedRows, term: TermStudies, candidates: Mapping[str, Sequence[Candidate]]
 ) -> TermPool:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.callbacks import Progress
+from orchestrator.core.callbacks import Progress, Steps
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_means import FoldMeans
 from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
-from orchestrator.evaluation.voted import Candidates, Combine, VotedRows
+from orchestrator.evaluation.voted import Candidates, Combine
 from orchestrator.evaluation.voting import Vote
 
 
@@ -45,7 +45,7 @@ def bbc_cv(
     codes, count = group_codes(groups)
     weights = draw_bags(count, affordable(repeats, metric), rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
-    advance = _Steps(sum(len(study.members) for study in studies) + len(weights), progress)
+    advance = Steps(sum(len(study.members) for study in studies) + len(weights), progress)
     chosen = [_chosen(study, codes, weights, advance) for study in studies]
     # Many repeats choose the same members: each choice is voted and combined once.
     choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
@@ -63,43 +63,8 @@ def bbc_cv(
     return Estimate(float(scores.mean()), low, high, level, method, count, meaning=note)
 
 
-def corrected_for_choice(
-    voted: VotedRows, rng: np.random.Generator, repeats: int, progress: Progress | None = None
-) -> Estimate:
-    """`bbc_cv` over the whole ensemble, with what it corrects. Raises EnsembleError as `group_codes`."""
-    found = bbc_cv(
-        voted.studies, voted.labels, voted.groups, voted.metric, voted.vote, voted.combine, rng, repeats,
-        progress=progress,
-    )  # fmt: skip
-    tops = ", ".join(f"{study.top} of {len(study.members)}" for study in voted.studies)
-    corrected = (
-        f"The choice ({tops} complete trials) is repeated in every resample and scored on groups left out"
-        if any(study.top < len(study.members) for study in voted.studies)
-        else f"All complete trials are members ({tops}): there is no choice to correct, only resampling"
-    )
-    meaning = (
-        f"{corrected}. Not corrected: the choice of epoch, and trials the race stopped early. The "
-        "interval is that of left-out sets, some 37% of the groups: rather too wide. Both numbers judge "
-        f"one fold model per trial and row, {voted.views}; new images get the mean of all folds' "
-        "models, which is usually somewhat better."
-    )
-    return found.described("bbc", f"BBC-CV {voted.metric}", meaning)
-
-
-class _Steps:
-    """Counts steps done, of members scored and repeats judged."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def __call__(self, steps: int) -> None:
-        self._done += steps
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
 def _chosen(
-    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
+    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: Steps
 ) -> NDArray[np.int64]:
     """(repeats, top): members with the best mean over folds of the in-bag score, in ascending order."""
     in_bag = _means_over_folds(study, codes, weights, advance)
@@ -109,7 +74,7 @@ def _chosen(
 
 
 def _means_over_folds(
-    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: _Steps
+    study: Candidates, codes: NDArray[np.int64], weights: NDArray[np.float32], advance: Steps
 ) -> Floats:
     """(repeats, members): over the folds of which a bag holds enough to score, as the study ranks its trials.
 

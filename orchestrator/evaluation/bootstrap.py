@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
-from orchestrator.evaluation.voted import VotedRows
 
 
 def group_bootstrap(
@@ -38,20 +36,6 @@ def group_bootstrap(
     low, high = percentile_interval(scores, level)
     naive = score(metric, labels, probabilities)
     return Estimate(naive, low, high, level, f"group bootstrap, {len(scores)} repeats", count, meaning=note)
-
-
-def pooled_oof(
-    voted: VotedRows, rng: np.random.Generator, repeats: int, progress: Progress | None = None
-) -> Estimate:
-    """All out-of-fold rows at once, and how that flatters. Raises EnsembleError as `group_codes`."""
-    del progress  # it takes seconds
-    found = group_bootstrap(voted.labels, voted.probabilities, voted.groups, voted.metric, rng, repeats)
-    meaning = (
-        f"All {voted.rows} at once, each judged by models that did not train on it or its group; "
-        f"{found.n_groups} groups resampled. Not corrected: the members and their epochs were chosen on "
-        "these same rows, so it flatters."
-    )
-    return found.described("naive", f"OOF {voted.metric}", meaning)
 
 
 def group_codes(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np.int64], int]:

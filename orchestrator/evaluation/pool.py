@@ -122,9 +122,3 @@ class Answers:
     def map(self, change: Callable[[Probabilities], Probabilities]) -> Answers:
         """A change that was fitted to no label."""
         return Answers(change(self.final), {fold: change(item) for fold, item in self.without.items()})
-
-
-def crossing_folds(folds: NDArray[np.int16], weights: Floats) -> list[int]:
-    """Folds to leave out one at a time: those with rows of positive weight; none where there is only one."""
-    found: list[int] = np.unique(folds[weights > 0]).tolist()
-    return found if len(found) > 1 else []

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.callbacks import Progress
+from orchestrator.core.callbacks import Progress, Steps
 from orchestrator.core.errors import EnsembleError
 from orchestrator.evaluation.bootstrap import group_codes
 from orchestrator.evaluation.estimate import Estimate, no_estimate
@@ -115,7 +115,7 @@ def whole_race(
         codes, count = group_codes(answers.groups)
         fold_of = folds_of_groups(answers.folds, codes, count)
         resamples = parts_in_turn(fold_of, affordable(repeats, answers.metric), rng, parts)
-        steps = _Steps(sum(len(study.kept.keys) for study in studies) + 2 * len(resamples), progress)
+        steps = Steps(sum(len(study.kept.keys) for study in studies) + 2 * len(resamples), progress)
         replays = [_Replays(study, codes, resamples, workers, steps) for study in studies]
 
         def answered(number: int) -> Probabilities:
@@ -151,23 +151,11 @@ def uniform(
 # ---- replays -------------------------------------------------------------------------------------------
 
 
-class _Steps:
-    """Counts in-bag scores, races and answers done."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self._done, self._total, self._progress = 0, total, progress
-
-    def __call__(self, steps: int) -> None:
-        self._done += steps
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
 class _Replays:
     """All replays of one study's race."""
 
     def __init__(
-        self, study: Raced, codes: NDArray[np.int64], resamples: Resamples, workers: int, steps: _Steps
+        self, study: Raced, codes: NDArray[np.int64], resamples: Resamples, workers: int, steps: Steps
     ) -> None:
         _, folds, max_t = study.shape
         self._study, self._recorded = study, study.kept.complete(folds, max_t)
@@ -217,7 +205,7 @@ def _larger_is_better(study: Raced, table: Floats) -> Floats:
     return table if study.mode == "max" else -table
 
 
-def _race_all(study: Raced, scores: InBagScores, workers: int, steps: _Steps) -> list[list[int]]:
+def _race_all(study: Raced, scores: InBagScores, workers: int, steps: Steps) -> list[list[int]]:
     """Of each replay the trials that end complete; the same however many processes share the work."""
     numbers = range(len(scores.values))
     ends = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
 
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import (
@@ -42,15 +41,17 @@ def replay(race: Race, study: Study) -> str:
 
 def _with_decisions(events: Sequence[Event]) -> Iterator[tuple[int, RaceEvent, list[Decided], bool]]:
     """Line, event and the decisions noted behind it, and whether it is the last of the journal's events."""
-    last = max((at for at, event in enumerate(events) if _is_races(event)), default=-1)
-    for at, event in enumerate(events):
-        if not isinstance(event, Opened | Decided | Closed):
-            behind = takewhile(lambda item: isinstance(item, Decided), events[at + 1 :])
-            yield at + 1, event, [item for item in behind if isinstance(item, Decided)], at == last
-
-
-def _is_races(event: Event) -> bool:
-    return not isinstance(event, Opened | Decided | Closed)
+    before: tuple[int, RaceEvent, list[Decided]] | None = None
+    for line, event in enumerate(events, start=1):
+        if isinstance(event, Decided):
+            if before is not None:
+                before[2].append(event)
+        elif not isinstance(event, Opened | Closed):
+            if before is not None:
+                yield (*before, False)
+            before = line, event, []
+    if before is not None:
+        yield (*before, True)
 
 
 def _difference(decided: Sequence[Decision], noted: Sequence[Decided], is_last: bool, line: str) -> str:

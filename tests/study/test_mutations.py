@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.study import Study
 from orchestrator.tune.__main__ import main as tune
+from tests.support.small_study import make_small_study
 
-MADE = Path(__file__).with_name("made_by_0_1")
 WRONG = st.sampled_from(
     [None, "NaN", float("nan"), float("inf"), -1, 10**9, 10**30, 1e308, "x", [], {}, True, "", 0.5, [1],
      {"a": 1}, "../x", "\x1b[2J"]
@@ -30,12 +30,7 @@ Draw = Callable[[Any], Any]
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made by this version, beside its data."""
-    folder = tmp_path_factory.mktemp("mutated")
-    shutil.copytree(MADE / "data", folder / "data")
-    words = ["--space", str(MADE / "tint.py"), "--data", str(folder / "data" / "rows.csv"), "--inline"]
-    assert tune([*words, "--study", "a", "--runs", str(folder), "--trials", "4", "--max-epochs", "2"]) == 0
-    return folder / "a"
+    return make_small_study(tmp_path_factory.mktemp("mutated"))
 
 
 def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -12,18 +12,14 @@ from typing import Any
 import pytest
 
 from orchestrator.tune.__main__ import main as tune
+from tests.support.small_study import make_small_study
 
-MADE = Path(__file__).parents[1] / "study" / "made_by_0_1"
 Record = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("replayed")
-    shutil.copytree(MADE / "data", folder / "data")
-    words = ["--space", str(MADE / "tint.py"), "--data", str(folder / "data" / "rows.csv"), "--inline"]
-    assert tune([*words, "--study", "a", "--runs", str(folder), "--trials", "4", "--max-epochs", "2"]) == 0
-    return folder / "a"
+    return make_small_study(tmp_path_factory.mktemp("replayed"))
 
 
 def resumed(study: Path, change: Callable[[list[Record]], Any]) -> int:
