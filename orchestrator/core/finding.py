@@ -18,12 +18,15 @@ class Level(StrEnum):
 @dataclass(frozen=True)
 class Finding:
     """One line for the user. way_out: what to do about it; empty where nothing is to be done. `found` and
-    `way_out` may hold what another machine said: whoever prints them cleans them."""
+    `way_out` may hold what another machine said, or names from data: whoever prints them cleans them."""
 
     level: Level
     topic: str
     found: str
     way_out: str = ""
+    code: str = ""  # of core.finding_codes, such as FO101; checks of machines have none
+    rows: tuple[int, ...] = ()  # evidence: row numbers of the table that was checked, the clearest first
+    pairs: tuple[tuple[int, int], ...] = ()  # evidence that two rows give together, the clearest first
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,102 @@
+"""The numbers of findings on data: one table of code, title and what it means. docs/check.md explains each.
+
+    finding = coded("FO121", Level.WARNING, "12 images are copies of others: a.png = b.png", "keep one each")
+
+FO10x files and rows, FO11x oddities of images, FO12x duplicates and leaks, FO13x groups and folds, FO14x
+labels, FO15x shift between training and prediction, FO16x what a model on frozen features says. A number
+keeps its meaning; one that is no longer given is not used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from orchestrator.core.finding import Finding, Level
+
+
+@dataclass(frozen=True)
+class FindingCode:
+    code: str
+    title: str  # a few words: the head of its section in a page
+    meaning: str  # one sentence: what is the case, and what it does to a score
+
+
+_LISTED = (
+    FindingCode("FO101", "unreadable images", "A file that a row names cannot be decoded."),
+    FindingCode("FO102", "rows without a label", "A row with role train has no label, so nothing learns it."),
+    FindingCode("FO103", "classes with few rows", "A class has too few rows to be learned or judged."),
+    FindingCode("FO104", "imbalanced classes", "The largest class has very many times the smallest's rows."),
+    FindingCode("FO111", "dark images", "Even the brightest part of an image is dark."),
+    FindingCode("FO112", "bright images", "Even the darkest part of an image is nearly white."),
+    FindingCode("FO113", "blurred images", "An image has hardly an edge."),
+    FindingCode("FO114", "images of little information", "An image has few different shades."),
+    FindingCode(
+        "FO115", "images of an odd size", "An image has far more or far fewer pixels than the others."
+    ),
+    FindingCode("FO116", "images of an odd shape", "An image is far longer than it is wide, or the reverse."),
+    FindingCode(
+        "FO117", "grey images among coloured ones", "A few images have no colour while the others have."
+    ),
+    FindingCode("FO121", "identical images", "Several rows have the same decoded pixels."),
+    FindingCode(
+        "FO122", "near duplicates", "Several rows show the same picture, resized, cut or re-encoded."
+    ),
+    FindingCode(
+        "FO123",
+        "identical images with different labels",
+        "The same pixels have labels of which one at least is wrong.",
+    ),
+    FindingCode(
+        "FO124", "near duplicates with different labels", "Copies of one picture have different labels."
+    ),
+    FindingCode(
+        "FO125",
+        "copies in several groups",
+        "Copies of one picture belong to different groups, so one is trained on and another judged on.",
+    ),
+    FindingCode(
+        "FO126", "copies in several folds", "A row is validated by models that trained on a copy of it."
+    ),
+    FindingCode(
+        "FO127",
+        "test images in the training rows",
+        "A row with role test is a copy of one that is trained on, so a score on it says nothing.",
+    ),
+    FindingCode("FO128", "duplicates that cannot be seen", "A kind of copies was not looked for."),
+    FindingCode("FO131", "no groups", "Nothing says which rows belong together; each row is its own group."),
+    FindingCode("FO132", "possible groups", "File names, times or copies suggest groups that nothing names."),
+    FindingCode("FO133", "classes with few groups", "A class has fewer groups than there are folds."),
+    FindingCode("FO134", "uneven folds", "A class has very different shares in different folds."),
+    FindingCode("FO135", "groups that tell the label", "Nearly every group has rows of one class alone."),
+    FindingCode("FO141", "labels to look at", "Models that never saw a row's label contradict it."),
+    FindingCode(
+        "FO142", "groups whose label to look at", "Models contradict the label that a whole group shares."
+    ),
+    FindingCode(
+        "FO151", "shift", "Rows to predict can be told from training rows, so scores may not carry over."
+    ),
+    FindingCode("FO152", "shift that cannot be seen", "Training rows and rows to predict were not compared."),
+    FindingCode(
+        "FO161", "what a leak is worth", "Folds that ignore groups or copies score better than honest ones."
+    ),
+    FindingCode(
+        "FO162", "no embeddings", "Without weights of a backbone, content is compared by pixels alone."
+    ),
+)
+
+CODES: dict[str, FindingCode] = {item.code: item for item in _LISTED}
+
+
+def coded(
+    code: str,
+    level: Level,
+    found: str,
+    way_out: str = "",
+    *,
+    rows: Iterable[int] = (),
+    pairs: Iterable[tuple[int, int]] = (),
+) -> Finding:
+    """A finding under a number of the table, whose title is its topic. KeyError for another number."""
+    evidence = tuple((int(one), int(other)) for one, other in pairs)
+    return Finding(level, CODES[code].title, found, way_out, code, tuple(int(row) for row in rows), evidence)
