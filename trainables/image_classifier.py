@@ -22,12 +22,14 @@ from torch import Tensor
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError
+from orchestrator.core.image_measures import ImageMeasures, ImageSource
 from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
 from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
 from trainables.feed.fold_loader import Batch, FoldLoader
+from trainables.images.measuring import measure_images
 from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, load_predictor
 from trainables.losses.target_shape import target_shape
@@ -221,6 +223,16 @@ class ImageClassifier:
     ) -> list[str]:
         """Decodes the images, stored at the smallest size; what is worth telling. Raises ImageReadError."""
         return preparation.build_stores(dataset, preparation.smallest_stores(values), progress)
+
+    @classmethod
+    def measure_images(
+        cls,
+        images: ImageSource,
+        progress: Progress | None = None,
+        values: Mapping[str, Sequence[Any]] | None = None,
+    ) -> ImageMeasures:
+        """What one pass over the files measures of each. Raises StorageError."""
+        return measure_images(images, progress, values)
 
     @classmethod
     def check_values(cls, values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:

@@ -73,6 +73,8 @@ class Trainable(Protocol):
     dataset), which raises InputError for values that cannot work; check_images(values, dataset, progress),
     which does the same for images and returns what is worth telling of them; and preview(dataset, config,
     fold, rows, repeats, seed), which gives paths, labels and images as training and validation see them.
+    What else is measured of images comes from measure_images(images, progress, values), where it exists, else
+    from the shipped classifier's: see core.measuring.
     """
 
     def __init__(

@@ -42,14 +42,18 @@ def read_image(
     return _fitted(_decoded(path, decoding), size, as_preprocess(preprocess), row or {})
 
 
-def _decoded(path: Path, decoding: Decoding) -> Decoded:
+def file_bytes(path: Path) -> bytes:
+    """Raises UndecodableError."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError as error:
         raise UndecodableError("missing") from error
     except OSError as error:
         raise UndecodableError(error.strerror or str(error)) from error
-    return decode(data, decoding)
+
+
+def _decoded(path: Path, decoding: Decoding) -> Decoded:
+    return decode(file_bytes(path), decoding)
 
 
 def _fitted(decoded: Decoded, size: int | str, steps: Preprocess, row: Mapping[str, float]) -> Images:
