@@ -200,7 +200,7 @@ def _estimates(done: Finished, fitted: Fitted, rng: np.random.Generator) -> dict
     for kind in INTERVALS:
         base = scored(answers, rng, RESAMPLES, interval=kind)
         found = {"naive": base, "cross_fitted": scored(crossed, rng, RESAMPLES, interval=kind)}
-        found |= {key: moved(base, value, "") for key, value in scores.items()}
+        found |= {key: moved(base, value, "", answers.metric) for key, value in scores.items()}
         intervals[kind] = {key: [item.low, item.high] for key, item in found.items()}
     scores |= {"naive": answers.score, "cross_fitted": crossed.score}
     rounds = replayed.scores  # each leaves out all groups once

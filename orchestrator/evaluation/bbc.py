@@ -54,5 +54,6 @@ def bbc(
         base = scored(answers, rng, level=level, interval=interval)
     except EnsembleError as error:
         return no_estimate("bbc", title, f"{error}.", level)
-    found = moved(base, float(scores.mean()), f"BBC-CV, {len(scores)} repeats; {base.method}")
+    how = f"BBC-CV, {len(scores)} repeats; {base.method}"
+    found = moved(base, float(scores.mean()), how, answers.metric)
     return found.described("bbc", title, f"{MEANING} {note}".rstrip())

@@ -80,11 +80,13 @@ def choose_vote(
     """kind: of VOTE_KINDS. top: members of a vote with equal weights. quick: greedy weights without bagging,
     for use inside resamples. rng: draws the bags of a large pool.
 
-    "auto" takes the best trial alone, unless a richer vote gains more than one standard error on rows to
-    which it was not fitted: every contender, the best trial too, is fitted anew without each fold and answers
-    its rows. A metric of decisions sees few rows change, so a gain within its error is believed if the log
-    loss of the calibrated answers gains more than its own. Of a uniform and a greedy vote that both pass, the
-    better one is taken.
+    "auto" takes the uniform vote of the best trials, unless the best trial alone is more than one standard
+    error better; and greedy weights only if they gain more than one against the best trial alone. All are
+    judged on rows to which they were not fitted: every contender, the best trial too, is fitted anew without
+    each fold and answers its rows. Equal weights have nothing that could be fitted to luck, while the best
+    trial's own score is that of a winner (docs/benchmarks/simulated_studies.md). A metric of decisions sees
+    few rows change, so a greedy gain within its error is believed if the log loss of the calibrated answers
+    gains more than its own. Of a uniform and a greedy vote that both pass, the better one is taken.
 
     Everything is fitted to, and chosen by, the rows of positive weight alone: labels of the others change
     nothing. Raises EnsembleError for an unknown kind.
@@ -154,13 +156,24 @@ class Crossed:
 def _against_best(contest: Contest, simpler: Crossed, richer: Crossed) -> Gate:
     """Whether the richer one may replace the best trial alone."""
     gate = contest.keeper(simpler.digest, richer.digest, simpler.item.name)
-    if not gate.accepted and gate.gain > 0 and math.isfinite(gate.se) and contest.pool.metric != "log_loss":
-        gate = _by_log_loss(contest, gate, simpler, richer)
+    if not gate.accepted and math.isfinite(gate.se):
+        if richer.item.way == "soft":
+            gate = _no_worse(gate)
+        elif gate.gain > 0 and contest.pool.metric != "log_loss":
+            gate = _by_log_loss(contest, gate, simpler, richer)
     if gate.accepted:
         gain, se = contest.keeper.gain(contest.shuffled(richer.item, richer.digest), richer.digest)
         if not gain > CHANCE * se:
             why = "but it does no better than its answers given to the wrong rows: chance"
             return replace(gate, accepted=False, reason=f"{gate.reason}, {why}")
+    return gate
+
+
+def _no_worse(gate: Gate) -> Gate:
+    """Equal weights stay unless the best trial alone is more than one standard error better."""
+    if gate.gain > -gate.se:
+        why = "but not more than one worse, and the best trial's score is that of a winner"
+        return replace(gate, accepted=True, reason=f"{gate.reason}, {why}")
     return gate
 
 

@@ -16,7 +16,7 @@ from scipy.special import ndtri
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.errors import EnsembleError
-from orchestrator.core.metrics import score
+from orchestrator.core.metrics import find, score
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.corrected_t import corrected_half_width
 from orchestrator.evaluation.estimate import Estimate
@@ -136,7 +136,8 @@ def scored(
     if interval not in INTERVALS:
         raise EnsembleError(f"interval={interval!r} is not known; use one of {', '.join(INTERVALS)}")
     _, count = group_codes(answers.groups)
-    low, high, note = INTERVALS[interval](answers, rng, repeats, level)
+    *ends, note = INTERVALS[interval](answers, rng, repeats, level)
+    low, high = np.clip(ends, *find(answers.metric).bounds).tolist()
     return Estimate(answers.score, low, high, level, _METHODS[interval], count, meaning=note)
 
 
@@ -147,16 +148,18 @@ _METHODS = {
 }
 
 
-def moved(found: Estimate, score: float, method: str) -> Estimate:
-    """The interval of `found` about a score that is corrected by replays, and wider.
+def moved(found: Estimate, score: float, method: str, metric: str) -> Estimate:
+    """The interval of `found` about a score that is corrected by replays, and wider, within what the metric
+    can be.
 
     The correction is itself uncertain, the more so the larger it is: its standard deviation is taken to be
     DOUBT times its size and added to each side in squares.
     """
     by = score - found.score
     doubt = float(ndtri((1 + found.level) / 2)) * DOUBT * abs(by)
-    low, high = (
+    ends = (
         score - math.hypot(found.score - found.low, doubt),
         score + math.hypot(found.high - found.score, doubt),
     )
+    low, high = np.clip(ends, *find(metric).bounds).tolist()
     return replace(found, score=score, low=low, high=high, method=method)

@@ -130,7 +130,8 @@ def whole_race(
         missing = no_estimate("bbc_race", title, f"{error}.", level)
         return WholeRace(missing, np.empty(0), float("nan"), float("nan"))
     left, replaced = _shares(replays, len(resamples))
-    found = moved(base, float(scores.mean()), f"whole race replayed, {resamples.words}; {base.method}")
+    how = f"whole race replayed, {resamples.words}; {base.method}"
+    found = moved(base, float(scores.mean()), how, answers.metric)
     meaning = " ".join(filter(None, [_meaning(resamples.pooled, left, replaced), note]))
     return WholeRace(found.described("bbc_race", title, meaning), scores, left, replaced)
 

@@ -65,6 +65,20 @@ def test_of_noise_a_single_trial_is_taken(metric: str) -> None:
     assert refused >= 7
 
 
+def test_equal_weights_stay_unless_the_best_trial_is_better_beyond_its_error() -> None:
+    kept_though_lower = refused = 0
+    for seed in range(12):
+        choice = choose_vote(drawn_pool(seed, [1.6, 0.6, 0.5], n=240), quick=True)
+        uniform = choice.candidates[1].gate
+        no_worse = "but not more than one worse" in uniform.reason
+        assert no_worse == (-uniform.se < uniform.gain <= uniform.se)
+        kept_though_lower += no_worse and uniform.gain < 0
+        if uniform.gain < -uniform.se:
+            assert not uniform.accepted
+            refused += 1
+    assert kept_though_lower and refused
+
+
 def test_a_vote_that_is_asked_for_is_given_and_told_to_lose() -> None:
     pool = drawn_pool(1, [2.5, 0.0, 0.0], n=600)
     choice = choose_vote(pool, kind="soft", top=3)

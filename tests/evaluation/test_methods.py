@@ -88,7 +88,7 @@ def test_bbcs_interval_is_that_of_the_answers_moved_to_the_corrected_score() -> 
     method = best_of(labels, members)
     answers = Answers(labels, method(np.ones(100, np.float32)), FOLDS, GROUPS, "accuracy")
     found, naive = bbc(method, answers, rng(5), 50), scored(answers, rng(6))
-    expected = moved(naive, found.score, found.method)
+    expected = moved(naive, found.score, found.method, "accuracy")
     assert [found.low, found.high] == pytest.approx([expected.low, expected.high], abs=0.015)
 
 
@@ -171,11 +171,29 @@ def test_an_estimate_comes_back_from_json_with_none_for_what_it_lacks() -> None:
 
 
 def test_a_moved_interval_is_wider_by_the_doubt_in_what_moved_it() -> None:
-    found = moved(Estimate(0.5, 0.4, 0.65, 0.95, "way", 7), 0.45, "other way")
+    found = moved(Estimate(0.5, 0.4, 0.65, 0.95, "way", 7), 0.45, "other way", "accuracy")
     doubt = 1.959964 * 0.05 / 3
     assert found.low == pytest.approx(0.45 - np.hypot(0.1, doubt))
     assert found.high == pytest.approx(0.45 + np.hypot(0.15, doubt))
     assert (found.score, found.method) == (0.45, "other way")
+
+
+@pytest.mark.parametrize(
+    ("metric", "least", "most"), [("accuracy", 0, 1), ("log_loss", 0, math.inf), ("mcc", -1, 1)]
+)
+def test_an_interval_stays_within_what_the_metric_can_be(metric: str, least: float, most: float) -> None:
+    found = moved(Estimate(0.9, 0.2, 1.0, 0.95, "way", 7), 0.4, "other way", metric)
+    assert (found.low, found.high) == (max(least, found.low), min(most, found.high))
+    assert found.low == pytest.approx(max(least, 0.4 - np.hypot(0.7, 1.959964 * 0.5 / 3)))
+    labels, members = guesses(3)
+    folds = [
+        Answers(labels, np.eye(2)[labels].astype(np.float32), FOLDS, GROUPS, metric),
+        Answers(labels, members[0], FOLDS, GROUPS, metric),
+    ]
+    for interval in INTERVALS:
+        for answers in folds:
+            one = scored(answers, rng(), 50, interval=interval)
+            assert least <= one.low <= one.high <= most
 
 
 def test_of_two_folds_it_says_that_nothing_was_gated() -> None:

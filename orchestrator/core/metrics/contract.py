@@ -42,3 +42,4 @@ class Metric(Generic[Sums]):
     source: str  # whose definition it is
     refusal: Callable[[Task], str] = field(default=any_task)  # why it cannot judge a task; "" where it can
     two_classes: bool = False  # whether it is undefined on rows that are all of one class
+    bounds: tuple[float, float] = (0.0, 1.0)  # no score lies outside

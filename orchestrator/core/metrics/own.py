@@ -31,6 +31,7 @@ def own_metric(name: str) -> Metric[Resamples]:
         needs="probabilities",
         meaning="a function of your own",
         source=name,
+        bounds=(-math.inf, math.inf),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -60,7 +61,7 @@ def _partial_auc(sensitivity: float) -> Metric[Any]:
     meaning = f"area under the ROC curve above a sensitivity of {sensitivity:g}, at most {1 - sensitivity:g}"
     return Metric(
         ranks, of_ranks.partial_auc(sensitivity), "max", "probabilities", meaning,
-        "ISIC 2024 challenge", _two_classes_or_labels, two_classes=True,
+        "ISIC 2024 challenge", _two_classes_or_labels, two_classes=True, bounds=(0.0, 1 - sensitivity),
     )  # fmt: skip
 
 
@@ -99,12 +100,13 @@ METRICS: dict[str, Metric[Any]] = {
     ),
     "mcc": Metric(
         class_counts, of_classes.mcc, "max", "labels", "Matthews correlation of labels and predictions",
-        "sklearn.metrics.matthews_corrcoef",
+        "sklearn.metrics.matthews_corrcoef", bounds=(-1.0, 1.0),
     ),
     "quadratic_weighted_kappa": Metric(
         class_counts, of_classes.quadratic_weighted_kappa, "max", "labels",
         "agreement beyond chance, an error weighing as its squared distance",
         "sklearn.metrics.cohen_kappa_score(weights='quadratic')", _ordered_classes, two_classes=True,
+        bounds=(-1.0, 1.0),
     ),
     "roc_auc": Metric(
         ranks, of_ranks.roc_auc, "max", "probabilities",
@@ -119,10 +121,11 @@ METRICS: dict[str, Metric[Any]] = {
     "log_loss": Metric(
         row_sums(of_rows.log_losses), of_rows.mean, "min", "probabilities",
         "mean -log of the true class's probability", "sklearn.metrics.log_loss",
+        bounds=(0.0, math.inf),
     ),
     "brier": Metric(
         row_sums(of_rows.brier_losses), of_rows.mean, "min", "probabilities",
-        "mean squared error of the probabilities", "sklearn.metrics.brier_score_loss",
+        "mean squared error of the probabilities", "sklearn.metrics.brier_score_loss", bounds=(0.0, 2.0),
     ),
     "ece": Metric(
         of_rows.calibration_errors, of_rows.mean_of_absolutes, "min", "probabilities",
