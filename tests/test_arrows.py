@@ -13,10 +13,10 @@ ORDER = """
     cli data storage
     race space demo
     sampling budget evaluation study
-    progress
+    progress pages
     inputs tracking ensemble
-    execution pseudo_labels check
-    tune doctor servers testing
+    execution pseudo_labels
+    tune check doctor servers testing
 """
 LEVEL = {room: level for level, line in enumerate(ORDER.strip().splitlines()) for room in line.split()}
 

@@ -30,6 +30,7 @@ from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.measuring import measure_images
+from trainables.images.thumbnails import read_thumbnails
 from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, load_predictor
 from trainables.losses.target_shape import target_shape
@@ -252,6 +253,11 @@ class ImageClassifier:
         from trainables.onnx_export import export_onnx  # not for who trains
 
         return export_onnx(weights, completed(config), classes, path)
+
+    @classmethod
+    def thumbnails(cls, root: str, paths: Sequence[str], side: int) -> list[NDArray[np.uint8] | None]:
+        """Each image upright and small, (h, w, 3) uint8 RGB; None for one that cannot be read."""
+        return read_thumbnails(Path(root), paths, side)
 
     @classmethod
     def preview(

@@ -1,5 +1,6 @@
-"""Looks at a search without running it: is the space right, what varies, what do its images look like.
+"""Looks at data, and at a search of them, before anything is trained: what is there, what is odd or wrong.
 
+python -m orchestrator.check --data faces/train
 python -m orchestrator.check --space age --data faces/train --augmentations sheet.png
 """
 
@@ -18,7 +19,8 @@ from orchestrator.core.private_files import private_files
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit codes: 0 the space is right, 2 the input is wrong or the disk full, 130 interrupted."""
+    """Exit codes: 0 nothing must be mended, 1 something must, 2 the input is wrong or the disk full, 130
+    interrupted."""
     arguments = parser().parse_args(argv)
     from orchestrator.check.command import run  # not for --help: it loads pandas and cv2
 
@@ -35,12 +37,16 @@ def _png(text: str) -> Path:
 def parser() -> CommandParser:
     made = command_parser(
         "check",
-        "--space SPACE [options]",
-        ["--space age", "--space age --augmentations sheet.png"],
+        "[--data DATA] [--space SPACE] [options]",
+        ["--data faces/train", "--space age", "--space age --augmentations sheet.png"],
         more="Nothing is trained or downloaded.",
     )
     space = made.add_argument_group("space")
-    add_shared(space, "--space", required=True)
+    add_shared(
+        space,
+        "--space",
+        help="path of a space file, or a name in search_spaces/ (default: as tune --init proposes)",
+    )
     add_shared(space, "--scale", default="full")
     add_shared(space, "--set")
     add_shared(space, "--seed", default=0, help="seed of folds, settings and images (default: 0)")
@@ -48,8 +54,15 @@ def parser() -> CommandParser:
     add_shared(
         data, "--data", *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra"
     )
+    data.add_argument("--target", metavar="COLUMNS",
+                      help="columns that hold the labels, where there is no space")  # fmt: skip
+    add_shared(
+        data, "--predict", help="images to predict later: a table or a folder, looked at with the others"
+    )
     output = made.add_argument_group("output")
     add = output.add_argument
+    add("--out", type=Path, metavar="DIR",
+        help="folder for check.html and check.json (default: check-NAME below --runs)")  # fmt: skip
     add("--augmentations", type=_png, metavar="FILE.png",
         help="picture to draw: what training and validation see")  # fmt: skip
     add("--rows", type=int_at_least(1), default=4, metavar="N",

@@ -10,36 +10,73 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.check.checking import check_search
+from orchestrator.check.checking import CheckedSearch, check_images, check_settings
+from orchestrator.check.gathering import look_at_data, look_at_study
 from orchestrator.check.preview import draw_preview
+from orchestrator.check.reporting import report
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.atomic_file import atomic_write
-from orchestrator.core.errors import StorageError
+from orchestrator.core.callbacks import Announce
+from orchestrator.core.errors import InputError, StorageError
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import size
+from orchestrator.inputs.rows import DEMO
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, parse_settings, resolve_space
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Raises InputError for the first thing a search would refuse, StorageError."""
+def run(arguments: argparse.Namespace) -> int:
+    """1 where something must be mended, else 0. Raises InputError for the first thing that a search would
+    refuse, StorageError."""
     console = Terminal(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
+    lines: list[str] = []
 
     def say(text: str) -> None:
         console.print(text, markup=False)
+        lines.append(text)
 
+    if arguments.space is None:
+        return _check_data(arguments, lines, say, console)
+    return _check_search(arguments, lines, say, console)
+
+
+def _check_data(arguments: argparse.Namespace, lines: list[str], say: Announce, console: Console) -> int:
+    """Without a space."""
+    if arguments.data is None:
+        raise InputError("check needs --data, --space or both; with --space alone it looks at the demo faces")
+    for option in ("augmentations", "set"):
+        if getattr(arguments, option):
+            raise InputError(f"--{option} needs --space, whose parameters it is about")
+    look = look_at_data(_options(arguments), arguments, say)
+    return report(look, str(arguments.data), "", lines, console)
+
+
+def _check_search(arguments: argparse.Namespace, lines: list[str], say: Announce, console: Console) -> int:
+    if arguments.target is not None:
+        raise InputError("--target goes without --space: a space has its own target")
     path = resolve_space(arguments.space)
     space = load_space(path).at_scale(arguments.scale).narrowed(parse_settings(arguments.set))
     say(f"space: {path}, scale {arguments.scale}: {size(space)}")
-    found = check_search(space, _options(arguments), arguments.seed, say)
+    found = check_settings(space, _options(arguments), arguments.seed, say)
     console.print(_table(space, found.accepted))
     fixed = [f"{name}={domain}" for name, domain in space.domains.items() if name not in space.varied()]
     say(f"fixed: {', '.join(fixed) or 'nothing'}")
+    # What is odd is told first: a search refuses files that cannot be read, and so does what comes after.
+    code = report(
+        look_at_study(found.data, arguments, say), arguments.data or DEMO, str(path), lines, console
+    )
+    check_images(space, found, say)
+    _draw(arguments, space, found, say)
+    return code
+
+
+def _draw(arguments: argparse.Namespace, space: SearchSpace, found: CheckedSearch, say: Announce) -> None:
     if arguments.augmentations is not None:
         _write(arguments.augmentations, draw_preview(space, found.dataset, arguments.rows, arguments.seed))
         say(f"images: {arguments.augmentations}")

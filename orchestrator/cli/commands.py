@@ -2,7 +2,7 @@
 
 COMMANDS = {
     "doctor": "Check that this machine and the servers are ready for a search.",
-    "check": "Look at a space and its data before a search.",
+    "check": "Look at data and a space before a search: what is odd or wrong.",
     "tune": "Search a space; weak configurations are stopped early.",
     "ensemble": "Build an ensemble from studies, score it, predict with it.",
     "pseudo_labels": "Label unlabelled images fold by fold, for tune --extra.",

@@ -68,7 +68,6 @@ _LISTED = (
     FindingCode("FO132", "possible groups", "File names, times or copies suggest groups that nothing names."),
     FindingCode("FO133", "classes with few groups", "A class has fewer groups than there are folds."),
     FindingCode("FO134", "uneven folds", "A class has very different shares in different folds."),
-    FindingCode("FO135", "groups that tell the label", "Nearly every group has rows of one class alone."),
     FindingCode("FO141", "labels to look at", "Models that never saw a row's label contradict it."),
     FindingCode(
         "FO142", "groups whose label to look at", "Models contradict the label that a whole group shares."

@@ -75,6 +75,7 @@ class Trainable(Protocol):
     fold, rows, repeats, seed), which gives paths, labels and images as training and validation see them.
     What else is measured of images comes from measure_images(images, progress, values), where it exists, else
     from the shipped classifier's: see core.measuring.
+    Small pictures for people come from thumbnails(root, paths, side): see core.thumbnails.
     """
 
     def __init__(

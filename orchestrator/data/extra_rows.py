@@ -84,11 +84,7 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     A column that one of them lacks is missing in its rows. Raises ManifestError for a group in both.
     """
     refuse_shared_groups(manifest, extra)
-    # Links are followed on both sides: `..` out of a linked folder leads elsewhere than it reads.
-    prefix = Path(os.path.relpath(os.path.realpath(extra.root), os.path.realpath(manifest.root))).as_posix()
-    moved = extra.frame.assign(
-        path=[posixpath.normpath(posixpath.join(prefix, path)) for path in extra.frame["path"]], role="extra"
-    )
+    moved = extra.frame.assign(path=paths_below(manifest.root, extra), role="extra")
     columns = dict.fromkeys([*manifest.frame.columns, *moved.columns])
     cells = {str(name): _cells(manifest.frame, name) + _cells(moved, name) for name in columns}
     texts = {name: [to_text(cell) for cell in cells[name]] for name in _TEXTS}
@@ -99,6 +95,13 @@ def add_extra(manifest: Manifest, extra: Manifest) -> Manifest:
     if conflict is not None:
         raise ManifestError(f"--extra {extra.name}: {conflict}")
     return replace(manifest, frame=frame)
+
+
+def paths_below(root: Path, other: Manifest) -> list[str]:
+    """The paths of another manifest's rows, relative to `root`."""
+    # Links are followed on both sides: `..` out of a linked folder leads elsewhere than it reads.
+    prefix = Path(os.path.relpath(os.path.realpath(other.root), os.path.realpath(root))).as_posix()
+    return [posixpath.normpath(posixpath.join(prefix, path)) for path in other.frame["path"]]
 
 
 def _cells(frame: pd.DataFrame, name: str) -> list[Scalar]:

@@ -8,30 +8,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.core.finding import Finding, Level, Section
-
-MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.BLOCKS: "✗"}
-# For a terminal whose encoding lacks these.
-PLAIN = {Level.OK: "+", Level.WARNING: "!", Level.BLOCKS: "x"}
-STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.BLOCKS: "bold red"}
+from orchestrator.cli.finding_marks import STYLES, arrow, mark
+from orchestrator.core.finding import Finding, Section
 
 
 def show(section: Section, console: Console) -> None:
     console.print(Text(clean(section.title), style="bold"))
-    console.print(_grid(section.findings, console.encoding.lower().startswith("utf")))
+    console.print(_grid(section.findings, console.encoding))
 
 
-def _grid(findings: Sequence[Finding], unicode: bool) -> Table:
+def _grid(findings: Sequence[Finding], encoding: str) -> Table:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=3, justify="right")
     grid.add_column(width=11)  # of the longest topic
     grid.add_column(overflow="fold")  # not cut: paths and commands are copied from here
     for finding in findings:
-        mark = (MARKS if unicode else PLAIN)[finding.level]
         text = Text(clean(finding.found))
         if finding.way_out:
-            text.append(f"\n{'→' if unicode else '->'} {clean(finding.way_out)}", style="bold")
-        grid.add_row(Text(mark, style=STYLES[finding.level]), Text(clean(finding.topic)), text)
+            text.append(f"\n{arrow(encoding)} {clean(finding.way_out)}", style="bold")
+        grid.add_row(
+            Text(mark(finding.level, encoding), style=STYLES[finding.level]), Text(clean(finding.topic)), text
+        )
     return grid
 
 

@@ -37,6 +37,9 @@ class Rows:
     manifest: Manifest  # no row has role test
     header: dict[str, Any]  # where the rows came from, for the study's header
     fixes: FixReport | None = None
+    full: Manifest | None = (
+        None  # every row of the data, before any was left out; None for rows made otherwise
+    )
 
 
 def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows:
@@ -68,7 +71,7 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         header["extra"] = extras
     if resolved.record:
         header["label_rules"] = resolved.record
-    return Rows(space, manifest, header, fixes)
+    return Rows(space, manifest, header, fixes, full_manifest)
 
 
 def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple[Path, Manifest]:

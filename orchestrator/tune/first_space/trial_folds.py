@@ -26,7 +26,7 @@ def with_folds_that_hold(proposal: Proposal, manifest: Manifest) -> Proposal:
 
     Raises ManifestError for labels that the proposed target refuses.
     """
-    space = _as_space(proposal)
+    space = space_of(proposal)
     rows = resolve_targets(space, _grouped(manifest, space.group), DataOptions(), lambda _: None)
     for folds in range(space.folds, 1, -1):
         try:
@@ -39,8 +39,8 @@ def with_folds_that_hold(proposal: Proposal, manifest: Manifest) -> Proposal:
     return proposal
 
 
-def _as_space(proposal: Proposal) -> SearchSpace:
-    """The space that the file will hold."""
+def space_of(proposal: Proposal) -> SearchSpace:
+    """The space that the proposal's file will hold."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "proposed_space.py"
         path.write_text(render(proposal, []), encoding="utf-8")

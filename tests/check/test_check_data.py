@@ -1,0 +1,196 @@
+"""A check of data, with or without a space: what it tells, what it writes, how it ends."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from orchestrator.check.__main__ import main
+from orchestrator.check.record import CheckRecord, read_check
+from orchestrator.core.image_measures import ImageList
+from orchestrator.data.quality.oddities import odd_images
+from tests.pages.test_render import Tags
+from trainables.images.measuring import measure_images
+
+pytestmark = pytest.mark.torch
+
+
+def check(data: Path, tmp_path: Path, *more: str) -> int:
+    return main(["--data", str(data), "--runs", str(tmp_path / "runs"), *more])
+
+
+def record(tmp_path: Path, name: str) -> CheckRecord:
+    return read_check(tmp_path / "runs" / f"check-{name}" / "check.json")
+
+
+def codes(tmp_path: Path, name: str) -> list[str]:
+    return [finding.code for finding in record(tmp_path, name).findings]
+
+
+@pytest.fixture
+def own(faces: Path, tmp_path: Path) -> Path:
+    """The drawn faces, to be spoilt."""
+    return Path(shutil.copytree(faces.parent, tmp_path / "own")) / "faces.csv"
+
+
+def test_data_alone_are_looked_at_as_a_first_space_would(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(faces, tmp_path) == 0
+    said = capsys.readouterr().out
+    assert 'target: categorical("tint")' in said and "tint: 2 classes" in said and "5 folds" in said
+    assert "60 rows with role train; 20 groups" in said and "findings: none" in said
+    found = record(tmp_path, "faces")
+    assert found.rows == {"train": 60} and found.space == "" and found.exit_code == 0
+    tables = {table.title: table for table in found.tables}
+    assert tables["tint: 2 classes"].rows == (("blue", 30, "50.0%", 10, 3), ("red", 30, "50.0%", 10, 3))
+    assert sum(int(cell) for cell in tables["5 folds"].rows[0][1:]) == 60
+    assert [row[1] for row in tables["sizes in pixels"].rows] == [12, 12, 1.0]
+    page = Tags((tmp_path / "runs" / "check-faces" / "check.html").read_text())
+    assert sum(tag == "img" for tag, _ in page.tags) == 24 and "tint: red" in page.text
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {".cache", "check-faces"}
+
+
+def test_the_same_check_writes_the_same_again(faces: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        assert check(faces, tmp_path, "--out", str(tmp_path / "looked")) == 0
+        written = (tmp_path / "looked" / "check.html").read_bytes()
+    assert check(faces, tmp_path, "--out", str(tmp_path / "again")) == 0
+    assert (tmp_path / "again" / "check.html").read_bytes() == written
+
+
+def test_files_that_cannot_be_read_are_a_finding_that_must_be_mended(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own.parent / "p00-0.png").write_text("<html>404</html>")
+    (own.parent / "p03-1.png").write_bytes((own.parent / "p03-1.png").read_bytes()[:90])
+    assert check(own, tmp_path) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 FO101 unreadable images 2 of 60 images cannot be read: p00-0.png (an HTML page" in said
+    assert "findings: 1 must be mended" in said
+    [finding] = record(tmp_path, "faces").findings
+    assert finding.rows == (0, 10) and record(tmp_path, "faces").paths[10] == "p03-1.png"
+
+
+def test_odd_images_and_rows_without_a_label_are_worth_a_look(own: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(own.parent / "p01-1.png"), np.full((12, 12, 3), 7, np.uint8))
+    frame = pd.read_csv(own)
+    frame.loc[5, "tint"] = None
+    frame.to_csv(own, index=False)
+    assert check(own, tmp_path, "--target", "tint") == 0
+    assert codes(tmp_path, "faces") == ["FO102", "FO111", "FO114"]
+    found = record(tmp_path, "faces")
+    assert [found.paths[row] for row in found.findings[0].rows] == ["p01-2.png"]
+    assert [found.paths[row] for row in found.findings[1].rows] == ["p01-1.png"]
+
+
+def test_a_space_gives_its_own_targets_and_folds_and_what_is_odd_all_the_same(
+    own: Path, space_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(own.parent / "p01-1.png"), np.full((12, 12, 3), 250, np.uint8))
+    assert check(own, tmp_path, "--space", str(space_file)) == 0
+    said = capsys.readouterr().out
+    assert "9 trials x 3 folds x 4 epochs" in said and "1 parameter varies" in said and "3 folds" in said
+    assert set(codes(tmp_path, "faces")) == {"FO112", "FO114"}
+    assert record(tmp_path, "faces").space == str(space_file)
+
+
+def test_a_class_in_too_few_groups_must_be_mended(own: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(own)
+    frame.loc[frame["group"] == "p00", "tint"] = "green"
+    frame.to_csv(own, index=False)
+    assert check(own, tmp_path) == 1
+    assert {"FO103", "FO133"} <= set(codes(tmp_path, "faces"))
+
+
+def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
+    faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(faces.parent, tmp_path / "flat", ignore=shutil.ignore_patterns("*.csv"))
+    assert check(tmp_path / "flat", tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "labels: not looked at: " in said and "60 rows with role test" in said
+    assert (
+        sum(tag == "img" for tag, _ in Tags(next(tmp_path.glob("runs/*/check.html")).read_text()).tags) == 24
+    )
+
+
+def test_images_to_predict_are_looked_at_with_the_others(faces: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "bright.png"), np.full((12, 12, 3), 255, np.uint8))
+    assert check(faces, tmp_path, "--predict", str(folder)) == 0
+    found = record(tmp_path, "faces")
+    assert found.rows == {"train": 60, "test": 1}
+    assert {Path(found.paths[row]).name for item in found.findings for row in item.rows} == {"bright.png"}
+
+
+def test_names_from_data_neither_run_in_the_page_nor_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    evil = "<img src=x onerror=alert(1)>\x1b[2J"
+    for label in (evil, "<script>alert(2)<"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(6):
+            name = tmp_path / "data" / label / f"{number}<i>\x1b[1m.png"
+            cv2.imwrite(str(name), rng.integers(0, 256, (16, 16, 3)).astype(np.uint8))
+    (name.parent / "broken<u>.png").write_text("nothing")
+    assert check(tmp_path / "data", tmp_path) == 1
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err and "\\x1b[2J" in said.out
+    page = (tmp_path / "runs" / "check-data" / "check.html").read_text()
+    assert not [tag for tag, _ in Tags(page).tags if tag in ("script", "i", "u")]
+    assert "\x1b" not in page and "onerror=alert(1)&gt;" in page
+    assert json.loads((tmp_path / "runs" / "check-data" / "check.json").read_text())["exit_code"] == 1
+
+
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ([], "check needs --data, --space or both"),
+        (["--data", "DATA", "--set", "lr=1"], "--set needs --space"),
+        (["--data", "DATA", "--augmentations", "a.png"], "--augmentations needs --space"),
+        (["--data", "DATA", "--space", "age", "--target", "tint"], "--target goes without --space"),
+        (["--data", "DATA", "--out", "HERE"], "holds no check of these data"),
+        (["--data", "DATA/none.csv"], "none.csv"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    words: list[str], says: str, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    words = [word.replace("DATA", str(faces)).replace("HERE", str(tmp_path)) for word in words]
+    assert main([*words, "--runs", str(tmp_path / "runs")]) == 2
+    said = capsys.readouterr().err
+    assert says in said and len(said.splitlines()) <= 2 and "Traceback" not in said
+
+
+def test_clean_drawn_sets_have_no_odd_image(tmp_path: Path) -> None:
+    """Shapes on coloured grounds, of 20 seeds."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        names = tuple(f"{number}.png" for number in range(16))
+        for name in names:
+            cv2.imwrite(str(folder / name), drawn(rng))
+        measures = measure_images(ImageList(str(folder), names, str(tmp_path / "cache")))
+        assert odd_images(measures, names) == []
+
+
+def drawn(rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """A few shapes on a ground of two colours, with the noise of a camera."""
+    height, width = rng.integers(60, 100, 2).tolist()
+    ends = rng.integers(40, 216, (2, 3))
+    image = np.linspace(ends[0], ends[1], height)[:, None, :].repeat(width, axis=1).astype(np.uint8)
+    for _ in range(6):
+        centre = (int(rng.integers(width)), int(rng.integers(height)))
+        cv2.circle(image, centre, int(rng.integers(6, 20)), rng.integers(0, 256, 3).tolist(), -1)
+    return np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
