@@ -21,6 +21,7 @@ from torch import Tensor
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import NonFiniteError
 from orchestrator.core.image_measures import ImageMeasures, ImageSource
 from orchestrator.core.metrics import epoch_scores, log_loss
@@ -28,6 +29,7 @@ from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
 from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
+from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.measuring import measure_images
 from trainables.images.thumbnails import read_thumbnails
@@ -217,6 +219,11 @@ class ImageClassifier:
         cls.check_values(values, dataset)
         preparation.check_networks(values, dataset)
         return preparation.build_stores(dataset, values, progress)
+
+    @classmethod
+    def disk_needs(cls, dataset: Dataset, values: Mapping[str, Sequence[Any]]) -> DiskNeeds | None:
+        """Bytes of checkpoints and of decoded images that are still to be made. Raises TrainableError."""
+        return disk_needs(dataset, values)
 
     @classmethod
     def check_images(

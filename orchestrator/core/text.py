@@ -34,6 +34,15 @@ def counted(number: int, word: str, plural: str = "") -> str:
     return f"{number} {word if number == 1 else plural or f'{word}s'}"
 
 
+def bytes_text(number: float) -> str:
+    """512 B, 1.4 kB, 23.4 GB: thousands, as disks are sold."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if abs(number) < 1000:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """The end of a refusal of `word`, such as "; did you mean mask?"; empty where no known word is close."""
     close = difflib.get_close_matches(word, list(known), n=1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
 
 Config = Mapping[str, Any]
@@ -76,6 +77,8 @@ class Trainable(Protocol):
     What else is measured of images comes from measure_images(images, progress, values), where it exists, else
     from the shipped classifier's: see core.measuring.
     Small pictures for people come from thumbnails(root, paths, side): see core.thumbnails.
+    `tune` asks disk_needs(dataset, values), where it exists, how many bytes fold runs will store
+    (`core.disk_needs`); otherwise the first checkpoint shows it.
     """
 
     def __init__(
@@ -185,6 +188,15 @@ def load_trainable(name: str) -> type[Trainable]:
     refuse_incomplete(found, name)
     trainable: type[Trainable] = found
     return trainable
+
+
+def asked_for_disk_needs(
+    name: str, dataset: Dataset, values: Mapping[str, Sequence[Any]]
+) -> DiskNeeds | None:
+    """What "module:Class" says of its files; None where it does not say. Raises InputError."""
+    ask = getattr(load_trainable(name), "disk_needs", None)
+    found: DiskNeeds | None = None if ask is None else ask(dataset, values)
+    return found
 
 
 def refuse_incomplete(found: Any, name: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError
-from orchestrator.core.trainable import Parameter, Resources, load_trainable
+from orchestrator.core.trainable import Parameter, Resources, asked_for_disk_needs, load_trainable
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
 from orchestrator.execution.on_ray.slots import ResourceRequest
@@ -35,6 +36,10 @@ class Backend(Protocol):
         ...
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]: ...
+
+    def disk_needs(self, trainable: str, dataset: Dataset, values: Values) -> DiskNeeds | None:
+        """What fold runs will store, where the trainable can say."""
+        ...
 
     def prepare(
         self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress
@@ -62,6 +67,9 @@ class _Inline:
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return load_trainable(trainable).parameters()
+
+    def disk_needs(self, trainable: str, dataset: Dataset, values: Values) -> DiskNeeds | None:
+        return asked_for_disk_needs(trainable, dataset, values)
 
     def prepare(
         self, trainable: str, dataset: Dataset, values: Values, store: CheckpointStore, progress: Progress

@@ -35,6 +35,7 @@ from orchestrator.core.events import (
     own_decision,
 )
 from orchestrator.core.file_digest import is_as_stored
+from orchestrator.execution.disk_guard import DiskGuard
 from orchestrator.execution.retention import Retention
 from orchestrator.execution.worker import LegAssignment, Outcome, StorageFailed
 from orchestrator.race.contract import OUT, Race
@@ -72,8 +73,9 @@ class Driver:
         dataset: Dataset,
         view: View,
         budget: BudgetController | None = None,
+        disk: DiskGuard | None = None,
     ) -> None:
-        """budget: what keeps the study's budget, where it has one."""
+        """budget: what keeps the study's budget, where it has one. disk: what keeps it from being filled."""
         self.race = race
         self.study = study
         self._sampler = sampler
@@ -81,6 +83,7 @@ class Driver:
         self._seed = study.header.seed
         self._view = view
         self._budget = budget
+        self._disk = disk
         self._space = study.space
         self.store = study.store()
         self._epoch_choice = study.header.epoch_choice
@@ -107,11 +110,14 @@ class Driver:
         return sorted(self._running)
 
     def coming(self) -> Leg | None:
-        """The leg a free slot should take; nothing is noted yet. None when no leg can start now."""
+        """The leg a free slot should take; nothing is noted yet. None when no leg can start now.
+
+        Raises StorageError where the disk has no room for it and nothing runs that could make some.
+        """
         leg = self.race.next()
         if leg is None and not self._running and not self.race.done:
             raise OrchestratorError("the race has nothing to run and is not done; please report this journal")
-        return leg
+        return leg if leg is None or self._has_room(leg) else None
 
     def start(self, leg: Leg, node: str = "") -> LegAssignment:
         """Begins the leg that is `coming`: it is in the journal, with its node, when this returns."""
@@ -145,6 +151,8 @@ class Driver:
         if isinstance(outcome, StorageFailed):
             raise StorageError(outcome.error)
         key = FoldRunKey(outcome.trial, outcome.fold)
+        if self._disk is not None and isinstance(outcome, EpochEnded):
+            self._disk.saw(outcome)
         decisions = self._observe(outcome)
         own = own_decision(key, decisions)
         goes_on = isinstance(outcome, EpochEnded) and own is not None and own.action is Action.CONTINUE
@@ -198,6 +206,13 @@ class Driver:
         self.study.export(self.race.statuses())
 
     # ---- inside ----
+
+    def _has_room(self, leg: Leg) -> bool:
+        """Raises StorageError where nothing runs that could make room on the disk."""
+        if self._disk is None:
+            return True
+        stored = [self._history.done(key) for key in self._running]
+        return self._disk.check(leg, leg.trial not in self._configs, stored)
 
     def _start(self, leg: Leg, node: str) -> LegAssignment:
         if leg.trial not in self._configs:

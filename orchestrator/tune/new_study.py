@@ -38,6 +38,7 @@ from orchestrator.study.sources import code_sources
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import header_of, requested_budget
 from orchestrator.tune.checkpoint_location import location_of, new_store
+from orchestrator.tune.disk import check_disks, places_of, size_of_search
 from orchestrator.tune.plan import fit_to_budget
 from orchestrator.tune.request import PreparedStudy, Request
 
@@ -72,6 +73,9 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     data = gather_data(request, space, seed, say)  # after the checks that cost nothing
     space = data.space
     dataset = image_origin.of_new_study(data.dataset, request)
+    told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))
+    places = places_of(folder, store, dataset, request)
+    check_disks(space, rule, size_of_search(space, backend.slots, keep_oof, dataset), told, places, say)
     prepare(space, accepted, backend, dataset, store, say)
     header = replace(
         _header(given, own, space, seed, rule, data),
@@ -93,7 +97,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     stack.callback(study.close)
     if data.rows.fixes is not None:
         data.rows.fixes.write(folder)
-    return PreparedStudy(study, space, dataset, backend)
+    return PreparedStudy(study, space, dataset, backend, told)
 
 
 def _free_name(request: Request, given: _GivenSpace) -> tuple[str, Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
@@ -156,3 +157,4 @@ class PreparedStudy:
     space: SearchSpace
     dataset: Dataset
     backend: Backend
+    disk_needs: DiskNeeds | None = None  # what the trainable says that fold runs will store

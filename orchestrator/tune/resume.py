@@ -10,7 +10,7 @@ from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Extended, Resumed
 from orchestrator.core.known_code import remember_names
 from orchestrator.inputs import image_origin
-from orchestrator.inputs.dataset import make_dataset, size
+from orchestrator.inputs.dataset import make_dataset, size, values_of
 from orchestrator.race import REPLAYED, VERSION
 from orchestrator.race.contract import Race
 from orchestrator.sampling import Sampler
@@ -51,8 +51,10 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     backend = stack.enter_context(open_for(request, own))
     dataset = image_origin.of_study(make_dataset(space, manifest, plan, request.runs), request, study)
-    prepare(space, check(space, backend), backend, dataset, study.store(), say)
-    return PreparedStudy(study, space, dataset, backend)
+    accepted = check(space, backend)
+    told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))
+    prepare(space, accepted, backend, dataset, study.store(), say)
+    return PreparedStudy(study, space, dataset, backend, told)
 
 
 def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:

@@ -23,6 +23,7 @@ from orchestrator.tune.budgeting import (
     is_spent,
     requested_budget,
 )
+from orchestrator.tune.disk import guard_of
 from orchestrator.tune.new_study import begin
 from orchestrator.tune.plan import plan_text, race_config
 from orchestrator.tune.replaying import replay
@@ -94,7 +95,8 @@ def _search(
         controller = controller_for(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
         )
-        driver = Driver(race, study, sampler, ready.dataset, view, controller)
+        guard = guard_of(ready, request, race, tell=getattr(view, "message", say))
+        driver = Driver(race, study, sampler, ready.dataset, view, controller, guard)
         driver.settle()
         driver.keep_budget()
         with driver.noting_the_end():

@@ -9,6 +9,7 @@ import ray
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.trainable import Parameter
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import cluster
@@ -43,6 +44,11 @@ class OnRay:
 
     def describe(self, trainable: str) -> Mapping[str, Parameter]:
         return cluster.describe(trainable)
+
+    def disk_needs(
+        self, trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]]
+    ) -> DiskNeeds | None:
+        return cluster.disk_needs(trainable, dataset, values)
 
     def prepare(
         self,

@@ -13,8 +13,10 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
-from orchestrator.core.trainable import Parameter, load_trainable
+from orchestrator.core.trainable import Parameter, asked_for_disk_needs, load_trainable
 from orchestrator.execution.on_ray.auth_token import TOKEN, prepare_own_token, use_ray_token
 from orchestrator.execution.on_ray.compat import (
     address_of_running_ray,
@@ -186,17 +188,36 @@ def answers(node: Node) -> bool:
 
 def describe(trainable: str) -> Mapping[str, Parameter]:
     """The parameters a trainable accepts, asked on the driver's node. Raises TrainableError."""
+    parameters: Mapping[str, Parameter] = _on_own_node(_describe, trainable)
+    return parameters
+
+
+def disk_needs(trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]]) -> DiskNeeds | None:
+    """What fold runs will store, asked on the driver's node. Raises TrainableError."""
+    found = _on_own_node(_disk_needs, trainable, dataset, dict(values))
+    needs: DiskNeeds | None = found
+    return needs
+
+
+def _on_own_node(task: Any, *arguments: Any) -> Any:
     own = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    found = ray.get(_describe.options(scheduling_strategy=own).remote(trainable))
+    found = ray.get(task.options(scheduling_strategy=own).remote(*arguments))
     if isinstance(found, str):
         raise TrainableError(found)
-    parameters: Mapping[str, Parameter] = found
-    return parameters
+    return found
 
 
 @ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
 def _describe(trainable: str) -> Any:
     try:
         return dict(load_trainable(trainable).parameters())
+    except InputError as error:
+        return str(error)
+
+
+@ray.remote(num_cpus=0)  # type: ignore[untyped-decorator]
+def _disk_needs(trainable: str, dataset: Dataset, values: Mapping[str, Sequence[Any]]) -> Any:
+    try:
+        return asked_for_disk_needs(trainable, dataset, values)
     except InputError as error:
         return str(error)

@@ -1,0 +1,202 @@
+"""What a search says of the disk before it runs, and that it stops before the disk is full."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from orchestrator.core.disk_needs import CheckpointBytes, DiskNeeds
+from orchestrator.core.errors import StorageError
+from orchestrator.core.events import Leg
+from orchestrator.execution.disk_guard import FLOOR, DiskGuard, EpochBytes
+from orchestrator.race import RaceConfig
+from orchestrator.race.most_held import most_held
+from orchestrator.storage import DirectoryStore
+from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main
+from orchestrator.tune.disk import disk_line, disks_of
+from orchestrator.tune.disk_estimate import Need, Places, Size, needs_of
+from tests.support.helpers import check_consistent, curves, events
+
+GB = 10**9
+
+
+def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
+    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int]], None]:
+    """Says what every disk has free from now on."""
+
+    def says(bytes_free: Callable[[], int]) -> None:
+        monkeypatch.setattr(
+            shutil, "disk_usage", lambda path: SimpleNamespace(total=2 * GB, used=0, free=bytes_free())
+        )
+
+    return says
+
+
+# ---- before anything runs ----
+
+
+def test_what_a_search_takes_and_what_is_free_is_said_in_one_line(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], free: Any
+) -> None:
+    free(lambda: 3 * GB)
+    assert tune(space_file, faces, tmp_path, "--study", "a") == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "disk: " in line]
+    assert len(said) == 2  # as foretold, and once the first checkpoint was there
+    assert "3.0 GB free" in said[0] and said[0].endswith("measured when the first one is written")
+    assert "checkpoints" in said[1] and "predictions" in said[1] and "note:" not in said[1]
+
+
+def test_a_disk_that_cannot_hold_the_end_of_a_search_is_refused_before_anything_runs(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], free: Any
+) -> None:
+    free(lambda: 9000)
+    assert tune(space_file, faces, tmp_path / "runs", "--study", "a") == 2
+    told = capsys.readouterr().err
+    assert "9.0 kB free" in told and "at least" in told and "--storage" in told
+    assert len(told.strip().splitlines()) == 2
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+SIZE = Size(finalists=3, folds=5, max_t=18, slots=2, rows=1000, columns=10, keeps_all=True)
+TOLD = DiskNeeds(CheckpointBytes(45 * 10**6, 90 * 10**6), CheckpointBytes(90 * 10**6, 270 * 10**6), 2 * GB)
+
+
+def needs(place: Path, told: DiskNeeds | None = TOLD, links: bool = True) -> dict[str, Need]:
+    held = most_held("fold_asha", RaceConfig(trials=64, folds=5, max_t=18), 2)
+    places = Places(place, place, place, None, links)
+    return {need.what: need for need in needs_of(SIZE, held, told, places)}
+
+
+def test_the_most_counts_two_states_of_every_fold_run_that_may_go_on(tmp_path: Path) -> None:
+    held = most_held("fold_asha", RaceConfig(trials=64, folds=5, max_t=18), 2)
+    one = 360 * 10**6 + SIZE.oof
+    found = needs(tmp_path)
+    assert found["checkpoints"].most == (2 * held.unfinished + 2) * one
+    assert found["predictions"].most == held.fold_epochs * SIZE.predictions
+    assert found["decoded images"].least == found["decoded images"].most == 2 * GB
+    assert 64 * 2 * one < found["checkpoints"].most < 5 * 64 * 2 * one
+
+
+def test_the_least_is_the_finalists_and_their_states_by_the_smallest_network(tmp_path: Path) -> None:
+    found = needs(tmp_path)
+    assert found["checkpoints"].least == 15 * (45 * 10**6 + SIZE.oof) + 15 * 2 * 90 * 10**6
+    assert 0 < found["predictions"].least < found["predictions"].most
+
+
+def test_an_ensemble_counts_where_it_cannot_link_to_the_study_s_files(tmp_path: Path) -> None:
+    assert "an ensemble" not in needs(tmp_path)
+    assert needs(tmp_path, links=False)["an ensemble"].most == 15 * 90 * 10**6
+
+
+def test_a_trainable_that_says_nothing_leaves_checkpoints_out(tmp_path: Path) -> None:
+    assert set(needs(tmp_path, None)) == {"journal and tables", "predictions"}
+
+
+def test_enough_for_less_than_the_most_is_told(tmp_path: Path) -> None:
+    (disk,) = disks_of(list(needs(tmp_path).values()), lambda path: 10 * GB)
+    assert disk.least < disk.free < disk.most
+    assert "may not be enough" in disk_line([disk])
+    (roomy,) = disks_of(list(needs(tmp_path).values()), lambda path: 1000 * GB)
+    assert "\n" not in disk_line([roomy])
+
+
+# ---- while it runs ----
+
+
+def guard(tmp_path: Path, free: int, said: list[str]) -> DiskGuard:
+    """Files of 100, 10, 1 and 1 kB, four fold runs of finalists."""
+    size = EpochBytes(100_000, 10_000, 1_000, 1_000)
+    store = DirectoryStore(tmp_path / "a")
+    return DiskGuard(
+        tmp_path, store, 4, size, to_finish=lambda: "; or finish", free=lambda _: free, say=said.append
+    )
+
+
+@pytest.mark.parametrize(
+    "start, is_new, running, needed",
+    [
+        (0, False, [], 3 * 111_000 + 1000),  # two epochs' files are kept and one is on its way
+        (1, False, [], 2 * 111_000 + 1000),
+        (7, False, [], 111_000 + 1000),
+        (7, False, [0, 9], 111_000 + 1000 + 3 * 111_000 + 1000 + 111_000 + 1000),
+        (0, True, [], 3 * 111_000 + 1000 + 4 * 211_000),  # and the finalists
+    ],
+)
+def test_a_leg_starts_where_what_it_and_the_others_may_write_fits(
+    start: int, is_new: bool, running: list[int], needed: int, tmp_path: Path
+) -> None:
+    leg = Leg(0, 0, start, 20)
+    assert guard(tmp_path, needed + FLOOR, []).check(leg, is_new, running)
+    short = guard(tmp_path, needed + FLOOR - 1, [])
+    if running:
+        assert not short.check(leg, is_new, running)
+    else:
+        with pytest.raises(StorageError, match="continue with --resume" + ("; or finish" if is_new else "$")):
+            short.check(leg, is_new, running)
+
+
+def test_want_of_room_is_told_once_and_so_is_room(tmp_path: Path) -> None:
+    said: list[str] = []
+    watching = guard(tmp_path, 0, said)
+    assert [watching.check(Leg(0, 0, 0, 1), True, [1]) for _ in range(3)] == [False] * 3
+    assert len(said) == 1 and "no leg starts" in said[0]
+    watching.free = lambda _: GB
+    assert watching.check(Leg(0, 0, 0, 1), True, [1])
+    assert len(said) == 2 and "there is room again" in said[1]
+
+
+def test_a_disk_that_says_nothing_of_itself_holds_nothing_back(tmp_path: Path) -> None:
+    watching = guard(tmp_path, 0, [])
+
+    def silent(path: Path) -> int:
+        raise OSError("no statvfs")
+
+    watching.free = silent
+    assert watching.check(Leg(0, 0, 0, 1), True, [])
+
+
+@pytest.mark.parametrize("after", [1, 6, 17])
+def test_a_search_stops_before_the_disk_is_full_and_resume_ends_as_if_nothing_had_been(
+    after: int, space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], free: Any
+) -> None:
+    study = tmp_path / "a"
+
+    def left() -> int:
+        begun = study.exists() and len(events(study, "epoch_ended")) >= after
+        return FLOOR if begun else GB
+
+    free(left)
+    assert tune(space_file, faces, tmp_path, "--study", "a") == 2
+    told = capsys.readouterr().err
+    assert "256.0 kB free" in told and "everything finished is saved" in told and "--resume" in told
+    ended = [event["event"] for event in map(dict, events(study, "closed"))]
+    assert ended == ["closed"] and len(events(study, "epoch_ended")) >= after
+    free(lambda: GB)
+    assert main(["--resume", "--study", "a", "--runs", str(tmp_path), "--inline"]) == 0
+    check_consistent(study, folds=3, max_t=4)
+    assert tune(space_file, faces, tmp_path, "--study", "whole") == 0
+    assert curves(study) == curves(tmp_path / "whole")
+    assert Study(study).leaderboard().equals(Study(tmp_path / "whole").leaderboard())
+
+
+def test_what_is_told_of_the_finalists_alone_works(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], free: Any
+) -> None:
+    study = tmp_path / "a"
+    free(lambda: 300_000 if study.exists() and len(events(study, "epoch_ended")) >= 6 else GB)
+    assert tune(space_file, faces, tmp_path, "--study", "a") == 2
+    (number,) = [word for word in capsys.readouterr().err.split() if word.isdigit()]
+    free(lambda: GB)
+    words = ["--resume", "--study", "a", "--runs", str(tmp_path), "--inline", "--max-fold-epochs", number]
+    assert main(words) == 0
+    assert len(Study(study).complete_trials()) == 2
