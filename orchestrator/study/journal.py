@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.core.atomic_file import sync_folder
 from orchestrator.core.errors import StorageError, StudyError
 from orchestrator.core.events import EpochEnded, Event, from_json, to_json
 
@@ -126,6 +127,9 @@ class JournalWriter:
                 os.close(file)
                 raise
             self._file, self._size = file, os.fstat(file).st_size
+            if not self._size:  # it may just have been made
+                sync_folder(self._path.parent)
+                sync_folder(self._path.parent.parent)
         return self._file
 
     def _refuse_changed(self, file: int) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -33,6 +34,7 @@ from orchestrator.tracking.journal import JournalState
 from orchestrator.tracking.mirror import FIRST_PAUSE_S, Mirror
 from orchestrator.tracking.position import Position, last_project
 from orchestrator.tracking.wandb_runs import WandbRuns, run_id
+from tests.execution.on_ray.test_sockets import is_loopback, listening
 
 KEY = FoldRunKey(3, 1)
 FAKE_KEY = "a" * 40
@@ -405,6 +407,13 @@ def test_real_wandb_writes_a_run_per_fold_run_that_reads_back(tmp_path: Path) ->
     study = write(tmp_path / "age", *events, *leg(3, 1, 0.1, 0.4, 0.3), *leg(4, 0, 0.2))
     mirror = Tracker.start(study, "faces", "offline")
     write(study, Decided("PRUNE", 3, "rank 9"))
+    process = mirror._process
+    assert process is not None
+    while process.poll() is None and not list(study.rglob("*.wandb")):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+    heard_from = [address for found in listening(process.pid).values() for address in found]
+    assert [address for address in heard_from if not is_loopback(address)] == []
     left = mirror.stop(timeout_s=60)
     assert left is not None
     assert "wandb sync" in left

@@ -21,10 +21,11 @@ DRIVER = """
 import json, os, sys
 import ray
 from orchestrator.execution.on_ray.cluster import connect
-from tests.execution.on_ray.test_sockets import listening
+from tests.execution.on_ray.test_sockets import below, listening, words_of
 with connect(None, cpus=1):
     worker = ray.get(ray.remote(lambda: os.getpid()).remote())
-    print(json.dumps({"worker": worker, "sockets": listening(os.getpid())}))
+    words = [words_of(pid) for pid in below(os.getpid())]
+    print(json.dumps({"worker": worker, "sockets": listening(os.getpid()), "commands": words}))
 """
 
 
@@ -58,6 +59,14 @@ def listening(root: int) -> dict[int, list[str]]:
             if target.startswith("socket:[") and target[8:-1] in known:
                 found.setdefault(process, []).append(known[target[8:-1]])
     return found
+
+
+def words_of(pid: int) -> str:
+    """A process's command, spaces between its words; empty once it has ended."""
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def is_loopback(address: str) -> bool:
@@ -104,5 +113,7 @@ def test_a_search_on_this_machine_listens_on_no_address_that_others_can_reach(sh
     found = json.loads(done.stdout.splitlines()[-1])
     assert str(found["worker"]) in found["sockets"]  # else the test would have looked in the wrong place
     assert len(found["sockets"]) >= 4  # the driver, the control service, the raylet, a worker
+    assert [words for words in found["commands"] if "gcs_server" in words]  # as above
+    assert [words for words in found["commands"] if "dashboard/dashboard.py" in words] == []
     strangers = [item for addresses in found["sockets"].values() for item in addresses]
     assert [item for item in strangers if not is_loopback(item)] == []

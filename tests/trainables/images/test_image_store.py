@@ -60,6 +60,15 @@ def test_a_finished_store_is_not_built_again(own: Dataset) -> None:
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
 
 
+def test_a_store_that_was_deleted_is_made_again(own: Dataset) -> None:
+    before = np.array(open_store(own, 20))
+    store_path(own, 20).unlink()
+    assert np.array_equal(open_store(own, 20), before)
+    store_path(own, 20).with_suffix(".json").unlink()
+    store_path(own, 20).unlink()
+    assert np.array_equal(open_store(own, 20), before)
+
+
 def test_an_image_changed_in_place_is_noticed(own: Dataset) -> None:
     build_store(own, 20)
     target = Path(own.root) / own.paths[3]
