@@ -39,8 +39,8 @@ class Disk:
 
     @property
     def place(self) -> Path:
-        """Of the largest need."""
-        return self.needs[0].place
+        """The highest of those where something is needed."""
+        return min((need.place for need in self.needs), key=lambda place: len(place.parts))
 
     @property
     def least(self) -> int:
@@ -106,7 +106,7 @@ def disk_line(disks: Sequence[Disk], measured_later: bool = False) -> str:
         for disk in disks
     )
     if measured_later:
-        text += "; checkpoints come to it, measured when the first one is written"
+        text += "; checkpoints are not counted, but measured when the first one is written"
     if any(disk.most > disk.free for disk in disks):
         text += (
             "\nnote: that may not be enough; before a disk is full the search stops, and --resume goes on "
