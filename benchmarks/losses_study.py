@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.errors import OrchestratorError
 from orchestrator.study.study import Study
 from orchestrator.testing.toy import COLOURS, toy_dataset
 from tests.support.helpers import check_consistent, curves, events
@@ -88,7 +89,7 @@ class World:
         try:
             check_consistent(study, FOLDS, MAX_T)
             own = curves(study)
-        except (AssertionError, KeyError) as error:
+        except (AssertionError, KeyError, OrchestratorError) as error:
             return [*found, f"the journal is inconsistent: {error}"]
         ran = Counter(
             (event["trial"], event["fold"], event["epoch"]) for event in events(study, "epoch_ended")
