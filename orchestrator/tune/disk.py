@@ -66,8 +66,15 @@ def places_of(folder: Path, store: CheckpointStore, dataset: Dataset, request: R
         checkpoints=root,
         images=Path(dataset.cache_dir),
         scratch=Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) if own_ray else None,
-        links=root is not None and file_system(root) == file_system(folder),
+        links=root is not None and _are_on_one_disk(root, folder),
     )
+
+
+def _are_on_one_disk(first: Path, second: Path) -> bool:
+    try:
+        return file_system(first) == file_system(second)
+    except OSError:  # it says nothing of itself: an ensemble may have to copy
+        return False
 
 
 def disks_of(needs: Sequence[Need], free: FreeBytes = free_bytes) -> list[Disk]:
@@ -85,28 +92,37 @@ def check_disks(
     told: DiskNeeds | None,
     places: Places,
     say: Announce,
+    more_to_come: bool = False,
     free: FreeBytes = free_bytes,
 ) -> None:
     """Says in one line what the search takes at most. Raises StorageError where that is too much in any case.
 
-    told: what the trainable says of its checkpoints, None where it says nothing.
+    told: what the trainable says of its checkpoints, None where it says nothing; more_to_come: whether other
+    trials may follow these.
     """
     held = most_held(rule, race_config(space), size.slots)
-    disks = disks_of(needs_of(size, held, told, places), free)
+    try:
+        disks = disks_of(needs_of(size, held, told, places), free)
+    except OSError as error:
+        say(f"note: what is free cannot be told: {error.strerror}")
+        return
     for disk in disks:
         if disk.least > disk.free:
             raise StorageError(_refusal(disk))
-    say(disk_line(disks, measured_later=told is None and places.checkpoints is not None))
+    later = told is None and places.checkpoints is not None
+    say(disk_line(disks, measured_later=later, more_to_come=more_to_come))
 
 
-def disk_line(disks: Sequence[Disk], measured_later: bool = False) -> str:
-    """measured_later: the trainable does not say how large a checkpoint is."""
+def disk_line(disks: Sequence[Disk], measured_later: bool = False, more_to_come: bool = False) -> str:
+    """measured_later: the trainable does not say how large a checkpoint is; more_to_come: as above."""
     text = "disk: " + "; ".join(
         f"at most {bytes_text(disk.most)} in {disk.place} ({_parts(disk)}), {bytes_text(disk.free)} free"
         for disk in disks
     )
     if measured_later:
         text += "; checkpoints are not counted, but measured when the first one is written"
+    if more_to_come:
+        text += "; trials that follow while the budget lasts come to it"
     if any(disk.most > disk.free for disk in disks):
         text += (
             "\nnote: that may not be enough; before a disk is full the search stops, and --resume goes on "

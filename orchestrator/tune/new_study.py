@@ -75,7 +75,9 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     dataset = image_origin.of_new_study(data.dataset, request)
     told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))
     places = places_of(folder, store, dataset, request)
-    check_disks(space, rule, size_of_search(space, backend.slots, keep_oof, dataset), told, places, say)
+    disk_size = size_of_search(space, backend.slots, keep_oof, dataset)
+    more_to_come = requested_budget(request).given and request.trials is None and limit is None
+    check_disks(space, rule, disk_size, told, places, say, more_to_come)
     prepare(space, accepted, backend, dataset, store, say)
     header = replace(
         _header(given, own, space, seed, rule, data),

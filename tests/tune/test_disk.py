@@ -67,6 +67,27 @@ def test_a_disk_that_cannot_hold_the_end_of_a_search_is_refused_before_anything_
     assert not (tmp_path / "runs" / "a").exists()
 
 
+def test_a_disk_that_does_not_say_what_is_free_is_no_reason_to_refuse(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], free: Any
+) -> None:
+    def silent() -> int:
+        raise OSError(38, "Function not implemented")
+
+    free(silent)
+    assert tune(space_file, faces, tmp_path, "--study", "a", "--trials", "2") == 0
+    assert "note: what is free cannot be told: Function not implemented" in capsys.readouterr().out
+
+
+def test_trials_that_a_budget_may_add_are_said_to_come_to_it(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--max-fold-epochs", "40"]
+    for more, told in (([], True), (["--trials", "3"], False), (["--sampler", "tpe"], True)):
+        assert tune(space_file, faces, tmp_path, "--study", f"a{len(more)}{told}", *words, *more) == 0
+        line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("disk: "))
+        assert ("trials that follow while the budget lasts" in line) == told
+
+
 SIZE = Size(finalists=3, folds=5, max_t=18, slots=2, rows=1000, columns=10, keeps_all=True)
 TOLD = DiskNeeds(CheckpointBytes(45 * 10**6, 90 * 10**6), CheckpointBytes(90 * 10**6, 270 * 10**6), 2 * GB)
 
