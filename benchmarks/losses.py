@@ -116,21 +116,21 @@ class Benchmark:
     def _strike_while_it_runs(self, part: Part, command: Running, servers: Servers, strike: str) -> None:
         while self._goes_on(part):
             rng = self._rng(part)
-            if not self._more(command, int(rng.integers(6, 30)), "epoch_ended"):
+            if not self._reaches(command, "epoch_ended", int(rng.integers(6, 30))):
                 return
-            at = len(epochs(command.study))
+            at, failed = len(epochs(command.study)), len(epochs(command.study, "leg_failed"))
             if not getattr(servers, strike)(rng):
                 continue
-            if not self._more(command, 1, "leg_failed"):
+            if not self._reaches(command, "leg_failed", 1, failed):
                 return
             told = epochs(command.study, "leg_failed")[-1]["failure"]
             part.losses.append({"study": command.study.name, "epochs": at, "told": told})
             self._record.write()
 
     @staticmethod
-    def _more(command: Running, number: int, kind: str) -> bool:
-        """Whether so many events of a kind were added before the command ended."""
-        least = len(epochs(command.study, kind)) + number
+    def _reaches(command: Running, kind: str, more: int, before: int | None = None) -> bool:
+        """Whether so many events of a kind came after those of now, or after `before`, until it ended."""
+        least = more + (len(epochs(command.study, kind)) if before is None else before)
         return command.wait_for(lambda: len(epochs(command.study, kind)) >= least)
 
 

@@ -18,7 +18,6 @@ from orchestrator.core.errors import StorageError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg
 from orchestrator.core.text import bytes_text
 from orchestrator.machine.free_space import FreeBytes, free_bytes
-from orchestrator.storage import DirectoryStore
 from orchestrator.storage.checkpoint_files import oof_name, probabilities_name, resume_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
 
@@ -106,9 +105,9 @@ class DiskGuard:
         return (WRITES - min(epochs, WRITES - 1)) * self.size.checkpoint + self.size.predictions
 
     def _by_place(self, stored: int) -> list[tuple[Path, int]]:
-        if not isinstance(self.store, DirectoryStore):
-            return [(self.study, FLOOR)]
-        return [(self.store.root, stored + FLOOR), (self.study, FLOOR)]
+        folder = self.store.folder
+        own = [] if folder is None else [(folder, stored + FLOOR)]
+        return [*own, (self.study, FLOOR)]
 
     def _free(self, place: Path) -> int | None:
         with contextlib.suppress(OSError):  # of a disk that says nothing of it, writing will tell

@@ -41,6 +41,11 @@ class CheckpointStore(ABC):
         ever replaced as a whole. None where the store keeps no such files, or this machine cannot see it."""
         return None
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of this machine that its files fill; None where they lie on no disk of this machine."""
+        return None
+
     def with_short_timeouts(self) -> CheckpointStore:
         """The same store, giving up within seconds where nobody answers: to ask whether it can be used."""
         return self

@@ -83,6 +83,10 @@ class DirectoryStore(CheckpointStore):
         return path if path.is_file() else None
 
     @property
+    def folder(self) -> Path | None:
+        return self.root
+
+    @property
     def is_local_to_driver(self) -> bool:
         return not self.mounted
 

@@ -20,7 +20,6 @@ from orchestrator.machine.free_space import FreeBytes, file_system, free_bytes
 from orchestrator.race.contract import Race
 from orchestrator.race.most_held import most_held
 from orchestrator.space import SearchSpace
-from orchestrator.storage import DirectoryStore
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.tune.budgeting import bounds_of
 from orchestrator.tune.disk_estimate import Need, Places, Size, needs_of
@@ -59,7 +58,7 @@ def size_of_search(space: SearchSpace, slots: int, keep_oof: str, dataset: Datas
 
 
 def places_of(folder: Path, store: CheckpointStore, dataset: Dataset, request: Request) -> Places:
-    root = store.root if isinstance(store, DirectoryStore) else None
+    root = store.folder
     own_ray = not request.inline and request.address is None
     return Places(
         study=folder,
