@@ -18,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.cpu import cores
 from orchestrator.core.errors import StorageError
 from orchestrator.core.image_measures import (
     STATISTICS,
@@ -31,7 +32,6 @@ from trainables.images.decode import decode
 from trainables.images.exif import FileFacts, facts_of
 from trainables.images.file_kinds import UndecodableError, kind_of
 from trainables.images.hashes import SIDE, hashes_of, qualities_of
-from trainables.images.image_digests import cores
 from trainables.images.image_statistics import square, statistics_of
 from trainables.images.pixels import DEFAULT, Decoding, Images
 from trainables.images.reading import file_bytes
