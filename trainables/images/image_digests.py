@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.cpu import cores
+from orchestrator.core.cpu import cores as cores
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.file_digest import sha256_of_file
 
