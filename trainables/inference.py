@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.cpu import cores
 from orchestrator.core.errors import WeightsError
 from orchestrator.core.trainable import Config, Resources
 from trainables.device import autocast, device_of, loader_pool, to_tensor, use_threads
@@ -134,8 +134,7 @@ def _columns_of(columns: Mapping[str, NDArray[Any]] | None, rows: slice) -> dict
 
 
 def all_resources() -> Resources:
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return Resources(cpus=cpus, gpus=1.0 if torch.cuda.is_available() else 0.0)
+    return Resources(cpus=cores(), gpus=1.0 if torch.cuda.is_available() else 0.0)
 
 
 def _metadata(weights: bytes) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.cpu import cores as cores
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.file_digest import sha256_of_file
 
@@ -65,10 +66,6 @@ def file_digest(path: Path) -> bytes:
 def joined(digests: Iterable[bytes]) -> str:
     """One digest (hex) of those of all files, in the order of the rows."""
     return hashlib.sha256(b"|".join(digests)).hexdigest()
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def part_of(path: Path) -> Path:

@@ -22,12 +22,12 @@ import numpy as np
 from filelock import FileLock
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.cpu import cores
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import StorageError
 from trainables.images.image_digests import (
     REMEMBERED,
     contents_digest,
-    cores,
     file_digest,
     files_digest,
     joined,

@@ -18,6 +18,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.cpu import cores
 from orchestrator.core.errors import StorageError
 from orchestrator.core.image_measures import (
     STATISTICS,
@@ -31,7 +32,6 @@ from trainables.images.decode import decode
 from trainables.images.exif import FileFacts, facts_of
 from trainables.images.file_kinds import UndecodableError, kind_of
 from trainables.images.hashes import SIDE, hashes_of, qualities_of
-from trainables.images.image_digests import cores
 from trainables.images.image_statistics import square, statistics_of
 from trainables.images.pixels import DEFAULT, Decoding, Images
 from trainables.images.reading import file_bytes
@@ -121,9 +121,11 @@ def measures_of(root: Path, paths: Sequence[str], decoding: Decoding = DEFAULT) 
     records = [_record(root / path, decoding, own) for path, own in zip(paths, squares, strict=True)]
     table = np.array([record.numbers for record in records], np.float32).reshape(-1, len(STATISTICS))
     thumbnails = np.array([square(own, THUMBNAIL) for own in squares], np.uint8)
+    hashes, errors = hashes_of(squares), np.array([record.error for record in records], np.str_)
+    hashes[errors != ""] = 0  # the bits of nothing at all are not all alike
     return ImageMeasures(
         digests=np.array([record.digest for record in records], np.str_),
-        hashes=hashes_of(squares),
+        hashes=hashes,
         height=np.array([record.height for record in records], np.int32),
         width=np.array([record.width for record in records], np.int32),
         kind=np.array([record.kind for record in records], np.str_),
@@ -132,7 +134,7 @@ def measures_of(root: Path, paths: Sequence[str], decoding: Decoding = DEFAULT) 
         thumbnails=thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL),
         camera=np.array([record.facts.camera for record in records], np.str_),
         taken=np.array([record.facts.taken for record in records], np.str_),
-        errors=np.array([record.error for record in records], np.str_),
+        errors=errors,
     )
 
 
