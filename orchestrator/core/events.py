@@ -133,8 +133,9 @@ class EpochEnded:
 @dataclass(frozen=True)
 class LegFailed:
     """A leg ended by `failure`: exception (its code raised), nan (loss or score not finite), lost (its node
-    or its resume state is gone), killed (its process died alone, most often for memory) or memory (its share
-    of a GPU was too small; from then on it has one to itself).
+    or its resume state is gone), killed (its process died alone, most often for memory), memory (its share
+    of a GPU was too small; from then on it has one to itself) or crowded (it ended for memory that others on
+    its machine took; it costs no try). Version 0.3 takes what it does not know for a failure for good.
 
     `epoch` is the number of epochs stored before the failure.
     """
@@ -155,6 +156,19 @@ class Resumed:
     kind: ClassVar[str] = "resumed"
     sources: dict[str, str] = field(default_factory=dict)
     """Package -> digest of its code, where that is another than the study began with."""
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A trial that failed is in the race again, where it left (`--retry-failed`).
+
+    epochs: of each fold, the epochs whose stored state was found intact. Versions up to 0.3 do not know this
+    line and refuse the journal.
+    """
+
+    kind: ClassVar[str] = "reopened"
+    trial: int
+    epochs: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -192,6 +206,11 @@ class Decided:
     fold: int | None = None
 
 
+def decided(decision: Decision) -> Decided:
+    """Its line in the journal."""
+    return Decided(decision.action.value, decision.trial, decision.reason, decision.fold)
+
+
 @dataclass(frozen=True)
 class Opened:
     """First line of a journal: everything that defines the study, as JSON."""
@@ -209,13 +228,15 @@ class Closed:
     reason: str = ""
 
 
-RaceEvent = Proposed | LegStarted | EpochEnded | LegFailed | Resumed | Extended | Shortened | BudgetSpent
+RaceEvent = (
+    Proposed | LegStarted | EpochEnded | LegFailed | Resumed | Reopened | Extended | Shortened | BudgetSpent
+)
 Event = RaceEvent | Decided | Opened | Closed
 _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         *(Proposed, LegStarted, EpochEnded, LegFailed, Resumed, Extended, Shortened, BudgetSpent),
-        *(Decided, Opened, Closed),
+        *(Reopened, Decided, Opened, Closed),
     )
 }
 

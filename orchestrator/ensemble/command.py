@@ -31,6 +31,7 @@ from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.progress import progress_bar
+from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import CompleteTrial
 
@@ -106,6 +107,9 @@ def _build(out: Path, inputs: EnsembleInputs, arguments: argparse.Namespace, con
         arguments.vote or AUTO, arguments.calibrate or AUTO, arguments.decide or AUTO, arguments.seed
     )
     _say(console, _candidates_line(inputs, options))
+    for source in inputs.studies:
+        for line in ahead_lines(source.study):
+            _say(console, line)
     if inputs.combined or inputs.studies[0].space.given:
         _say(console, f"predicts: {formulas(inputs)}")
     with progress_bar("resampling groups") as progress:

@@ -18,6 +18,7 @@ from orchestrator.core.events import (
     LegFailed,
     LegStarted,
     RaceEvent,
+    Reopened,
     Resumed,
     Shortened,
 )
@@ -61,6 +62,8 @@ class RaceAgain:
                 spent += 1
             elif isinstance(event, Decided) and event.action == Action.FAIL and event.fold is not None:
                 failed.add((event.trial, event.fold))
+            elif isinstance(event, Reopened):
+                failed = {pair for pair in failed if pair[0] != event.trial}
             _follow(running, event)
             slots = max(slots, len(running))
         return cls(rule, cfg, slots, tuple(stages), budget, frozenset(failed))

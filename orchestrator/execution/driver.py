@@ -21,7 +21,6 @@ from orchestrator.core.errors import OrchestratorError, StorageError
 from orchestrator.core.events import (
     Action,
     Closed,
-    Decided,
     Decision,
     EpochEnded,
     Event,
@@ -32,6 +31,7 @@ from orchestrator.core.events import (
     Proposed,
     RaceEvent,
     State,
+    decided,
     own_decision,
 )
 from orchestrator.core.file_digest import is_as_stored
@@ -241,7 +241,7 @@ class Driver:
         if sooner is not None:
             self._act(self._observe(sooner))
         decisions = self.race.apply(event)
-        self.study.append(event, *(_decided(item) for item in decisions if item.is_noted))
+        self.study.append(event, *(decided(item) for item in decisions if item.is_noted))
         self._history.add(event)
         self._sampler.observe(event)
         self._view.on_event(event, decisions, time.time())
@@ -281,10 +281,6 @@ class Driver:
             keep_only_best(self.store, key, best.epoch)
         prediction = assemble(by_fold, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.files.oof(trial), prediction, self._dataset.paths, self._dataset.classes)
-
-
-def _decided(decision: Decision) -> Decided:
-    return Decided(decision.action.value, decision.trial, decision.reason, decision.fold)
 
 
 def fold_run_seed(seed: int, key: FoldRunKey) -> int:

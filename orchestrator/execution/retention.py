@@ -1,4 +1,5 @@
-"""What goes when a trial is out: all its files, but the best epochs of one that was pruned with all folds."""
+"""What goes when a trial is out: all its files, but for the best epochs of one that was pruned with all folds
+and what one that failed can go on from when it is run again (`--retry-failed`)."""
 
 from __future__ import annotations
 
@@ -40,10 +41,14 @@ class Retention:
 
     def drop(self, store: CheckpointStore, trial: int) -> None:
         """A trial is out; files of its running fold runs go when they stop."""
+        if self._can_go_on(trial):
+            return
         self._drop(store, trial, lambda key: self._names(store, key))
 
     def stopped(self, store: CheckpointStore, key: FoldRunKey) -> None:
         """A fold run that was running when its trial was dropped."""
+        if self._can_go_on(key.trial):
+            return
         if self._history.done(key):
             self._delete(store, key, self._names(store, key), self._may_vote(key.trial))
         else:  # the others were kept if it alone was missing
@@ -51,6 +56,8 @@ class Retention:
 
     def settle(self, store: CheckpointStore, trial: int, stored: Mapping[str, Sequence[str]]) -> None:
         """`drop` for a driver that takes over. stored: names by fold run, of one listing for all trials."""
+        if self._can_go_on(trial):
+            return
 
         def names(key: FoldRunKey) -> Sequence[str]:
             return stored.get(str(key), ())
@@ -63,6 +70,10 @@ class Retention:
         for key in self._fold_runs(trial):
             if key not in self._running:
                 self._delete(store, key, names(key), may_vote)
+
+    def _can_go_on(self, trial: int) -> bool:
+        """Whether it failed by what may be mended; a loss that is no number would come again."""
+        return self._race.state(trial) is State.FAIL and self._history.last_failure(trial) != "nan"
 
     def _may_vote(self, trial: int) -> bool:
         """Whether a trial that is out was pruned with all its folds, or will have them when they stop."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from orchestrator.core.events import State
 from orchestrator.race.config import RaceConfig
@@ -79,13 +79,27 @@ class Bookkeeping:
     # ---- kept ----
 
     def close(self, trial: int, state: State, reason: str) -> None:
-        """A trial is complete, pruned or failed; what is stored of one that is out is deleted."""
+        """A trial is complete, pruned or failed."""
         self.final[trial] = state
         self.reasons[trial] = reason
         for run in self.runs.of(trial):
             if state in OUT and not run.running:
-                self.runs.rewind(run, 0)
+                self.put_away(run)
             self.on_change(run)
+
+    def put_away(self, run: FoldRun) -> None:
+        """Its trial is out: what is stored of one that was pruned is deleted, of one that failed it stays."""
+        if self.final[run.trial] is State.FAIL:
+            self.runs.set_aside(run)
+        else:
+            self.runs.rewind(run, 0)
+
+    def reopen(self, trial: int, epochs: Sequence[int]) -> None:
+        """A trial that failed is in the race again. epochs: of each fold, those to go on from."""
+        del self.final[trial]
+        self.reasons[trial] = "it failed and is run again"
+        for run, kept in zip(self.runs.of(trial), epochs, strict=True):
+            self.runs.take_up(run, kept)
 
     def go_on(self, trial: int, reason: str) -> None:
         """A trial goes on to more epochs or folds; one that had been pruned starts again."""

@@ -49,6 +49,7 @@ class Cohort:
         self.open: list[SortedList] = [SortedList() for _ in ladder]  # nor pruned
         self.members = [len(self.trials)] + [0] * self.top
         self.failed: set[int] = set()
+        self.reopened: set[int] = set()  # trials that failed and were run again
         self._quotas: list[int | None] = [None] * len(ladder)  # set ones
         self._capacities: tuple[list[int], list[int]] | None = None  # counted again after each change
         self.ladder = ladder
@@ -100,13 +101,32 @@ class Cohort:
 
     def _wanted(self) -> list[int]:
         """The least quotas, raised where trials failed higher up and those here cannot fill the vacancies."""
-        wanted = [self._bound(rung, LEAST) for rung in range(self.top + 1)]
+        wanted = self._bounds(LEAST)
         for rung in range(self.top - 1, -1, -1):
             vacant = max(wanted[rung + 1] - self.members[rung + 1], 0)
             to_come = self.members[rung] - len(self.ranks[rung])
             short = vacant - len(self.candidates[rung]) - to_come
             wanted[rung] = max(wanted[rung], self.members[rung] + short)
         return wanted
+
+    def _bounds(self, bound: int) -> list[int]:
+        """The quotas, raised where the place of a trial that failed went to another and it is back."""
+        quotas = [self._bound(rung, bound) for rung in range(self.top + 1)]
+        if not self.reopened:
+            return quotas
+        return [
+            max(quota, self.members[rung] + self._own_places(rung, quota))
+            for rung, quota in enumerate(quotas)
+        ]
+
+    def _own_places(self, rung: int, quota: int) -> int:
+        """Trials that are back and that the rung below ranks inside this one's quota."""
+        if rung == 0:
+            return 0
+        below, scores = self.open[rung - 1], self.scores
+        back = [trial for trial in self.reopened if self.level[trial] == rung - 1]
+        ranked = [t for t in back if (t, rung - 1) in scores and (-scores[t, rung - 1], t) in below]
+        return sum(self.rank(trial, rung - 1) <= quota for trial in ranked)
 
     def _bound(self, rung: int, bound: int) -> int:
         quota = self.quota(rung)
@@ -115,7 +135,7 @@ class Cohort:
     def _count_capacities(self) -> tuple[list[int], list[int]]:
         """Of what is wanted, at least and at most, what can still come from below."""
         least = self._wanted()
-        most = [max(self._bound(rung, MOST), wanted) for rung, wanted in enumerate(least)]
+        most = [max(pair) for pair in zip(self._bounds(MOST), least, strict=True)]
         return self._can_come(least), self._can_come(most)
 
     def _can_come(self, wanted: list[int]) -> list[int]:
@@ -203,3 +223,17 @@ class Cohort:
             self.open[rung].discard(item)
         else:
             self.members[rung] -= 1
+
+    def reopen(self, trial: int) -> None:
+        """A trial that failed is where it was. Where its place went to another, there is one more for it as
+        long as its rank is inside the quota."""
+        self._capacities = None
+        self.failed.discard(trial)
+        self.reopened.add(trial)
+        rung = self.level[trial]
+        if (trial, rung) in self.scores:
+            item = (-self.scores[trial, rung], trial)
+            self.candidates[rung].add(item)
+            self.open[rung].add(item)
+        else:
+            self.members[rung] += 1

@@ -45,6 +45,10 @@ class Race(Protocol):
 
     def state(self, trial: int) -> State: ...
 
+    def epochs_set_aside(self, trial: int) -> list[int]:
+        """Of each fold, the epochs that a failed trial had."""
+        ...
+
     def statuses(self) -> list[TrialStatus]:
         """One per trial, best first: complete ones by score, then by rung reached and score."""
         ...

@@ -33,6 +33,11 @@ class FinalistsOnly(RunningRace):
     def _extended(self, event: Extended) -> None:
         raise ValueError("the budget is spent: the race takes no more trials")
 
+    def refuses_again(self, trial: int) -> str:
+        if trial in self._finalists:
+            return ""
+        return f"the budget is spent and only its finalists go on: trial {trial} is none of them"
+
     def tries(self, run: FoldRun, failure: str) -> int:
         """Nobody takes a finalist's place any more."""
         own = 0 if failure == "nan" else self.cfg.max_retries
@@ -86,6 +91,9 @@ class FinishingRace:
 
     def status(self, trial: int) -> TrialStatus:
         return self.book.status(trial)
+
+    def epochs_set_aside(self, trial: int) -> list[int]:
+        return [len(run.aside[0]) for run in self.book.runs.of(trial)]
 
     def statuses(self) -> list[TrialStatus]:
         return self.book.statuses()

@@ -265,6 +265,9 @@ class FoldASHA(Rule):
         for later in self._cohorts[number + 1 :]:
             later.forget_quotas()  # it may have been one of those they had to be as good as
 
+    def on_reopen(self, trial: int) -> None:
+        self._queue.cohort_of(trial).reopen(trial)
+
     def on_withdraw(self, trial: int) -> None:
         cohort = self._queue.cohort_of(trial)
         cohort.fail(trial)

@@ -21,6 +21,7 @@ class FoldRun:
     leg: Leg | None = None  # the one under way
     latest: float = 0.0  # the last epoch's own score
     failures: Counter[str] = field(default_factory=Counter)  # by kind, since the last new epoch
+    aside: tuple[list[float], list[float]] = ([], [])  # bests and falls when its trial failed
 
     @property
     def epochs(self) -> int:
@@ -116,6 +117,19 @@ class FoldRuns:
     def rewind(self, run: FoldRun, epochs: int) -> None:
         """What is stored goes back to `epochs`, 0 when it was deleted."""
         del run.bests[epochs:], run.falls[epochs:]
+
+    def set_aside(self, run: FoldRun) -> None:
+        """Its trial failed: what is stored stays where it is, out of the race."""
+        if run.bests:
+            run.aside = run.bests, run.falls
+        run.bests, run.falls = [], []
+
+    def take_up(self, run: FoldRun, epochs: int) -> None:
+        """Its trial is in the race again, with so many of the epochs it had."""
+        bests, falls = run.aside
+        assert epochs <= len(bests)  # whoever calls has asked `epochs_aside`
+        run.bests, run.falls, run.aside = bests[:epochs], falls[:epochs], ([], [])
+        run.failures.clear()
 
     def mean(self, trial: int, folds: tuple[int, ...], epochs: int) -> float:
         """Mean running best over `folds` after `epochs` epochs; larger is better."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from orchestrator.core.events import (
     LegStarted,
     Proposed,
     RaceEvent,
+    Reopened,
     Resumed,
     Shortened,
     State,
@@ -26,6 +28,12 @@ from orchestrator.race.fold_runs import FoldRun
 
 LOST_TRIES = 10
 """In a row, of a fold run whose node went away each time: see docs/decisions.md, The race (`max_retries`)."""
+
+UNCOUNTED = sys.maxsize
+COMPARED_FOR_GOOD = (
+    "this rule compares a trial once and for all: begin another study with that configuration (--try)"
+)
+"""Why a rule that cannot take a trial back refuses one that failed."""
 
 
 class RunningRace(ABC):
@@ -57,8 +65,15 @@ class RunningRace(ABC):
     def on_fail(self, run: FoldRun, reason: str) -> None:  # noqa: B027
         """A fold run failed for good; its trial is closed next."""
 
+    def on_reopen(self, trial: int) -> None:  # noqa: B027
+        """A trial that failed is in the race again: it has its epochs back, and its state is open."""
+
     def on_withdraw(self, trial: int) -> None:  # noqa: B027
         """A trial that never started will not; it is closed next."""
+
+    def refuses_again(self, trial: int) -> str:
+        """Why a trial that failed cannot be run again; "" where it can."""
+        return ""
 
     def extend(self, trials: int) -> None:
         """There are so many trials from now on. A rule that keeps tables of its own adds to them."""
@@ -74,6 +89,8 @@ class RunningRace(ABC):
     def tries(self, run: FoldRun, failure: str) -> int:
         """How often in a row a fold run is run again after such a failure."""
         retries = self.cfg.max_retries
+        if failure == "crowded":
+            return UNCOUNTED  # others took the memory: whoever runs it waits for room
         if failure == "lost":
             return max(LOST_TRIES, retries)  # not its fault
         if failure == "memory":  # run again with more of it, so it cannot come again
@@ -127,6 +144,8 @@ class RunningRace(ABC):
             return self._failed(event)
         elif isinstance(event, Resumed):
             self._resume()
+        elif isinstance(event, Reopened):
+            return self._reopen(event)
         elif isinstance(event, Extended):
             self._extended(event)
         elif isinstance(event, Shortened):
@@ -184,7 +203,7 @@ class RunningRace(ABC):
         stopped = self.stops(run)
         reason = self.stop_reason(run) if stopped else f"all {counted(run.epochs, 'epoch')} done"
         if self.book.is_out(run.trial):
-            self.runs.rewind(run, 0)  # its checkpoints go with it
+            self.book.put_away(run)
         self.book.on_change(run)
         return Decision(Action.STOP, run.trial, reason, run.fold)
 
@@ -199,7 +218,8 @@ class RunningRace(ABC):
             reason = f"{event.failure} on fold {event.fold} after epoch {event.epoch}{row}: {event.error}"
             return self._fail(run, reason)
         run.failures[event.failure] = tries
-        return self._retry(run, event, f"retry {tries} of {most}")
+        which = "run again" if most == UNCOUNTED else f"retry {tries} of {most}"
+        return self._retry(run, event, which)
 
     def _retry(self, run: FoldRun, event: LegFailed, which: str) -> list[Decision]:
         self.runs.park(run)
@@ -223,8 +243,23 @@ class RunningRace(ABC):
             run = self.runs.get(trial, fold)
             self.runs.park(run)
             if self.book.is_out(trial):
-                self.runs.rewind(run, 0)
+                self.book.put_away(run)
             self.book.on_change(run)
+
+    def _reopen(self, event: Reopened) -> list[Decision]:
+        trial, row = event.trial, [self.runs.get(event.trial, fold) for fold in range(self.folds)]
+        if (state := self.book.state(trial)) is not State.FAIL:
+            raise ValueError(f"trial {trial} is {state}: only one that failed is run again")
+        if reason := self.refuses_again(trial):
+            raise ValueError(reason)
+        had = [len(run.aside[0]) for run in row]
+        if len(event.epochs) != self.folds or not all(map(_inside, event.epochs, had)):
+            raise ValueError(f"trial {trial} cannot go on from epochs {[*event.epochs]}: it had {had}")
+        self.book.reopen(trial, event.epochs)
+        self.on_reopen(trial)
+        for run in row:
+            self.book.on_change(run)
+        return self.settle()
 
     def _shorten(self, event: Shortened) -> list[Decision]:
         trials = range(event.trials, self.runs.trials)
@@ -238,6 +273,10 @@ class RunningRace(ABC):
             self.book.withdrawn.add(trial)
             decisions += self.prune(trial, "the budget has no room for it")
         return [*decisions, *self.settle()]
+
+
+def _inside(epochs: int, most: int) -> bool:
+    return 0 <= epochs <= most
 
 
 def _named(leg: Leg | None) -> str:

@@ -5,8 +5,9 @@ Where their bytes lie: orchestrator.storage.
 A fold run keeps, while it is running or parked, what its two newest resume states refer to: the driver may
 die between a worker's writing an epoch and the journal's noting it, and then the older state is the one the
 journal knows. Once its trial is complete only the best epoch's weights and OOF stay, and also where its trial
-is pruned when it has begun all its folds: a vote may use it. Of another trial that is out nothing stays. So a
-study of F unfinished fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+is pruned when it has begun all its folds: a vote may use it. What a trial that failed has stays as it was, so
+that it can be run again, unless its loss was no number. Of another trial that is out nothing stays. So a
+study of F unfinished or failed fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
 
 The validation probabilities of every epoch lie in a folder of their own and stay, whatever becomes of their
 trial, unless the study was told to keep those of complete trials alone.

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted
+from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted, Reopened
 from orchestrator.study.epoch_choice import merit
 
 
@@ -40,6 +40,7 @@ class History:
         # By trial and fold, as a pair: a FoldRunKey takes several times as long to hash.
         self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(_FoldRun)
         self._alone: set[FoldRunKey] = set()
+        self._failures: dict[int, str] = {}  # trial -> kind of its last failure
         for event in events:
             self.add(event)
 
@@ -53,10 +54,19 @@ class History:
             run.bests.append(score if not run.bests or score > run.bests[-1] else run.bests[-1])
         elif isinstance(event, LegStarted):
             # A leg that starts earlier than what was reported (a retry) replaces those epochs.
-            run = self._runs[event.trial, event.fold]
-            del run.epochs[event.start :], run.bests[event.start :], run.kept[event.start :]
-        elif isinstance(event, LegFailed) and event.failure == "memory":
-            self._alone.add(FoldRunKey(event.trial, event.fold))
+            self._cut(event.trial, event.fold, event.start)
+        elif isinstance(event, Reopened):
+            for fold, epochs in enumerate(event.epochs):
+                if (event.trial, fold) in self._runs:
+                    self._cut(event.trial, fold, epochs)
+        elif isinstance(event, LegFailed):
+            self._failures[event.trial] = event.failure
+            if event.failure == "memory":
+                self._alone.add(FoldRunKey(event.trial, event.fold))
+
+    def _cut(self, trial: int, fold: int, epochs: int) -> None:
+        run = self._runs[trial, fold]
+        del run.epochs[epochs:], run.bests[epochs:], run.kept[epochs:]
 
     def _of(self, key: FoldRunKey) -> _FoldRun:
         return self._runs.get((key.trial, key.fold), _NOTHING)
@@ -89,6 +99,10 @@ class History:
     def resume_digests(self, key: FoldRunKey, until: int) -> tuple[str, ...]:
         """Of the resume states after epochs 1 to `until`."""
         return tuple(self.digest(key, epoch, "resume") for epoch in range(1, until + 1))
+
+    def last_failure(self, trial: int) -> str:
+        """The kind of it; "" where no leg of the trial failed."""
+        return self._failures.get(trial, "")
 
     def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
         """Whether a share of a GPU was too small for it before."""

@@ -23,6 +23,7 @@ from orchestrator.core.events import (
     LegStarted,
     Opened,
     Proposed,
+    Reopened,
     Resumed,
 )
 
@@ -65,6 +66,8 @@ class _Known:
             return self._fail(event)
         if isinstance(event, Proposed):
             return self._propose(event)
+        if isinstance(event, Reopened):
+            return self._reopen(event)
         if isinstance(event, Opened):
             return "the study is opened again" if number else self._open(event.header.get("space"))
         if isinstance(event, Extended):
@@ -127,4 +130,14 @@ class _Known:
         key = event.trial, event.fold
         if self._running.pop(key, None) is None:
             return f"{FoldRunKey(*key)} fails and does not run"
+        return ""
+
+    def _reopen(self, event: Reopened) -> str:
+        keys = [(event.trial, fold) for fold in range(len(event.epochs))]
+        if any(key in self._running for key in keys):
+            return f"trial {event.trial} is run again while it runs"
+        for key, epochs in zip(keys, event.epochs, strict=True):
+            if not 0 <= epochs <= self._done[key]:
+                return f"{FoldRunKey(*key)} is run again after epoch {epochs}, and {self._done[key]} are done"
+            self._done[key] = epochs
         return ""

@@ -14,6 +14,7 @@ from orchestrator.core.events import (
     FoldRunKey,
     LegFailed,
     LegStarted,
+    Reopened,
     Resumed,
     State,
 )
@@ -47,6 +48,8 @@ class TrialStates:
             self._running.discard(FoldRunKey(event.trial, event.fold))
         elif isinstance(event, Decided):
             self._decided(event)
+        elif isinstance(event, Reopened):
+            self._final.pop(event.trial, None)
         elif isinstance(event, Resumed | Closed):
             self._running.clear()
 

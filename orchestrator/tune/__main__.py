@@ -38,6 +38,7 @@ def parser() -> CommandParser:
             "--init my_space.py --data train.csv",
             "--space my_space.py --data train.csv --smoke",
             "--resume --study age --trials 80",
+            "--resume --study age --retry-failed",
         ],
         more="Every configuration x fold is a trial of Ray Tune; finalists complete all their folds.",
     )
@@ -100,6 +101,8 @@ def _add_study(made: CommandParser) -> None:
     add = group.add_argument
     add_shared(group, "--study", help="name of the study (default: the space's name and the time)")
     add("--resume", action="store_true", help="continue the study of --study (default: the newest)")
+    add("--retry-failed", type=int_at_least(0), nargs="*", metavar="TRIAL",
+        help="with --resume: run failed trials again, those named or all")  # fmt: skip
     add("--keep-oof", metavar="WHOSE",
         help="whose validation probabilities of every epoch stay on disk: all trials', or those of complete "
         "ones alone (default: all)")  # fmt: skip

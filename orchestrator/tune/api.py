@@ -106,6 +106,7 @@ def resume(
     study: Study | AnyPath,
     *,
     trials: int | None = None,
+    retry_failed: bool | int | Sequence[int] = False,
     budget: AnyBudget = None,
     backend: Backend = "ray",
     progress: Progress = "bar",
@@ -119,7 +120,8 @@ def resume(
 ) -> Study:
     """Continues a study where it stopped, or extends it to `trials`; returns it.
 
-    study: its folder, or its name in `runs`. space: its space file, named again where the trainable lies
+    study: its folder, or its name in `runs`. retry_failed: True runs all failed trials again from what they
+    have stored, numbers those trials. space: its space file, named again where the trainable lies
     beside it. trust: a study from elsewhere may import the code that it names. The other arguments are those
     of `search`, for this call; everything else about a study is fixed. Raises what `search` raises.
     """
@@ -127,6 +129,7 @@ def resume(
         folder = study.path if isinstance(study, Study) else find_study(study, as_path("runs", runs))
     asked: dict[str, Any] = {
         "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials, "space": space,
+        "retry_failed": retry_failed,
         "trust": trust, "data_root": data_root, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)

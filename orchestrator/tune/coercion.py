@@ -147,6 +147,18 @@ def as_mappings(name: str, value: Any) -> list[dict[str, Any]]:
     return [as_mapping(name, item) for item in given]
 
 
+def as_trials(name: str, value: Any) -> tuple[int, ...] | None:
+    """Of failed trials: True means all, (); False means none, None."""
+    if isinstance(value, bool):
+        return () if value else None
+    given = [value] if _is_whole(value) else value
+    if isinstance(given, Iterable) and not isinstance(given, str | Mapping):
+        trials = [*given]
+        if all(_is_whole(trial) and trial >= 0 for trial in trials):
+            return tuple(map(int, trials))
+    raise _refusal(name, value, "True for all failed trials, or their numbers, such as [3, 5]")
+
+
 def as_flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value

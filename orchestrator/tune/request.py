@@ -9,6 +9,7 @@ from typing import Any
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
+from orchestrator.core.errors import InputError
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
@@ -24,6 +25,7 @@ from orchestrator.tune.coercion import (
     as_seconds,
     as_space,
     as_text,
+    as_trials,
     as_whole_number,
 )
 
@@ -68,6 +70,8 @@ class Request(DataOptions):
     keep_oof: str | None = _option(FIXED, as_text("'all' or 'complete'"))
     storage: str | None = _option(OWN, as_text("a path or an address such as 's3://bucket/folder'"))
     resume: bool = _option(OWN, as_flag, default=False)
+    # with resume: failed trials that run again, () for all of them
+    retry_failed: Sequence[int] | None = _option(OWN, as_trials)
     trust: bool = _option(
         REPEATED, as_flag, default=False
     )  # with resume: what the study names may be imported
@@ -82,6 +86,10 @@ class Request(DataOptions):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, coerce(name, value))
+        if self.retry_failed is not None and not self.resume:
+            raise InputError(
+                "--retry-failed runs failed trials of a study again: give it with --resume and --study"
+            )
 
     def fixed(self) -> list[str]:
         """The options that were given and that a study which exists cannot take."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import StudyError
-from orchestrator.core.events import Extended, Resumed
+from orchestrator.core.events import Decided, Event, Extended, RaceEvent, Reopened, Resumed, decided
 from orchestrator.core.known_code import remember_names
+from orchestrator.core.text import counted, shortened
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size, values_of
 from orchestrator.race import REPLAYED, VERSION
@@ -31,6 +33,7 @@ from orchestrator.tune.budgeting import check_budget
 from orchestrator.tune.checkpoint_location import check_store_answers, refuse_another_location
 from orchestrator.tune.new_study import check, open_for, prepare
 from orchestrator.tune.request import PreparedStudy, Request
+from orchestrator.tune.retrying import reopened
 
 
 def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> PreparedStudy:
@@ -118,15 +121,40 @@ def _same_race(study: Study) -> None:
 
 
 def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, say: Announce) -> None:
-    """Notes the new driver and, with --trials, the larger study. Raises StudyError before it notes either."""
+    """Notes the new driver, with --trials the larger study, with --retry-failed the trials that are back.
+
+    Raises StudyError before it notes any.
+    """
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)
-    events: list[Resumed | Extended] = [Resumed(_changed_code(study)), *extended]
-    study.append(*events)
-    for event in events:
-        race.apply(event)
-    for event in extended:
-        say(f"extended to {event.trials} trials")
+    again = reopened(request.retry_failed, study, race)
+    noted: list[Event] = []
+    taken: list[Resumed | Extended | Reopened] = [Resumed(_changed_code(study)), *extended, *again]
+    for event in taken:
+        noted += [event, *_decisions(event, race, study)]
+    study.append(*noted)
+    for larger in extended:
+        say(f"extended to {larger.trials} trials")
+    if request.retry_failed is not None:
+        say(_told(again))
+
+
+def _decisions(event: RaceEvent, race: Race, study: Study) -> list[Decided]:
+    """Raises StudyError for a trial that the race does not take back."""
+    try:
+        return [decided(item) for item in race.apply(event) if item.is_noted]
+    except ValueError as error:
+        if not isinstance(event, Reopened):
+            raise
+        raise StudyError(f"--retry-failed: study {study.path}: {error}") from error
+
+
+def _told(again: Sequence[Reopened]) -> str:
+    if not again:
+        return "no trial failed: --retry-failed has nothing to run again"
+    kept = sum(sum(event.epochs) for event in again)
+    names = shortened([str(event.trial) for event in again], limit=12)
+    return f"run again: failed trials {names}, with {counted(kept, 'stored fold-epoch')}"
 
 
 def _extension(request: Request, study: Study, sampler: Sampler) -> list[Extended]:

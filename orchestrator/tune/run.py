@@ -29,6 +29,7 @@ from orchestrator.tune.plan import plan_text, race_config
 from orchestrator.tune.replaying import replay
 from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
 from orchestrator.tune.resume import record_resume, reopen
+from orchestrator.tune.retrying import end_lines
 
 
 def run_search(
@@ -50,6 +51,8 @@ def run_search(
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
+        for line in end_lines(study, request):
+            say(line)
         complete, seconds = study.complete_trials(), clock() - started
         may_be_best = study.confidence_set()
     if not complete:

@@ -8,6 +8,7 @@ from orchestrator.race.baselines.stock_asha import ScoreList, cut_text, expected
 from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule
+from orchestrator.race.running import COMPARED_FOR_GOOD
 from orchestrator.race.waiting_queue import WaitingQueue
 
 
@@ -68,6 +69,9 @@ class PooledASHA(Rule):
 
     def stop_reason(self, run: FoldRun) -> str:
         return self._ended[run.trial, run.fold]
+
+    def refuses_again(self, trial: int) -> str:
+        return COMPARED_FOR_GOOD
 
     def on_withdraw(self, trial: int) -> None:
         for fold in range(self.folds):

@@ -11,6 +11,7 @@ from orchestrator.core.text import counted
 from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule
+from orchestrator.race.running import COMPARED_FOR_GOOD
 from orchestrator.race.waiting_queue import WaitingQueue
 
 
@@ -100,6 +101,9 @@ class TopKAfterEpochs(Rule):
     def on_fail(self, run: FoldRun, reason: str) -> None:
         if run.trial not in self.book.final:  # another of its fold runs may have failed before
             self.on_withdraw(run.trial)
+
+    def refuses_again(self, trial: int) -> str:
+        return COMPARED_FOR_GOOD
 
     def on_withdraw(self, trial: int) -> None:
         group = self._group(trial)

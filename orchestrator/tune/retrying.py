@@ -1,0 +1,83 @@
+"""Failed trials: what a search says of them at its end, and how they run again (`--retry-failed`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orchestrator.core.errors import StudyError
+from orchestrator.core.events import FoldRunKey, Reopened, State
+from orchestrator.core.file_digest import is_as_stored
+from orchestrator.core.text import shortened
+from orchestrator.progress import progress_bar
+from orchestrator.race.contract import Race
+from orchestrator.storage.checkpoint_files import oof_name, resume_name, weights_name
+from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.failures import ahead_lines, failed_trials, failure_lines, retry_command
+from orchestrator.study.history import History
+from orchestrator.study.study import Study
+from orchestrator.tune.request import Request, repeated_options
+
+
+def reopened(asked: Sequence[int] | None, study: Study, race: Race) -> list[Reopened]:
+    """The events that bring failed trials back. asked: their numbers; none: all; None: it was not asked.
+
+    Raises StudyError for a trial that did not fail.
+    """
+    if asked is None:
+        return []
+    trials = _chosen(asked, study, race)
+    store, folds = study.store(), range(study.space.folds)
+    history = History(study.space.mode, study.events, study.header.epoch_choice)
+    events = []
+    with progress_bar("looking at what failed trials have stored") as progress:
+        for number, trial in enumerate(trials, start=1):
+            had = race.epochs_set_aside(trial)
+            kept = [intact_epochs(store, history, FoldRunKey(trial, fold), had[fold]) for fold in folds]
+            events.append(Reopened(trial, kept))
+            progress(number, len(trials))
+    return events
+
+
+def _chosen(asked: Sequence[int], study: Study, race: Race) -> list[int]:
+    failed = sorted(item.trial for item in race.statuses() if item.state is State.FAIL)
+    wrong = [trial for trial in asked if trial not in failed]
+    if wrong:
+        known = shortened([str(trial) for trial in failed], limit=12) or "none"
+        raise StudyError(
+            f"--retry-failed {wrong[0]}: trial {wrong[0]} of study {study.path} did not fail; failed trials: "
+            f"{known}; name some of those, or no trial for all of them"
+        )
+    return sorted(set(asked)) or failed
+
+
+def intact_epochs(store: CheckpointStore, history: History, key: FoldRunKey, most: int) -> int:
+    """The epochs, `most` or fewer, from which a fold run can go on with what is in the store; 0: from its
+    start."""
+    stored = set(store.names(f"{key}/"))
+    for epoch in range(min(most, history.done(key)), 0, -1):
+        best = history.best(key, epoch)
+        assert best is not None  # the epoch is done
+        needed = {
+            resume_name(key, epoch): history.digest(key, epoch, "resume"),
+            weights_name(key, best.epoch): history.digest(key, best.epoch, "weights"),
+            oof_name(key, best.epoch): history.digest(key, best.epoch, "oof"),
+        }
+        if stored.issuperset(needed) and all(
+            is_as_stored(store.get(name), digest) for name, digest in needed.items()
+        ):
+            return epoch
+    return 0
+
+
+def end_lines(study: Study, request: Request) -> list[str]:
+    """What failed and why, and the command that runs it again; none where nothing failed."""
+    failed = failed_trials(study.events)
+    if not failed:
+        return []
+    more = repeated_options(vars(request), budget_spent=True)
+    # A loss that is no number comes again at the same settings.
+    again = [item.trial for item in failed if item.failure != "nan"]
+    named = again if 0 < len(again) < len(failed) else ()
+    command = retry_command(study.path, study.header.own_code, named, more)
+    it = "it" if len(named or failed) == 1 else "them"
+    return [*failure_lines(failed), f"run {it} again: {command}", *ahead_lines(study, more)]
