@@ -41,6 +41,7 @@ class Candidate:
     option: str  # what applies it; "" where only a written table can
     names: tuple[str, ...]  # (n,) of the group of each row
     named: bool = False  # whether a word such as patient says what it is
+    parts: tuple[tuple[str, ...], ...] = ()  # (n,) each: what the names are put together of
 
     @property
     def codes(self) -> NDArray[np.int64]:
@@ -56,9 +57,14 @@ def from_names(paths: Sequence[str]) -> list[Candidate]:
     names = [path.rpartition("/")[2] for path in paths]
     found = _with_word(names, "the file names")
     form = _form(names)
+    matches = [re.match("".join(f"({piece})" for piece in form), name) for name in names]
+    parts = [
+        tuple(name if match is None else match[at] for name, match in zip(names, matches, strict=True))
+        for at in range(1, len(form) + 1)
+    ]
     for length in range(1, len(form)):
-        beginning = "".join(form[:length])
-        found += _by_pattern(names, f"^({beginning}|.+)", "how the file names begin")
+        pattern = f"^({''.join(form[:length])}|.+)"
+        found += _by_pattern(names, pattern, "how the file names begin", parts=parts[:length])
     for at in range(1, len(form)):
         inner = f"^{''.join(form[:at])}({form[at]})"
         found += _by_pattern(names, inner, f"part {at + 1} of the file names")
@@ -90,7 +96,13 @@ def _piece(texts: Sequence[str], total: int) -> str | None:
     return None
 
 
-def _by_pattern(texts: Sequence[str], pattern: str, found: str, named: bool = False) -> list[Candidate]:
+def _by_pattern(
+    texts: Sequence[str],
+    pattern: str,
+    found: str,
+    named: bool = False,
+    parts: Sequence[tuple[str, ...]] = (),
+) -> list[Candidate]:
     """One where the pattern fits every text; as --group-pattern reads it."""
     matches = [re.search(pattern, text) for text in texts]
     names = [match[1] for match in matches if match is not None and match[1]]
@@ -98,16 +110,16 @@ def _by_pattern(texts: Sequence[str], pattern: str, found: str, named: bool = Fa
         _MATCHED * len(texts)
     ):
         return []
-    return [Candidate(found, f"--group-pattern {shlex.quote(pattern)}", tuple(names), named)]
+    return [Candidate(found, f"--group-pattern {shlex.quote(pattern)}", tuple(names), named, tuple(parts))]
 
 
-def _with_word(texts: Sequence[str], where: str, after: str = "") -> list[Candidate]:
-    """after: a piece of the pattern before it, in a path. The most frequent word alone."""
+def _with_word(texts: Sequence[str], where: str) -> list[Candidate]:
+    """Of the most frequent word alone."""
     words = Counter(match[1].lower() for text in texts if (match := _NAMED.search(text)) is not None)
     if not words:
         return []
     word = words.most_common(1)[0][0]
-    pattern = rf"{after}((?<![A-Za-z])(?i:{word})[ _.-]?[A-Za-z]?\d+)"
+    pattern = rf"((?<![A-Za-z])(?i:{word})[ _.-]?[A-Za-z]?\d+)"
     return _by_pattern(texts, pattern, f"{where} say {word}", named=True)
 
 
@@ -118,15 +130,17 @@ def from_folders(paths: Sequence[str]) -> list[Candidate]:
     """The name of each level of the folders, and the way down to it."""
     depth = min((path.count("/") for path in paths), default=0)
     found: list[Candidate] = []
-    for level in range(depth):
+    levels = [tuple(path.split("/")[level] for path in paths) for level in range(depth)]
+    for level, names in enumerate(levels):
         above = rf"^(?:[^/]+/){{{level}}}" if level else "^"
-        names = [path.split("/")[level] for path in paths]
         share = sum(_NAMED.match(name) is not None for name in names) / len(names)
         named = share >= _MATCHED
         found += _by_pattern(paths, f"{above}([^/]+)/", f"the folders of level {level + 1}", named)
         if level:
             way = rf"^((?:[^/]+/){{{level}}}[^/]+)/"
-            found += _by_pattern(paths, way, f"the folders down to level {level + 1}", named)
+            found += _by_pattern(
+                paths, way, f"the folders down to level {level + 1}", named, levels[: level + 1]
+            )
     return found
 
 

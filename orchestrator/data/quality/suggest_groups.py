@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.text import counted, on_one_line, shortened
+from orchestrator.data.identical_files import codes_of
 from orchestrator.data.quality.candidate_groups import (
     Candidate,
     from_chains,
@@ -114,11 +115,10 @@ def _usable(candidates: Sequence[Candidate], evidence: Evidence) -> list[_Usable
         codes = join_codes(candidate.codes, evidence.given)
         different.setdefault(codes.tobytes(), (candidate, codes))
     sized = list(different.values())
-    classes = [codes for _, codes in sized if any(_is_class(codes, labels) for labels in evidence.labels)]
     return [
-        _Usable(candidate, codes, any(_is_nested(codes, other) for other in classes))
+        _Usable(candidate, codes, any(_tells_class(codes_of(part), evidence) for part in candidate.parts))
         for candidate, codes in sized
-        if _is_grouping(codes, evidence.given) and not any(codes is other for other in classes)
+        if _is_grouping(codes, evidence.given) and not _tells_class(codes, evidence)
     ][:_MOST_CANDIDATES]
 
 
@@ -127,6 +127,10 @@ def _is_grouping(codes: Codes, given: Codes) -> bool:
     sizes, before = np.bincount(codes), len(np.unique(given))
     enough = len(sizes) >= LEAST_GROUPS and before >= LEAST_SIZE * len(sizes)
     return bool(enough and sizes.max() <= LARGEST * len(codes))
+
+
+def _tells_class(codes: Codes, evidence: Evidence) -> bool:
+    return any(_is_class(codes, labels) for labels in evidence.labels)
 
 
 def _is_class(codes: Codes, labels: NDArray[np.int64]) -> bool:

@@ -67,6 +67,17 @@ def test_patients_at_the_beginning_of_the_names_are_found_by_their_labels(seed: 
     assert "pairs of rows in a group share their label" in found.text
 
 
+def test_patients_of_one_class_each_in_folders_of_classes_are_found() -> None:
+    paths = [f"{'ab'[p % 2]}/C{40 + p // 4}P{p}thin_cell_{cell}7.png" for p in range(12) for cell in range(4)]
+    (found,) = suggest_groups(paths, labels=[np.array([int(path[0] == "b") for path in paths])])
+    assert alike(found.names, [path.split("thin")[0] for path in paths])
+
+
+def test_names_that_hold_the_class_get_no_credit_for_labels_that_agree() -> None:
+    paths = [f"{'ab'[n % 2]}_{n % 40}_{n}.png" for n in range(240)]  # a_0, b_1, a_2: 40 groups of one class
+    assert suggest_groups(paths, labels=[np.arange(240) % 2]) == []
+
+
 def test_the_pattern_that_is_suggested_gives_the_groups_that_were_shown() -> None:
     paths, patients, labels = malaria(np.random.default_rng(0))
     (found,) = suggest_groups(paths, labels=[labels])
