@@ -17,7 +17,10 @@ from orchestrator.core.image_measures import ImageList, ImageMeasures
 from orchestrator.core.measuring import SHIPPED, measure_images
 from orchestrator.core.text import on_one_line
 from orchestrator.core.thumbnails import read_thumbnails
-from orchestrator.data.manifest import Manifest
+from orchestrator.data.identical_files import codes_of
+from orchestrator.data.manifest import Manifest, given_groups
+from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.quality.near_duplicates import find_duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.targets import Target
 from orchestrator.progress import progress_bar
@@ -86,6 +89,14 @@ class Look:
         """Of every row, from one pass over the files. Raises StorageError."""
         with progress_bar("measuring images") as progress:
             return measure_images(self.images, self.trainable, progress)
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Which rows show the same picture."""
+        given = given_groups(self.frame)  # those that copies joined say nothing of what is alike
+        codes = codes_of(given) if len(set(given)) < len(given) else None
+        with progress_bar("comparing images") as progress:
+            return find_duplicates(self.measures, groups=codes, seed=self.arguments.seed, progress=progress)
 
     def thumbnails(self, rows: Sequence[int], side: int) -> list[NDArray[np.uint8] | None]:
         """Small pictures of rows; None for one that cannot be read."""

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 
 from orchestrator.check.look import Look
 from orchestrator.check.stage_classes import look_at_classes
+from orchestrator.check.stage_copies import look_at_copies
 from orchestrator.check.stage_files import look_at_files
 from orchestrator.check.stage_folds import look_at_folds
+from orchestrator.check.stage_groups import look_at_groups
 from orchestrator.check.stage_images import look_at_images
+from orchestrator.check.stage_leaks import look_at_leaks
 from orchestrator.check.stage_result import StageResult
 from orchestrator.check.stage_sheets import draw_sheets
 
@@ -29,6 +32,9 @@ STAGES: tuple[Stage, ...] = (
     Stage("Folds", look_at_folds),
     Stage("Files", look_at_files),
     Stage("Images", look_at_images),
+    Stage("Copies", look_at_copies),
+    Stage("Leaks", look_at_leaks),
+    Stage("Groups", look_at_groups),
     Stage("Contact sheets", draw_sheets),
 )
 
