@@ -6,6 +6,9 @@
 
 A path names one row as the manifest writes it, `group:ID` all rows of a group. `old` must be what the
 manifest holds, so that fixes cannot be applied to other data, or twice. An empty cell is a missing value.
+
+A draft that a program wrote (`python -m orchestrator.audit --out`) has a column `confirmed` too: a line
+counts once a person has written yes there. One with no, or nothing, changes nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +34,8 @@ from orchestrator.data.table_files import csv_rows, normalise_column_types, read
 HEADER = ("path", "column", "old", "new", "reason")
 NOT_LABELS = ("path", "group", "role", ONLY_FOLD, FOLD_PLAN_DIGEST)
 COPY = "label_fixes.csv"
+CONFIRMED = "confirmed"
+YES, NO = "yes", "no"
 _GROUP = "group:"
 
 
@@ -44,6 +49,7 @@ class Fix:
     old: str | None  # what the cell must hold; None: it must be missing
     new: Scalar  # what it will hold
     reason: str  # for whoever reads the study later
+    confirmed: str = YES  # NO: a person looked and keeps the label; "": nobody has looked yet
 
 
 @dataclass(frozen=True)
@@ -52,14 +58,20 @@ class FixReport:
 
     file: str  # its path
     data: bytes  # its content
-    fixes: tuple[Fix, ...]
+    fixes: tuple[Fix, ...]  # that were applied
     rows: int  # that were changed
     groups: int  # with a row that was changed
     columns: dict[str, int]  # name -> rows changed in it
+    kept: int = 0  # lines of a draft that say no
+    unconfirmed: int = 0  # lines of a draft that say nothing
 
     def __str__(self) -> str:
         counts = ", ".join(f"{name} {count}" for name, count in self.columns.items())
-        return f"label fixes: {self.rows} rows in {self.groups} groups; {counts}"
+        said = f"label fixes: {self.rows} rows in {self.groups} groups; {counts}"
+        if self.kept or self.unconfirmed:
+            left = f"{self.kept} that say {NO} and {self.unconfirmed} that nobody has confirmed"
+            said += f"; not applied: {left}"
+        return said
 
     def to_json(self) -> dict[str, Any]:
         """For a study's header."""
@@ -84,7 +96,13 @@ def apply_fixes(
     that says a row's group or fold, finds another value than its `old`, changes nothing, gives no reason, or
     repeats another one.
     """
-    listed = _read(fixes)
+    written = read_fixes(fixes)
+    listed = tuple(fix for fix in written if fix.confirmed == YES)
+    if not listed:
+        raise ManifestError(
+            f"{fixes}: none of its {len(written)} lines is confirmed; look at each, write {YES} in its "
+            f"column {CONFIRMED} where the fix is right, {NO} where the label is, or leave --label-fixes out"
+        )
     changes = _changes(listed, manifest, fixes, fold_column)
     frame = manifest.frame.copy()
     for column, of_row in changes.items():
@@ -92,7 +110,9 @@ def apply_fixes(
     touched = sorted({row for of_row in changes.values() for row in of_row})
     groups = frame["group"].iloc[touched].nunique()
     counts = {column: len(of_row) for column, of_row in changes.items()}
-    report = FixReport(str(fixes), _data(fixes), listed, len(touched), groups, counts)
+    kept = sum(fix.confirmed == NO for fix in written)
+    unconfirmed = len(written) - len(listed) - kept
+    report = FixReport(str(fixes), _data(fixes), listed, len(touched), groups, counts, kept, unconfirmed)
     return replace(manifest, frame=frame), report
 
 
@@ -123,14 +143,35 @@ def _changes(
     return changes
 
 
-def _read(path: Path) -> tuple[Fix, ...]:
+def read_fixes(path: Path) -> tuple[Fix, ...]:
+    """Every line of the file, confirmed or not. Raises ManifestError for the first that is no fix."""
     table = read_csv(path)
     require(table, HEADER, path)
     if table.empty:
         raise ManifestError(f"{path} has a header and no fix; add one or leave --label-fixes out")
     lines = [line for line, _ in csv_rows(path)][1:]
     cells = zip(*(to_scalars(table[name]) for name in HEADER), strict=True)
-    return tuple(_fix(path, line, *row) for line, row in zip(lines, cells, strict=True))
+    fixes = [_fix(path, line, *row) for line, row in zip(lines, cells, strict=True)]
+    if CONFIRMED not in table:
+        return tuple(fixes)
+    said = to_scalars(table[CONFIRMED])
+    return tuple(_answered(path, fix, cell) for fix, cell in zip(fixes, said, strict=True))
+
+
+def _answered(path: Path, fix: Fix, cell: Scalar) -> Fix:
+    """A fix with what a person said of it."""
+    said = "" if cell is None else str(cell).strip().lower()
+    if said not in (YES, NO, ""):
+        raise ManifestError(
+            f"{path}:{fix.line}: {CONFIRMED} is {cell!r}; write {YES} to apply the fix, {NO} to keep the "
+            "label, or nothing"
+        )
+    if said == YES and fix.new is None:
+        raise ManifestError(
+            f"{path}:{fix.line}: {fix.target} is confirmed, but new is empty; write the right value of "
+            f"column {fix.column!r} there, or {NO} in {CONFIRMED}"
+        )
+    return replace(fix, confirmed=said)
 
 
 def _fix(

@@ -212,3 +212,41 @@ def test_a_fix_meets_names_that_print_alike(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text(f"path,column,old,new,reason\n{one}.png,label,{other},tea,seen\n")
     fixed, report = apply_fixes(load_manifest(tmp_path / "t.csv"), tmp_path / "f.csv")
     assert fixed.frame["label"].tolist() == ["tea"] and len(report.fixes) == 1
+
+
+DRAFT = "path,column,old,new,reason,confirmed\n"
+
+
+def test_a_draft_changes_only_what_a_person_has_confirmed(tmp_path: Path) -> None:
+    lines = "b/1.png,age,59,61,models,yes\na/1.png,age,30,61,models,no\na/2.png,gender,male,female,models,\n"
+    fixed, report = apply_fixes(manifest(), file(tmp_path, lines, DRAFT))
+    assert fixed.frame["age"].tolist() == [30, 30, 61, 61]
+    assert fixed.frame["gender"].tolist() == manifest().frame["gender"].tolist()
+    assert (report.rows, len(report.fixes), report.kept, report.unconfirmed) == (1, 1, 1, 1)
+    assert str(report).endswith("age 1; not applied: 1 that say no and 1 that nobody has confirmed")
+
+
+@pytest.mark.parametrize(
+    "lines, words",
+    [
+        (
+            "b/1.png,age,59,61,models,\nc/1.png,age,61,30,models,no\n",
+            "none of its 2 lines is confirmed; look",
+        ),
+        (
+            "b/1.png,age,59,61,models,maybe\n",
+            ":2: confirmed is 'maybe'; write yes to apply the fix, no to keep",
+        ),
+        ("b/1.png,age,59,,models,yes\n", ":2: b/1.png is confirmed, but new is empty; write the right value"),
+    ],
+)
+def test_a_draft_that_nobody_has_worked_on_is_refused(lines: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=words):
+        apply_fixes(manifest(), file(tmp_path, lines, DRAFT))
+
+
+def test_what_is_said_may_be_written_in_capitals_and_a_line_not_confirmed_may_name_no_value(
+    tmp_path: Path,
+) -> None:
+    lines = "b/1.png,age,59,61,models, YES \na/1.png,age,30,,models,\n"
+    assert apply_fixes(manifest(), file(tmp_path, lines, DRAFT))[1].rows == 1
