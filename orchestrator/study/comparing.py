@@ -94,10 +94,10 @@ def compare_studies(
 ) -> Comparison:
     """See `study.compare`."""
     studies = (first, second)
-    numbers = [_trial(study, asked) for study, asked in zip(studies, trials, strict=True)]
-    one, other = (_scored_rows(study, number) for study, number in zip(studies, numbers, strict=True))
+    numbers = [trial_to_compare(study, asked) for study, asked in zip(studies, trials, strict=True)]
+    one, other = (scored_rows(study, number) for study, number in zip(studies, numbers, strict=True))
     other = _in_order_of(one, other)
-    _refuse_unequal(one, other)
+    refuse_unequal(one, other)
     found = paired_difference(
         one.labels, one.probabilities, other.probabilities, one.groups, one.metric, rng, repeats
     )
@@ -107,7 +107,7 @@ def compare_studies(
 
 
 @dataclass(frozen=True)
-class _ScoredRows:
+class ScoredRows:
     """The rows a study is scored on and what one trial predicts of them; arrays are (n,) or (n, C)."""
 
     study: Path
@@ -119,8 +119,13 @@ class _ScoredRows:
     labels: NDArray[np.int64]
     probabilities: Probabilities
 
+    def taken(self, rows: NDArray[np.generic]) -> ScoredRows:
+        """Those at rows (m,), or where rows (n,) is true."""
+        arrays = ("paths", "groups", "folds", "labels", "probabilities")
+        return replace(self, **{name: getattr(self, name)[rows] for name in arrays})
 
-def _trial(study: Comparable, asked: int | None) -> int:
+
+def trial_to_compare(study: Comparable, asked: int | None) -> int:
     complete = [trial.number for trial in study.complete_trials()]  # best first
     if not complete:
         raise NoCompleteTrialError(f"study {study.path} has no complete trial to compare; resume it first")
@@ -130,13 +135,13 @@ def _trial(study: Comparable, asked: int | None) -> int:
     return complete[0] if asked is None else asked
 
 
-def _scored_rows(study: Comparable, trial: int) -> _ScoredRows:
+def scored_rows(study: Comparable, trial: int) -> ScoredRows:
     prediction = study.oof(trial)
     frame = study.manifest().frame
     mask = condition_mask(study.space, frame)
     kept = np.ones(len(prediction.rows), np.bool_) if mask is None else mask[prediction.rows]
     rows = prediction.rows[kept]
-    return _ScoredRows(
+    return ScoredRows(
         study.path,
         study.space.metric,
         tuple(study.space.target.classes),
@@ -148,7 +153,7 @@ def _scored_rows(study: Comparable, trial: int) -> _ScoredRows:
     )
 
 
-def _in_order_of(first: _ScoredRows, other: _ScoredRows) -> _ScoredRows:
+def _in_order_of(first: ScoredRows, other: ScoredRows) -> ScoredRows:
     """Rows with role extra may give the same images other numbers. Raises StudyError for other images."""
     alone = np.setxor1d(first.paths, other.paths)
     if len(alone):
@@ -157,19 +162,21 @@ def _in_order_of(first: _ScoredRows, other: _ScoredRows) -> _ScoredRows:
             f"them alone, such as {alone[0]}); a paired difference needs the same data in both"
         )
     # Ranks of the first's paths, looked up in the other's sorted ones: no Python loop over the rows.
-    order = np.argsort(other.paths)[np.argsort(np.argsort(first.paths))]
-    arrays = ("paths", "groups", "folds", "labels", "probabilities")
-    return replace(other, **{name: getattr(other, name)[order] for name in arrays})
+    return other.taken(np.argsort(other.paths)[np.argsort(np.argsort(first.paths))])
 
 
-def _refuse_unequal(first: _ScoredRows, other: _ScoredRows) -> None:
+_SAME = ("metrics", "classes", "labels", "groups", "folds")
+
+
+def refuse_unequal(first: ScoredRows, other: ScoredRows, what: Sequence[str] = _SAME) -> None:
     """Raises StudyError for what makes two scores of the same rows another thing."""
-    for what, mine, theirs, way_out in (
+    fixes = "run both with the same label fixes, or see python -m orchestrator.audit --compare"
+    for name, mine, theirs, way_out in (
         ("metrics", first.metric, other.metric, "run both with one metric"),
         ("classes", first.classes, other.classes, "compare studies of one target"),
-        ("labels", first.labels, other.labels, "run both with the same label fixes"),
+        ("labels", first.labels, other.labels, fixes),
         ("groups", first.groups, other.groups, "run both with the same group column"),
         ("folds", first.folds, other.folds, "run both with the same folds, seed and stratify"),
     ):
-        if not np.array_equal(mine, theirs):
-            raise StudyError(f"studies {first.study} and {other.study} have different {what}; {way_out}")
+        if name in what and not np.array_equal(mine, theirs):
+            raise StudyError(f"studies {first.study} and {other.study} have different {name}; {way_out}")

@@ -113,12 +113,12 @@ def test_studies_that_differ_in_more_than_their_models_are_refused(
 
 def test_other_labels_or_groups_of_the_same_images_are_refused(folder: Path, tmp_path: Path) -> None:
     good = fo.Study(folder / "good")
-    rows = comparing._scored_rows(good, 0)
+    rows = comparing.scored_rows(good, 0)
     other = replace(rows, labels=1 - rows.labels)
     with pytest.raises(StudyError, match="different labels; run both with the same label fixes"):
-        comparing._refuse_unequal(rows, other)
+        comparing.refuse_unequal(rows, other)
     with pytest.raises(StudyError, match="different groups"):
-        comparing._refuse_unequal(rows, replace(rows, groups=rows.paths))
+        comparing.refuse_unequal(rows, replace(rows, groups=rows.paths))
 
 
 def test_a_study_without_a_complete_trial_has_nothing_to_compare(folder: Path, tmp_path: Path) -> None:
