@@ -15,7 +15,7 @@ ORDER = """
     sampling budget evaluation study
     progress pages
     inputs tracking ensemble
-    execution pseudo_labels
+    execution pseudo_labels audit
     tune check doctor servers testing
 """
 LEVEL = {room: level for level, line in enumerate(ORDER.strip().splitlines()) for room in line.split()}

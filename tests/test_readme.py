@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from orchestrator.audit import __main__ as audit
 from orchestrator.check import __main__ as check
 from orchestrator.doctor import __main__ as doctor
 from orchestrator.ensemble import __main__ as ensemble
@@ -91,7 +92,7 @@ def test_every_command_it_shows_is_one_the_program_takes(command: str) -> None:
     )
     modules = {
         item.__name__.removesuffix(".__main__"): item
-        for item in (check, doctor, ensemble, pseudo_labels, simulate, tune)
+        for item in (audit, check, doctor, ensemble, pseudo_labels, simulate, tune)
     }
     parsed = vars(modules[module].parser().parse_args(arguments))
     if parsed.get("space") and parsed["space"] not in WRITTEN:

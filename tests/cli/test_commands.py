@@ -29,6 +29,7 @@ QUICK = (
     "check",
     "tune",
     "ensemble",
+    "audit",
     "pseudo_labels",
     "tracking",
     "servers",

@@ -1,0 +1,1 @@
+"""Labels that the models of a study contradict: who is suspected, by what evidence, and a draft of fixes."""
