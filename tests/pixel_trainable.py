@@ -21,6 +21,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ImageReadError, NonFiniteError
+from orchestrator.core.text import on_one_line
 from orchestrator.core.trainable import Config, Parameter, Resources
 
 SIZE = 8
@@ -36,7 +37,7 @@ def read_pixels(paths: Sequence[str]) -> np.ndarray:
             continue
         rows.append(cv2.resize(image, (SIZE, SIZE)).ravel() / 255.0)
     if bad:
-        raise ImageReadError(f"{len(bad)} images cannot be read: {', '.join(bad)}")
+        raise ImageReadError(f"{len(bad)} images cannot be read: {', '.join(map(on_one_line, bad))}")
     return np.asarray(rows)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from orchestrator.cli.signals import ignore_interrupts, treat_hangups_as_interrupts
 from orchestrator.core.errors import InputError, OrchestratorError, StorageError
-from orchestrator.core.text import shown
+from orchestrator.core.text import on_one_line, shown
 
 
 def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
-    """What `run` returns (None: 0); 2 for wrong input or a full disk, 1 for another refusal, 130 interrupted.
+    """What `run` returns (None: 0); 2 for wrong input, a full disk or a file that the system refuses, 1 for
+    another refusal, 130 interrupted.
 
     interrupted: what to tell the user then.
     """
@@ -25,6 +26,14 @@ def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
     except OrchestratorError as error:
         say_error(error)
         return 2 if isinstance(error, InputError | StorageError) else 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        say_error(
+            f"{on_one_line(str(error.filename))}: {error.strerror}; correct that, or name another place, "
+            "then give the same command again"
+        )
+        return 2
 
 
 def say_error(error: object) -> None:

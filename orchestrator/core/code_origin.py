@@ -19,12 +19,15 @@ from importlib.machinery import (
     ExtensionFileLoader,
     FileFinder,
     ModuleSpec,
+    PathFinder,
     SourceFileLoader,
     SourcelessFileLoader,
 )
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from orchestrator.core.source_imports import compile_sources_of
 
 PROJECT = ("orchestrator", "trainables", "search_spaces")
 """What every server has installed: a space file in a checkout's root does not make it anybody's own."""
@@ -134,6 +137,14 @@ def _editable_folders(first: str) -> list[Path]:
     return found
 
 
+def compile_own(module: str) -> None:
+    """What is imported of it from now on is what its source says, where it is nobody's package."""
+    code = None if module in sys.modules else find_code(module)
+    installed = (_ROOT, *_package_folders())
+    if code is not None and not any(code.origin.is_relative_to(folder) for folder in installed):
+        compile_sources_of(code.root)
+
+
 # ---- contents -------------------------------------------------------------------------------------
 
 
@@ -144,7 +155,18 @@ def entry(folder: Path, module: str) -> Path | None:
     if (folder / module / "__init__.py").is_file():
         return folder / module
     file = folder / f"{module}.py"
-    return file if file.is_file() else None
+    if file.is_file():
+        return file
+    return folder / module if _is_without_init(folder, module) else None
+
+
+def _is_without_init(folder: Path, module: str) -> bool:
+    """Whether it is a package there without an __init__.py, which any other module of that name hides."""
+    if module in sys.stdlib_module_names or not (folder / module).is_dir():
+        return False
+    others = [path for path in sys.path if Path(path).absolute() != folder.absolute()]
+    found = PathFinder.find_spec(module, others)
+    return (found is None or not found.has_location) and any((folder / module).rglob("*.py"))
 
 
 def closure(folder: Path, module: str) -> list[Path]:

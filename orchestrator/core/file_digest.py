@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from orchestrator.core.regular_files import open_file
+
 _BLOCK, _BLOCKS = 2**14, 4  # bytes, and how many such blocks tell a large file
 
 
@@ -21,14 +23,14 @@ def is_as_stored(data: bytes, digest: str) -> bool:
 
 def sha256_of_file(path: Path | str) -> bytes:
     """SHA-256 of its contents, read piece by piece. Raises OSError."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 
 def sampled_sha256(path: Path | str) -> bytes:
     """SHA-256 of its size and its contents; of a file above 64 KiB of four blocks from its first to its last
     byte, which are quickly read of many files and differ between two images. Raises OSError."""
-    with Path(path).open("rb") as file:
+    with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         digest = hashlib.sha256(str(size).encode())
         if size <= _BLOCK * _BLOCKS:

@@ -16,6 +16,7 @@ from pathlib import Path
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.code_origin import JOURNAL, CodeOrigin, find_code, is_installed, written_by_a_study
 from orchestrator.core.errors import TrainableError
+from orchestrator.core.json_text import parse_json
 
 LIST = "known_code.jsonl"
 
@@ -68,7 +69,7 @@ def is_known(code: CodeOrigin) -> bool:
 
 def _parsed(line: str) -> object:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except ValueError:  # a line of a process that was killed
         return None
 
@@ -80,6 +81,10 @@ def check_named_code(name: str, folder: Path, trust: bool = False, beside: Path 
     finds none. Raises TrainableError.
     """
     module = name.partition(":")[0]
+    if module.partition(".")[0] in sys.stdlib_module_names:  # what they do with what they are given runs, too
+        raise TrainableError(
+            f"{folder} names {name}, which is in a module of Python itself: neither a trainable nor a metric"
+        )
     if module in sys.modules:
         return  # the program imported it itself
     code = find_code(module) or (None if beside is None else find_code(module, beside))
@@ -89,10 +94,8 @@ def check_named_code(name: str, folder: Path, trust: bool = False, beside: Path 
             "the folder where it lies, or name the space file beside it (--space)"
         )
     _refuse_written(name, code, folder)
-    if is_installed(code):
-        return
     _refuse_among_studies(name, code, folder)
-    if is_known(code):
+    if is_installed(code) or is_known(code):
         return
     if not trust:
         raise TrainableError(
@@ -110,8 +113,14 @@ def _refuse_written(name: str, code: CodeOrigin, folder: Path) -> None:
 
 
 def _refuse_among_studies(name: str, code: CodeOrigin, folder: Path) -> None:
-    """Nor is code below the folder that holds the studies: what somebody sends is copied there."""
+    """Nor is code below the folder that holds the studies: what somebody sends is copied there.
+
+    What is installed may lie there, but in a package that itself holds the studies.
+    """
     runs = {study.parent for study in _studies_above(folder)}
+    package = code.root / code.module.partition(".")[0]
+    if is_installed(code):
+        runs = {place for place in runs if place.is_relative_to(package)}
     for path in _paths(code):
         if found := runs & set(path.parents):
             raise _refusal(name, folder, path, found.pop())

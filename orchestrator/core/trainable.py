@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.code_origin import compile_own
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
@@ -171,6 +172,7 @@ def dotted_name(trainable: str | type[Any]) -> str:
 def load_trainable(name: str) -> type[Trainable]:
     """ "module:Class" -> the class. Raises TrainableError."""
     module, _, attribute = name.partition(":")
+    compile_own(module)
     try:
         found = getattr(importlib.import_module(module), attribute)
     except InputError:

@@ -43,14 +43,15 @@ def _fits(hint: Any) -> Fits:
     if origin in (dict, Mapping):
         each = _fits(inner[1])
         return lambda value: isinstance(value, Mapping) and all(map(each, value.values()))
-    if origin in (list, Sequence):
+    if origin in (list, tuple, Sequence):
         each = _fits(inner[0])
         return lambda value: isinstance(value, list | tuple) and all(map(each, value))
     if hint is float:
         return lambda value: type(value) in (int, float)
     if hint in _NAMES:
         return lambda value: type(value) is hint
-    return lambda value: isinstance(value, hint)
+    kind = origin or hint  # np.ndarray of NDArray[np.int16]
+    return lambda value: isinstance(value, kind)
 
 
 def _shown(value: Any) -> str:
@@ -64,6 +65,6 @@ def _wanted(hint: Any) -> str:
         return " or ".join(_wanted(item) for item in inner)
     if origin in (dict, Mapping):
         return "an object" if inner[1] is Any else f"an object, each value {_wanted(inner[1])}"
-    if origin in (list, Sequence):
+    if origin in (list, tuple, Sequence):
         return "a list" if inner[0] is Any else f"a list, each item {_wanted(inner[0])}"
     return _NAMES.get(hint, getattr(hint, "__name__", str(hint)))

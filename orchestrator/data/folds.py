@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import FoldPlanError, ManifestError
+from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.given_folds import given_folds
 from orchestrator.data.group_split import spread_groups
 from orchestrator.data.manifest import Manifest, role_conflict
@@ -61,9 +62,15 @@ class FoldPlan:
         except ManifestError as error:
             raise FoldPlanError(f"fold plan {error}") from None
         record = written_record(metadata)
-        if record is None or "manifest_fingerprint" not in record or list(frame) != ["fold"]:
-            raise FoldPlanError(f"{path} is not a fold plan that this program wrote; restore or delete it")
-        plan = cls(frame["fold"].to_numpy(np.int16), **record)
+        try:
+            if record is None or "manifest_fingerprint" not in record or list(frame) != ["fold"]:
+                raise ValueError("it has other columns or no record of them")
+            check_fields(cls, record)
+            plan = cls(frame["fold"].to_numpy(np.int16), **record)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise FoldPlanError(
+                f"{path} is not a fold plan that this program wrote ({error}); restore or delete it"
+            ) from None
         if plan.fingerprint != _content(plan.manifest_fingerprint, plan.k, plan.folds):
             raise FoldPlanError(
                 f"{path}: its folds don't match its fingerprint {plan.fingerprint[:12]}; "

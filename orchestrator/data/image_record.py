@@ -104,10 +104,16 @@ def read_files(path: Path, rows: int) -> ImageFiles | None:
         return None
     frame, metadata = read_parquet(path, _RESTORE)
     record = written_record(metadata)
-    if record is None or "root" not in record or len(frame) != rows:
-        raise ManifestError(f"{path} is not the record of this study's {rows} images; {_RESTORE}")
-    known = {row: str(text) for row, text in enumerate(frame["sha256"]) if isinstance(text, str)}
-    return ImageFiles(record["host"], record["root"], frame["bytes"].to_numpy(np.int64), known)
+    try:
+        if record is None or len(frame) != rows:
+            raise ValueError(f"it has {len(frame)} rows")
+        known = {row: str(text) for row, text in enumerate(frame["sha256"]) if isinstance(text, str)}
+        found = ImageFiles(str(record["host"]), str(record["root"]), frame["bytes"].to_numpy(np.int64), known)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ManifestError(
+            f"{path} is not the record of this study's {rows} images ({error}); {_RESTORE}"
+        ) from None
+    return found
 
 
 # ---- many files at once ---------------------------------------------------------------------------

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from orchestrator.core.json_text import parse_json
 
 
 def records_of(text: str) -> list[Any]:
     """Of a list, of an object per line, of {file: label}, or of COCO's images, annotations and categories.
 
-    Raises json.JSONDecodeError.
+    Raises ValueError.
     """
     try:
-        found = json.loads(text)
-    except json.JSONDecodeError:
-        return [json.loads(line) for line in text.split("\n") if line.strip()]
+        found = parse_json(text)
+    except ValueError:
+        return [parse_json(line) for line in text.split("\n") if line.strip()]
     if not isinstance(found, dict):
         return found if isinstance(found, list) else [found]
     if all(_are_records(found.get(key)) for key in ("images", "annotations")):

@@ -25,6 +25,7 @@ import pandas as pd
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import ManifestError, StorageError
 from orchestrator.core.file_digest import digest_of
+from orchestrator.core.regular_files import read_file
 from orchestrator.core.text import composed
 from orchestrator.data.importers.contract import require
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest, group_columns
@@ -187,7 +188,7 @@ def _fix(
 
 def _data(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_file(path)
     except OSError as error:
         raise ManifestError(f"{path} cannot be read: {error.strerror}") from None
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import posixpath
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import counted, shortened
+from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.image_roots import refuse_other_root
 from orchestrator.data.importers.contract import AS_FOUND, UNSAID, Imported, Reading, require
 from orchestrator.data.importers.detect import detect, with_more
+from orchestrator.data.importers.listing import names_in, refuse_specials
 from orchestrator.data.importers.table import THE_FRAME, frame_rows
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.splits import roles_of, split_column, unread_split
@@ -91,14 +93,35 @@ class Manifest:
         if not path.is_file():
             raise ManifestError(f"manifest {path} does not exist")
         table, metadata = read_parquet(path)
-        frame, record = _with_names(table), written_record(metadata)
-        if record is None:
-            raise ManifestError(f"{path} is not a manifest that this program wrote")
-        texts = frame.assign(**{name: _texts(frame, name) for name in ("path", "group", "role")})
-        manifest = cls(texts, Path(record["root"]), record["name"], tuple(record["notes"]))
-        if manifest.fingerprint != record["fingerprint"]:
+        try:
+            frame, record = _with_names(table), _Record.read(written_record(metadata))
+            texts = frame.assign(**{name: _texts(frame, name) for name in ("path", "group", "role")})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ManifestError(
+                f"{path} is not a manifest that this program wrote ({error}); restore the file"
+            ) from None
+        manifest = cls(texts, Path(record.root), record.name, tuple(record.notes))
+        if manifest.fingerprint != record.fingerprint:
             raise ManifestError(f"{path}: its rows don't match its own fingerprint; restore the file")
+        _refuse_unusable([str(name) for name in texts["path"]], path)
         return manifest
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What is kept beside the rows."""
+
+    root: str
+    name: str
+    notes: Sequence[str]
+    fingerprint: str
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any] | None) -> _Record:
+        """Raises TypeError, ValueError."""
+        known = {name: value for name, value in (found or {}).items() if name in cls.__dataclass_fields__}
+        check_fields(cls, known)
+        return cls(**known)
 
 
 DataSource = str | Path | pd.DataFrame | Manifest
@@ -237,7 +260,7 @@ def _checked(rows: Imported, source: Path, group_column: str | None, role_column
     notes, found = list(rows.notes), list(rows.found)
     frame = _with_names(rows.frame.reset_index(drop=True))
     paths = [str(path) for path in frame["path"]]
-    _refuse_undecodable(paths, source)
+    _refuse_unusable(paths, source)
     frame["path"] = pd.Series(paths, dtype=object)
     frame = _without_copies(frame, source, notes)
     frame["group"] = pd.Series(_groups(frame, rows.group, group_column, source, notes), dtype=object)
@@ -316,8 +339,11 @@ def _roles(
     return roles
 
 
-def _refuse_undecodable(paths: list[str], source: Path) -> None:
+def _refuse_unusable(paths: list[str], source: Path) -> None:
     """File names that are not UTF-8 come from the system with stand-ins that no table can store."""
+    none = [ascii(path) for path in paths if "\0" in path]
+    if none:
+        raise ManifestError(f"{source}: no file can have the name {shortened(none)}; take the rows out")
     bad = [ascii(path) for path in paths if any("\ud800" <= letter <= "\udfff" for letter in path)]
     if bad:
         raise ManifestError(f"{source}: {len(bad)} file names are not UTF-8: {shortened(bad)}; rename them")
@@ -331,17 +357,11 @@ def _refuse_missing_files(frame: pd.DataFrame, root: Path, source: Path) -> None
         folders[folder].append(name)
     missing: list[str] = []
     for folder, names in folders.items():
-        present = _listing(root / folder)
-        missing.extend(posixpath.join(folder, name) for name in names if name not in present)
+        present = names_in(root / folder)
+        refuse_specials(source, folder, names, present)
+        missing.extend(posixpath.join(folder, name) for name in names if name not in present.files)
     if missing:
         raise ManifestError(
             f"{source}: {len(missing)} of {len(frame)} images are not under {root}: {shortened(missing)}; "
             "correct the paths or take the rows out"
         )
-
-
-def _listing(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
-    except (FileNotFoundError, NotADirectoryError):
-        return frozenset()

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from orchestrator.core.atomic_file import atomic_write
-from orchestrator.core.errors import ManifestError, StorageError
+from orchestrator.core.errors import ManifestError
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import open_file
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.image_names import is_image
 from orchestrator.data.json_records import records_of
+from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow, write_table
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
@@ -101,7 +102,7 @@ def read_json(path: Path) -> pd.DataFrame:
     text = _text(path, "JSON")
     try:
         records = records_of(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise ManifestError(f"{path} cannot be read as JSON ({error}); write an object per line") from None
     if not records or not all(isinstance(item, dict) for item in records):
         raise ManifestError(
@@ -136,7 +137,7 @@ def _text(path: Path, kind: str, most: int | None = None) -> str:
     most: bytes to read, whose last line is cut off. Raises ManifestError.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             data = file.read() if most is None else file.read(most)
             is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
             data = data + file.read() if is_wide or b"\n" not in data else data
@@ -195,12 +196,11 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
     Raises ManifestError, which ends with the way out.
     """
     try:
-        table = pq.read_table(path)
+        table = read_arrow(path)
         metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         columns = {name: table.column(name).to_pylist() for name in table.column_names}
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a text's bytes are looked at last
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ManifestError(f"{path} cannot be read as Parquet ({first_line}); {way_out}") from None
+    except UNREADABLE as error:
+        raise ManifestError(f"{path} cannot be read as Parquet ({first_words(error)}); {way_out}") from None
     return normalise_column_types(_with_joined_lists(path, columns)), metadata
 
 
@@ -210,21 +210,13 @@ def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) 
     write_table(path, table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))}))
 
 
-def write_table(path: Path, table: pa.Table) -> None:
-    """As Parquet, whole or not at all. Raises StorageError."""
-    try:
-        with atomic_write(path) as file:
-            pq.write_table(table, file)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; free space or choose another") from error
-
-
 def written_record(metadata: Mapping[str, str]) -> dict[str, Any] | None:
     """What `write_parquet` was given, or None for a file of other make."""
-    if "orchestrator" not in metadata:
+    try:
+        record = parse_json(metadata.get("orchestrator", ""))
+    except ValueError:
         return None
-    record: dict[str, Any] = json.loads(metadata["orchestrator"])
-    return record
+    return record if isinstance(record, dict) else None
 
 
 def normalise_column_types(columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:

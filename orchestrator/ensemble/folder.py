@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.choices import TTA
-from orchestrator.core.errors import EnsembleError
+from orchestrator.core.errors import EnsembleError, OrchestratorError
 from orchestrator.core.file_digest import digest_of
-from orchestrator.core.links import links_out_of
+from orchestrator.core.links import stranger_fault
 from orchestrator.core.probabilities import label_fault, shape_fault, value_fault
+from orchestrator.core.regular_files import read_file
 from orchestrator.core.task import Task
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Resources, load_trainable
@@ -62,10 +63,8 @@ class Ensemble:
         links in it followed out of it.
         """
         path = _folder_of(Path(path), Path(runs))
-        if not trust and (links := links_out_of(path)):
-            raise EnsembleError(
-                f"{links[0]} is a link that leads out of the ensemble; say --trust to follow it"
-            )
+        if fault := stranger_fault(path, "ensemble", trust):
+            raise EnsembleError(fault)
         ensemble = cls(path, read_record(path), trust)
         for model in ensemble.models():  # by size; contents are checked when a model is loaded
             _check_file(path, model)
@@ -223,9 +222,7 @@ class _Run:
 
     def _model(self, component: Component, member: Member, model: FoldModel) -> Probabilities:
         classes = len(component.target.classes)
-        predictor = load_trainable(member.trainable).load_predictor(
-            read_weights(self._folder, model), member.config, classes, self._resources
-        )
+        predictor = self._predictor(member, model, classes)
         tta = member.tta if self._tta is None else self._tta
         names = [image if isinstance(image, str) else f"image {at}" for at, image in enumerate(self._images)]
         predict = _asked(predictor, member, self._images)
@@ -237,6 +234,18 @@ class _Run:
         if fault:
             raise EnsembleError(f"{self._folder / model.weights}: the prediction is wrong: {fault}")
         return probabilities
+
+    def _predictor(self, member: Member, model: FoldModel, classes: int) -> Any:
+        trainable, data = load_trainable(member.trainable), read_weights(self._folder, model)
+        try:
+            return trainable.load_predictor(data, member.config, classes, self._resources)
+        except OrchestratorError:
+            raise
+        except Exception as error:  # whatever a trainable makes of weights and a configuration not its own
+            raise EnsembleError(
+                f"{self._folder / model.weights}: {member.trainable} cannot be made of these weights and the "
+                f"configuration of trial {member.trial} ({type(error).__name__}: {error})"
+            ) from error
 
     def _advance(self, done: int, total: int) -> None:
         if self._progress is not None:
@@ -272,7 +281,10 @@ def _check_file(folder: Path, model: FoldModel) -> None:
 
 def read_weights(folder: Path, model: FoldModel) -> bytes:
     """Raises EnsembleError for other bytes than were written."""
-    data = (folder / model.weights).read_bytes()
+    try:
+        data = read_file(folder / model.weights)
+    except OSError as error:
+        raise EnsembleError(f"{folder / model.weights} cannot be read: {error.strerror}") from error
     if digest_of(data) != model.sha256:
         raise EnsembleError(f"{folder / model.weights} is not what was written; write the ensemble anew")
     return data

@@ -6,12 +6,14 @@ thresholds of several labels in thresholds.json.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import read_file
+from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.targets import given_from_json, target_from_json
 from orchestrator.ensemble.record import Component, EnsembleRecord, Member, Route
 from orchestrator.evaluation.estimate import Estimate
@@ -42,6 +44,7 @@ def record_of_format_1(folder: Path, record: Mapping[str, Any]) -> EnsembleRecor
         fold_plan=dict(record["fold_plan"]),
         train_digest=record.get("train_digest"),
     )
+    check_fields(EnsembleRecord, vars(made))
     made.check()
     return made
 
@@ -64,7 +67,7 @@ def _estimates(folder: Path, record: Mapping[str, Any]) -> dict[str, Estimate]:
         if words is None:
             metric = record["metric"]
             words = {"naive": {"title": f"OOF {metric}"}, "bbc": {"title": f"BBC-CV {metric}"}}
-        return {key: Estimate(**{**record["estimates"][key], **said}) for key, said in words.items()}
+        return {key: Estimate.from_json({**record["estimates"][key], **said}) for key, said in words.items()}
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(folder / WORDS, error) from error
 
@@ -79,7 +82,7 @@ def _decisions(folder: Path) -> dict[str, Any] | None:
 
 
 def _json_beside(path: Path) -> dict[str, Any] | None:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    return dict(parse_json(read_file(path))) if path.exists() else None
 
 
 def _damaged(path: Path, error: Exception) -> EnsembleError:

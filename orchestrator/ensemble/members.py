@@ -18,6 +18,7 @@ from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.targets import Target
 from orchestrator.ensemble.chain_rule import Term
+from orchestrator.ensemble.judged_otherwise import difference
 from orchestrator.ensemble.routes import joint_of, resolve_routes
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
@@ -309,6 +310,8 @@ def _study_candidates(
     mask = condition_mask(space, own.manifest.frame)
     if mask is not None:
         mask = mask[own.train]
+    if told := difference(trials, predictions, space.metric, mask):
+        log.warning("warning: study %s: %s", study.path, told)
     top = min(wanted, len(complete))
     return StudyCandidates(study, space, trials, predictions, top, own.train, name, mask)
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, StorageError
+from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.trainable import load_trainable
 from orchestrator.data.targets import Joint, Target
 from orchestrator.ensemble.folder import Ensemble, read_weights
-from orchestrator.ensemble.record import Component, FoldModel, Member, Route
+from orchestrator.ensemble.record import Component, FoldModel, Member, Route, record_digest
 
 FOLDER = "onnx"  # in the ensemble's own
 MODEL = "model.json"
@@ -46,7 +47,7 @@ def export_ensemble(ensemble: Ensemble, out: Path | None = None, progress: Progr
     try:
         (draft / "models").mkdir(parents=True)
         record = _Export(ensemble, draft, progress).record()
-        (draft / MODEL).write_text(json.dumps(record, indent=1, allow_nan=False), encoding="utf-8")
+        (draft / MODEL).write_text(_sealed(record, draft), encoding="utf-8")
         script = resources.files("orchestrator.ensemble.exported") / SCRIPT
         (draft / SCRIPT).write_bytes(script.read_bytes())
         draft.rename(out)
@@ -55,6 +56,14 @@ def export_ensemble(ensemble: Ensemble, out: Path | None = None, progress: Progr
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return out
+
+
+def _sealed(record: Mapping[str, Any], draft: Path) -> str:
+    """With the SHA-256 of each model, and of all that the record says, by which predict.py knows them."""
+    names = sorted({name for term in record["terms"] for item in term["members"] for name in item["models"]})
+    files = {name: sha256_of_file(draft / name).hex() for name in names}
+    made = json.loads(json.dumps({**record, "files": files}, allow_nan=False))
+    return json.dumps({**made, "digest": record_digest(made)}, indent=1)
 
 
 class _Export:

@@ -12,8 +12,8 @@ from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.task import Task
 from orchestrator.core.text import on_one_line
 from orchestrator.data.manifest import Manifest
+from orchestrator.data.parquet_files import write_table
 from orchestrator.data.scalars import to_scalars, to_text
-from orchestrator.data.table_files import write_table
 from orchestrator.evaluation.thresholds import HALF, Thresholds, decide_labels
 from orchestrator.study.predictions import probability_columns
 

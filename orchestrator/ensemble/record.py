@@ -16,7 +16,11 @@ from typing import Any
 
 from orchestrator.core.choices import TTA
 from orchestrator.core.errors import EnsembleError, InputError
+from orchestrator.core.file_digest import digest_of
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import read_file
 from orchestrator.core.task import Task
+from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.targets import (
     Given,
     Joint,
@@ -34,6 +38,8 @@ from orchestrator.evaluation.ranks import Quantiles
 
 FORMAT = 2  # of what is written; format 1 is read too, another one refused, never guessed at
 RECORD = "ensemble.json"
+DIGEST = "digest"
+"""The field that tells of a change to the others; not there until version 0.3."""
 _MODES = ("max", "min")
 _SUM = 1e-6  # how far from 1 the weights of a vote, or of the routes, may sum
 
@@ -51,6 +57,7 @@ class FoldModel:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> FoldModel:
+        check_fields(cls, record)
         model = cls(**record)
         relative = PurePosixPath(model.weights)
         if not model.weights or relative.is_absolute() or ".." in relative.parts:
@@ -98,6 +105,7 @@ class Member:
             models,
             own_code,
         )
+        check_fields(cls, vars(member))
         if not models:
             raise ValueError(f"trial {member.trial} has no models")
         if member.tta not in TTA:
@@ -286,6 +294,7 @@ class EnsembleRecord:
             dict(record["fold_plan"]),
             record["train_digest"],
         )
+        check_fields(cls, vars(made))
         made.check()
         return made
 
@@ -308,6 +317,11 @@ def read_record(folder: Path) -> EnsembleRecord:
 
     path = folder / RECORD
     record = _json_of(path, folder)
+    if record.pop(DIGEST, None) not in (None, record_digest(record)):
+        raise EnsembleError(
+            f"{path} is damaged, or was changed after it was written, as its digest says; write the ensemble "
+            "anew"
+        )
     found = record.get("format")
     if found not in (1, FORMAT):
         raise EnsembleError(
@@ -326,12 +340,18 @@ def read_record(folder: Path) -> EnsembleRecord:
 def record_bytes(record: EnsembleRecord) -> bytes:
     """What ensemble.json holds. Raises ValueError where it could not be read back."""
     record.check()
-    return json.dumps(record.to_json(), indent=1, allow_nan=False).encode()
+    made = json.loads(json.dumps(record.to_json(), allow_nan=False))  # as it will be read
+    return json.dumps({**made, DIGEST: record_digest(made)}, indent=1).encode()
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of what it says, however it is laid out."""
+    return digest_of(json.dumps(record, sort_keys=True).encode())
 
 
 def _json_of(path: Path, folder: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(read_file(path))
     except OSError as error:
         raise EnsembleError(
             f"{folder} is no ensemble: {RECORD}: {error.strerror}; name its folder"

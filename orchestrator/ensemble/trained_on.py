@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened
 from orchestrator.data.image_record import content_digests
 from orchestrator.data.manifest import Manifest, joined_folds
@@ -82,11 +83,13 @@ class TrainedOn:
 
     @classmethod
     def of(cls, ensemble: Ensemble) -> TrainedOn:
-        """A folder of an older version knows its out-of-fold rows. Raises ManifestError, StudyError."""
-        fingerprint = str(ensemble.record.manifest["fingerprint"])
-        if not (ensemble.path / FILE).is_file():
+        """A folder of an older version knows its out-of-fold rows. Raises InputError."""
+        fingerprint, path = str(ensemble.record.manifest.get("fingerprint", "")), ensemble.path / FILE
+        if not path.is_file():
             return cls(fingerprint, read_paths(ensemble.path / "oof.parquet"), frozenset())
-        table, _ = read_parquet(ensemble.path / FILE)
+        table, _ = read_parquet(path)
+        if not {"path", "place"} <= {*map(str, table.columns)}:
+            raise EnsembleError(f"{path} is damaged: no columns path and place; write the ensemble anew")
         paths, digests = (_texts(table[name]) for name in ("path", "place"))
         return cls(fingerprint, paths, digests, _by_content(table))
 

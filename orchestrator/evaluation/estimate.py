@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from orchestrator.core.typed_fields import check_fields
+
 ORDER = ("naive", "cross_fitted", "bbc", "bbc_race", "untouched")
 """Keys of an ensemble's estimates: the one that flatters most first, rows that nothing was fitted on last."""
 
@@ -55,9 +57,10 @@ class Estimate:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Estimate:
-        """Inverse of `to_json`."""
+        """Inverse of `to_json`. Raises TypeError, ValueError for what is none."""
         known = {name: value for name, value in record.items() if name in cls.__dataclass_fields__}
         missing = {name: math.nan for name in _NUMBERS if known.get(name) is None}
+        check_fields(cls, {**known, **missing})
         return cls(**{**known, **missing})
 
     def __str__(self) -> str:

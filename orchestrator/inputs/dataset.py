@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.links import without_links
 from orchestrator.core.metrics import check_folds
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter, current_name
@@ -36,7 +37,7 @@ def make_dataset(space: SearchSpace, manifest: Manifest, plan: FoldPlan, runs: P
         metric=space.metric,
         mode=space.mode,
         fingerprint=manifest.fingerprint,
-        cache_dir=str((runs / ".cache" / "images").resolve()),
+        cache_dir=str(without_links(runs / ".cache" / "images")),
         factors=factors_of(space.target),
         columns=columns_of(manifest.frame),
         condition_mask=mask,

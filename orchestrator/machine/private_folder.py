@@ -24,6 +24,9 @@ from orchestrator.core.errors import InputError
 LONGEST = 30
 """Characters of the folder's place: a Unix socket's path has 107 in all, of which Ray's own names take 70."""
 
+RAY_PLACE = "RAY_TMPDIR"
+"""Environment variable that names the place, before TMPDIR does."""
+
 
 @dataclass
 class PrivateFolder:
@@ -60,18 +63,21 @@ def account_folder() -> Path:
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise InputError(
                 f"{path} is a link, or belongs to another account, which could then read and change what "
-                "runs here; set TMPDIR to a folder of your own"
+                f"runs here; {_way_out()}"
             )
         path.chmod(0o700)  # as an earlier umask may not have left it
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be made: {error.strerror}; set TMPDIR to a folder of your own"
-        ) from error
+        raise InputError(f"{path} cannot be made: {error.strerror}; {_way_out()}") from error
     return path
 
 
+def _way_out() -> str:
+    first = f", and unset {RAY_PLACE}, which comes before it" if os.environ.get(RAY_PLACE) else ""
+    return f"set TMPDIR to a folder of your own with a path of at most {LONGEST} characters{first}"
+
+
 def _short_place() -> Path:
-    place = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()).absolute()
+    place = Path(os.environ.get(RAY_PLACE) or tempfile.gettempdir()).absolute()
     return place if len(str(place)) <= LONGEST else Path("/tmp")
 
 

@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     labelled.write(arguments.out)
     for line in summary(labelled.frame, ensemble.target, len(manifest)):
         console.print(line, markup=False)
-    console.print(f"labels: {arguments.out} ({len(labelled)} rows); next: tune ... --extra {arguments.out}")
+    done = f"labels: {arguments.out} ({len(labelled)} rows); next: tune ... --extra {arguments.out}"
+    console.print(done, markup=False)
 
 
 def _refuse_trained(known: TrainedOn, manifest: Manifest, source: str) -> None:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.extra_rows import train_digest
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
+from orchestrator.data.parquet_files import UNREADABLE, read_arrow
 from orchestrator.data.scalars import Scalar, columns_of
 from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, OneHot, Target
@@ -169,14 +168,17 @@ def _folds_of(ensemble: Ensemble) -> tuple[int, str]:
     path = ensemble.path / "oof.parquet"
     try:
         k = int(ensemble.record.fold_plan["k"])
+        if k < 1:
+            raise ValueError(f"k is {k}")
         if ensemble.record.train_digest is not None:
             return k, ensemble.record.train_digest
-        table = pq.read_table(path, columns=["path", "fold"])
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        table = read_arrow(path)
+        paths, folds = table["path"].to_pylist(), table["fold"].to_numpy()
+    except (*UNREADABLE, KeyError, TypeError) as error:
         raise EnsembleError(
             f"{ensemble.path} does not say which rows its folds have ({error}); write the ensemble anew"
         ) from None
-    return k, train_digest(table["path"].to_pylist(), table["fold"].to_numpy())
+    return k, train_digest(paths, folds)
 
 
 def summary(frame: pd.DataFrame, target: Target, images: int) -> list[str]:

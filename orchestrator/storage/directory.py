@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.core.atomic_file import PARTIAL_NAME, atomic_write
 from orchestrator.core.errors import InputError, StorageError
+from orchestrator.core.regular_files import read_file
 from orchestrator.storage.contract import CheckpointStore
 
 CLAIM = "study.txt"
@@ -48,7 +49,7 @@ class DirectoryStore(CheckpointStore):
         """Raises KeyError, and StorageError where the folder cannot be read at all."""
         path = self._path(name)
         try:
-            return path.read_bytes()
+            return read_file(path)
         except FileNotFoundError:
             self._check_mount()
             raise KeyError(name) from None

@@ -86,7 +86,8 @@ def _sign(mode: str) -> float:
 
 
 def _cell(value: Any) -> Any:
-    return value if value is None or isinstance(value, int | float | str | bool) else json.dumps(value)
+    fits = isinstance(value, float | str) or (isinstance(value, int) and abs(value) < 2**63)
+    return value if value is None or fits else json.dumps(value)
 
 
 def _table(rows: list[dict[str, Any]]) -> pa.Table:
@@ -104,4 +105,9 @@ def _array(values: list[Any]) -> pa.Array:
         values = [None if value is None else str(value) for value in values]
     elif kinds == {int, float}:
         values = [None if value is None else float(value) for value in values]
-    return pa.array(values)
+    return pa.array([_storable(value) for value in values] if kinds == {str} or len(kinds) > 1 else values)
+
+
+def _storable(value: Any) -> Any:
+    """Of a text the halves of characters, as in a file's name that is no UTF-8, written out."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

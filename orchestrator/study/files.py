@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.core.links import without_links
 from orchestrator.study import journal
 
 
@@ -45,7 +46,7 @@ class StudyFiles:
     @property
     def checkpoints(self) -> Path:
         """Absolute: workers may stand elsewhere."""
-        return (self.folder / "checkpoints").resolve()
+        return without_links(self.folder / "checkpoints")
 
     def oof(self, trial: int) -> Path:
         return self.folder / "oof" / f"t{trial:04d}.parquet"

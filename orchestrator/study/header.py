@@ -13,6 +13,7 @@ from orchestrator.study.epoch_choice import CHOICES
 FORMAT = 1
 KEEP_OOF = ("all", "complete")
 """Every trial's, or those of complete trials alone."""
+_CODE = ("space_file", "module", "digest")  # what `own_code` says
 _FORMER_RULE_VERSION = "race"  # its key in journals of version 0.1
 
 
@@ -85,6 +86,16 @@ class StudyHeader:
         """Of the manifest; "" in a header that names none."""
         return str(self.manifest.get("fingerprint", ""))
 
+    def code_fault(self) -> str | None:
+        """What is wrong with `own_code`; None where nothing is."""
+        if self.own_code is None:
+            return None
+        wrong = [name for name in _CODE if not isinstance(self.own_code.get(name), str)]
+        modules = self.own_code.get("modules", [])
+        if not wrong and isinstance(modules, list) and all(isinstance(item, str) for item in modules):
+            return None
+        return f"own_code has no {wrong[0] if wrong else 'modules'} that is a text"
+
     @property
     def metric(self) -> str:
         return str(self.space["metric"])
@@ -111,6 +122,8 @@ class StudyHeader:
             header = cls(**values)
         except (TypeError, ValueError, AttributeError) as error:
             raise StudyError(f"the header is none of a study ({error}); restore it from a copy") from error
+        if (fault := header.code_fault()) is not None:
+            raise StudyError(f"the header is none of a study ({fault}); restore it from a copy")
         if header.epoch_choice not in CHOICES:
             raise StudyError(
                 f"the header's epoch_choice is {header.epoch_choice!r}, none of {', '.join(CHOICES)}; use "

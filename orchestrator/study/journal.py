@@ -1,7 +1,8 @@
 """The journal of a study: one event a line, only ever appended to, fsynced before anything follows from it.
 
 Its driver writes it while others may read it, so the last line may be torn; readers leave it out, and the
-next driver cuts it off.
+next driver cuts it off. Each line ends with a checksum of what stands before it (until version 0.3 none did):
+one that a disk or an editor changed is refused, where it could be read as something else.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ import fcntl
 import json
 import math
 import os
+import re
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.core.atomic_file import sync_folder
 from orchestrator.core.errors import StorageError, StudyError
 from orchestrator.core.events import EpochEnded, Event, from_json, to_json
+from orchestrator.core.json_text import parse_json
 
 FILE = "journal.jsonl"
+_SEAL = re.compile(rb', "crc": "([0-9a-f]{8})"}\s*\Z')
+"""The end of a line: CRC-32 (hex) of the line without it."""
+_CHANGED = "it was changed after it was written, as its checksum says"
 
 
 def has_journal(folder: Path) -> bool:
@@ -68,10 +75,9 @@ class JournalReader:
 
     def _broken(self, error: ValueError) -> str:
         line = f"{self._path}:{self._lines + 1}"
-        return (
-            f"{line}: not a journal line at byte {self.bytes_read} ({error});\nrestore "
-            f"the file from a copy, or cut it there (head -n {self._lines}) and lose what came after"
-        )
+        cut = f", or cut it there (head -n {self._lines}) and lose what came after" if self._lines else ""
+        what = f"{line}: not a journal line at byte {self.bytes_read} ({error})"
+        return f"{what};\nrestore the file from a copy{cut}"
 
 
 class JournalWriter:
@@ -183,8 +189,15 @@ def _lock(file: int, path: Path) -> None:
 
 def _parse(line: bytes) -> tuple[Event, float]:
     """The event of a line and its time, unix seconds. Raises ValueError for anything else."""
+    sealed = _SEAL.search(line)
+    if sealed is not None:
+        line = line[: sealed.start()] + b"}"
+        if int(sealed[1], 16) != zlib.crc32(line):
+            raise ValueError(_CHANGED)
     try:
-        record = json.loads(line, parse_constant=_no_number)
+        record = parse_json(line, parse_constant=_no_number)
+        if "crc" in record:
+            raise ValueError(_CHANGED)
         event = from_json(record)
         if isinstance(event, EpochEnded) and not math.isfinite(event.score):  # 1e999 is one to JSON
             raise ValueError(f"the score is {event.score}")
@@ -199,7 +212,8 @@ def _no_number(name: str) -> float:
 
 def _lines(now: float, events: tuple[Event, ...]) -> Iterator[str]:
     for event in events:
-        yield json.dumps({"time": now, **to_json(event)}, allow_nan=False) + "\n"
+        line = json.dumps({"time": now, **to_json(event)}, allow_nan=False)
+        yield f'{line[:-1]}, "crc": "{zlib.crc32(line.encode()):08x}"}}\n'
 
 
 def _append_whole(file: int, data: bytes) -> None:

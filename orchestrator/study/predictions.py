@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.errors import StudyError
-from orchestrator.data.table_files import write_table
+from orchestrator.core.file_digest import is_as_stored
+from orchestrator.core.json_text import parse_json
+from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow, write_table
 
 Rows = NDArray[np.int64]
 _LABEL_PROBABILITIES = "label_probabilities"  # their name in a fold's bytes, where they are of several labels
@@ -93,6 +94,17 @@ def fold_from_bytes(data: bytes) -> tuple[Rows, Probabilities]:
         raise StudyError(f"fold predictions hold {kinds}, not int64 rows and float32 probabilities")
     check_fold(rows, probabilities, multi_label, "fold predictions")
     return rows, probabilities
+
+
+def is_made_of(prediction: Prediction, digests: Mapping[int, str]) -> bool:
+    """Whether these are the probabilities that its folds stored. digests: fold -> of the stored bytes."""
+    multi_label = prediction.labels.ndim == 2
+    for fold, digest in digests.items():
+        own = prediction.folds == fold
+        data = fold_to_bytes(prediction.rows[own], prediction.probabilities[own], multi_label)
+        if not is_as_stored(data, digest):
+            return False
+    return True
 
 
 def check_fold(rows: Rows, probabilities: Probabilities, multi_label: bool, where: str) -> None:
@@ -192,7 +204,7 @@ def read_prediction(path: Path) -> tuple[Prediction, tuple[str, ...]]:
     table = _read_table(path)
     metadata = table.schema.metadata or {}
     try:
-        classes = tuple(str(name) for name in json.loads(metadata[b"classes"]))
+        classes = tuple(str(name) for name in parse_json(metadata[b"classes"]))
         multi_label = b"multi_label" in metadata
         rows, labels = table["row"].to_numpy(), _read_labels(table, classes, multi_label)
         folds, paths = table["fold"].to_numpy(), tuple(table["path"].to_pylist())
@@ -234,6 +246,8 @@ def read_paths(path: Path) -> frozenset[str]:
 
 def _read_table(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise StudyError(f"{path} cannot be read: {error}; restore it from a copy of the study") from error
+        return read_arrow(path)
+    except UNREADABLE as error:
+        raise StudyError(
+            f"{path} cannot be read: {first_words(error)}; restore it from a copy of the study"
+        ) from error

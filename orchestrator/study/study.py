@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +13,19 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
+from orchestrator.core.arrays import Labels
 from orchestrator.core.dataset import ImageFiles
 from orchestrator.core.errors import InputError, OrchestratorError, StorageError, StudyError
-from orchestrator.core.events import Closed, Event, Extended, FoldRunKey, Opened, Proposed, State
+from orchestrator.core.events import MOST, Closed, Event, Extended, FoldRunKey, Opened, Proposed, State
 from orchestrator.core.file_digest import is_as_stored
-from orchestrator.core.links import links_out_of
+from orchestrator.core.links import stranger_fault
 from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
-from orchestrator.data.table_files import write_table
+from orchestrator.data.parquet_files import write_table
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.race.contract import OUT, TrialStatus
 from orchestrator.space import SearchSpace
@@ -38,12 +41,15 @@ from orchestrator.study.files import StudyFiles
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, is_same_file
-from orchestrator.study.predictions import Prediction, read_prediction
+from orchestrator.study.predictions import Prediction, is_made_of, read_prediction
 from orchestrator.study.rescoring import rescored
 from orchestrator.study.sequence import first_misfit
 from orchestrator.study.sources import sources_over_time
 from orchestrator.study.summary import StudySummary, newest_estimate, study_html
 from orchestrator.study.trial_states import TrialStates
+
+_MOST = {"folds": 10_000, "trials": MOST, "max_t": MOST, "finalists": MOST}
+"""Numbers of a space that a damaged digit, or somebody, could make into ones that take all memory."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,7 @@ class Study:
         trust: whether links in the folder may be followed out of it.
         """
         self.path = Path(path)
+        self._trust = trust
         self.files = StudyFiles(self.path)
         _refuse_unusable(self.path, trust)
         reader = JournalReader(self.files.journal)
@@ -147,6 +154,7 @@ class Study:
         """An existing study with its lock held; a torn last line of its journal is cut off."""
         files = StudyFiles(path)
         _refuse_unusable(path, trust)  # before a lock is left there
+        _refuse_shared(files)
         lock = _take_lock(files)
         writer = JournalWriter(files.journal)
         try:
@@ -199,7 +207,11 @@ class Study:
     def space(self) -> SearchSpace:
         """Raises StudyError for a header whose space is none."""
         try:
-            return SearchSpace.from_json(self.header.space)
+            found = SearchSpace.from_json(self.header.space)
+            large = [name for name, most in _MOST.items() if getattr(found, name) > most]
+            if large:
+                raise ValueError(f"{large[0]} is {getattr(found, large[0])}, more than {_MOST[large[0]]}")
+            return found
         except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise StudyError(
                 f"{self.files.journal}:1: the space in the header is none ({type(error).__name__}: {error}); "
@@ -322,14 +334,28 @@ class Study:
         if not path.is_file():  # its driver was killed just before it wrote them
             raise StudyError(f"{path} is missing; `python -m orchestrator.tune --resume` writes it anew")
         prediction = read_prediction(path)[0]
-        folds = self.fold_plan().folds
-        scored = np.flatnonzero(folds >= 0)
-        if not (np.array_equal(prediction.rows, scored) and np.array_equal(prediction.folds, folds[scored])):
+        if fault := self._fault_of(trial, prediction):
             raise StudyError(
-                f"{path}: its folds are not the study's; delete it, then `python -m orchestrator.tune "
-                f"--resume --study {self.path}` writes it anew"
+                f"{path}: {fault}; delete it, then `python -m orchestrator.tune --resume --study "
+                f"{self.path}` writes it anew"
             )
         return prediction
+
+    def _fault_of(self, trial: int, found: Prediction) -> str:
+        """Why a table of predictions is not that of a complete trial; "" where it is."""
+        folds, labels = self._folds_and_labels
+        scored = np.flatnonzero(folds >= 0)
+        if not (np.array_equal(found.rows, scored) and np.array_equal(found.folds, folds[scored])):
+            return "its folds are not the study's"
+        if not np.array_equal(found.labels, labels[scored]):
+            return "its labels are not the study's"
+        bests = next(item.bests for item in self.complete_trials() if item.number == trial)
+        return "" if is_made_of(found, {best.fold: best.oof_digest for best in bests}) else "it is damaged"
+
+    @cached_property
+    def _folds_and_labels(self) -> tuple[NDArray[np.int16], Labels]:
+        """Of every manifest row; read once for all trials."""
+        return self.fold_plan().folds, self.space.target.encode(self.manifest().frame)
 
     def __repr__(self) -> str:
         return f"Study({str(self.path)!r})"
@@ -387,7 +413,10 @@ class Study:
         if self.header.storage is not None:
             _refuse_path(self.files.journal, self.header.name)
             return open_store(join(self.header.storage, self.header.name))
-        return DirectoryStore(self.files.checkpoints)
+        folder = self.files.checkpoints
+        if not self._trust and not folder.is_relative_to(self.path.resolve()):
+            raise StudyError(stranger_fault(self.path, "study", trust=False))  # a link made since
+        return DirectoryStore(folder)
 
 
 def _fold_best(history: History, key: FoldRunKey) -> FoldBest:
@@ -419,13 +448,20 @@ def read_checkpoint(store: CheckpointStore, best: FoldBest, name: str) -> bytes:
 
 
 def _refuse_unusable(path: Path, trust: bool) -> None:
-    if not trust and (links := links_out_of(path)):
-        raise StudyError(
-            f"{links[0]} is a link that leads out of the study, maybe to what is somebody else's; "
-            "say --trust to follow it"
-        )
+    if fault := stranger_fault(path, "study", trust):
+        raise StudyError(fault)
     if not has_journal(path):
         raise StudyError(f"{path} is no study: it has no journal; name the folder of one")
+
+
+def _refuse_shared(files: StudyFiles) -> None:
+    """What is written into, and not replaced, may be no other file as well: `cp -al` makes such copies."""
+    for path in (files.journal, files.lock):
+        if path.exists() and path.stat().st_nlink > 1:
+            raise StudyError(
+                f"{path} has another name, too (a hard link), under which it would change; make it one "
+                f"of its own: mv {path.name} {path.name}.old && cp {path.name}.old {path.name}"
+            )
 
 
 def _refuse_path(journal: Path, name: str) -> None:
@@ -442,6 +478,13 @@ def _take_lock(files: StudyFiles) -> FileLock:
         raise StudyError(
             f"study {files.folder} is being driven by another process; wait for it or end it first"
         ) from None
+    except OSError as error:
+        way_out = "make the folder writable, or copy it and name the copy with --study"
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            way_out = "copy it to a disk that knows locks, and name the copy with --study"
+        raise StorageError(
+            f"study {files.folder} cannot go on there ({error.strerror}: {files.lock}); {way_out}"
+        ) from error
     return lock
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import read_file
 
 _CORRECTED = ("bbc_race", "bbc")
 """Keys of an ensemble's estimates that correct for how it was chosen, the one that corrects more first."""
@@ -52,7 +54,7 @@ def newest_estimate(study: Path) -> str | None:
 
 def _estimate(path: Path) -> str | None:
     try:
-        found = json.loads(path.read_text())["estimates"]
+        found = parse_json(read_file(path))["estimates"]
         if isinstance(found, list):  # of format 2; before it there was an object by keys
             found = {item["key"]: item for item in found}
         return _words(next(found[key] for key in _CORRECTED if key in found), path.parent.name)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from orchestrator.core.arrays import Labels, Probabilities
-from orchestrator.data.table_files import write_table
+from orchestrator.data.parquet_files import write_table
 
 
 def write_votes(

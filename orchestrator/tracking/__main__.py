@@ -9,10 +9,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from orchestrator.cli.exit_codes import say_error
+from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
-from orchestrator.core.errors import InputError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,11 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv)
     from orchestrator.tracking.command import run  # not for --help: it loads rich
 
-    try:
-        return run(arguments)
-    except InputError as error:
-        say_error(error)
-        return 2
+    return exit_code(lambda: run(arguments), "interrupted; the same command sends the rest")
 
 
 def parser() -> CommandParser:
@@ -33,7 +28,7 @@ def parser() -> CommandParser:
     )
     study = made.add_argument_group("study")
     study.add_argument("study", metavar="STUDY", help="study to send, by name or folder")
-    add_shared(study, "--runs")
+    add_shared(study, "--trust", "--runs")
     add = made.add_argument_group("Weights & Biases").add_argument
     add("--project", metavar="NAME",
         help="project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError, StudyError
+from orchestrator.core.links import stranger_fault
 from orchestrator.core.text import shown
 from orchestrator.progress import progress_bar
 from orchestrator.study.files import StudyFiles
@@ -31,6 +32,8 @@ BEHIND = 1  # exit code: not everything could be sent
 def run(arguments: argparse.Namespace) -> int:
     """0, or BEHIND where not everything could be sent. Raises InputError."""
     study = find_study(arguments.study, arguments.runs)
+    if fault := stranger_fault(study, "study", arguments.trust):  # what is sent is noted there
+        raise StudyError(fault)
     if not installed():
         raise InputError("wandb is not installed; pip install 'wandb>=0.21,<1', then try again")
     mode, note = choose_mode(arguments.mode)

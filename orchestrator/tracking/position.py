@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import FoldRunKey
+from orchestrator.core.json_text import parse_json
 
 FILE = "tracking.json"
 
@@ -30,10 +31,8 @@ class Position:
         self._destination = f"{destination}/{project}"
         record = _read(self._path)
         self._record: dict[str, Any] = {"project": project, "sent": record.get("sent", {})}
-        self.sent = {
-            key: Sent(int(epoch), str(state))
-            for key, (epoch, state) in self._record["sent"].get(self._destination, {}).items()
-        }
+        arrived = self._record["sent"].get(self._destination, {})
+        self.sent = {key: Sent(epoch, state) for key, (epoch, state) in arrived.items()}
 
     def note(self, key: FoldRunKey, sent: Sent) -> None:
         """On disk when it returns. Raises OSError."""
@@ -53,9 +52,17 @@ def last_project(study: Path) -> str | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        record = json.loads(path.read_text())
+        record = parse_json(path.read_bytes())
+        sent = record.get("sent", {})
+        return {**record, "sent": {str(to): _arrived(runs) for to, runs in sent.items()}}
     except FileNotFoundError:
         return {}
-    except ValueError as error:
-        raise StudyError(f"{path}: not JSON ({error}); delete it, then everything is sent again") from error
-    return dict(record)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"{path} is not what was written there ({error}); delete it, then everything is sent again"
+        ) from error
+
+
+def _arrived(runs: Any) -> dict[str, list[Any]]:
+    """Raises TypeError, ValueError, AttributeError."""
+    return {str(key): [int(epoch), str(state)] for key, (epoch, state) in runs.items()}

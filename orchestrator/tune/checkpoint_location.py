@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.core.errors import StudyError
+from orchestrator.core.links import without_links
 from orchestrator.storage import (
     DirectoryStore,
     check_ownership,
@@ -35,7 +36,7 @@ def new_store(location: str | None, name: str, folder: Path) -> Iterator[Checkpo
     Raises StudyError where another study's files lie, StorageError where nothing can be written.
     """
     if location is None:
-        store: CheckpointStore = DirectoryStore((folder / "checkpoints").resolve())
+        store: CheckpointStore = DirectoryStore(without_links(folder / "checkpoints"))
     else:
         store = open_store(join(location, name))
         take_ownership(store.with_short_timeouts(), folder)

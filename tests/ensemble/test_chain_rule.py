@@ -35,6 +35,7 @@ from orchestrator.study.study import Study
 from tests.pixel_trainable import PixelTrainable
 from tests.support.ensemble_command import UNIFORM
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_faces, make_study
+from tests.support.journals import unsealed
 
 MASK = categorical("mask", ["worn", "wrong", "none"])
 GENDER = categorical("gender", ["male", "female"])
@@ -213,7 +214,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 def leave_the_joint(study: Path) -> None:
-    first, *others = (study / "journal.jsonl").read_text().splitlines(keepends=True)
+    first, *others = unsealed((study / "journal.jsonl").read_text()).splitlines(keepends=True)
     opened = json.loads(first)
     opened["header"]["space"]["joint"] = None
     (study / "journal.jsonl").write_text("".join([json.dumps(opened) + "\n", *others]))
@@ -390,6 +391,7 @@ def test_a_folder_whose_conditions_were_mixed_up_is_refused(runs: Path) -> None:
     terms = record["routes"][0]["terms"]
     assert terms[0]["given"] is None
     terms[1]["given"], terms[2]["given"] = terms[2]["given"], terms[1]["given"]
+    del record["digest"]
     path.write_text(json.dumps(record))
     with pytest.raises(EnsembleError, match="do not make up the target"):
         Ensemble.load(folder)

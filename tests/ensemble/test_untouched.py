@@ -15,7 +15,7 @@ from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
 from orchestrator.data.extra_rows import add_extra
 from orchestrator.data.manifest import Manifest, load_manifest
-from orchestrator.data.table_files import write_table
+from orchestrator.data.parquet_files import write_table
 from orchestrator.demo.faces import hidden_rows, make_demo_faces
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.answering import as_judged
@@ -60,6 +60,7 @@ def test_they_are_predicted_scored_and_kept_beside(runs: Path, rows: Manifest) -
     assert estimate.n_groups == 12 and estimate.key == "untouched"
     assert Ensemble.load(built.path).estimates[-1] == estimate
     after = json.loads((built.path / "ensemble.json").read_text())
+    assert after.pop("digest") != before.pop("digest")
     assert [item["key"] for item in after.pop("estimates")] == [
         *(item["key"] for item in before.pop("estimates")), "untouched",
     ]  # fmt: skip
@@ -74,6 +75,7 @@ def test_their_labels_change_nothing_but_their_score(runs: Path, rows: Manifest)
         _, estimate = score_untouched(built, replace(rows, frame=frame), np.random.default_rng(0))
         found, _ = read_prediction(built.path / "untouched.parquet")
         record = json.loads((built.path / "ensemble.json").read_text())
+        del record["digest"]
         assert record["estimates"].pop()["score"] == estimate.score
         written.append((estimate.score, found.probabilities.tobytes(), record))
     assert written[0][1:] == written[1][1:] and written[0][0] != written[1][0]

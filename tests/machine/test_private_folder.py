@@ -106,3 +106,18 @@ def test_one_that_is_kept_stays_until_the_next_begins() -> None:
     assert folder.path.is_dir()
     with private_folder():
         assert not folder.path.exists()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_advice_is_a_place_that_can_be_used(
+    tmp_path: Path, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long one would be passed over, and TMPDIR counts for nothing beside RAY_TMPDIR."""
+    monkeypatch.setattr(module, "LONGEST", 30)
+    monkeypatch.setenv("RAY_TMPDIR", "/proc/nowhere" if first else "")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: "/proc/nowhere")
+    with pytest.raises(
+        InputError, match=r"cannot be made.*set TMPDIR to a folder.* at most 30 char"
+    ) as caught:
+        account_folder()
+    assert ("unset RAY_TMPDIR" in str(caught.value)) == first

@@ -12,6 +12,7 @@ import pytest
 from orchestrator.core.errors import StorageError, StudyError
 from orchestrator.core.events import Closed, EpochEnded, Event, LegStarted, Opened, Resumed, to_json
 from orchestrator.study.journal import JournalReader, JournalWriter, has_journal, time_begun
+from tests.support.journals import unsealed
 
 OPENED = Opened({"format": 1, "name": "age", "space": {"metric": "macro_f1", "mode": "max"}})
 LEG: list[Event] = [LegStarted(3, 1, 0, 1), EpochEnded(3, 1, 1, 0.1)]
@@ -115,3 +116,41 @@ def test_a_study_has_begun_when_its_first_line_is_whole(tmp_path: Path) -> None:
     assert (has_journal(tmp_path), time_begun(tmp_path)) == (False, None)
     study = write(tmp_path / "s", OPENED)
     assert (has_journal(study), time_begun(study)) == (True, 1.79e9)
+
+
+@pytest.mark.parametrize("number", range(len(LEG) + 1))
+def test_a_line_in_which_a_character_changed_is_refused_with_how_far_the_journal_is_good(
+    tmp_path: Path, number: int
+) -> None:
+    writer, path = JournalWriter(tmp_path / "journal.jsonl"), tmp_path / "journal.jsonl"
+    writer.append(OPENED, *LEG, Closed("finished"))
+    lines = path.read_bytes().splitlines(keepends=True)
+    digits = [at for at, sign in enumerate(lines[number]) if chr(sign).isdigit()]
+    for at in digits[:: max(len(digits) // 8, 1)]:
+        other = b"%d" % ((int(chr(lines[number][at])) + 1) % 10)
+        changed = lines[number][:at] + other + lines[number][at + 1 :]
+        path.write_bytes(b"".join([*lines[:number], changed, *lines[number + 1 :]]))
+        with pytest.raises(
+            StudyError, match=rf"(?s)journal\.jsonl:{number + 1}: .*as its checksum says.*restore"
+        ):
+            JournalReader(path).new_events()
+
+
+def test_lines_without_a_checksum_are_read_as_versions_until_0_3_wrote_them(tmp_path: Path) -> None:
+    writer, path = JournalWriter(tmp_path / "journal.jsonl"), tmp_path / "journal.jsonl"
+    writer.append(OPENED, *LEG)
+    assert path.read_text().count('"crc": "') == 1 + len(LEG)
+    path.write_text(unsealed(path.read_text()))
+    assert JournalReader(path).new_events() == [OPENED, *LEG]
+    writer.close()
+    JournalWriter(path).append(Closed("finished"))
+    assert JournalReader(path).new_events() == [OPENED, *LEG, Closed("finished")]
+
+
+def test_a_line_laid_out_anew_is_refused_as_changed(tmp_path: Path) -> None:
+    writer, path = JournalWriter(tmp_path / "journal.jsonl"), tmp_path / "journal.jsonl"
+    writer.append(OPENED, *LEG)
+    path.write_text("".join(f"{json.dumps(json.loads(line), indent=None, separators=(',', ':'))}\n"
+                            for line in path.read_text().splitlines()))  # fmt: skip
+    with pytest.raises(StudyError, match="changed after it was written"):
+        JournalReader(path).new_events()

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.study import Study
 from orchestrator.tune.__main__ import main as tune
+from tests.support.journals import unsealed
+from tests.support.mutations import DEEP, Draw, examples, with_wrong_value
 from tests.support.small_study import make_small_study
 
-WRONG = st.sampled_from(
-    [None, "NaN", float("nan"), float("inf"), -1, 10**9, 10**30, 1e308, "x", [], {}, True, "", 0.5, [1],
-     {"a": 1}, "../x", "\x1b[2J"]
-)  # fmt: skip
 Lines = list[bytes]
-Draw = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="module")
@@ -33,25 +28,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_small_study(tmp_path_factory.mktemp("mutated"))
 
 
-def places(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Ways to every value inside a JSON value."""
-    if not isinstance(value, dict | list):
-        return []
-    items = list(value.items() if isinstance(value, dict) else enumerate(value))
-    return [place for key, item in items for place in [(*way, key), *places(item, (*way, key))]]
-
-
-def with_wrong_value(draw: Draw, lines: Lines) -> Lines:
+def with_a_wrong_value(draw: Draw, lines: Lines) -> Lines:
     number = draw(st.integers(0, len(lines) - 1) | st.just(0))  # the header has most to go wrong
-    record = json.loads(lines[number])
-    *way, last = draw(st.sampled_from(places(record)))
-    inside = record
-    for key in way:
-        inside = inside[key]
-    if draw(st.booleans()):
-        inside[last] = draw(WRONG)
-    else:
-        del inside[last]
+    record = with_wrong_value(draw, json.loads(lines[number]))
     return [*lines[:number], json.dumps(record).encode(), *lines[number + 1 :]]
 
 
@@ -65,15 +44,23 @@ def with_wrong_bytes(draw: Draw, lines: Lines) -> Lines:
 def with_wrong_lines(draw: Draw, lines: Lines) -> Lines:
     """One is missing, or there twice, or another stands in its place."""
     number, other = draw(st.integers(1, len(lines) - 1)), draw(st.integers(1, len(lines) - 1))
-    between = draw(st.sampled_from([[], [lines[number], lines[number]], [lines[other]], [b"3"], [b""]]))
+    instead = [[], [lines[number], lines[number]], [lines[other]], [b"3"], [b""], [DEEP]]
+    between = draw(st.sampled_from(instead))
     return [*lines[:number], *between, *lines[number + 1 :]]
 
 
 @st.composite
 def journals(draw: Draw, lines: Lines) -> bytes:
-    mutate = draw(st.sampled_from([with_wrong_value, with_wrong_value, with_wrong_bytes, with_wrong_lines]))
+    mutate = draw(
+        st.sampled_from([with_a_wrong_value, with_a_wrong_value, with_wrong_bytes, with_wrong_lines])
+    )
     cut = draw(st.integers(2, len(lines)))
     return b"\n".join(mutate(draw, lines[:cut])) + draw(st.sampled_from([b"\n", b""]))
+
+
+def lines_of(study: Path) -> Lines:
+    """Without checksums, by which a change would be told before it could do harm."""
+    return unsealed((study / "journal.jsonl").read_text()).encode().splitlines()
 
 
 def looked_at(folder: Path) -> None:
@@ -84,12 +71,12 @@ def looked_at(folder: Path) -> None:
     assert set(found.curves().columns) >= {"trial", "fold", "epoch", "score"} or found.curves().empty
 
 
-@settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@examples(700)
 @given(data=st.data())
 def test_a_journal_with_something_wrong_is_refused_in_our_words_or_read(
     study: Path, data: st.DataObject
 ) -> None:
-    lines = (study / "journal.jsonl").read_bytes().splitlines()
+    lines = lines_of(study)
     copy = study.with_name("read")
     copy.mkdir(exist_ok=True)
     (copy / "journal.jsonl").write_bytes(data.draw(journals(lines)))
@@ -101,12 +88,12 @@ def test_a_journal_with_something_wrong_is_refused_in_our_words_or_read(
         assert len(str(error).splitlines()) <= 3
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@examples(25)
 @given(data=st.data())
 def test_a_study_with_something_wrong_in_its_journal_is_continued_to_its_own_scores_or_refused(
     study: Path, data: st.DataObject, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = (study / "journal.jsonl").read_bytes().splitlines()
+    lines = lines_of(study)
     copy = study.with_name("continued")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(study, copy)
@@ -121,3 +108,22 @@ def test_a_study_with_something_wrong_in_its_journal_is_continued_to_its_own_sco
         scores = {trial.number: trial.score for trial in Study(study).complete_trials()}
         again = {trial.number: trial.score for trial in Study(copy).complete_trials()}
         assert all(again[trial] == scores[trial] for trial in again.keys() & scores.keys())
+
+
+@examples(100)
+@given(data=st.data())
+def test_a_journal_as_it_is_written_now_tells_any_change_of_a_line(study: Path, data: st.DataObject) -> None:
+    whole = Study(study)
+    lines = (study / "journal.jsonl").read_bytes().splitlines()
+    mutate = data.draw(st.sampled_from([with_a_wrong_value, with_wrong_bytes]))
+    changed = mutate(data.draw, lines)
+    copy = study.with_name("sealed")
+    copy.mkdir(exist_ok=True)
+    (copy / "journal.jsonl").write_bytes(b"\n".join(changed) + b"\n")
+    try:
+        found = Study(copy)
+    except OrchestratorError as error:
+        assert "journal" in str(error)
+        return
+    assert found.events == whole.events[: len(found.events)]
+    assert len(found.events) >= len(whole.events) - 1, "a last line that is none is left out"

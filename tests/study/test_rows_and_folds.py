@@ -17,6 +17,8 @@ from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.study import Study
 from orchestrator.study.predictions import read_prediction, write_prediction
 from orchestrator.tune.__main__ import main as tune
+from tests.support.journals import unsealed
+from tests.support.small_study import make_small_study
 
 Change = Callable[[Path], None]
 Output = pytest.CaptureFixture[str]
@@ -95,3 +97,40 @@ def test_predictions_of_other_folds_are_not_given_out(runs: Path) -> None:
     study.files.oof(best).unlink()
     assert resume(runs / "complete") == 0
     assert np.array_equal(study.oof(best).probabilities, found.probabilities)
+
+
+def test_other_labels_with_all_that_vouches_for_them_leave_other_scores(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Manifest, fingerprints, fold plan and header: whoever sent the study made all of them fit."""
+    study = make_small_study(tmp_path)
+    words = ["--study", str(study), "--repeats", "20", "--out"]
+    assert ensemble([*words, str(tmp_path / "honest")]) == 0
+    assert "scored otherwise" not in caplog.text
+    rows, plan = Manifest.read(study / "manifest.parquet"), FoldPlan.read(study / "folds.parquet")
+    frame = rows.frame.copy()
+    frame.loc[:4, "tint"] = ["blue" if tint == "red" else "red" for tint in frame.loc[:4, "tint"]]
+    other = replace(rows, frame=frame)
+    made = _content(other.fingerprint, plan.k, plan.folds)
+    other.write(study / "manifest.parquet")
+    replace(plan, fingerprint=made, manifest_fingerprint=other.fingerprint).write(study / "folds.parquet")
+    journal = unsealed((study / "journal.jsonl").read_text())
+    journal = journal.replace(rows.fingerprint, other.fingerprint).replace(plan.fingerprint, made)
+    (study / "journal.jsonl").write_text(journal)
+    assert ensemble([*words, str(tmp_path / "forged")]) == 0
+    assert "scored otherwise when they were trained: macro_f1 of trial" in caplog.text
+    trial = Study(study).complete_trials()[0].number
+    with pytest.raises(StudyError, match="its labels are not the study's"):
+        Study(study).oof(trial)
+
+
+def test_predictions_of_another_trial_are_not_given_out(tmp_path: Path) -> None:
+    study = make_small_study(tmp_path)
+    first, second = (trial.number for trial in Study(study).complete_trials()[:2])
+    shutil.copy(study / "oof" / f"t{first:04d}.parquet", study / "oof" / f"t{second:04d}.parquet")
+    assert len(Study(study).oof(first).rows)
+    with pytest.raises(StudyError, match=r"it is damaged; delete it, then .*--resume.* writes it anew"):
+        Study(study).oof(second)
+    (study / "oof" / f"t{second:04d}.parquet").unlink()
+    assert tune(["--resume", "--study", "a", "--runs", str(tmp_path), "--inline"]) == 0
+    assert len(Study(study).oof(second).rows)

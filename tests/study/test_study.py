@@ -19,6 +19,7 @@ from orchestrator.race.simulate.simulator import simulate
 from orchestrator.study import Study
 from orchestrator.study.history import History
 from orchestrator.study.trial_states import TrialStates
+from tests.support.journals import unsealed
 
 MADE_BY_0_1 = Path(__file__).with_name("made_by_0_1") / "studies"
 
@@ -131,7 +132,7 @@ def test_a_trial_pruned_while_its_last_epoch_ran_is_not_complete(complete: Path)
     """Its files are deleted as those of every pruned trial, so an ensemble could not read them."""
     numbers = [trial.number for trial in Study(complete).complete_trials()]
     journal = complete / "journal.jsonl"
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    lines = [json.loads(line) for line in unsealed(journal.read_text()).splitlines()]
     for line in lines:
         if line["event"] == "decided" and (line["action"], line["trial"]) == ("COMPLETE", numbers[-1]):
             line["action"] = "PRUNE"

@@ -12,6 +12,7 @@ from orchestrator.core.file_digest import digest_of
 from orchestrator.storage.checkpoint_files import PROBABILITIES, probabilities_name
 from orchestrator.study.history import History
 from orchestrator.study.study import Study
+from tests.support.journals import unsealed
 
 Curves = dict[FoldRunKey, dict[int, float]]
 
@@ -74,7 +75,7 @@ def checkpoints(study: Study) -> set[str]:
 
 def without_digests(study: Path) -> None:
     """The journal as version 0.2 wrote it: nothing says what the stored bytes were."""
-    lines = [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in unsealed((study / "journal.jsonl").read_text()).splitlines()]
     for line in lines:
         line.pop("digests", None)
     (study / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

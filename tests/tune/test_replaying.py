@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.tune.__main__ import main as tune
+from tests.support.journals import unsealed
 from tests.support.small_study import make_small_study
 
 Record = dict[str, Any]
@@ -26,7 +27,7 @@ def resumed(study: Path, change: Callable[[list[Record]], Any]) -> int:
     copy = study.with_name("changed")
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(study, copy)
-    records = [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+    records = [json.loads(line) for line in unsealed((study / "journal.jsonl").read_text()).splitlines()]
     change(records)
     (copy / "journal.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     return tune(["--resume", "--study", "changed", "--runs", str(study.parent), "--inline"])

@@ -21,6 +21,7 @@ from PIL import Image
 from trainables.images import dicom, large
 from trainables.images.file_kinds import UndecodableError, kind_of
 from trainables.images.headers import (
+    WAVELETS,
     PngHeader,
     TiffHeader,
     gif_sides,
@@ -29,12 +30,15 @@ from trainables.images.headers import (
     known_orientation,
     png_header,
     pnm_top,
+    refuse_too_few,
     tiff_header,
     webp_orientation,
 )
 from trainables.images.pixels import DEFAULT, Decoded, Decoding, Images, Values, finished, ground_of
 
 _DAMAGED = "damaged or truncated"
+_PILLOW = ("AVIF", "WEBP", "TIFF", "PNG", "GIF", "BMP", "JPEG", "JPEG2000", "PPM", "TGA", "ICO", "PCX")
+"""What Pillow decodes by itself: for EPS it would start a program with what the file says."""
 _ONE_AT_A_TIME = threading.Lock()  # for images that no decoder here can read in part
 
 if "OPENCV_LOG_LEVEL" not in os.environ:  # the error that names a damaged file says enough
@@ -117,7 +121,10 @@ def _gif(data: bytes, decoding: Decoding) -> Decoded:
 
 
 def _jp2(data: bytes, decoding: Decoding) -> Decoded:
-    with _alone_if_large(*jp2_sides(data)):
+    sides = jp2_sides(data)
+    if large.reduction(*sides) > 1:
+        refuse_too_few(sides[0] * sides[1], data, WAVELETS)
+    with _alone_if_large(*sides):
         return _by_opencv(data, decoding)
 
 
@@ -162,7 +169,7 @@ def _unknown(data: bytes, decoding: Decoding) -> Decoded:
 def _by_pillow(data: bytes, decoding: Decoding) -> Decoded:
     """The first frame of 8 bits, whichever way its transparency is stored."""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_PILLOW) as image:
             image.load()  # which turns a TIFF, and then forgets that it was to be turned
             orientation = known_orientation(image.getexif().get(0x0112))
             pixels = np.asarray(image.convert("RGBA"), np.uint8)
@@ -211,6 +218,7 @@ def _within_memory(
     data: bytes, header: PngHeader | TiffHeader, decoding: Decoding, whole: Callable[[], Decoded]
 ) -> Decoded:
     """What `whole` gives, or where that is too large to hold, a reduced one."""
+    large.refuse_endless(header.height, header.width)
     factor = large.reduction(header.height, header.width)
     if factor == 1:
         return whole()

@@ -17,9 +17,13 @@ warnings.filterwarnings("ignore", module="PIL.TiffImagePlugin")
 _ORIENTATION = 0x0112
 _START_OF_SCAN = 0xDA
 _DEFLATED = 1100  # bytes that one byte can stand for, at most
-_TIFF_CODINGS = {1: 1, 5: 1500, 8: _DEFLATED, 32946: _DEFLATED}  # none, LZW, deflate: the same of each
+_TIFF_CODINGS = {1: 1, 5: 1500, 8: _DEFLATED, 32946: _DEFLATED, 32773: 64}
+"""None, LZW, deflate (two numbers), PackBits: the same of each."""
+_BLOCKS = 512  # pixels of a JPEG that one byte can stand for: 64 of a block, which takes a bit or more
+WAVELETS = 20_000  # the same of a JPEG 2000; a large one of a single colour may need less
 _TOO_FEW = "damaged or truncated: too few bytes for its size"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that begin a picture of some coding
+_ARITHMETIC = 0xC9  # this one and those above it: many blocks may take a bit
 _BARE = frozenset((0x00, 0x01, *range(0xD0, 0xD8)))  # markers without a length
 
 
@@ -35,7 +39,7 @@ class JpegHeader:
 
 def jpeg_header(data: bytes) -> JpegHeader:
     """Reads segments as decoders do: fill bytes before a marker, and rubbish, are passed over."""
-    size, bits, orientation, is_progressive, at = (0, 0), 8, 1, False, 2
+    size, bits, orientation, is_progressive, is_arithmetic, at = (0, 0), 8, 1, False, False, 2
     while (at := data.find(b"\xff", at)) >= 0:
         while data[at + 1 : at + 2] == b"\xff":
             at += 1
@@ -43,14 +47,23 @@ def jpeg_header(data: bytes) -> JpegHeader:
             break
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == _START_OF_SCAN:
+            if not is_arithmetic:
+                refuse_too_few(size[0] * size[1], data, _BLOCKS)
             return JpegHeader(at, *size, bits, orientation, is_progressive)
         if marker in _FRAMES:
+            is_arithmetic = marker >= _ARITHMETIC
             bits, is_progressive = data[at + 4], marker % 4 == 2
             size = int.from_bytes(data[at + 5 : at + 7], "big"), int.from_bytes(data[at + 7 : at + 9], "big")
         if marker == 0xE1 and data[at + 4 : at + 10] == b"Exif\0\0":
             orientation = exif_orientation(data[at + 10 : at + 2 + length])
         at += 2 if marker in _BARE else 2 + length
     return JpegHeader(len(data), *size, bits, orientation, is_progressive)
+
+
+def refuse_too_few(values: float, data: bytes, most: float) -> None:
+    """Raises UndecodableError where the bytes cannot hold so many values, `most` a byte."""
+    if values > most * len(data):
+        raise UndecodableError(_TOO_FEW)
 
 
 def exif_orientation(block: bytes) -> int:
@@ -99,8 +112,7 @@ def png_header(data: bytes) -> PngHeader:
             orientation = exif_orientation(data[at + 8 : at + 8 + length])
         at += 12 + length
     width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    if height * width * data[24] / 8 > _DEFLATED * len(data):
-        raise UndecodableError(_TOO_FEW)
+    refuse_too_few(height * width * data[24] / 8, data, _DEFLATED)
     return PngHeader(height, width, data[24], data[25], transparent, orientation)
 
 
@@ -153,8 +165,7 @@ def tiff_header(data: bytes) -> TiffHeader:
     except Exception as error:  # whatever a damaged directory makes of a parser
         raise UndecodableError("damaged: its TIFF tags cannot be read") from error
     size = header.height * header.width * header.bits / 8  # of one channel: others may be coarser
-    if size > _TIFF_CODINGS.get(coding, math.inf) * len(data):
-        raise UndecodableError(_TOO_FEW)
+    refuse_too_few(size, data, _TIFF_CODINGS.get(coding, math.inf))
     return header
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Iterable
@@ -11,10 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.cpu import cores as cores
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.file_digest import sha256_of_file
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import read_file
+from trainables.images.image_facts import ImageFacts
 
 REMEMBERED = 32  # sets of sizes and times known to stand for the same contents
 _REPORTED = 64  # files between reports
@@ -23,10 +27,26 @@ _REPORTED = 64  # files between reports
 def known_of(path: Path, state: Path) -> dict[str, Any]:
     """What the store there was made of. files: digests of sizes and times that stood for these contents."""
     nothing: dict[str, Any] = {"files": [], "contents": None}
-    if not (path.exists() and state.exists()):
+    if not (_is_array(path) and state.exists()):
         return nothing
-    found = json.loads(state.read_text())
-    return found if isinstance(found.get("files"), list) else nothing  # an older version kept less
+    try:
+        found = parse_json(read_file(state))
+        facts = ImageFacts.from_json(found["facts"])
+        is_known = (
+            isinstance(found["files"], list) and isinstance(found["contents"], str) and facts.images > 0
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return nothing  # an older version kept less, a damaged file says nothing
+    return found if is_known else nothing
+
+
+def _is_array(path: Path) -> bool:
+    """Whether it is there as long as its header says."""
+    try:
+        np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return False
+    return True
 
 
 def files_digest(dataset: Dataset) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainables.images.file_kinds import UndecodableError
 
 BOUND = 2**26  # pixels that are held of one image: 200 MB of RGB
+MOST = 2**36  # pixels that are read at all: reading 70 gigapixels piece by piece takes an hour
 WHOLE = 2**30  # pixels that OpenCV decodes at most; all of them at once, 3 GB of RGB
 Values = NDArray[Any]
 
@@ -32,6 +33,12 @@ def has_vips() -> bool:
     except (ImportError, OSError):  # without the package, without its library
         return False
     return True
+
+
+def refuse_endless(height: int, width: int) -> None:
+    """Raises UndecodableError for more pixels than anybody would wait for."""
+    if height * width > MOST:
+        raise UndecodableError(f"{width} x {height} pixels, which is damaged or too large: write it smaller")
 
 
 def refuse_beyond_opencv(height: int, width: int) -> None:

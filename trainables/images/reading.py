@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import ImageReadError, TrainableError
+from orchestrator.core.regular_files import read_file
+from orchestrator.core.text import on_one_line
 from trainables.images.decode import decode
 from trainables.images.file_kinds import UndecodableError
 from trainables.images.image_facts import note
@@ -45,7 +47,7 @@ def read_image(
 def file_bytes(path: Path) -> bytes:
     """Raises UndecodableError."""
     try:
-        return path.read_bytes()
+        return read_file(path)
     except FileNotFoundError as error:
         raise UndecodableError("missing") from error
     except OSError as error:
@@ -118,7 +120,7 @@ def fit_images(
 
 def unreadable(bad: Sequence[Unreadable], total: int, root: Path) -> ImageReadError:
     """One error that lists what cannot be read, and why."""
-    listed = ", ".join(f"{item.path} ({item.reason})" for item in bad[:LISTED])
+    listed = ", ".join(f"{on_one_line(item.path)} ({item.reason})" for item in bad[:LISTED])
     more = f" and {len(bad) - LISTED} more" if len(bad) > LISTED else ""
     way_out = f"(under {root}); replace these files or drop their rows from the manifest"
     if root == Path():  # no manifest: files that are to be predicted

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
+from orchestrator.core.code_origin import compile_own
 from orchestrator.core.errors import MetricError, NonFiniteError
 from orchestrator.core.metrics.contract import AnyProbabilities, Metric, Weights
 
@@ -62,6 +63,7 @@ class _Rows(Sequence[tuple[Labels, AnyProbabilities]]):
 def load_own(name: str) -> Callable[[Labels, AnyProbabilities], Any]:
     """The function itself. Raises MetricError where there is none."""
     module, _, attribute = name.partition(":")
+    compile_own(module)
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises while it is imported

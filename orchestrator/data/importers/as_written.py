@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.text import composed
+from orchestrator.data.importers.listing import names_in, refuse_specials
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ def as_written(cells: Sequence[str], source: Path, folder: Path, data_root: Path
         folder = Path(posixpath.commonpath([posixpath.dirname(path) for path in texts]))
         paths = [posixpath.relpath(path, folder) for path in texts]
     root = data_root or folder
-    there = [path for path in _present(root, paths) if path is not None]
+    there = [path for path in _present(source, root, paths) if path is not None]
     return AsWritten(root, there if len(there) == len(paths) else paths, len(there))
 
 
-def _present(root: Path, paths: Sequence[str]) -> list[str | None]:
+def _present(source: Path, root: Path, paths: Sequence[str]) -> list[str | None]:
     """The paths as the disk writes them, None for those that are not there.
 
     One listing per folder: a call per file would take minutes on a network drive.
@@ -62,17 +62,11 @@ def _present(root: Path, paths: Sequence[str]) -> list[str | None]:
         folders[posixpath.dirname(path)].append(row)
     found: list[str | None] = [None] * len(paths)
     for folder, rows in folders.items():
-        names = _names(root / folder)
-        alike = {composed(name): name for name in names}
+        present = names_in(root / folder)
+        refuse_specials(source, folder, (posixpath.basename(paths[row]) for row in rows), present)
+        names, alike = present.files, {composed(name): name for name in present.files}
         for row in rows:
             name = posixpath.basename(paths[row])
             own = name if name in names else alike.get(composed(name))
             found[row] = None if own is None else posixpath.join(folder, own)
     return found
-
-
-def _names(folder: Path) -> frozenset[str]:
-    try:
-        return frozenset(os.listdir(folder))  # noqa: PTH208 - names alone, no Path for each
-    except OSError:
-        return frozenset()

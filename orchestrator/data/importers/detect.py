@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.regular_files import kind_of_special
 from orchestrator.core.text import shortened
 from orchestrator.data.importers import IMPORTERS, table
 from orchestrator.data.importers.contract import Imported, Reading, Source
@@ -32,6 +33,8 @@ def with_more(rows: Imported, reading: Reading, source: Path) -> Imported:
 def _detected(source: Path, reading: Reading) -> Imported:
     if not source.exists():
         raise ManifestError(f"{source} does not exist; name a table or a folder of images")
+    if kind := kind_of_special(source.stat().st_mode):
+        raise ManifestError(f"{source} is {kind}, not a file; name a table or a folder of images")
     for candidate in _inward(Source(source, reading)):
         for importer in IMPORTERS:
             if importer.matches(candidate):

@@ -5,7 +5,6 @@ A table joins by the column that names the images, else by a column that both ha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import read_file
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.importers.contract import Imported
 from orchestrator.data.importers.image_column import FileIndex, normalised
@@ -68,7 +69,7 @@ def _class_names(file: Path) -> dict[str, str] | None:
     if file.suffix.lower() not in JSON:
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8-sig"))
+        found = parse_json(read_file(file).decode("utf-8-sig"))
     except (ValueError, OSError):
         return None  # as a table it is refused with its reason
     if not isinstance(found, dict) or not all(isinstance(cell, str | int) for cell in found.values()):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from orchestrator.core.code_origin import RECORDS
 from orchestrator.core.errors import ManifestError
+from orchestrator.core.regular_files import kind_of_special
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.image_names import is_image
 
@@ -35,6 +36,7 @@ class Listing:
     hidden: int = 0  # files and folders of the system, or with a name that begins with a dot
     others: tuple[str, ...] = ()  # files that are no images by their suffix
     broken: tuple[str, ...] = ()  # links that lead nowhere
+    specials: tuple[str, ...] = ()  # FIFOs, sockets and devices
     loops: tuple[str, ...] = ()  # links to a folder that they lie in, or to themselves
     linked: dict[str, str] = field(default_factory=dict)  # image reached by a link -> the file that it is
 
@@ -70,6 +72,11 @@ class Listing:
                 f"{_kinds(self.others)}",
             ),
             (len(self.broken), f"{counted(len(self.broken), 'link')} to nothing: {shortened(self.broken)}"),
+            (
+                len(self.specials),
+                f"{counted(len(self.specials), 'FIFO, socket or device', 'FIFOs, sockets or devices')}: "
+                f"{shortened(self.specials)}",
+            ),
             (
                 len(self.loops),
                 f"{counted(len(self.loops), 'link')} to a folder around it: {shortened(self.loops)}",
@@ -109,7 +116,7 @@ def list_tree(root: Path) -> Listing:
     walk.folder("", walk.real_root, frozenset())
     return Listing(
         root, tuple(sorted(walk.images)), walk.hidden, tuple(sorted(walk.others)), tuple(sorted(walk.broken)),
-        tuple(sorted(walk.loops)), walk.linked,
+        tuple(sorted(walk.specials)), tuple(sorted(walk.loops)), walk.linked,
     )  # fmt: skip
 
 
@@ -129,6 +136,45 @@ def images_in(folder: Path) -> list[str]:
     return sorted(filter(is_image, names))
 
 
+@dataclass(frozen=True)
+class Names:
+    """Of what lies directly in a folder."""
+
+    files: frozenset[str] = frozenset()  # and folders, and links that lead nowhere
+    specials: frozenset[str] = frozenset()  # FIFOs, sockets and devices
+
+
+def names_in(folder: Path) -> Names:
+    """Nothing for a folder that cannot be listed."""
+    try:
+        with os.scandir(folder) as found:
+            special = {entry.name: _is_special(entry) for entry in found}
+    except OSError:
+        return Names()
+    specials = frozenset(name for name, is_special in special.items() if is_special)
+    return Names(frozenset(special.keys() - specials), specials)
+
+
+def refuse_specials(source: Path, folder: str, names: Iterable[str], present: Names) -> None:
+    """Raises ManifestError for images that nobody could read to their end."""
+    none = [posixpath.join(folder, name) for name in names if name in present.specials]
+    if none:
+        raise ManifestError(
+            f"{source}: {counted(len(none), 'image')} {'is' if len(none) == 1 else 'are'} no file, but a "
+            f"FIFO, a socket or a device: {shortened(none)}; take the rows out"
+        )
+
+
+def _is_special(entry: os.DirEntry[str]) -> bool:
+    """The system is asked about links alone: a call per file would take minutes on a network drive."""
+    if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+        return False
+    try:
+        return bool(kind_of_special(entry.stat().st_mode))
+    except OSError:  # a link that leads nowhere: whoever reads it says so
+        return False
+
+
 def entries(folder: str | Path) -> Iterator[os.DirEntry[str]]:
     """What lies directly in a folder. Raises ManifestError."""
     try:
@@ -145,6 +191,7 @@ class _Walk:
         self.images: list[str] = []
         self.others: list[str] = []
         self.broken: list[str] = []
+        self.specials: list[str] = []
         self.loops: list[str] = []
         self.linked: dict[str, str] = {}
 
@@ -166,7 +213,7 @@ class _Walk:
             elif entry.is_dir():
                 self._enter(path, _real(entry, real), around)
             elif not entry.is_file():
-                self.broken.append(path)
+                (self.specials if _is_special(entry) else self.broken).append(path)
             elif is_image(entry.name):
                 self._note(path, entry, real)
             else:

@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.core.dataset import Factor
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.targets.binned import Binned
 from orchestrator.data.targets.categorical import Categorical
 from orchestrator.data.targets.changes import Changes
@@ -21,7 +22,14 @@ Given = tuple[Target, str]
 
 
 def target_from_json(record: Mapping[str, Any]) -> Target:
-    """Inverse of `to_json`. Raises SearchSpaceError for a kind that does not exist."""
+    """Inverse of `to_json`. Raises SearchSpaceError for a kind that does not exist, ValueError and others for
+    what is no target."""
+    made = _target_of(record)
+    check_fields(type(made), vars(made))
+    return made
+
+
+def _target_of(record: Mapping[str, Any]) -> Target:
     kind, name, missing = record.get("kind"), record.get("name", ""), record.get("missing", "error")
     changes = Changes.from_json(record)
     if kind == "binned":

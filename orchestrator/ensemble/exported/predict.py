@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import math
 import sys
@@ -49,7 +50,7 @@ class Ensemble:
         self, folder: str | Path | None = None, threads: int = 0, providers: Sequence[str] | None = None
     ) -> None:
         self.folder = Path(__file__).parent if folder is None else Path(folder)
-        self.record = json.loads((self.folder / "model.json").read_text(encoding="utf-8"))
+        self.record = read_record(self.folder / "model.json")
         self.classes: list[str] = self.record["classes"]
         self.multi_label: bool = self.record["multi_label"]
         self._threads, self._providers = threads, list(providers or ["CPUExecutionProvider"])
@@ -128,9 +129,30 @@ class Ensemble:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self._threads
             options.log_severity_level = 3
-            path = str(self.folder / name)
-            self._sessions[name] = onnxruntime.InferenceSession(path, options, providers=self._providers)
+            path = self.folder / name
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != self.record["files"][name]:
+                raise ValueError(f"{path} is not what was exported; export the ensemble anew")
+            self._sessions[name] = onnxruntime.InferenceSession(data, options, providers=self._providers)
         return self._sessions[name]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What model.json says. Raises OSError, and ValueError where it was damaged or changed."""
+    try:
+        record = json.loads(path.read_bytes())
+        is_whole = record.pop("digest") == record_digest(record)
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise ValueError(f"{path} is damaged, or was changed since it was exported; export the ensemble anew")
+    found: dict[str, Any] = record
+    return found
+
+
+def record_digest(record: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of what it says, however it is laid out."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 # ---- images ---------------------------------------------------------------------------------------
@@ -424,8 +446,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="of onnxruntime (default: as it chooses)")
     arguments = parser.parse_args(argv)
     paths = [path for given in arguments.images for path in files_of(given)]
-    ensemble = Ensemble(threads=arguments.threads)
     try:
+        ensemble = Ensemble(threads=arguments.threads)
         probabilities = ensemble.predict(paths)
     except (OSError, ValueError) as error:
         print(f"error: {shown(str(error))}", file=sys.stderr)
@@ -453,7 +475,7 @@ def files_of(given: Path) -> list[Path]:
     """The file itself, or the images of a folder, sorted."""
     if not given.is_dir():
         return [given]
-    return sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return sorted(path for path in given.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.core.regular_files import read_file
 from orchestrator.data.table_files import DELIMITERS
 
 _PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # spreadsheets begin a file so
@@ -57,7 +58,7 @@ def is_number(text: str) -> bool:
 def read_template(path: Path) -> Template:
     """A delimited text file in UTF-8 with a header and a row per id. Raises EnsembleError."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
         text = data.decode("utf-8-sig")
     except OSError as error:
         raise EnsembleError(f"template {path} cannot be read: {error.strerror}; correct its name") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.dataset import Dataset
@@ -19,10 +20,12 @@ from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.trainable import Parameter, asked_for_disk_needs, load_trainable
 from orchestrator.execution.on_ray.auth_token import TOKEN, prepare_own_token, use_ray_token
 from orchestrator.execution.on_ray.compat import (
+    INSTALL,
     address_of_running_ray,
     check_ray,
     cluster_mode,
     outer_address,
+    program_fault,
     set_cluster_mode,
 )
 from orchestrator.execution.on_ray.slots import Node
@@ -46,6 +49,12 @@ DRIVER_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+_INSTALL_ANEW = f"install it anew: {INSTALL} --force-reinstall"
+_GO_ON = (
+    "nothing of a study was changed: give the same command again (--resume, where the study had begun), or "
+    "with --inline, which needs no Ray"
+)
+_SAID = 300  # characters of what Ray says
 
 
 # ---- connecting -----------------------------------------------------------------------------------
@@ -76,6 +85,8 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
         with _connected(address, {**options, "address": address, "runtime_env": {"env_vars": here, **sent}}):
             yield
         return
+    if fault := program_fault():
+        raise InputError(f"Ray cannot be started on this machine: {fault}; {_INSTALL_ANEW}\n{_GO_ON}")
     options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
     with private_folder() as folder:
         try:
@@ -99,7 +110,7 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
         else:
             use_ray_token()
         ray.init(**options)
-    except (ConnectionError, ValueError, OSError) as error:
+    except (ConnectionError, ValueError, OSError, RuntimeError, RayError) as error:
         set_cluster_mode(before)
         raise InputError(_no_ray(address, listens, error, options)) from error
     try:
@@ -112,7 +123,8 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
 def _no_ray(address: str | None, listens: bool, error: Exception, options: Mapping[str, Any]) -> str:
     if address is None:
         logs = f"{options['_temp_dir']}, which stay there until the next search begins"
-        return f"Ray cannot be started on this machine: {error}; use --inline, or see its logs in {logs}"
+        said = " ".join(str(error).split())[:_SAID]
+        return f"Ray cannot be started on this machine: {said}; see its logs in {logs}\n{_GO_ON}"
     if listens:
         return (
             f"--address {address}: what listens there is no Ray that lets us in ({error}); "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,10 @@ def _unknown_ray(name: str) -> str:
     )
 
 
+PROGRAMS = (
+    Private("ray._private.services", "GCS_SERVER_EXECUTABLE"),
+    Private("ray._private.services", "RAYLET_EXECUTABLE"),
+)
 AUTH_SETTINGS = Private("ray._raylet", "Config.initialize")
 CLUSTER_MODE = Private("ray._private.ray_constants", "ENABLE_RAY_CLUSTER")
 FIND_RAY = Private("ray._private.services", "get_ray_address_from_environment")
@@ -70,7 +75,7 @@ CONTROLLER_VIEW = Private(
 REQUEST = Private("ray.air.execution.resources.request", "ResourceRequest.__init__", ("_kwargs",))
 
 STUDY = (
-    *(AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS),
+    *(*PROGRAMS, AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS),
     *(TASK_FAILED, ACTOR_CACHE, CONTROLLER, CONTROLLER_VIEW, REQUEST),
 )
 """What a study on Ray needs."""
@@ -85,6 +90,27 @@ def check_ray(needed: Iterable[Private] = STUDY) -> None:
 
 
 # ---- connecting ------------------------------------------------------------------------------------
+
+
+def program_fault() -> str:
+    """Why the programs of which a Ray is made cannot run on this machine; "" where they can.
+
+    Ray itself would wait a minute for one that is missing or ends at once.
+    """
+    for path in (str(program.load()) for program in PROGRAMS):
+        try:
+            done = subprocess.run(
+                [path, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False
+            )
+        except subprocess.TimeoutExpired:
+            continue  # it runs, on a machine that is busy
+        except OSError as error:
+            return f"its program {path} cannot be run ({error.strerror})"
+        if done.returncode:
+            words = done.stderr.decode(errors="replace").strip().splitlines()
+            said = words[-1] if words else f"it ends with {done.returncode}"
+            return f"its program {path} cannot be run ({said})"
+    return ""
 
 
 def read_auth_settings_again() -> None:

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -20,6 +18,7 @@ from rich.table import Table
 from orchestrator.core.arrays import Floats
 from orchestrator.core.errors import InputError
 from orchestrator.core.metrics import METRICS, score
+from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow
 from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.race.config import NUMERIC_KNOBS
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
@@ -44,9 +43,9 @@ def read_table(folder: Path) -> CurveTable:
 def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """Rows, and the schema's metadata."""
     try:
-        stored = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise CurveTableError(f"{path} cannot be read as Parquet: {error}") from None
+        stored = read_arrow(path)
+    except UNREADABLE as error:
+        raise CurveTableError(f"{path} cannot be read as Parquet: {first_words(error)}") from None
     stated = (stored.schema.metadata or {}).items()
     meta = {key.decode(): value.decode("utf-8", "replace") for key, value in stated}
     frame: pd.DataFrame = stored.to_pandas()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from orchestrator.core.errors import InputError
+from orchestrator.core.json_text import parse_json
+from orchestrator.core.regular_files import open_file, read_file
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, group_columns
 from orchestrator.data.table_files import read_csv
@@ -110,7 +111,7 @@ def _sizes(paths: Sequence[Path]) -> Iterator[tuple[int, int]]:
     """(height, width) of some images, from their headers; what has none is left to the search to refuse."""
     for path in paths[:: max(len(paths) // SAMPLED, 1)][:SAMPLED]:
         try:
-            with Image.open(path) as image:
+            with open_file(path) as file, Image.open(file) as image:
                 yield image.height, image.width
         except (OSError, Image.DecompressionBombError):
             continue
@@ -122,8 +123,8 @@ def _class_files(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
         if path.stat().st_size > LARGEST_JSON:
             continue
         try:
-            record = json.loads(path.read_text(encoding="utf-8-sig"))
-        except ValueError:
+            record = parse_json(read_file(path).decode("utf-8-sig"))
+        except (OSError, ValueError):
             continue  # some other file; the reader of labels says what is wrong with one that was named
         if isinstance(record, dict) and all(isinstance(v, str | int) for v in record.values()):
             yield path.name, {str(key): str(value) for key, value in record.items()}

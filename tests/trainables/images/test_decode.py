@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import resource
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from orchestrator.core.errors import TrainableError
 from trainables.images import large
@@ -310,6 +312,73 @@ def test_a_file_that_cannot_hold_its_size_is_refused_before_room_is_made_for_it(
         at = max(data.find(b"\1\1" + kind + b"\0\1\0\0\0") for kind in (b"\3", b"\4"))  # ImageLength
         data[at + 2 : at + 12] = b"\4\0" + (1).to_bytes(4, "little") + (2**23).to_bytes(4, "little")
         assert "too few bytes" in refusal(bytes(data))
+
+
+def of_size(data: bytes, height: int, width: int, at: int, order: str = "big", form: str = "hw") -> bytes:
+    """The file with other numbers of 4 bytes at `at`, where its sides are."""
+    sides = {"h": height, "w": width}
+    numbers = b"".join(sides[side].to_bytes(4, order) for side in form)  # type: ignore[arg-type]
+    return data[:at] + numbers + data[at + 8 :]
+
+
+def tiff_of(coding: int, height: int, width: int) -> bytes:
+    tags = ((256, width), (257, height), (258, 8), (259, coding), (262, 1), (273, 200), (277, 1), (279, 9))
+    entries = b"".join(
+        tag.to_bytes(2, "little") + b"\4\0" + (1).to_bytes(4, "little") + value.to_bytes(4, "little")
+        for tag, value in tags
+    )
+    return (b"II*\0\x08\0\0\0" + bytes((len(tags), 0)) + entries).ljust(300, b"\0")
+
+
+LARGE = 10**8
+ENDLESS = {
+    "png": lambda: of_size(saved(Image.fromarray(PICTURE), "PNG"), LARGE, LARGE, 16, form="wh"),
+    "bmp": lambda: of_size(saved(Image.fromarray(PICTURE), "BMP"), LARGE, LARGE, 18, "little", "wh"),
+    "ppm": lambda: b"P6 %d %d 255\n" % (LARGE, LARGE) + bytes(100),
+    "pgm of text": lambda: b"P2 %d %d 255\n" % (LARGE, LARGE) + b"1 " * 100,
+    "jp2": lambda: bytes_with_sides(saved(Image.fromarray(PICTURE), "JPEG2000"), LARGE),
+    "jp2 of 2^30": lambda: bytes_with_sides(saved(Image.fromarray(PICTURE), "JPEG2000"), 2**15),
+    "tiff of bytes": lambda: tiff_of(1, LARGE, LARGE),
+    "tiff of packed bytes": lambda: tiff_of(32773, LARGE, LARGE),
+    "tiff of another coding": lambda: tiff_of(34925, LARGE, LARGE),
+    "jpeg": lambda: jpeg_of_sides(65535, 65535),
+}
+
+
+def bytes_with_sides(data: bytes, side: int) -> bytes:
+    """Of a JPEG 2000, in its box and in its code stream."""
+    made = bytearray(of_size(data, side, side, data.find(b"ihdr") + 4))
+    at = made.find(b"\xff\x51") + 6
+    made[at : at + 8] = 2 * side.to_bytes(4, "big")
+    return bytes(made)
+
+
+def jpeg_of_sides(height: int, width: int) -> bytes:
+    data = bytearray(saved(Image.fromarray(PICTURE), "JPEG"))
+    at = data.find(b"\xff\xc0") + 5
+    data[at : at + 4] = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+@pytest.mark.parametrize("has_vips", [False, True])
+def test_sides_that_no_such_file_has_are_refused_at_once(
+    kind: str, has_vips: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(large, "has_vips", lambda: has_vips)
+    monkeypatch.setattr(large, "read_reduced", lambda *_: pytest.fail("it was read piece by piece"))
+    began, room = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert len(refusal(ENDLESS[kind]())) < 160
+    assert time.process_time() - began < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - room < 500_000, "kB"
+
+
+def test_no_other_program_is_started_for_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would give what an EPS file says to Ghostscript."""
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *_, **__: pytest.fail("it was started"))
+    data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
+    assert refusal(data)
+    assert refusal(b"\xc5\xd0\xd3\xc6" + (32).to_bytes(4, "little") + bytes(24) + data)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of Pillow, which the program silences

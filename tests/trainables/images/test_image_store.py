@@ -20,7 +20,7 @@ from tests.support.drawn_images import write_dataset
 from trainables.image_classifier import ImageClassifier
 from trainables.images import image_store, large
 from trainables.images.file_kinds import UndecodableError
-from trainables.images.image_store import build_store, open_store, store_path
+from trainables.images.image_store import build_store, facts_of, open_store, store_path
 from trainables.images.pixels import Decoding
 from trainables.images.preprocess import BOX
 from trainables.images.reading import read_image, read_images
@@ -317,3 +317,22 @@ def test_every_file_that_cannot_be_read_has_its_reason_wherever_it_is_met(own: D
     assert messages[0] == messages[1]
     for row, reason in ((2, "text, not an image"), (5, "missing"), (7, "empty"), (9, "an HTML page")):
         assert f"{own.paths[row]} ({reason}" in messages[0]
+
+
+@pytest.mark.parametrize("what", ["state", "no facts", "list", "cut", "fifo"])
+def test_a_store_that_is_damaged_is_made_anew(own: Dataset, what: str) -> None:
+    path = build_store(own, 16)
+    whole, state = path.read_bytes(), path.with_suffix(".json")
+    if what == "state":
+        state.write_bytes(state.read_bytes()[:30])
+    elif what == "no facts":
+        state.write_text(json.dumps({**json.loads(state.read_text()), "facts": 3}))
+    elif what == "list":
+        state.write_text("[]")
+    elif what == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    else:
+        state.unlink()
+        os.mkfifo(state)
+    assert build_store(own, 16) == path
+    assert path.read_bytes() == whole and facts_of(path).images == len(own.paths)

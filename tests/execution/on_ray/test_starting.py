@@ -1,0 +1,74 @@
+"""A Ray that cannot be started on this machine is told in a moment, with the way to go on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.execution.on_ray import cluster
+from orchestrator.tune.__main__ import main as tune
+from tests.support.small_study import MADE
+
+Output = pytest.CaptureFixture[str]
+
+
+def broken(folder: Path, kind: str) -> str:
+    """A program of Ray's, in some way that it may be when a disk or an update broke it."""
+    path = folder / "gcs_server"
+    if kind == "no program":
+        path.write_bytes(os.urandom(500))
+    elif kind == "ends by a signal":
+        path.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    elif kind == "ends at once":
+        path.write_text("#!/bin/sh\nexit 1\n")
+    elif kind == "lacks a library":
+        path.write_text("#!/bin/sh\necho 'libx.so: cannot open shared object file' >&2\nexit 127\n")
+    elif kind == "no right to run it":
+        path.write_text("#!/bin/sh\n")
+    if path.exists():
+        path.chmod(0o644 if kind == "no right to run it" else 0o755)
+    return str(path)
+
+
+KINDS = ["missing", "no program", "ends by a signal", "ends at once", "lacks a library", "no right to run it"]
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_program_of_rays_that_is_broken_is_named(
+    kind: str, resumed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    program = broken(tmp_path, kind)
+    monkeypatch.setattr("ray._private.services.GCS_SERVER_EXECUTABLE", program)
+    monkeypatch.setattr(cluster.ray, "init", lambda **options: pytest.fail("Ray was started"))
+    words = ["--space", str(MADE / "tint.py"), "--data", str(MADE / "data" / "rows.csv"), "--study", "a"]
+    if resumed:
+        shutil.copytree(MADE / "studies", tmp_path / "runs")
+        words = ["--resume", "--study", "killed", "--data-root", str(MADE / "data")]
+    began = time.monotonic()
+    assert tune([*words, "--runs", str(tmp_path / "runs")]) == 2
+    assert time.monotonic() - began < 20
+    error = capsys.readouterr().err
+    assert f"its program {program} cannot be run" in error and "install it anew" in error
+    assert "--resume" in error and "--inline" in error and len(error.strip().splitlines()) == 2
+    assert not (tmp_path / "runs" / "a").exists()
+
+
+def test_what_ray_says_itself_is_shortened_and_told_with_the_way_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output
+) -> None:
+    def fail(**options: object) -> None:
+        raise RuntimeError("Failed to start GCS.\n  Last 0 lines of error files:\n" + "words " * 500)
+
+    monkeypatch.setattr(cluster, "program_fault", lambda: "")
+    monkeypatch.setattr(cluster.ray, "init", fail)
+    words = ["--space", str(MADE / "tint.py"), "--data", str(MADE / "data" / "rows.csv"), "--study", "a"]
+    assert tune([*words, "--runs", str(tmp_path / "runs")]) == 2
+    error = capsys.readouterr().err
+    assert "Failed to start GCS. Last 0 lines" in error and "--resume" in error
+    assert len(error) < 800 and len(error.strip().splitlines()) == 2
+    assert not (tmp_path / "runs" / "a").exists()
