@@ -29,5 +29,7 @@ def look_at_images(look: Look) -> StageResult:
             (title, *map(float, np.quantile(own.statistics[name], (0.0, 0.05, 0.5, 0.95, 1.0))))
             for name, title in _SHOWN.items()
         )
-    table = Table("what the images are like", ("", "least", "5%", "median", "95%", "most"), rows)
+    table = Table(
+        "what the images are like", ("", "least", "5%", "median", "95%", "most"), rows, in_terminal=False
+    )
     return StageResult(tuple(odd_images(measures, look.paths, look.tasks)), (table,))

@@ -36,7 +36,7 @@ class Oddity:
     """One kind: which rows have it, and the order in which they show it, the clearest first."""
 
     code: str
-    what: str  # what the images are, as the end of "12 of 800 images"
+    what: str  # the end of "12 of 800 images ..."; {is} and {has} agree with the number
     way_out: str
     find: Callable[[ImageMeasures], tuple[Mask, NDArray[np.float64]]]  # (n,) each; the smallest is clearest
 
@@ -61,7 +61,8 @@ def _finding(
         return None
     rows = rows[np.argsort(order[rows], kind="stable")]
     named = shortened([paths[row] for row in rows.tolist()])
-    said = f"{len(rows)} of {total} images {kind.what}: {named}"
+    verbs = {"is": "is", "has": "has"} if len(rows) == 1 else {"is": "are", "has": "have"}
+    said = f"{len(rows)} of {total} images {kind.what.format(**verbs)}: {named}"
     of_one_class = concentrated(rows, tasks)
     if of_one_class:
         said += f"; {of_one_class}: a model may learn this instead of the content"
@@ -97,7 +98,8 @@ def _blurred(measures: ImageMeasures) -> tuple[Mask, NDArray[np.float64]]:
     one set of faces and 12% of another are below it.
     """
     fine, coarse = (_by_median(measures, name) for name in ("fine_edge_std", "edge_std"))
-    return (fine < BLURRED) & (coarse < 2 * BLURRED) & ~_says_little(measures)[0], fine
+    told = _says_little(measures)[0] | _dark(measures)[0] | _bright(measures)[0]  # and why they lack edges
+    return (fine < BLURRED) & (coarse < 2 * BLURRED) & ~told, fine
 
 
 def _by_median(measures: ImageMeasures, name: str) -> NDArray[np.float64]:
@@ -131,27 +133,27 @@ def _grey(measures: ImageMeasures) -> tuple[Mask, NDArray[np.float64]]:
 _LOOK = "look at them; take their rows out if they show nothing"
 
 ODDITIES = (
-    Oddity("FO111", "are dark throughout", _LOOK, _dark),
-    Oddity("FO112", "are nearly white throughout", _LOOK, _bright),
-    Oddity("FO113", "are blurred: they have a quarter of the usual edges or less", _LOOK, _blurred),
-    Oddity("FO114", "have next to no information", _LOOK, _says_little),
+    Oddity("FO111", "{is} dark throughout", _LOOK, _dark),
+    Oddity("FO112", "{is} nearly white throughout", _LOOK, _bright),
+    Oddity("FO113", "{is} blurred, with a quarter of the usual edges or less", _LOOK, _blurred),
+    Oddity("FO114", "{has} next to no information", _LOOK, _says_little),
     Oddity(
         "FO115",
-        f"have sides more than {ODD_SIZE:g} times as long, or as short, as the others",
+        f"{{has}} sides more than {ODD_SIZE:g} times as long, or as short, as the others",
         "look whether they are previews, whole pages or another camera's; all images are brought to one size",
         _odd_size,
     ),
     Oddity(
         "FO116",
-        f"have a side of less than {ODD_SHAPE:g} of the other",
+        f"{{has}} a side of less than {ODD_SHAPE:g} of the other",
         "look at them: brought to one size they are squeezed; cut them first, or take them out",
         _odd_shape,
     ),
     Oddity(
         "FO117",
-        "have no colour, while most have",
+        "{has} no colour, while most have",
         "look whether they are of one class: a model would learn the colour instead of the content; "
-        "a `gray` augmentation, or all images in grey, prevents it",
+        "a `grayscale` augmentation, or all images in grey, prevents it",
         _grey,
     ),
 )
