@@ -18,6 +18,8 @@ from orchestrator.core.measuring import SHIPPED, measure_images
 from orchestrator.core.text import on_one_line
 from orchestrator.core.thumbnails import read_thumbnails
 from orchestrator.data.manifest import Manifest
+from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.quality.near_duplicates import find_duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.targets import Target
 from orchestrator.progress import progress_bar
@@ -86,6 +88,13 @@ class Look:
         """Of every row, from one pass over the files. Raises StorageError."""
         with progress_bar("measuring images") as progress:
             return measure_images(self.images, self.trainable, progress)
+
+    @cached_property
+    def duplicates(self) -> Duplicates:
+        """Which rows show the same picture."""
+        codes = np.asarray(pd.factorize(self.groups)[0], np.int64) if self.has_groups else None
+        with progress_bar("comparing images") as progress:
+            return find_duplicates(self.measures, groups=codes, seed=self.arguments.seed, progress=progress)
 
     def thumbnails(self, rows: Sequence[int], side: int) -> list[NDArray[np.uint8] | None]:
         """Small pictures of rows; None for one that cannot be read."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from orchestrator.check.look import Look
 from orchestrator.check.stage_classes import look_at_classes
+from orchestrator.check.stage_copies import look_at_copies
 from orchestrator.check.stage_files import look_at_files
 from orchestrator.check.stage_folds import look_at_folds
 from orchestrator.check.stage_images import look_at_images
@@ -29,6 +30,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("Folds", look_at_folds),
     Stage("Files", look_at_files),
     Stage("Images", look_at_images),
+    Stage("Copies", look_at_copies),
     Stage("Contact sheets", draw_sheets),
 )
 
