@@ -181,6 +181,9 @@ def test_copies_are_shown_side_by_side(own: Path, tmp_path: Path) -> None:
         (["--data", "DATA", "--space", "age", "--target", "tint"], "--target goes without --space"),
         (["--data", "DATA", "--out", "HERE"], "holds no check of these data"),
         (["--data", "DATA/none.csv"], "none.csv"),
+        (["--data", "DATA", "--target", "tnt"], "tnt"),
+        (["--data", "DATA", "--label-fixes", "none.csv"], "none.csv"),
+        (["--data", "DATA", "--drop-rare", "900"], "--drop-rare 900"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
