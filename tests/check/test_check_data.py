@@ -13,10 +13,7 @@ import pytest
 
 from orchestrator.check.__main__ import main
 from orchestrator.check.record import CheckRecord, read_check
-from orchestrator.core.image_measures import ImageList
-from orchestrator.data.quality.oddities import odd_images
 from tests.pages.test_render import Tags
-from trainables.images.measuring import measure_images
 
 pytestmark = pytest.mark.torch
 
@@ -196,17 +193,19 @@ def test_what_makes_no_sense_is_refused(
     assert says in said and len(said.splitlines()) <= 2 and "Traceback" not in said
 
 
-def test_clean_drawn_sets_have_no_odd_image(tmp_path: Path) -> None:
-    """Shapes on coloured grounds, of 20 seeds."""
+def test_clean_drawn_sets_have_no_finding(tmp_path: Path) -> None:
+    """Shapes on coloured grounds, of 20 seeds, in two classes and in groups of two."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        folder = tmp_path / str(seed)
+        folder = tmp_path / f"set{seed}"
         folder.mkdir()
-        names = tuple(f"{number}.png" for number in range(16))
-        for name in names:
-            cv2.imwrite(str(folder / name), drawn(rng))
-        measures = measure_images(ImageList(str(folder), names, str(tmp_path / "cache")))
-        assert odd_images(measures, names) == []
+        lines = ["path,group,label"]
+        for number in range(24):
+            cv2.imwrite(str(folder / f"{number}.png"), drawn(rng))
+            lines.append(f"{number}.png,g{number // 2},{'ab'[number // 2 % 2]}")
+        (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+        assert check(folder / "rows.csv", tmp_path, "--out", str(folder / "check")) == 0
+        assert read_check(folder / "check" / "check.json").findings == ()
 
 
 def drawn(rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
