@@ -59,6 +59,7 @@ def parser() -> CommandParser:
     add_shared(
         data, "--predict", help="images to predict later: a table or a folder, looked at with the others"
     )
+    _add_groups(made)
     output = made.add_argument_group("output")
     add = output.add_argument
     add("--out", type=Path, metavar="DIR",
@@ -69,6 +70,16 @@ def parser() -> CommandParser:
         help="images of each setting in that picture (default: 4)")  # fmt: skip
     add_shared(output, "--runs", "--private")
     return made
+
+
+def _add_groups(made: CommandParser) -> None:
+    add = made.add_argument_group("groups").add_argument
+    add("--suggest-groups", action="store_true",
+        help="look for groups in names, folders, columns, times and near duplicates")  # fmt: skip
+    add("--write-groups", type=Path, metavar="FILE",
+        help="table to write: the rows of --data, with near duplicates in one group")  # fmt: skip
+    add("--use-suggestion", type=int_at_least(1), metavar="N",
+        help="with --write-groups: join the groups of suggestion N, too")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -96,6 +96,9 @@ def _options(arguments: argparse.Namespace) -> DataOptions:
         drop_rare=arguments.drop_rare,
         rare_as=arguments.rare_as,
         extra=arguments.extra,
+        # What a search would refuse of copies is a finding here.
+        on_conflict="keep",
+        torn_clusters="warn",
         runs=arguments.runs,
     )
 

@@ -17,7 +17,8 @@ from orchestrator.core.image_measures import ImageList, ImageMeasures
 from orchestrator.core.measuring import SHIPPED, measure_images
 from orchestrator.core.text import on_one_line
 from orchestrator.core.thumbnails import read_thumbnails
-from orchestrator.data.manifest import Manifest
+from orchestrator.data.identical_files import codes_of
+from orchestrator.data.manifest import Manifest, given_groups
 from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.near_duplicates import find_duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
@@ -92,7 +93,8 @@ class Look:
     @cached_property
     def duplicates(self) -> Duplicates:
         """Which rows show the same picture."""
-        codes = np.asarray(pd.factorize(self.groups)[0], np.int64) if self.has_groups else None
+        given = given_groups(self.frame)  # those that copies joined say nothing of what is alike
+        codes = codes_of(given) if len(set(given)) < len(given) else None
         with progress_bar("comparing images") as progress:
             return find_duplicates(self.measures, groups=codes, seed=self.arguments.seed, progress=progress)
 

@@ -14,7 +14,9 @@ from orchestrator.check.stage_classes import look_at_classes
 from orchestrator.check.stage_copies import look_at_copies
 from orchestrator.check.stage_files import look_at_files
 from orchestrator.check.stage_folds import look_at_folds
+from orchestrator.check.stage_groups import look_at_groups
 from orchestrator.check.stage_images import look_at_images
+from orchestrator.check.stage_leaks import look_at_leaks
 from orchestrator.check.stage_result import StageResult
 from orchestrator.check.stage_sheets import draw_sheets
 
@@ -31,6 +33,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("Files", look_at_files),
     Stage("Images", look_at_images),
     Stage("Copies", look_at_copies),
+    Stage("Leaks", look_at_leaks),
+    Stage("Groups", look_at_groups),
     Stage("Contact sheets", draw_sheets),
 )
 

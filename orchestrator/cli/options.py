@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.arguments import absolute, int_at_least
-from orchestrator.core.choices import SCALES, TTA
+from orchestrator.core.choices import ON_CONFLICT, SCALES, TORN_CLUSTERS, TTA
 
 SHARED: dict[str, dict[str, Any]] = {
     "--space": {"help": "path of a space file, or a name in search_spaces/"},
@@ -71,6 +71,16 @@ SHARED: dict[str, dict[str, Any]] = {
     "--rare-as": {
         "metavar": "CLASS",
         "help": "merge classes that fewer groups have than there are folds into one class of this name",
+    },
+    "--on-conflict": {
+        "choices": ON_CONFLICT,
+        "help": "what becomes of identical images with different labels: refused, left out, or kept "
+        "(default: error)",
+    },
+    "--torn-clusters": {
+        "choices": TORN_CLUSTERS,
+        "help": "folds that tear copies of an image: refused, or a warning (default: refused where it is "
+        "certain that they are copies)",
     },
     "--extra": {
         "type": Path,

@@ -11,3 +11,9 @@ VOTE_KINDS = ("auto", "soft", "geometric", "rank", "hard", "greedy")
 
 GATED = ("auto", "none")
 """Whether an ensemble fits something where it pays."""
+
+ON_CONFLICT = ("error", "drop", "keep")
+"""What becomes of identical images with different labels."""
+
+TORN_CLUSTERS = ("refuse", "warn")
+"""What becomes of folds that tear copies of an image."""

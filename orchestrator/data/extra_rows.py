@@ -30,6 +30,7 @@ from orchestrator.data.manifest import (
     ONLY_FOLD,
     Manifest,
     group_columns,
+    group_names,
     joined_folds,
     load_manifest,
     role_conflict,
@@ -110,7 +111,7 @@ def _cells(frame: pd.DataFrame, name: str) -> list[Scalar]:
 
 def refuse_shared_groups(manifest: Manifest, extra: Manifest) -> None:
     """Raises ManifestError when a group that is not extra is in both."""
-    judged = set(manifest.frame["group"][manifest.frame["role"] != "extra"])
+    judged = group_names(manifest.frame[manifest.frame["role"] != "extra"])
     shared = sorted(judged & set(extra.frame["group"]))
     if shared:
         raise ManifestError(

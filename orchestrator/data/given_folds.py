@@ -98,6 +98,11 @@ def _cells(train: pd.DataFrame, column: str) -> list[Scalar]:
     return cells
 
 
+def fold_names(frame: pd.DataFrame, column: str) -> list[str | None]:
+    """What each row's fold is called, "" where it is trained on alone, None where nothing is said."""
+    return [None if cell is None else _fold_name(cell) or "" for cell in to_scalars(frame[column])]
+
+
 def _fold_name(cell: Scalar) -> str | None:
     """None for a row that is trained on alone; all names of a validation part are one."""
     split = split_of(cell)

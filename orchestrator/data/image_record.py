@@ -85,7 +85,7 @@ def compare(
 
 def content_digests(root: Path, paths: Sequence[str]) -> list[str]:
     """What tells images apart by their contents (`sampled_sha256`, hex); empty for an unreadable file."""
-    return list(_of_each(_sampled, root, paths, None))
+    return list(of_each(_sampled, root, paths, None))
 
 
 def write_files(path: Path, files: ImageFiles) -> None:
@@ -115,18 +115,18 @@ def read_files(path: Path, rows: int) -> ImageFiles | None:
 
 def _sizes(root: Path, paths: Sequence[str], progress: Progress | None) -> NDArray[np.int64]:
     """(n,) bytes; -1: no file there."""
-    return np.array(list(_of_each(_size, root, paths, progress)), np.int64)
+    return np.array(list(of_each(_size, root, paths, progress)), np.int64)
 
 
 def _digests(root: Path, paths: Sequence[str], progress: Progress | None) -> list[str]:
     """SHA-256 (hex); empty for a file that cannot be read."""
-    return list(_of_each(_digest, root, paths, progress))
+    return list(of_each(_digest, root, paths, progress))
 
 
-def _of_each(
+def of_each(
     look: Callable[[str], _Found], root: Path, paths: Sequence[str], progress: Progress | None
 ) -> Iterator[_Found]:
-    """In order; progress counts files."""
+    """What `look` finds at each file's whole path, in order; progress counts files."""
     base, done = str(root), 0
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
 

@@ -38,6 +38,8 @@ ONLY_FOLD, FOLD_PLAN_DIGEST = "only_fold", "fold_plan_digest"
 """Columns: the one fold whose training part a row joins, and the digest of the folds it is meant for."""
 _NAMES_IN_0_1 = {ONLY_FOLD: "joins_fold", FOLD_PLAN_DIGEST: "joins_plan"}
 NAMES_NO_GROUP = "names no group"
+GIVEN_GROUP = "given_group"
+"""Column: the group as the source gave it, where copies made groups one (`data.quality.joined_groups`)."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,19 @@ def group_columns(frame: pd.DataFrame) -> list[str]:
     groups = frame["group"].tolist()
     others = [str(name) for name in frame.columns if name not in ("path", "group", "role")]
     return [name for name in others if _texts(frame, name).tolist() == groups]
+
+
+def given_groups(frame: pd.DataFrame) -> list[str]:
+    """(n,): the groups as the source gave them, before copies joined some."""
+    if GIVEN_GROUP not in frame:
+        return [str(group) for group in frame["group"]]
+    cells = zip(to_scalars(frame[GIVEN_GROUP]), frame["group"], strict=True)
+    return [to_text(given) or str(group) for given, group in cells]
+
+
+def group_names(frame: pd.DataFrame) -> set[str]:
+    """Of every group that a row is of, as it is and as its source gave it."""
+    return {*frame["group"], *given_groups(frame)}
 
 
 def _with_names(frame: pd.DataFrame) -> pd.DataFrame:

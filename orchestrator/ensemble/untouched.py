@@ -16,7 +16,8 @@ from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, ManifestError, StorageError
 from orchestrator.core.trainable import Resources, load_trainable
-from orchestrator.data.manifest import Manifest, load_manifest
+from orchestrator.data.image_record import content_digests
+from orchestrator.data.manifest import Manifest, group_names, load_manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.data.targets import Target
 from orchestrator.demo.faces import hidden_rows
@@ -96,7 +97,7 @@ def _test_rows(study: Study, others: Sequence[Study]) -> Manifest | None:
     places = {place for manifest in known for place in location_digests(manifest)}
     by_place = np.array([place in places for place in location_digests(rows)], np.bool_)
     trained = rows.frame["path"].isin(set(known[0].frame["path"])).to_numpy() | by_place
-    groups = {group for manifest in known for group in manifest.frame["group"]}
+    groups = {group for manifest in known for group in group_names(manifest.frame)}
     groups |= set(rows.frame["group"][trained])
     new = ~trained & ~rows.frame["group"].isin(groups).to_numpy()
     return replace(rows, frame=rows.frame[new].reset_index(drop=True))
@@ -112,6 +113,18 @@ def _labelled(rows: Manifest, target: Target) -> Manifest:
     if len(frame):
         frame = frame[~target.excluded(frame)].reset_index(drop=True)
     return replace(rows, frame=frame)
+
+
+def without_copies(rows: Manifest, study: Study) -> Manifest:
+    """Without the rows whose image holds the same as one of the study's, under any name."""
+    own = study.manifest()
+    known = set(_contents(own)) - {""}
+    copies = np.array([held in known for held in _contents(rows)], np.bool_)
+    return replace(rows, frame=rows.frame[~copies].reset_index(drop=True))
+
+
+def _contents(manifest: Manifest) -> list[str]:
+    return content_digests(manifest.root, [str(path) for path in manifest.frame["path"]])
 
 
 # ---- the ensemble on them -------------------------------------------------------------------------

@@ -41,6 +41,10 @@ class DataOptions:
     drop_rare: int | None = field(default=None, metadata=FIXED)
     # the class into which classes with fewer groups than there are folds are merged
     rare_as: str | None = field(default=None, metadata=FIXED)
+    # what becomes of an image that has two labels: error, drop or keep
+    on_conflict: str | None = field(default=None, metadata=FIXED)
+    # whether folds that tear copies are refused or only told of; None leaves it to what is known of them
+    torn_clusters: str | None = field(default=None, metadata=FIXED)
     # tables or folders of rows that join training parts only
     extra: Sequence[Path] = field(default=(), metadata=FIXED)
     # studies and caches lie below it

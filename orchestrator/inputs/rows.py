@@ -19,6 +19,7 @@ from orchestrator.data.label_fixes import FixReport, apply_fixes
 from orchestrator.data.manifest import DataSource, Manifest, joined_folds, load_manifest, source_name
 from orchestrator.data.targets import Target, given_text
 from orchestrator.demo.faces import demo_faces
+from orchestrator.inputs.copies import join_copies
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.fixes_table import fixes_table
 from orchestrator.inputs.target_resolution import resolve_targets, unlabelled_rows
@@ -59,7 +60,8 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         raise ManifestError(
             f"{source}: {full_manifest.why_nothing_trains()}; a search needs rows with role train"
         )
-    resolved = resolve_targets(space, full_manifest, options, say)
+    joined, copies = join_copies(full_manifest, space.fold_column, options, say)
+    resolved = resolve_targets(space, joined, options, say, copies)
     space, manifest, extras = resolved.space, resolved.manifest, []
     for other in options.extra:
         manifest, record = _joined(manifest, full_manifest, other, space, say)
@@ -71,7 +73,9 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         header["extra"] = extras
     if resolved.record:
         header["label_rules"] = resolved.record
-    return Rows(space, manifest, header, fixes, full_manifest)
+    if copies.record:
+        header["copies"] = copies.record
+    return Rows(space, manifest, header, fixes, joined)
 
 
 def _read_data(options: DataOptions, space: SearchSpace, say: Announce) -> tuple[Path, Manifest]:

@@ -11,6 +11,7 @@ from orchestrator.data.folds import FoldPlan, load_or_build
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import make_dataset
 from orchestrator.inputs.rows import Rows, gather_rows, rows_line
+from orchestrator.inputs.torn_clusters import look_for_torn_clusters
 from orchestrator.space import SearchSpace
 
 
@@ -29,6 +30,7 @@ def gather_data(options: DataOptions, space: SearchSpace, seed: int, say: Announ
     cache = options.runs / ".cache" / "folds"
     plan = load_or_build(cache, rows.manifest, space.folds, seed, space.stratify, space.fold_column)
     refuse_other_folds(rows.manifest, plan)
+    look_for_torn_clusters(rows.manifest, plan, options, say)
     dataset = make_dataset(space, rows.manifest, plan, options.runs)
     say(rows_line(rows.manifest, dataset, space))
     return StudyData(space, rows, plan, dataset)

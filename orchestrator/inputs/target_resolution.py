@@ -14,6 +14,8 @@ from orchestrator.core.text import counted, shortened
 from orchestrator.data.manifest import Manifest
 from orchestrator.data.rare_classes import Counts, leave_out, merge
 from orchestrator.data.targets import Joint, Target
+from orchestrator.inputs.copies import NO_COPIES, Copies
+from orchestrator.inputs.copy_conflicts import settle_conflicts
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.space import SearchSpace
 
@@ -28,12 +30,16 @@ class ResolvedTargets:
 
 
 def resolve_targets(
-    space: SearchSpace, full_manifest: Manifest, options: DataOptions, say: Announce
+    space: SearchSpace,
+    full_manifest: Manifest,
+    options: DataOptions,
+    say: Announce,
+    copies: Copies = NO_COPIES,
 ) -> ResolvedTargets:
     """Classes are read from rows with role train or extra, and hold for the whole study.
 
     full_manifest: with its rows of role test, of which a column's type alone is seen; the result has none.
-    Raises ManifestError, SearchSpaceError.
+    copies: of its images. Raises ManifestError, SearchSpaceError.
     """
     full = full_manifest.frame
     targets = {leaf: leaf.resolve(full) for leaf in _leaves(space, full)}
@@ -45,7 +51,10 @@ def resolve_targets(
     frame, dropped = _without_missing(frame, targets, say)
     for target in (space.target, *(space.given or ())[:1]):
         _resolved(target, targets).encode(frame)  # refuses what has no class, all rows at once
+    frame, conflicts = settle_conflicts(frame, copies, _predicted(space, targets), say)
     record: dict[str, Any] = {"missing": dropped} if dropped else {}
+    if conflicts:
+        record["conflicts"] = conflicts
     if options.drop_rare is not None:
         frame, left_out = _without_rare(frame, targets, options.drop_rare, say)
         record |= {"drop_rare": options.drop_rare, "left_out": left_out}
@@ -70,6 +79,13 @@ def _leaves(space: SearchSpace, frame: pd.DataFrame) -> list[Target]:
     own = [leaf for root in roots if isinstance(root, Target) for leaf in _parts(root)]
     others = [] if space.joint is None else _parts(space.joint)
     return list(dict.fromkeys([*own, *(leaf for leaf in others if set(leaf.columns) <= set(frame.columns))]))
+
+
+def _predicted(space: SearchSpace, targets: dict[Target, Target]) -> list[Target]:
+    """Whose labels a model learns, here or in another study of the same joint label: no stratum alone."""
+    roots = [space.target, *(space.given or ())[:1], *([] if space.joint is None else [space.joint])]
+    leaves = dict.fromkeys(leaf for root in roots if isinstance(root, Target) for leaf in _parts(root))
+    return [targets[leaf] for leaf in leaves if leaf in targets]
 
 
 def _parts(target: Target) -> list[Target]:

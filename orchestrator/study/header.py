@@ -67,7 +67,10 @@ class StudyHeader:
     label_fixes: Mapping[str, Any] | None = None
     """The file of corrections and its digest; None where there was none."""
     label_rules: Mapping[str, Any] | None = None
-    """What was left out or merged: rows without a label, rare classes; None where nothing was."""
+    """What was left out or merged: rows without a label, rare classes, copies with two labels; None where
+    nothing was."""
+    copies: Mapping[str, Any] | None = None
+    """How many images hold the same as another, and what groups became of it; None where none do."""
     extra: Sequence[Mapping[str, Any]] = ()
     """As `manifest`, of every source of rows that are trained on and never validated."""
     fold_plan: str = ""
@@ -124,6 +127,7 @@ class StudyHeader:
             "own_code": self.own_code,
             "label_fixes": self.label_fixes,
             "label_rules": self.label_rules,
+            "copies": self.copies,
             "extra": self.extra,
             "sources": self.sources,
             "keep_oof": self.keep_oof != "all",

@@ -46,7 +46,16 @@ def parser() -> CommandParser:
     _add_search(made)
     data = made.add_argument_group("data")
     add_shared(
-        data, "--data", *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra"
+        data,
+        "--data",
+        *READING,
+        "--data-root",
+        "--label-fixes",
+        "--drop-rare",
+        "--rare-as",
+        "--on-conflict",
+        "--torn-clusters",
+        "--extra",
     )
     _add_budget(made)
     _add_study(made)

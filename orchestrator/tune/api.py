@@ -71,6 +71,8 @@ def search(
     label_fixes: AnyPath | None = None,
     drop_rare: int | None = None,
     rare_as: str | None = None,
+    on_conflict: Literal["error", "drop", "keep"] | None = None,
+    torn_clusters: Literal["refuse", "warn"] | None = None,
     extra: AnyPath | Sequence[AnyPath] = (),
     keep_oof: Literal["all", "complete"] | None = None,
     storage: AnyPath | None = None,
@@ -97,7 +99,8 @@ def search(
         "sampler": sampler, "tries": tries, "path_column": path_column, "images": images, "suffix": suffix,
         "labels": labels, "class_pattern": class_pattern, "group_pattern": group_pattern,
         "data_root": data_root, "label_fixes": label_fixes, "drop_rare": drop_rare, "rare_as": rare_as,
-        "extra": extra, "keep_oof": keep_oof, "storage": storage, "wandb": wandb, "private": private,
+        "on_conflict": on_conflict, "torn_clusters": torn_clusters, "extra": extra, "keep_oof": keep_oof,
+        "storage": storage, "wandb": wandb, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 

@@ -177,6 +177,8 @@ OF_DATA: dict[str, Coerce] = {
     "label_fixes": as_path,
     "drop_rare": as_whole_number(1),
     "rare_as": as_text("the name of a class"),
+    "on_conflict": as_text("'error', 'drop' or 'keep'"),
+    "torn_clusters": as_text("'refuse' or 'warn'"),
     "extra": _paths,
     "runs": as_path,
     "private": as_flag,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.core.errors import EnsembleError
@@ -107,6 +108,20 @@ def test_with_stored_votes_a_study_is_a_table_with_test_scores(runs: Path, rows:
     votes, labels = trial_votes(study, rows), BOTH.encode(rows.frame)
     found = read_table(study.path)
     assert found.test == pytest.approx([score("macro_f1", labels, votes[trial]) for trial in range(3)])
+
+
+def test_stored_votes_are_of_no_copy_of_an_image_that_was_trained_on(runs: Path, rows: Manifest) -> None:
+    study = Study(runs / "both")
+    known = study.manifest()
+    (rows.root / "copy.png").write_bytes((known.root / known.frame["path"][0]).read_bytes())
+    with (rows.root / "new.csv").open("a") as table:
+        table.write(f"copy.png,copy,test,{TINT.classes[0]},{SHADE.classes[0]}\n")
+    source = {"source": str(rows.root / "new.csv"), "root": str(rows.root)}
+    study.header = replace(study.header, manifest=source)
+    found = find_untouched(study).manifest
+    assert found is not None and len(found) == 13
+    about = pq.read_schema(store_votes(study)).metadata
+    assert len(json.loads(about[b"labels"])) == 12
 
 
 # ---- where they are -------------------------------------------------------------------------------

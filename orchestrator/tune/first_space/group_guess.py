@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.group_words import says_group
 from orchestrator.tune.first_space.facts import Column, Facts
-from orchestrator.tune.first_space.names import quote, says_group
+from orchestrator.tune.first_space.names import quote
 from orchestrator.tune.first_space.target_guess import TargetGuess
 
 USUAL_FOLDS = 5

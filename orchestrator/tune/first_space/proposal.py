@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.group_words import snake
 from orchestrator.tune.first_space.facts import Asked, Facts
 from orchestrator.tune.first_space.group_guess import GroupGuess, guess_groups
 from orchestrator.tune.first_space.metric_guess import MetricGuess, guess_metric
-from orchestrator.tune.first_space.names import FOLD, quote, snake
+from orchestrator.tune.first_space.names import FOLD, quote
 from orchestrator.tune.first_space.sizes import Sizes, guess_sizes
 from orchestrator.tune.first_space.target_guess import TargetGuess, guess_target
 

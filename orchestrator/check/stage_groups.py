@@ -1,0 +1,119 @@
+"""What may belong together where nothing says so, and the data written anew with groups joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.check.look import Look
+from orchestrator.check.stage_result import StageResult
+from orchestrator.core.errors import InputError
+from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded
+from orchestrator.core.text import counted, on_one_line
+from orchestrator.data.groups_table import with_groups, write_rows
+from orchestrator.data.identical_files import codes_of
+from orchestrator.data.manifest import GIVEN_GROUP, Manifest, joined_folds
+from orchestrator.data.quality.joined_groups import join_codes
+from orchestrator.data.quality.suggest_groups import Suggestion, suggest_groups
+from orchestrator.data.quality.task_labels import TaskLabels
+from orchestrator.data.scalars import to_scalars
+from orchestrator.data.splits import SPLIT
+
+_NO_IDENTITIES = ("path", "group", "role", GIVEN_GROUP, SPLIT)
+
+
+def look_at_groups(look: Look) -> StageResult:
+    """Raises InputError for what cannot be written, StorageError."""
+    asked = look.arguments
+    if asked.use_suggestion is not None and asked.write_groups is None:
+        raise InputError("--use-suggestion goes with --write-groups FILE, which it says more about")
+    wanted = asked.suggest_groups or asked.use_suggestion is not None
+    found = suggestions_of(look) if wanted else []
+    findings = tuple(_finding(number, one) for number, one in enumerate(found, start=1))
+    lines = [f"suggested groups: {counted(len(found), 'suggestion') if found else 'none'}"] * wanted
+    if asked.write_groups is not None:
+        lines.append(_write(look, asked.write_groups, _used(found, asked.use_suggestion)))
+    return StageResult(findings, lines=tuple(lines))
+
+
+def suggestions_of(look: Look) -> list[Suggestion]:
+    measures, duplicates = look.measures, look.duplicates
+    predicted = {name for target in look.targets for name in target.columns}
+    columns = {
+        str(name): to_scalars(look.frame[name])
+        for name in look.frame.columns
+        if name not in _NO_IDENTITIES and name not in predicted
+    }
+    return suggest_groups(
+        look.paths,
+        columns=columns,
+        labels=[_as_classes(task) for task in look.tasks],
+        near_pairs=np.concatenate([duplicates.near_pairs, _identical(duplicates.exact)]),
+        camera=[str(text) for text in measures.camera],
+        taken=[str(text) for text in measures.taken],
+        given=codes_of(look.groups),
+        seed=look.arguments.seed,
+    )
+
+
+def _as_classes(task: TaskLabels) -> NDArray[np.int64]:
+    """(n,): the class, or the set of labels, of each row; -1 where it has none."""
+    numbers = np.unique(task.values, axis=0, return_inverse=True)[1].ravel()
+    return np.where(task.known, numbers, -1).astype(np.int64)
+
+
+def _identical(exact: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(m, 2): the first row of each code with every other one."""
+    first = np.unique(exact, return_index=True)[1]
+    mates = first[np.unique(exact, return_inverse=True)[1].ravel()]
+    rows = np.flatnonzero(mates != np.arange(len(exact)))
+    return np.stack([mates[rows], rows], axis=1).astype(np.int64)
+
+
+def _finding(number: int, found: Suggestion) -> Finding:
+    written = f"check --use-suggestion {number} --write-groups FILE writes them"
+    way_out = (
+        f"if that is right: {on_one_line(found.option)}" if found.option else f"if that is right: {written}"
+    )
+    return coded("FO132", Level.WARNING, f"suggestion {number}: {found.text}", way_out)
+
+
+def _used(found: Sequence[Suggestion], number: int | None) -> Suggestion | None:
+    """Raises InputError for a number that no suggestion has."""
+    if number is None:
+        return None
+    if number > len(found):
+        raise InputError(
+            f"--use-suggestion {number}: there are {counted(len(found), 'suggestion')}; --suggest-groups "
+            "lists them"
+        )
+    return found[number - 1]
+
+
+def _write(look: Look, path: Path, used: Suggestion | None) -> str:
+    """The line that says what was written."""
+    if (joined_folds(look.frame) >= 0).any():
+        raise InputError(
+            "--write-groups: some rows join one fold alone (pseudo-labels), and a table of groups would lose "
+            "that; write the groups of the data without them, and give those rows with --extra"
+        )
+    n = len(look) - look.predicted  # the last rows are of --predict
+    own = replace(look.manifest, frame=look.frame.iloc[:n])
+    codes = look.duplicates.clusters[:n]
+    if used is not None:
+        codes = join_codes(codes, codes_of(used.names[:n]))
+    written = with_groups(own, codes, None if used is None else used.names[:n])
+    write_rows(path, written)
+    return (
+        f"groups: {on_one_line(str(path))} has {len(written)} rows in {_groups(written)} groups "
+        f"({_groups(own)} before); search it with --data {on_one_line(str(path))}"
+    )
+
+
+def _groups(manifest: Manifest) -> int:
+    return int(manifest.frame["group"].nunique())

@@ -1,0 +1,88 @@
+"""Which images `check` found to be copies of each other, kept for whoever uses the same files later.
+
+A row of the table is an image: where it lies, its size and time, and its codes. An image that was changed
+since, or moved, is not known any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from orchestrator.core.errors import ManifestError
+from orchestrator.data.identical_files import FileState, codes_of, file_states
+from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.table_files import read_parquet, write_parquet, written_record
+
+FOLDER = "clusters"
+"""Below the cache of `--runs`."""
+_COLUMNS = ["path", "size", "time", "exact", "cluster"]
+_Image = tuple[str, int, int]  # where it lies, its size and its time
+
+
+@dataclass(frozen=True)
+class KnownClusters:
+    """Of n rows; one that is not known is alone under its codes."""
+
+    exact: NDArray[np.int64]  # (n,) as of `Duplicates`
+    clusters: NDArray[np.int64]  # (n,) as of `Duplicates`
+    known: int  # rows that were looked at
+    rule: str  # which similarity counted as near: a sentence
+    precision: float | None  # as of `Duplicates`
+
+
+def remember_clusters(cache: Path, root: Path, paths: Sequence[str], found: Duplicates) -> None:
+    """cache: the one of `--runs`; paths (n,) relative to root, rows as of `found`. Raises StorageError."""
+    images = _images(root, paths)
+    frame = pd.DataFrame(images, columns=_COLUMNS[:3]).assign(exact=found.exact, cluster=found.clusters)
+    name = hashlib.sha256("\n".join(sorted(place for place, _, _ in images)).encode()).hexdigest()[:20]
+    record = {"rule": found.rule, "precision": found.precision}
+    write_parquet(cache / FOLDER / f"{name}.parquet", frame, record)
+
+
+def known_clusters(cache: Path, root: Path, paths: Sequence[str]) -> KnownClusters | None:
+    """What was found of most of these files; None where at most one of them is known."""
+    tables = sorted((cache / FOLDER).glob("*.parquet"))
+    if not tables:
+        return None
+    images = _images(root, paths)
+    found = [known for table in tables if (known := _of_table(table, images)) is not None]
+    best = max(found, key=lambda known: known.known, default=None)
+    return best if best is not None and best.known > 1 else None
+
+
+def _images(root: Path, paths: Sequence[str]) -> list[_Image]:
+    base = Path(os.path.realpath(root)).as_posix()
+    states: Sequence[FileState] = file_states(root, paths)
+    return [(posixpath.normpath(f"{base}/{path}"), *state) for path, state in zip(paths, states, strict=True)]
+
+
+def _of_table(path: Path, images: Sequence[_Image]) -> KnownClusters | None:
+    """None for what is torn or of other make: it can be found anew."""
+    try:
+        frame, metadata = read_parquet(path)
+        record = written_record(metadata)
+        columns = [frame[name].tolist() for name in _COLUMNS]
+    except (ManifestError, KeyError):
+        return None
+    if record is None:
+        return None
+    rows = zip(*columns, strict=True)
+    codes = {
+        (str(place), int(size), int(time)): (exact, cluster) for place, size, time, exact, cluster in rows
+    }
+    of_row = [codes.get(image) for image in images]
+    exact, clusters = (
+        codes_of(image if found is None else found[at] for image, found in zip(images, of_row, strict=True))
+        for at in (0, 1)
+    )
+    known = sum(found is not None for found in of_row)
+    return KnownClusters(exact, clusters, known, str(record["rule"]), record["precision"])

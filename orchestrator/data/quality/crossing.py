@@ -1,0 +1,107 @@
+"""Copies that lie where they should not: in two folds, in two groups, in two roles, under two labels.
+
+Codes (n,) say which rows are copies of each other: equal codes, as of `Duplicates`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded
+from orchestrator.core.text import counted, shortened
+from orchestrator.data.quality.duplicates import Duplicates
+
+Codes = NDArray[np.int64]
+Pair = tuple[int, int]
+
+
+def at_odds(codes: Codes, values: Sequence[Hashable]) -> list[Pair]:
+    """Of rows with one code, the first row that has a value with each one that has another; None is no value.
+
+    values (n,): of anything that copies should share, such as their label or their fold.
+    """
+    first: dict[int, int] = {}
+    pairs = []
+    for row, (code, value) in enumerate(zip(codes.tolist(), values, strict=True)):
+        if value is None:
+            continue
+        mate = first.setdefault(code, row)
+        if values[mate] != value:
+            pairs.append((mate, row))
+    return pairs
+
+
+def mates(codes: Codes, rows: NDArray[np.bool_], others: NDArray[np.bool_]) -> list[Pair]:
+    """Each of `rows` that has a copy among `others`, with the first of those. rows, others (n,)."""
+    first: dict[int, int] = {}
+    for other in np.flatnonzero(others).tolist():
+        first.setdefault(int(codes[other]), other)
+    found = ((row, first.get(int(codes[row]))) for row in np.flatnonzero(rows).tolist())
+    return [(row, mate) for row, mate in found if mate is not None and mate != row]
+
+
+def not_identical(found: Duplicates, pairs: Sequence[Pair]) -> list[Pair]:
+    return [(one, other) for one, other in pairs if found.exact[one] != found.exact[other]]
+
+
+# ---- findings ---------------------------------------------------------------------------------------
+
+CERTAIN = 0.99
+"""Precision on groups left out from which near duplicates are taken for copies. Below it, or where none could
+be learned, some may be two different things that only look alike, and a warning has to do."""
+_JOIN = "write the data with copies in one group (check --write-groups FILE) and search that file"
+
+
+def is_certain(precision: float | None) -> bool:
+    """precision: as of `Duplicates`."""
+    return precision is not None and precision >= CERTAIN
+
+
+def copies_in_groups(
+    found: Duplicates, groups: Sequence[Hashable], roles: Sequence[str], paths: Sequence[str]
+) -> Iterator[Finding]:
+    """FO125: copies of one role that lie in several given groups. groups, roles, paths (n,)."""
+    pairs = at_odds(found.clusters, list(groups))
+    pairs = [(one, other) for one, other in pairs if roles[one] == roles[other]]
+    if pairs:
+        same = len(pairs) - len(not_identical(found, pairs))
+        said = (
+            f"{counted(len(pairs), 'copy', 'copies')} in another group than the image, {same} of them "
+            f"identical: {_named(pairs, paths)}"
+        )
+        yield coded("FO125", Level.WARNING, said, _JOIN, pairs=pairs)
+
+
+def copies_in_folds(found: Duplicates, folds: NDArray[np.integer], paths: Sequence[str]) -> Iterator[Finding]:
+    """FO126: copies that are validated in several folds. folds (n,), below 0 for rows that are in none."""
+    own = [int(fold) if fold >= 0 else None for fold in folds]
+    identical, near = at_odds(found.exact, own), at_odds(found.clusters, own)
+    near = not_identical(found, near)
+    parts = ((identical, "identical images", True), (near, "near duplicates", is_certain(found.precision)))
+    for pairs, kind, certain in parts:
+        if pairs:
+            said = f"{counted(len(pairs), 'image')} in another fold than a copy ({kind}): "
+            level = Level.BLOCKS if certain else Level.WARNING
+            yield coded("FO126", level, said + _named(pairs, paths), _JOIN, pairs=pairs)
+
+
+def copies_in_roles(found: Duplicates, roles: Sequence[str], paths: Sequence[str]) -> Iterator[Finding]:
+    """FO127: rows with role test that are copies of rows that are trained on. roles, paths (n,)."""
+    named = np.asarray(roles, object)
+    pairs = mates(found.clusters, named == "test", named != "test")
+    if pairs:
+        same = len(pairs) - len(not_identical(found, pairs))
+        said = (
+            f"{len(pairs)} of {int((named == 'test').sum())} images with role test are copies of training "
+            f"images, {same} of them identical: {_named(pairs, paths)}"
+        )
+        way_out = "take the copies out of the training rows, or trust no score on these images"
+        yield coded("FO127", Level.WARNING, said, way_out, pairs=pairs)
+
+
+def _named(pairs: Sequence[Pair], paths: Sequence[str]) -> str:
+    return shortened([f"{paths[one]} = {paths[other]}" for one, other in pairs])
