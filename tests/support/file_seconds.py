@@ -31,7 +31,6 @@ SECONDS = {
     "tests/tune/test_damaged_checkpoints.py": 20,
     "tests/storage/test_storage.py": 30,
     "tests/tune/test_inline.py": 30,
-    "tests/tune/test_retry_failed.py": 15,
     "tests/test_make_curves.py": 25,
     "tests/trainables/test_continuation.py": 25,
     "tests/race/test_storm.py": 25,
