@@ -11,8 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.check import reporting
 from orchestrator.check.__main__ import main
 from orchestrator.check.record import CheckRecord, read_check
+from orchestrator.check.stage_result import StageResult
+from orchestrator.check.stages import Stage, run_stages
+from orchestrator.core.finding import Level
+from orchestrator.core.finding_codes import coded
 from tests.pages.test_render import Tags
 
 pytestmark = pytest.mark.torch
@@ -116,6 +121,17 @@ def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
     assert (
         sum(tag == "img" for tag, _ in Tags(next(tmp_path.glob("runs/*/check.html")).read_text()).tags) == 24
     )
+
+
+def test_what_is_fine_is_a_fact_and_no_finding(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine = coded("FO131", Level.OK, "nothing suggests any")
+    stage = Stage("Fine", lambda look: StageResult((fine,)))
+    monkeypatch.setattr(reporting, "run_stages", lambda look: run_stages(look, [stage]))
+    assert check(faces, tmp_path) == 0
+    found = record(tmp_path, "faces")
+    assert found.findings == () and "FO131 no groups: nothing suggests any" in found.lines
 
 
 def test_images_to_predict_are_looked_at_with_the_others(faces: Path, tmp_path: Path) -> None:
