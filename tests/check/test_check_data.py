@@ -80,6 +80,17 @@ def test_files_that_cannot_be_read_are_a_finding_that_must_be_mended(
     assert finding.rows == (0, 10) and record(tmp_path, "faces").paths[10] == "p03-1.png"
 
 
+def test_a_set_of_which_no_file_can_be_read_is_told_as_such(tmp_path: Path) -> None:
+    for number in range(6):
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"nothing {number}")
+    assert check(tmp_path / "data", tmp_path, "--private") == 1
+    assert codes(tmp_path, "data") == ["FO101", "FO103"]
+    for file in (tmp_path / "runs" / "check-data").iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+
+
 def test_odd_images_and_rows_without_a_label_are_worth_a_look(own: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(own.parent / "p01-1.png"), np.full((12, 12, 3), 7, np.uint8))
     frame = pd.read_csv(own)
