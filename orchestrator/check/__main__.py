@@ -52,8 +52,11 @@ def parser() -> CommandParser:
     add_shared(space, "--seed", default=0, help="seed of folds, settings and images (default: 0)")
     data = made.add_argument_group("data")
     add_shared(
-        data, "--data", *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra"
+        data,
+        "--data",
+        help="images and labels: CSV, Parquet, or a known layout of folders (with --space: demo faces)",
     )
+    add_shared(data, *READING, "--data-root", "--label-fixes", "--drop-rare", "--rare-as", "--extra")
     data.add_argument("--target", metavar="COLUMNS",
                       help="columns that hold the labels, where there is no space")  # fmt: skip
     add_shared(

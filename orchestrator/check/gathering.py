@@ -29,6 +29,9 @@ from orchestrator.tune.first_space.facts import Asked
 from orchestrator.tune.first_space.proposal import found_lines, propose
 from orchestrator.tune.first_space.trial_folds import space_of, with_folds_that_hold
 
+_OF_LABELS = ("target", "label_fixes", "drop_rare", "rare_as", "extra")
+"""Options that say something of labels, and must not be passed over where none are found."""
+
 
 @dataclass(frozen=True)
 class _Known:
@@ -49,7 +52,7 @@ def look_at_study(data: StudyData, arguments: argparse.Namespace, say: Announce)
 def look_at_data(options: DataOptions, arguments: argparse.Namespace, say: Announce) -> Look:
     """Without a space: of what `tune --init` would propose; of the images alone where nothing is plain.
 
-    options: with data. Raises ManifestError for data that cannot be read.
+    options: with data. InputError for data that cannot be read or an option that does not suit them.
     """
     assert options.data is not None
     tell = _once(say)  # a second reading of the same rows has the same notes
@@ -58,10 +61,12 @@ def look_at_data(options: DataOptions, arguments: argparse.Namespace, say: Annou
         tell(line)
     try:
         space, lines = _proposed(manifest, source_name(options.data), arguments)
-        known = _known(replace(options, data=manifest, data_root=None), space, arguments.seed, tell)
     except InputError as error:
+        if any(getattr(arguments, name) for name in _OF_LABELS):
+            raise
         say(f"labels: not looked at: {error}")
         return _unlabelled(manifest, arguments, say)
+    known = _known(replace(options, data=manifest, data_root=None), space, arguments.seed, tell)
     for line in lines:
         say(line)
     return replace(_look(known, known.rows.space, arguments, say), is_proposed=True)

@@ -20,7 +20,7 @@ from orchestrator.pages.terminal import findings_line, print_findings, print_tab
 from orchestrator.pages.thumbnails import thumbnail_uris
 from orchestrator.progress import progress_bar
 
-_ORDER = (Level.BLOCKS, Level.WARNING, Level.OK)
+_ORDER = (Level.BLOCKS, Level.WARNING)
 
 
 def report(look: Look, source: str, space: str, lines: list[str], console: Console) -> int:
@@ -33,7 +33,9 @@ def report(look: Look, source: str, space: str, lines: list[str], console: Conso
         for line in result.lines:
             look.say(line)
         print_tables(result.blocks, console)
-        findings += result.findings
+        for note in (item for item in result.findings if item.level is Level.OK):
+            look.say(f"{note.code} {note.topic}: {note.found}")  # a fact: nothing is to be done
+        findings += (item for item in result.findings if item.level is not Level.OK)
         sections += [PageSection(stage.title, result.blocks)] if result.blocks else []
     findings.sort(key=lambda item: (_ORDER.index(item.level), item.code))
     print_findings(findings, console)

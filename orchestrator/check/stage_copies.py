@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +21,30 @@ _WAY_OUT = (
 
 def look_at_copies(look: Look) -> StageResult:
     found = look.duplicates
-    findings = (*_identical(look, found.exact), *_alike(look, found.near_pairs, found.similarity))
-    return StageResult(findings, lines=(f"copies: {found.rule}",))
+    order = np.argsort(-found.similarity, kind="stable")  # the pairs that are most alike come first
+    near = [(int(one), int(other)) for one, other in found.near_pairs[order].tolist()]
+    apart = [pair for pair in near if look.groups[pair[0]] != look.groups[pair[1]]]
+    findings = (*_identical(look, first_with_each(found.exact)), *_alike(look, apart))
+    lines = [f"copies: {found.rule}"]
+    if len(apart) < len(near):
+        within = counted(len(near) - len(apart), "pair")
+        lines.append(f"copies: {within} of near duplicates within a group, which no fold tears apart")
+    return StageResult(findings, lines=tuple(lines))
 
 
-def _identical(look: Look, codes: NDArray[np.int64]) -> Iterator[Finding]:
-    pairs = first_with_each(codes)
+def _identical(look: Look, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
     if pairs:
         named = shortened([f"{look.paths[one]} = {look.paths[other]}" for one, other in pairs])
         said = f"{counted(len(pairs), 'image')} with the pixels of another: {named}"
         yield coded("FO121", Level.WARNING, said, _WAY_OUT, pairs=pairs)
 
 
-def _alike(look: Look, near: NDArray[np.int64], similarity: NDArray[np.float32]) -> Iterator[Finding]:
-    """The pairs that are most alike come first."""
-    order = np.argsort(-similarity, kind="stable")
-    pairs = [(int(one), int(other)) for one, other in near[order].tolist()]
+def _alike(look: Look, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
     if pairs:
         named = shortened([f"{look.paths[one]} ~ {look.paths[other]}" for one, other in pairs])
-        rows = len(np.unique(near))
-        said = f"{counted(len(pairs), 'pair')} of near duplicates among {rows} images: {named}"
+        rows = len({row for pair in pairs for row in pair})
+        of_groups = " that no group holds together" if look.has_groups else ""
+        said = f"{counted(len(pairs), 'pair')} of near duplicates{of_groups}, among {rows} images: {named}"
         yield coded("FO122", Level.WARNING, said, _WAY_OUT, pairs=pairs)
 
 

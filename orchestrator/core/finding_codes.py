@@ -63,7 +63,6 @@ _LISTED = (
         "test images in the training rows",
         "A row with role test is a copy of one that is trained on, so a score on it says nothing.",
     ),
-    FindingCode("FO128", "duplicates that cannot be seen", "A kind of copies was not looked for."),
     FindingCode("FO131", "no groups", "Nothing says which rows belong together; each row is its own group."),
     FindingCode("FO132", "possible groups", "File names, times or copies suggest groups that nothing names."),
     FindingCode("FO133", "classes with few groups", "A class has fewer groups than there are folds."),

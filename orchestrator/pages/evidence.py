@@ -19,7 +19,7 @@ def pictures_of(finding: Finding) -> Pictures | None:
     shown = sets[: PAIRS if finding.pairs else ROWS]
     what = "pairs" if finding.pairs else "images"
     more = len(sets) - len(shown)
-    note = f"{len(shown)} of {len(sets)} {what}; check.json lists all." if more else ""
+    note = f"{len(shown)} of {len(sets)} {what}; the JSON beside this page lists all." if more else ""
     return Pictures(finding.topic, shown, note)
 
 

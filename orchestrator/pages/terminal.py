@@ -53,6 +53,7 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
     """Numbered as in the page: mark, number, code, title; below it what was found, and the way out."""
     if not findings:
         return
+    console.print()
     grid = RichTable.grid(padding=(0, 1))
     grid.add_column(width=3, justify="right")
     grid.add_column(overflow="fold")  # not cut: paths and commands are copied from here

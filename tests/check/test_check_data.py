@@ -11,12 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from orchestrator.check import reporting
 from orchestrator.check.__main__ import main
 from orchestrator.check.record import CheckRecord, read_check
-from orchestrator.core.image_measures import ImageList
-from orchestrator.data.quality.oddities import odd_images
+from orchestrator.check.stage_result import StageResult
+from orchestrator.check.stages import Stage, run_stages
+from orchestrator.core.finding import Level
+from orchestrator.core.finding_codes import coded
 from tests.pages.test_render import Tags
-from trainables.images.measuring import measure_images
 
 pytestmark = pytest.mark.torch
 
@@ -78,6 +80,17 @@ def test_files_that_cannot_be_read_are_a_finding_that_must_be_mended(
     assert finding.rows == (0, 10) and record(tmp_path, "faces").paths[10] == "p03-1.png"
 
 
+def test_a_set_of_which_no_file_can_be_read_is_told_as_such(tmp_path: Path) -> None:
+    for number in range(6):
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"nothing {number}")
+    assert check(tmp_path / "data", tmp_path, "--private") == 1
+    assert codes(tmp_path, "data") == ["FO101", "FO103"]
+    for file in (tmp_path / "runs" / "check-data").iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+
+
 def test_odd_images_and_rows_without_a_label_are_worth_a_look(own: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(own.parent / "p01-1.png"), np.full((12, 12, 3), 7, np.uint8))
     frame = pd.read_csv(own)
@@ -121,6 +134,17 @@ def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
     )
 
 
+def test_what_is_fine_is_a_fact_and_no_finding(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fine = coded("FO131", Level.OK, "nothing suggests any")
+    stage = Stage("Fine", lambda look: StageResult((fine,)))
+    monkeypatch.setattr(reporting, "run_stages", lambda look: run_stages(look, [stage]))
+    assert check(faces, tmp_path) == 0
+    found = record(tmp_path, "faces")
+    assert found.findings == () and "FO131 no groups: nothing suggests any" in found.lines
+
+
 def test_images_to_predict_are_looked_at_with_the_others(faces: Path, tmp_path: Path) -> None:
     folder = tmp_path / "new"
     folder.mkdir()
@@ -152,20 +176,22 @@ def test_names_from_data_neither_run_in_the_page_nor_steer_the_terminal(
 
 
 def test_copies_are_shown_side_by_side(own: Path, tmp_path: Path) -> None:
-    """One with the same pixels under another name and as another kind of file, one resized."""
+    """One with the same pixels in another file, one resized."""
     for number in range(8):
         cv2.imwrite(str(own.parent / f"p0{number}-0.png"), drawn(np.random.default_rng(number)))
     image = cv2.imread(str(own.parent / "p00-0.png"))
     assert image is not None
     cv2.imwrite(str(own.parent / "p02-1.png"), image, [cv2.IMWRITE_PNG_COMPRESSION, 0])
-    cv2.imwrite(str(own.parent / "p04-1.png"), cv2.resize(image, None, fx=0.7, fy=0.7))
+    for name, scale in (("p04-1.png", 0.7), ("p00-1.png", 0.8)):  # of another group, and of its own
+        cv2.imwrite(str(own.parent / name), cv2.resize(image, None, fx=scale, fy=scale))
     check(own, tmp_path)
     found = record(tmp_path, "faces")
     pairs = {
         item.code: [[found.paths[row] for row in pair] for pair in item.pairs] for item in found.findings
     }
     assert pairs["FO121"] == [["p00-0.png", "p02-1.png"]]
-    assert pairs["FO122"] == [["p00-0.png", "p04-1.png"]]
+    assert ["p00-0.png", "p04-1.png"] in pairs["FO122"] and ["p00-0.png", "p00-1.png"] not in pairs["FO122"]
+    assert "copies: 1 pair of near duplicates within a group, which no fold tears apart" in found.lines
     page = Tags((tmp_path / "runs" / "check-faces" / "check.html").read_text())
     assert (
         sum(tag == "figure" and attributes.get("class") == "together" for tag, attributes in page.tags) >= 2
@@ -181,6 +207,9 @@ def test_copies_are_shown_side_by_side(own: Path, tmp_path: Path) -> None:
         (["--data", "DATA", "--space", "age", "--target", "tint"], "--target goes without --space"),
         (["--data", "DATA", "--out", "HERE"], "holds no check of these data"),
         (["--data", "DATA/none.csv"], "none.csv"),
+        (["--data", "DATA", "--target", "tnt"], "tnt"),
+        (["--data", "DATA", "--label-fixes", "none.csv"], "none.csv"),
+        (["--data", "DATA", "--drop-rare", "900"], "--drop-rare 900"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -193,17 +222,19 @@ def test_what_makes_no_sense_is_refused(
     assert says in said and len(said.splitlines()) <= 2 and "Traceback" not in said
 
 
-def test_clean_drawn_sets_have_no_odd_image(tmp_path: Path) -> None:
-    """Shapes on coloured grounds, of 20 seeds."""
+def test_clean_drawn_sets_have_no_finding(tmp_path: Path) -> None:
+    """Shapes on coloured grounds, of 20 seeds, in two classes and in groups of two."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        folder = tmp_path / str(seed)
+        folder = tmp_path / f"set{seed}"
         folder.mkdir()
-        names = tuple(f"{number}.png" for number in range(16))
-        for name in names:
-            cv2.imwrite(str(folder / name), drawn(rng))
-        measures = measure_images(ImageList(str(folder), names, str(tmp_path / "cache")))
-        assert odd_images(measures, names) == []
+        lines = ["path,group,label"]
+        for number in range(24):
+            cv2.imwrite(str(folder / f"{number}.png"), drawn(rng))
+            lines.append(f"{number}.png,g{number // 2},{'ab'[number // 2 % 2]}")
+        (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+        assert check(folder / "rows.csv", tmp_path, "--out", str(folder / "check")) == 0
+        assert read_check(folder / "check" / "check.json").findings == ()
 
 
 def drawn(rng: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
