@@ -17,7 +17,7 @@ from orchestrator.core.finding_codes import coded
 from orchestrator.core.text import counted, on_one_line
 from orchestrator.data.groups_table import with_groups, write_rows
 from orchestrator.data.identical_files import codes_of
-from orchestrator.data.manifest import GIVEN_GROUP, Manifest, joined_folds
+from orchestrator.data.manifest import GIVEN_GROUP, Manifest, given_groups, joined_folds
 from orchestrator.data.quality.joined_groups import join_codes
 from orchestrator.data.quality.suggest_groups import Suggestion, suggest_groups
 from orchestrator.data.quality.task_labels import TaskLabels
@@ -34,11 +34,15 @@ def look_at_groups(look: Look) -> StageResult:
         raise InputError("--use-suggestion goes with --write-groups FILE, which it says more about")
     wanted = asked.suggest_groups or asked.use_suggestion is not None
     found = suggestions_of(look) if wanted else []
-    findings = tuple(_finding(number, one) for number, one in enumerate(found, start=1))
-    lines = [f"suggested groups: {counted(len(found), 'suggestion') if found else 'none'}"] * wanted
+    findings = [_finding(number, one) for number, one in enumerate(found, start=1)]
+    lines = []
+    if wanted and not found:
+        findings.append(_nothing_found(look))
+    elif not wanted and not _are_given(look):
+        lines.append("groups: nothing says which rows belong together; --suggest-groups looks for it")
     if asked.write_groups is not None:
         lines.append(_write(look, asked.write_groups, _used(found, asked.use_suggestion)))
-    return StageResult(findings, lines=tuple(lines))
+    return StageResult(tuple(findings), lines=tuple(lines))
 
 
 def suggestions_of(look: Look) -> list[Suggestion]:
@@ -81,6 +85,18 @@ def _finding(number: int, found: Suggestion) -> Finding:
         f"if that is right: {on_one_line(found.option)}" if found.option else f"if that is right: {written}"
     )
     return coded("FO132", Level.WARNING, f"suggestion {number}: {found.text}", way_out)
+
+
+def _nothing_found(look: Look) -> Finding:
+    said = "no name, folder, column or time suggests groups"
+    if _are_given(look):
+        return coded("FO132", Level.OK, f"{said} beyond those that are given")
+    return coded("FO131", Level.OK, f"{said}; ask who collected the images whether some belong together")
+
+
+def _are_given(look: Look) -> bool:
+    given = given_groups(look.frame)
+    return len(set(given)) < len(given)
 
 
 def _used(found: Sequence[Suggestion], number: int | None) -> Suggestion | None:

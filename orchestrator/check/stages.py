@@ -33,7 +33,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("Files", look_at_files),
     Stage("Images", look_at_images),
     Stage("Copies", look_at_copies),
-    Stage("Leaks", look_at_leaks),
+    Stage("Crossing copies", look_at_leaks),
     Stage("Groups", look_at_groups),
     Stage("Contact sheets", draw_sheets),
 )

@@ -224,7 +224,8 @@ def _copies_across_folds(facts: ImageFacts, dataset: Dataset) -> str:
     examples = [f"{dataset.paths[row]} = {dataset.paths[copy]}" for row, copy in pairs]
     return (
         f"warning: {counted(len(pairs), 'image')} validated by models that trained on the same pixels with "
-        f"the same label, which flatters the score: {shortened(examples)}; give copies one group, or keep one"
+        f"the same label, which flatters the score: {shortened(examples)}; give copies one group (check "
+        "--write-groups FILE writes the data so), or keep one"
     )
 
 

@@ -81,12 +81,13 @@ def copies_in_folds(found: Duplicates, folds: NDArray[np.integer], paths: Sequen
     own = [int(fold) if fold >= 0 else None for fold in folds]
     identical, near = at_odds(found.exact, own), at_odds(found.clusters, own)
     near = not_identical(found, near)
-    parts = ((identical, "identical images", True), (near, "near duplicates", is_certain(found.precision)))
-    for pairs, kind, certain in parts:
+    sure = is_certain(found.precision)
+    parts = ((identical, "identical images", "=", True), (near, "near duplicates", "~", sure))
+    for pairs, kind, sign, certain in parts:
         if pairs:
             said = f"{counted(len(pairs), 'image')} in another fold than a copy ({kind}): "
             level = Level.BLOCKS if certain else Level.WARNING
-            yield coded("FO126", level, said + _named(pairs, paths), _JOIN, pairs=pairs)
+            yield coded("FO126", level, said + _named(pairs, paths, sign), _JOIN, pairs=pairs)
 
 
 def copies_in_roles(found: Duplicates, roles: Sequence[str], paths: Sequence[str]) -> Iterator[Finding]:
@@ -103,5 +104,5 @@ def copies_in_roles(found: Duplicates, roles: Sequence[str], paths: Sequence[str
         yield coded("FO127", Level.WARNING, said, way_out, pairs=pairs)
 
 
-def _named(pairs: Sequence[Pair], paths: Sequence[str]) -> str:
-    return shortened([f"{paths[one]} = {paths[other]}" for one, other in pairs])
+def _named(pairs: Sequence[Pair], paths: Sequence[str], sign: str = "=") -> str:
+    return shortened([f"{paths[one]} {sign} {paths[other]}" for one, other in pairs])

@@ -18,7 +18,7 @@ DEALS = 999
 """Times the units are dealt out: the smallest p-value is 1 / (DEALS + 1)."""
 _UNITS = 2000  # at most that many are dealt out: whole groups, drawn at random
 _CLASSES = 64  # the most frequent ones; rows of others agree with none
-_LEAST_PAIRS = 5
+_LEAST_PAIRS, _MOST_PAIRS = 5, 4000  # of more, some drawn at random are looked at
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def pair_concentration(
     across = one != other
     if int(across.sum()) < _LEAST_PAIRS:
         return None
-    one, other = one[across], other[across]
+    chosen = rng.permutation(np.flatnonzero(across))[:_MOST_PAIRS]
+    one, other = one[chosen], other[chosen]
     used, dense = np.unique(np.concatenate([one, other]), return_inverse=True)
     one, other = dense[: len(one)], dense[len(one) :]
     of_used = of_unit[used]

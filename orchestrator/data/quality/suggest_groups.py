@@ -41,6 +41,7 @@ LABELS_EXCESS, PAIRS_EXCESS = 0.05, 0.25
 FALSE = 0.05
 """Chance that some candidate of a set without structure passes: what the p-values are compared with."""
 _MOST_CANDIDATES = 40
+_DIGITS = 15  # of a number; longer ones are ids
 _LEAST_CHAINED = 5  # pairs of near duplicates
 
 
@@ -105,7 +106,7 @@ def suggest_groups(
 class _Usable:
     candidate: Candidate
     codes: Codes
-    tells_class: bool  # whether its names hold the class: that labels agree in its groups then says nothing
+    tells_class: bool  # whether its names hold the label: that it agrees in its groups then says nothing
 
 
 def _usable(candidates: Sequence[Candidate], evidence: Evidence) -> list[_Usable]:
@@ -116,7 +117,9 @@ def _usable(candidates: Sequence[Candidate], evidence: Evidence) -> list[_Usable
         different.setdefault(codes.tobytes(), (candidate, codes))
     sized = list(different.values())
     return [
-        _Usable(candidate, codes, any(_tells_class(codes_of(part), evidence) for part in candidate.parts))
+        _Usable(
+            candidate, codes, any(_says_label(part, evidence) for part in (candidate.names, *candidate.parts))
+        )
         for candidate, codes in sized
         if _is_grouping(codes, evidence.given) and not _tells_class(codes, evidence)
     ][:_MOST_CANDIDATES]
@@ -131,6 +134,24 @@ def _is_grouping(codes: Codes, given: Codes) -> bool:
 
 def _tells_class(codes: Codes, evidence: Evidence) -> bool:
     return any(_is_class(codes, labels) for labels in evidence.labels)
+
+
+def _says_label(texts: Sequence[str], evidence: Evidence) -> bool:
+    """Whether texts, of a grouping or of a part of its names, hold the class, or a number that makes it."""
+    numbers = np.array([int(text) if text.isdecimal() and len(text) <= _DIGITS else -1 for text in texts])
+    return _tells_class(codes_of(texts), evidence) or any(
+        (numbers >= 0).all() and _is_binned(numbers, labels) for labels in evidence.labels
+    )
+
+
+def _is_binned(numbers: NDArray[np.int64], labels: NDArray[np.int64]) -> bool:
+    """Whether classes are ranges of the numbers, as of an age; so may be patients that are numbered by class,
+    which cannot be told from it."""
+    known = labels >= 0
+    order = np.argsort(numbers[known], kind="stable")
+    sorted_labels = labels[known][order]
+    ranges = 1 + int((np.diff(sorted_labels) != 0).sum())
+    return ranges == len(np.unique(sorted_labels)) and _is_nested(numbers[known], labels[known])
 
 
 def _is_class(codes: Codes, labels: NDArray[np.int64]) -> bool:

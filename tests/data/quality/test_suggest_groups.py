@@ -208,6 +208,11 @@ def codes_of_classes(rng: np.random.Generator) -> list[str]:
     return [f"n0{1440764 + row % 3}_{rng.integers(10000)}.JPEG" for row in range(300)]
 
 
+def ages(rng: np.random.Generator) -> list[str]:
+    """As of UTKFace: the age, of which the three classes are bins, comes first."""
+    return [f"{[5, 35, 65][row % 3] + rng.integers(20)}_{rng.integers(2)}_{row}.jpg" for row in range(300)]
+
+
 def two_numbers(rng: np.random.Generator) -> list[str]:
     return [f"x_{one}_{other}_{row}.png" for row, (one, other) in enumerate(rng.integers(0, 40, (300, 2)))]
 
@@ -222,6 +227,7 @@ def two_numbers(rng: np.random.Generator) -> list[str]:
         named_and_running_in_classes,
         class_in_the_name,
         codes_of_classes,
+        ages,
         two_numbers,
     ],
 )

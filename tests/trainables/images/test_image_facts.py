@@ -108,7 +108,7 @@ def test_copies_in_the_training_part_are_told_of(own: Dataset) -> None:
     assert warning == (
         "warning: 3 images validated by models that trained on the same pixels with the same label, which "
         "flatters the score: row000.png = row002.png, row001.png = row002.png, row002.png = row000.png; give "
-        "copies one group, or keep one"
+        "copies one group (check --write-groups FILE writes the data so), or keep one"
     )
     for of_copy in (0, -2 - 1):  # in one fold, and added to another fold's training part alone
         folds = np.where(np.arange(18) == 2, of_copy, apart.folds).astype(np.int16)
