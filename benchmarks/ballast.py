@@ -14,6 +14,8 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.metrics import score
 from orchestrator.core.trainable import Config, Parameter, Resources
 
+MEBIBYTES, EPOCH_S = 250, 0.3  # what a fold run holds, and how long an epoch takes it
+
 
 class Ballast:
     def __init__(
@@ -21,11 +23,17 @@ class Ballast:
     ) -> None:
         self._dataset, self._fold, self._config, self._seed = dataset, fold, config, seed
         self._epoch = 0
-        self._held = np.ones(int(config["mebibytes"] * 2**20 / 8))  # written to, so that it is resident
+        self._held = np.ones(
+            int(config.get("mebibytes", MEBIBYTES) * 2**20 / 8)
+        )  # written to, so that it is resident
 
     @classmethod
     def parameters(cls) -> Mapping[str, Parameter]:
-        return {"skill": Parameter(0.5), "mebibytes": Parameter(250), "epoch_seconds": Parameter(0.3)}
+        return {
+            "skill": Parameter(0.5),
+            "mebibytes": Parameter(MEBIBYTES),
+            "epoch_seconds": Parameter(EPOCH_S),
+        }
 
     @classmethod
     def prepare(
@@ -34,7 +42,7 @@ class Ballast:
         """Nothing to prepare."""
 
     def run_epoch(self) -> dict[str, float]:
-        time.sleep(self._config["epoch_seconds"])
+        time.sleep(self._config.get("epoch_seconds", EPOCH_S))
         self._epoch += 1
         rng = np.random.default_rng([self._seed, self._epoch])
         rows = self._dataset.validation_rows(self._fold)

@@ -34,7 +34,7 @@ SPACE = '''"""Drawn curves, held in memory."""
 from orchestrator.space import SearchSpace, categorical, uniform
 
 space = SearchSpace(
-    trainable="benchmarks.ballast:Ballast", target=categorical("gender", ["male", "female"]), group="group",
+    trainable="benchmarks.ballast:Ballast", target=categorical("gender", ["male", "female"]), group="id",
     params={"skill": uniform(0.05, 0.6)}, folds=3, trials=12, max_t=9, finalists=2,
 )
 '''

@@ -32,20 +32,20 @@ class Death:
     """A fold run whose process ended, most likely for memory. Sizes in bytes."""
 
     own: int | None  # its resident size, where it is known
-    room_at_start: int | None  # what fold runs could hold together when its leg began
+    room_at_best: int | None  # the most that fold runs could hold together there since the search began
     alone: bool  # whether no other fold run of ours was on the node
 
 
 def is_own_fault(death: Death) -> bool:
     """Whether the fold run itself is what does not fit.
 
-    Since its leg began it took `own` of what was free, and others the rest: the larger part is to blame.
+    It took `own` of what there had been for it, and others the rest since then: the larger part is to blame.
     """
     if not death.alone:
         return False  # together they were too many; alone it will show
-    if death.own is None or death.room_at_start is None:
+    if death.own is None or death.room_at_best is None:
         return True  # nothing speaks for a neighbour
-    return death.own >= death.room_at_start - death.own
+    return death.own >= death.room_at_best - death.own
 
 
 def gpu_is_crowded(own: int, total: int, free: int, siblings: int) -> bool:
@@ -86,6 +86,7 @@ class NodePressure:
 
     need: float = FIRST_GUESS  # bytes of a fold run
     room: int | None = None  # bytes for all of ours together; None: nobody could look
+    best_room: int | None = None  # the most that `room` ever was
     is_full: bool = False  # as of the last answer
     _measured: bool = False
     _deaths: int = 0  # in a row, for memory that others took
@@ -94,7 +95,7 @@ class NodePressure:
 
     def look(self, room: int, ours: Sequence[int]) -> None:
         """ours: resident size of each process of ours."""
-        self.room = room
+        self.room, self.best_room = room, max(room, self.best_room or 0)
         if ours:
             largest = float(max(ours))
             self.need = max(largest, FORGETS * self.need) if self._measured else largest

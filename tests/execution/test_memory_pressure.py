@@ -21,7 +21,7 @@ MIB = 2**20
 
 
 @pytest.mark.parametrize(
-    ("own", "room_at_start", "alone", "is_own"),
+    ("own", "room_at_best", "alone", "is_own"),
     [
         (130 * MIB, 18 * GIB, True, False),  # a neighbour took the 18 GiB
         (130 * MIB, 18 * GIB, False, False),
@@ -31,13 +31,13 @@ MIB = 2**20
         (6 * GIB, 6 * GIB, False, False),  # two of ours together: alone it will show
         (None, 6 * GIB, True, True),  # nothing speaks for a neighbour
         (6 * GIB, None, True, True),
-        (130 * MIB, 200 * MIB, True, True),  # it began where next to nothing was free
+        (130 * MIB, 200 * MIB, True, True),  # there never was more for it
     ],
 )
 def test_the_larger_part_of_what_was_free_is_to_blame(
-    own: int | None, room_at_start: int | None, alone: bool, is_own: bool
+    own: int | None, room_at_best: int | None, alone: bool, is_own: bool
 ) -> None:
-    assert is_own_fault(Death(own, room_at_start, alone)) is is_own
+    assert is_own_fault(Death(own, room_at_best, alone)) is is_own
 
 
 def test_slots_start_by_the_first_guess_and_then_by_what_was_measured() -> None:

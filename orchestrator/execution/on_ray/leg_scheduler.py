@@ -78,8 +78,6 @@ class LegScheduler:
             return None
         assignment = self._driver.start(leg, placement.node.host)
         self._pool.occupy(leg, placement)
-        if self._memory is not None:
-            self._memory.started(leg.key, placement.node)
         return assignment, placement
 
     def _look_at_memory(self) -> None:

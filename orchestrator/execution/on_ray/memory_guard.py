@@ -56,7 +56,6 @@ class MemoryGuard:
     def __init__(self, watch: Watch, clock: Callable[[], float] = time.monotonic) -> None:
         self._watch, self._clock = watch, clock
         self._nodes: defaultdict[str, NodePressure] = defaultdict(NodePressure)
-        self._room_at_start: dict[FoldRunKey, int | None] = {}
         self._said_at: dict[str, float] = {}
         self._last: dict[str, MemoryReading] = {}
         self._looked_at = -LOOK_S
@@ -105,9 +104,6 @@ class MemoryGuard:
             self._nodes[node.id].look(reading.room, reading.ours)
         return reading
 
-    def started(self, key: FoldRunKey, node: Node) -> None:
-        self._room_at_start[key] = self._nodes[node.id].room
-
     def reported(self, node: str) -> None:
         """A fold run ended an epoch there."""
         self._nodes[node].reported()
@@ -125,23 +121,21 @@ class MemoryGuard:
         if not (by_kernel or said):
             return "killed", cause(text)
         why = cause(text) if said else "the kernel ended it for memory"
-        if is_own_fault(self._death(key, node, text, alone, before)):
+        if is_own_fault(self._death(node, text, alone, before)):
             return "killed", f"{why}; it was alone there and does not fit by itself: make its batches smaller"
         self._nodes[node.id].crowded(self._clock())
         held = "" if now is None else f"; {_holders(now)}"
         self._say(node, f"node {node}: {why}{held}; {key} goes on when there is room")
         return "crowded", f"{why}{held}"
 
-    def _death(
-        self, key: FoldRunKey, node: Node, text: str, alone: bool, before: MemoryReading | None
-    ) -> Death:
+    def _death(self, node: Node, text: str, alone: bool, before: MemoryReading | None) -> Death:
         now = self._clock()
         alone &= now - self._died_at.get(node.id, -TOGETHER_S) >= TOGETHER_S
         self._died_at[node.id] = now
         own = own_resident(text)
         if own is None and alone and before is not None and before.ours:
             own = max(before.ours)
-        return Death(own, self._room_at_start.get(key), alone)
+        return Death(own, self._nodes[node.id].best_room, alone)
 
     def judge_gpu(self, failed: LegFailed, node: Node, siblings: int) -> str:
         """The kind of failure of a leg that ended with one. siblings: fold runs of ours on the same GPU."""

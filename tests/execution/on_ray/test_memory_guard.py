@@ -213,3 +213,18 @@ def test_waiting_alone_ends_with_a_try_though_there_seems_to_be_no_room(
     assert scheduler.next() is None
     machine.time = AGAIN_S
     assert begin(scheduler) == key
+
+
+def test_one_that_began_in_what_a_neighbour_left_and_dies_again_is_not_to_blame(
+    scheduler: LegScheduler, machine: Machine, study: Study
+) -> None:
+    """Compared is the most that there ever was for fold runs, not what there was when its leg began."""
+    key = begin(scheduler)
+    scheduler.report(EpochEnded(key.trial, key.fold, 1, 0.5, seconds=1.0))
+    machine.set(300 * MIB, 130 * MIB)
+    scheduler.lost(key, BY_MONITOR)
+    machine.set(200 * MIB)
+    machine.time = 100.0
+    assert begin(scheduler) == key
+    scheduler.lost(key, BY_MONITOR)
+    assert [event["failure"] for event in events(study.path, "leg_failed")] == ["crowded", "crowded"]
