@@ -15,6 +15,8 @@ from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray import cluster
 from orchestrator.execution.on_ray.head_store import store_for_workers
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler, new_node_pool
+from orchestrator.execution.on_ray.memory_guard import MemoryGuard
+from orchestrator.execution.on_ray.node_memory import NodeMemory
 from orchestrator.execution.on_ray.node_setup import NodeMonitor, NodeSetup, prepare_nodes
 from orchestrator.execution.on_ray.slots import ResourceRequest, allocate_slots
 from orchestrator.execution.on_ray.tune_adapter import run_on_tune
@@ -72,5 +74,6 @@ class OnRay:
         """To the race's end. Raises OrchestratorError."""
         assert self._setup is not None  # prepare comes first
         monitor = NodeMonitor(self._known, self._setup)
-        scheduler = LegScheduler(driver, self._pool, monitor, self._request, self.gpus > 0)
+        memory = MemoryGuard(NodeMemory(all_here=self._shares_disk))
+        scheduler = LegScheduler(driver, self._pool, monitor, self._request, self.gpus > 0, memory)
         run_on_tune(driver, self._setup, scheduler)

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from orchestrator.cli.signals import raise_if_interrupted
-from orchestrator.core.events import EpochEnded, FoldRunKey
+from orchestrator.core.events import EpochEnded, FoldRunKey, LegFailed
+from orchestrator.core.failure_causes import cause
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.on_ray.memory_guard import MemoryGuard
 from orchestrator.execution.on_ray.node_pool import NodePool, Placement
 from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, slots_of
 from orchestrator.execution.worker import LegAssignment, Outcome
@@ -37,11 +40,19 @@ class LegScheduler:
     """Runs one study's legs on nodes that come and go."""
 
     def __init__(
-        self, driver: Driver, pool: NodePool, monitor: Monitor, request: ResourceRequest, on_gpus: bool
+        self,
+        driver: Driver,
+        pool: NodePool,
+        monitor: Monitor,
+        request: ResourceRequest,
+        on_gpus: bool,
+        memory: MemoryGuard | None = None,
     ) -> None:
-        """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too."""
+        """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too.
+        memory: who minds the nodes' memory; None: nobody."""
         self._driver, self._pool, self._monitor = driver, pool, monitor
         self._request, self._on_gpus = request, on_gpus
+        self._memory = memory
         self._silent: dict[str, Node] = {}  # did not answer, though the head believes they are there
         self.gone: set[str] = set()  # ids of nodes that will not come back
         self._polls = 0
@@ -60,6 +71,7 @@ class LegScheduler:
         leg = self._driver.coming()
         if leg is None:
             return None
+        self._look_at_memory()
         exclusive_gpu = self._driver.needs_exclusive_gpu(leg.key)
         placement = self._pool.find(leg, exclusive_gpu, self._driver.left_after(leg))
         if placement is None:
@@ -68,11 +80,26 @@ class LegScheduler:
         self._pool.occupy(leg, placement)
         return assignment, placement
 
+    def _look_at_memory(self) -> None:
+        if self._memory is None:
+            return
+        before, nodes = self._pool.usable_slots, self._pool.nodes
+        taken = self._pool.with_free_slots()
+        self._pool.mark_full(
+            [node for node, slots in taken.items() if not self._memory.has_room(nodes[node], *slots)]
+        )
+        if self._pool.usable_slots != before:
+            self._driver.use_slots(self._pool.usable_slots)
+
     def report(self, outcome: Outcome) -> bool:
         """What a worker sent; whether it goes on with its leg, or with the next one of the same fold run."""
         key = FoldRunKey(outcome.trial, outcome.fold)
         if isinstance(outcome, EpochEnded):
             self._pool.reported(key, outcome.epoch, outcome.seconds)
+            if self._memory is not None:
+                self._memory.reported(self._pool.node_of(key))
+        elif isinstance(outcome, LegFailed):
+            outcome = self._judged(outcome)
         answer = self._driver.report(outcome)
         if not answer.goes_on:
             self._pool.release(key)
@@ -82,14 +109,28 @@ class LegScheduler:
 
     def lost(self, key: FoldRunKey, text: str) -> None:
         """The process of a fold run died: with its node, which is nobody's fault, or alone."""
+        alone = self._pool.running_on(self._pool.node_of(key)) == 1
         self._pool.release(key)
-        self._driver.lost(key, "killed" if self._still_there(key) else "lost", _first_line(text), text)
+        kind, why = "lost", cause(text)
+        if self._still_there(key):
+            kind = "killed"
+            if self._memory is not None:
+                kind, why = self._memory.judge(key, self._pool.nodes[self._pool.node_of(key)], text, alone)
+        self._driver.lost(key, kind, why, text)
+
+    def _judged(self, failed: LegFailed) -> LegFailed:
+        """A leg that failed for a GPU's memory is not to blame where others hold it."""
+        key = FoldRunKey(failed.trial, failed.fold)
+        node = self._pool.nodes.get(self._pool.node_of(key))
+        if self._memory is None or node is None:
+            return failed
+        return replace(failed, failure=self._memory.judge_gpu(failed, node, self._pool.siblings(key)))
 
     def lost_all(self, text: str) -> None:
         """Nothing that was under way will report any more."""
         for key in self._driver.running_keys():
             self._pool.release(key)
-            self._driver.lost(key, "lost", _first_line(text), text)
+            self._driver.lost(key, "lost", cause(text), text)
 
     def idle_slots(self, node: str, gpus: float) -> int:
         """How many idle processes that hold `gpus` GPUs each a node may keep for the legs to come."""
@@ -106,6 +147,8 @@ class LegScheduler:
         if alive is not None:
             self._compare(alive)
         self._note_waiting()
+        if self._memory is not None:
+            self._memory.keep_looking(self._pool.nodes.values())
 
     def _compare(self, alive: set[str]) -> None:
         for name in sorted({*self._pool.nodes, *self._silent} - alive):
@@ -155,7 +198,3 @@ def new_node_pool(nodes: Sequence[Node], slots: Mapping[str, NodeSlots]) -> Node
         if node.id in slots:
             pool.admit(node, slots[node.id])
     return pool
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0] if text else text

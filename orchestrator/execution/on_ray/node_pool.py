@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.core.events import FoldRunKey, Leg
@@ -51,6 +51,7 @@ class NodePool:
         self._on: dict[str, dict[FoldRunKey, _RunningLeg]] = defaultdict(dict)  # the same by node
         self._last: dict[FoldRunKey, str] = {}  # where a fold run ran last: its model may still be in memory
         self._speeds = Speeds()
+        self._full: Mapping[str, int] = {}  # nodes without memory for one more -> fold runs they have it for
 
     # ---- nodes ----
 
@@ -70,6 +71,31 @@ class NodePool:
     @property
     def slots(self) -> int:
         return sum(slots.number for slots in self._slots.values())
+
+    def with_free_slots(self) -> dict[str, tuple[int, NodeSlots]]:
+        """Node id -> fold runs that run there and its slots."""
+        return {
+            node: (len(self._on[node]), slots)
+            for node, slots in self._slots.items()
+            if len(self._on[node]) < slots.number
+        }
+
+    def mark_full(self, nodes: Iterable[str]) -> None:
+        """Until the next call these take no more fold runs than now: they lack memory for one more."""
+        self._full = {node: len(self._on[node]) for node in nodes}
+
+    @property
+    def usable_slots(self) -> int:
+        """Those that a full node has no memory for left out; never below one for a node."""
+        return sum(max(1, self._full.get(node, slots.number)) for node, slots in self._slots.items())
+
+    def siblings(self, key: FoldRunKey) -> int:
+        """At most so many other fold runs share its GPU."""
+        node = self._running[key].node
+        return min(self._slots[node].per_gpu, len(self._on[node])) - 1 if node in self._slots else 0
+
+    def running_on(self, node: str) -> int:
+        return len(self._on[node])
 
     # ---- legs ----
 
@@ -120,7 +146,7 @@ class NodePool:
         slots = self._slots.get(node)
         if slots is None or slots.resources.gpus != gpus or self._is_reserved_for_exclusive(node):
             return 0
-        return slots.number
+        return self._full.get(node, slots.number)  # idle ones hold memory too
 
     # ---- inside ----
 
@@ -131,7 +157,8 @@ class NodePool:
     def _free(self, node: str) -> int:
         if self._is_reserved_for_exclusive(node):
             return 0
-        return self._slots[node].number - sum(running.slots for running in self._on[node].values())
+        most = self._full.get(node, self._slots[node].number)
+        return most - sum(running.slots for running in self._on[node].values())
 
     def _rank(self, node: str, leg: Leg, free: int, exclusive_gpu: bool) -> tuple[float, ...]:
         fits = not exclusive_gpu or free >= self._slots[node].per_gpu
@@ -158,7 +185,8 @@ class NodePool:
         """Seconds until the first slot of a node is free, as expected."""
         if self._free(node) > 0:
             return 0.0
-        return min(
+        seconds = (
             running.epochs_left * (self._speeds.seconds(running.leg.trial, node) or 0.0)
             for running in self._on[node].values()
         )
+        return min(seconds, default=math.inf)  # nobody runs there: it has no memory for one

@@ -178,13 +178,12 @@ class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
 
 
 def _error_text(trial: TuneTrial) -> str:
-    """What Ray says of a process that died; the line that says why comes first."""
+    """What Ray says of a process that died."""
     try:
         lines = Path(trial.error_file).read_text().splitlines()[1:]
     except (OSError, TypeError):  # no file, or no folder to have one
         return "its process died"
-    why = [line for line in lines if "because" in line or "memory" in line]
-    return "\n".join([*why[-1:], *lines]) or "its process died"
+    return "\n".join(lines) or "its process died"
 
 
 def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler) -> None:

@@ -5,24 +5,18 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from orchestrator.cli.signals import ignore_interrupts, restored_signals, treat_hangups_as_interrupts
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.events import EpochEnded
-from orchestrator.data.folds import build_fold_plan
-from orchestrator.data.manifest import Manifest
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.on_ray.leg_scheduler import SILENT_POLLS, LegScheduler, new_node_pool
 from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_slots
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import RandomSampler
-from orchestrator.space import SearchSpace, categorical, uniform
-from orchestrator.study.header import StudyHeader
 from orchestrator.study.study import Study
 from tests.support.helpers import events
 
@@ -49,23 +43,6 @@ class Blind:
 
 
 A, B = Node("a", "server-a", 1), Node("b", "server-b", 1)
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Study:
-    frame = pd.DataFrame(
-        {
-            "path": [f"{row}.png" for row in range(24)],
-            "group": [f"g{row}" for row in range(24)],
-            "role": "train",
-            "tint": ["red", "blue"] * 12,
-        }
-    )
-    target = categorical("tint", ["red", "blue"])
-    space = SearchSpace("tests.pixel_trainable:PixelTrainable", target, {"lr": uniform(0, 1)}, folds=2)
-    manifest = Manifest(frame, tmp_path, "drawn")
-    plan = build_fold_plan(manifest, 2, 0, (target,))
-    return Study.create(tmp_path / "study", StudyHeader("s", space.to_json()), manifest, plan)
 
 
 def scheduler_of(study: Study, seen: Seen, *nodes: Node) -> LegScheduler:

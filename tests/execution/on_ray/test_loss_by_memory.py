@@ -1,14 +1,17 @@
-"""The machine runs out of memory, and Ray ends the process that eats it."""
+"""The machine runs out of memory, by a fold run or by a neighbour, and Ray ends fold runs."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from orchestrator.study.study import Study
-from tests.support.losses import failed
-from tests.support.nodes import nodes, tune
+from tests.support.helpers import check_consistent
+from tests.support.losses import begun, failed, told, wait_for_more
+from tests.support.nodes import nodes, tune, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -58,3 +61,36 @@ def test_a_process_that_rays_memory_monitor_ends(
     assert lost["epoch"] == 1 and "memory" in lost["error"]
     assert not failed(study, "exception")
     assert len(Study(study).complete_trials()) >= 2
+
+
+HOG = """
+import sys, time
+held = [b"x" * 10**8 for _ in range(int(sys.argv[1]))]
+time.sleep(600)
+"""
+
+
+def test_a_neighbour_that_takes_the_memory_costs_no_trial_a_try(
+    slow_space: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 GB are free, and a process that is not ours takes more than that until fold runs were ended."""
+    if memory()["MemAvailable"] < 6e9 or has_a_limit():
+        pytest.skip("needs 6 GB of free memory, and no limit of its own for this group of processes")
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{used_memory() + 2e9 / total_memory():.4f}")
+    monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
+    study, log = tmp_path / "a", tmp_path / "log"
+    arguments = ["--space", str(slow_space), "--data", str(faces), "--runs", str(tmp_path), "--study", "a"]
+    with tune(*arguments, log=log) as process:
+        wait_for_more(lambda: begun(study), 3, process, log)
+        hog = subprocess.Popen([sys.executable, "-c", HOG, "30"])
+        try:
+            wait_until(lambda: bool(failed(study, "crowded")), process, log)
+        finally:
+            hog.kill()
+            hog.wait()
+        assert process.wait(timeout=400) == 0, log.read_text()
+    assert failed(study, "crowded")[0]["error"].startswith("the node's memory ran short")
+    assert not failed(study, "killed")
+    assert "largest of others: " in log.read_text()
+    assert all(event["action"] != "FAIL" for event in told(study, "decided"))
+    check_consistent(study, folds=3, max_t=30)

@@ -164,3 +164,27 @@ def test_each_node_shares_its_own_cpus_and_those_without_a_gpu_are_left_alone() 
 def test_a_late_node_without_gpus_adds_nothing_to_a_study_on_gpus() -> None:
     assert slots_of(Node("late", "late", 64), ResourceRequest(), on_gpus=True).number == 0
     assert slots_of(Node("late", "late", 64, 8.0), ResourceRequest(), on_gpus=False).number == 64
+
+
+def test_a_node_without_memory_for_one_more_keeps_what_it_has_and_takes_nothing() -> None:
+    pool = pool_of(a=2, b=2)
+    teach(pool, {"a": 1.0, "b": 2.0})
+    assert occupy(pool, leg(0)) == "a"
+    pool.mark_full(["a"])
+    assert [occupy(pool, leg(trial)) for trial in (1, 2)] == ["b", "b"] and pool.find(leg(3)) is None
+    assert (pool.usable_slots, pool.slots) == (3, 4)
+    assert pool.slots_for("a", 0.0) == 1, "its process stays warm for the next leg, an idle one goes"
+    pool.release(FoldRunKey(0, 0))
+    assert occupy(pool, leg(3)) == "a", "as many as there were"
+    pool.mark_full([])
+    assert occupy(pool, leg(4)) == "a"
+
+
+def test_nobody_waits_for_a_faster_node_that_has_no_memory_for_it() -> None:
+    pool = pool_of(slow=1, fast=1)
+    teach(pool, {"slow": 5.0, "fast": 1.0})
+    last = leg(1, 8, 18)
+    assert pool.find(last, left=12) == Placement(pool.nodes["fast"], Resources(1, 0.0))
+    pool.mark_full(["fast"])
+    assert pool.find(last, left=12) == Placement(pool.nodes["slow"], Resources(1, 0.0))
+    assert pool.usable_slots == 2, "never below one: it may have room when it is its turn"
