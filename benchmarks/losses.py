@@ -74,7 +74,7 @@ class Benchmark:
 
     def losses_that_end_it(self, part: Part, runs: Path, strike: Strike) -> None:
         """Each is followed by --resume."""
-        moments = Moments()
+        moments = Moments(once_begun=part.kind == "disk")
         while self._goes_on(part):
             name, seen = part.next_study(), b""
             while not self._run_once(part, runs, name, moments, strike):
