@@ -180,8 +180,8 @@ class NodeMonitor:
         has_head = head_answers()
         if self._has_head and not has_head:
             log.warning(
-                "Ray's control service (gcs_server) is gone; unless it comes back, Ray ends this command within "
-                "a minute.\nEverything finished is saved: continue with --resume, on a Ray that runs"
+                "Ray's control service (gcs_server) is gone; unless it comes back, Ray ends this command "
+                "within a minute.\nEverything finished is saved: continue with --resume, on a Ray that runs"
             )
         self._has_head = has_head
 
