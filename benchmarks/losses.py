@@ -3,7 +3,7 @@
     python -m benchmarks.losses --out losses            # 100 drivers, 20 workers, 10 raylets, 5 GCS, 10 disks
     python -m benchmarks.losses --out losses --driver 3 --workers 0 --raylets 0 --gcs 0 --disk 0
 
-    driver   SIGKILL to the command, each time followed by --resume
+    driver   SIGKILL to the command on a Ray that lasts, each time followed by --resume
     workers  SIGKILL to a process that trains; the command goes on
     raylets  SIGKILL to a server's raylet and all it started, and another server joins; the command goes on
     gcs      SIGKILL to the GCS of the command's own Ray, followed by --resume
@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from unittest.mock import patch
 
@@ -72,21 +72,23 @@ class Benchmark:
             f"{part.kind}: {study.name} ended after {len(part.losses)} losses: {faults or 'as undisturbed'}"
         )
 
-    def losses_that_end_it(self, part: Part, runs: Path, strike: Strike) -> None:
-        """Each is followed by --resume."""
-        moments = Moments()
+    def losses_that_end_it(self, part: Part, runs: Path, strike: Strike, *words: str) -> None:
+        """Each is followed by --resume. words: more of the command."""
+        moments = Moments(once_begun=part.kind == "disk")
         while self._goes_on(part):
             name, seen = part.next_study(), b""
-            while not self._run_once(part, runs, name, moments, strike):
+            while not self._run_once(part, runs, name, moments, strike, words):
                 lines = whole_lines(runs / name)
                 if not lines.startswith(seen):
                     part.studies.append({"study": name, "faults": ["lines of its journal are gone"]})
                 seen = lines
             self._ended(part, runs / name, seen)
 
-    def _run_once(self, part: Part, runs: Path, name: str, moments: Moments, strike: Strike) -> bool:
+    def _run_once(
+        self, part: Part, runs: Path, name: str, moments: Moments, strike: Strike, words: Sequence[str]
+    ) -> bool:
         """Whether the study came to its end."""
-        with running(self._world, runs, name) as command:
+        with running(self._world, runs, name, *words) as command:
             rng = self._rng(part)
             if not self._goes_on(part) or not moments.wait(command, rng):
                 return self._end_of(command)
@@ -139,8 +141,10 @@ def run_parts(options: argparse.Namespace, record: Record) -> None:
     for kind in KINDS:
         part = record.part(kind, getattr(options, kind))
         runs = options.out / "disk" if kind == "disk" else options.out / "runs"
-        if kind == "driver":
-            benchmark.losses_that_end_it(part, runs, kill_driver)
+        if kind == "driver" and part.missing > 0:
+            with two_servers() as servers:  # a Ray that lasts: most of a start is that of Ray
+                address = servers.ray.address
+                benchmark.losses_that_end_it(part, runs, kill_driver, "--address", address)
         elif kind == "gcs":
             with patch.dict(os.environ, QUICK_GCS):
                 benchmark.losses_that_end_it(part, runs, kill_gcs)

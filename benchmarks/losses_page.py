@@ -10,6 +10,7 @@ TOLD = {
     "exit code 2: error: disk full": "a write was refused",
     "exit code 2: error: cannot write": "a write was refused",
     "exit code 2: error: disk": "stopped before a write was refused",
+    "exit code 1: [": "Ray ended the command",
     "exit code 0": "the study ended all the same",
 }
 """First words of what a loss came to -> what they mean."""
@@ -31,4 +32,4 @@ def _row(part: Mapping[str, Any]) -> str:
 
 
 def _meaning(told: str) -> str:
-    return next((meaning for words, meaning in TOLD.items() if told.startswith(words)), told)
+    return next((meaning for words, meaning in TOLD.items() if told.startswith(words)), told[:100])

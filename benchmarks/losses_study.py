@@ -76,7 +76,7 @@ class World:
 
     def _made(self, name: str, *words: str) -> Path:
         runs = self.folder / "whole"
-        if not (runs / name / "leaderboard.csv").exists():
+        if not (runs / name / "trials.parquet").exists():  # written when a study has ended
             command = [*self.command(runs, name), *words]
             subprocess.run(command, cwd=ROOT, env=environment(), check=True, stdout=subprocess.DEVNULL)
         return runs / name

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.losses_study import ROOT, World, environment, epochs
+from benchmarks.losses_study import ROOT, World, environment, epochs, whole_lines
 from tests.support.nodes import Nodes, below, nodes, trains
 
 FIRST_START_S = 8.0  # from a command to its first epoch, before that was measured
@@ -36,6 +36,7 @@ class Running:
     study: Path
     log: Path
     started: float
+    lines: int  # of its journal when the command was started
 
     def wait_for(self, what: Callable[[], Any], seconds: float = LONGEST_S) -> bool:
         """Whether it came before the command ended. Raises HangsError."""
@@ -48,6 +49,9 @@ class Running:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(timeout=0.02)
         return True
+
+    def has_begun(self) -> bool:
+        return len(whole_lines(self.study).splitlines()) > self.lines
 
     def ended(self, seconds: float = LONGEST_S) -> int:
         """Its exit code. Raises HangsError."""
@@ -67,31 +71,36 @@ class Running:
 def running(world: World, runs: Path, name: str, *words: str) -> Iterator[Running]:
     """`tune` on the study of that name; killed at the end if it still runs."""
     runs.mkdir(parents=True, exist_ok=True)
-    log = world.folder / f"{name}.log"
+    log, lines = world.folder / f"{name}.log", len(whole_lines(runs / name).splitlines())
     with log.open("wb") as file:
         command = [*world.command(runs, name), *words]
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(), stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        yield Running(process, runs / name, log, time.monotonic())
+        yield Running(process, runs / name, log, time.monotonic(), lines)
     finally:
         process.kill()
         process.wait()
 
 
 class Moments:
-    """When to strike: anywhere from the start of a command to twice the time of its first epoch."""
+    """When to strike: anywhere from the start of a command to twice the time of its first epoch.
 
-    def __init__(self) -> None:
-        self._first_epoch_s = FIRST_START_S
+    once_begun: counted from when the command has written into the study; before, it would be refused
+    """
+
+    def __init__(self, once_begun: bool = False) -> None:
+        self._first_epoch_s, self._once_begun = FIRST_START_S, once_begun
 
     def draw(self, rng: np.random.Generator) -> float:
         return float(rng.uniform(0, 2 * self._first_epoch_s))
 
     def wait(self, command: Running, rng: np.random.Generator) -> bool:
         """Whether the command still runs at the moment drawn."""
-        ends = command.started + self.draw(rng)
+        if self._once_begun and not command.wait_for(command.has_begun):
+            return False
+        ends = (time.monotonic() if self._once_begun else command.started) + self.draw(rng)
         before, begun = len(epochs(command.study)), False
         while (left := ends - time.monotonic()) > 0:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -39,10 +39,10 @@ class Watched:
         return decided
 
 
-@pytest.mark.parametrize("slots", [1, 4, 13])
+@pytest.mark.parametrize("slots", [1, 5])
 @pytest.mark.parametrize("rule", ["fold_asha", "exhaustive", "sequential_cv", "fold_mean_asha"])
 def test_no_simulated_race_holds_more_than_the_bound(rule: str, slots: int) -> None:
-    for seed, (trials, folds, max_t) in enumerate([(40, 5, 9), (12, 3, 18), (7, 2, 4), (30, 4, 6)]):
+    for seed, (trials, folds, max_t) in enumerate([(24, 5, 9), (12, 3, 18), (7, 2, 4)]):
         cfg = RaceConfig(trials=trials, folds=folds, max_t=max_t)
         drawn = draw_jumping if seed % 2 else draw_curves
         race = Watched(rule, cfg)
@@ -55,8 +55,8 @@ def test_no_simulated_race_holds_more_than_the_bound(rule: str, slots: int) -> N
 
 
 def test_finalists_that_wait_for_each_other_with_all_folds_surely_hold_them_at_once() -> None:
-    cfg = RaceConfig(trials=40, folds=5, max_t=18)
+    cfg = RaceConfig(trials=20, folds=5, max_t=18)
     race = Watched("fold_asha", cfg)
-    simulate(race, draw_curves(40, 5, 18, np.random.default_rng(0)).scores, 4, record=False)
+    simulate(race, draw_curves(20, 5, 18, np.random.default_rng(0)).scores, 4, record=False)
     assert race.both >= most_held("fold_asha", cfg, 4).surely == 3 * 5
     assert most_held("exhaustive", cfg, 4).surely == 5

@@ -198,6 +198,16 @@ def answers(node: Node) -> bool:
     return True
 
 
+def head_answers() -> bool:
+    """Whether Ray's control service listens. Without it Ray ends this process within a minute, by itself."""
+    host, _, port = str(ray.get_runtime_context().gcs_address).rpartition(":")
+    try:
+        _knock(host, int(port), seconds=2)
+    except OSError:
+        return False
+    return True
+
+
 def describe(trainable: str) -> Mapping[str, Parameter]:
     """The parameters a trainable accepts, asked on the driver's node. Raises TrainableError."""
     parameters: Mapping[str, Parameter] = _on_own_node(_describe, trainable)

@@ -22,7 +22,7 @@ from orchestrator.core.callbacks import Announce, Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import InputError, OrchestratorError
 from orchestrator.core.trainable import load_trainable
-from orchestrator.execution.on_ray.cluster import alive_nodes, answers
+from orchestrator.execution.on_ray.cluster import alive_nodes, answers, head_answers
 from orchestrator.execution.on_ray.head_store import check_reachable
 from orchestrator.execution.on_ray.slots import Node
 from orchestrator.inputs.node_images import check_images, resolve_on_node
@@ -159,12 +159,14 @@ class NodeMonitor:
         self._known = {node.id for node in known}
         self._preparing: list[_Preparation] = []
         self._polled_at = time.monotonic()
+        self._has_head = True
 
     def poll(self) -> tuple[list[Node], set[str] | None]:
         """Nodes that have become ready, and the ids of all that are alive (None where it did not ask now)."""
         ready = self._take_ready()
         if time.monotonic() - self._polled_at < POLL_S:
             return ready, None
+        self._note_head()
         nodes = alive_nodes()
         self._polled_at = time.monotonic()
         for node in nodes:
@@ -172,6 +174,16 @@ class NodeMonitor:
                 self._known.add(node.id)
                 self._preparing.append(_Preparation(node, self._setup_on_ray()))
         return ready, {node.id for node in nodes}
+
+    def _note_head(self) -> None:
+        """Said here, because Ray ends this process in words of its own."""
+        has_head = head_answers()
+        if self._has_head and not has_head:
+            log.warning(
+                "Ray's control service (gcs_server) is gone; unless it comes back, Ray ends this command "
+                "within a minute.\nEverything finished is saved: continue with --resume, on a Ray that runs"
+            )
+        self._has_head = has_head
 
     def answers(self, node: Node) -> bool:
         """Whether it is there, asked at once."""
