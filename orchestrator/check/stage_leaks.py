@@ -20,7 +20,7 @@ def look_at_leaks(look: Look) -> StageResult:
     given = given_groups(look.frame)
     if len(set(given)) < len(given):  # else each row is a group of its own, which nothing says
         findings += copies_in_groups(found, given, roles, paths)
-    findings += copies_in_folds(found, look.folds, paths)
+    findings += copies_in_folds(found, look.folds, roles, paths)
     findings += copies_in_roles(found, roles, paths)
     remember_clusters(Path(look.arguments.runs) / ".cache", look.manifest.root, paths, found)
     return StageResult(tuple(findings))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import FoldPlanError
 from orchestrator.core.text import counted, shortened
-from orchestrator.data.folds import FoldPlan
+from orchestrator.data.folds import EXTRA, FoldPlan
 from orchestrator.data.known_clusters import known_clusters
-from orchestrator.data.manifest import Manifest
+from orchestrator.data.manifest import Manifest, joined_folds
 from orchestrator.data.quality.crossing import at_odds, is_certain
 from orchestrator.inputs.data_options import DataOptions
 
@@ -18,21 +18,35 @@ def look_for_torn_clusters(manifest: Manifest, plan: FoldPlan, options: DataOpti
     known = None if options.data is None else known_clusters(options.runs / ".cache", manifest.root, paths)
     if known is None:
         return
-    folds = [int(fold) if fold >= 0 else None for fold in plan.folds]
+    # Rows for one fold alone have labels that its models gave.
+    bound = joined_folds(manifest.frame) >= 0
+    folds = [None if one else int(fold) for one, fold in zip(bound, plan.folds, strict=True)]
     torn = at_odds(known.clusters, folds)
     if not torn:
         return
     number = len({int(known.clusters[row]) for row, _ in torn})
-    pairs = [
-        f"{paths[one]} (fold {folds[one]}) = {paths[other]} (fold {folds[other]})" for one, other in torn
-    ]
+    pairs = [" ~ ".join(f"{paths[row]} ({_place(folds[row])})" for row in pair) for pair in torn]
     found = (
         f"the folds tear {counted(number, 'cluster')} of near duplicates that check found: {shortened(pairs)}"
     )
-    ways = "python -m orchestrator.check --write-groups FILE writes the data with such images in one group"
+    ways = _ways_out(any(folds[row] == EXTRA for pair in torn for row in pair))
     if options.torn_clusters == "refuse" or (options.torn_clusters is None and is_certain(known.precision)):
         raise FoldPlanError(
-            f"{found}; a model would be judged on pictures that it trained on.\n{ways}, for --data FILE; "
-            "--torn-clusters warn keeps these folds"
+            f"{found}; a model would be judged on pictures that it trained on.\n{ways}; --torn-clusters warn "
+            "keeps these folds"
         )
-    say(f"warning: {found}; if they show the same, the score is too good, and {ways} ({known.rule})")
+    say(f"warning: {found}; if they show the same, the score is too good. {ways} ({known.rule})")
+
+
+def _ways_out(always: bool) -> str:
+    """always: whether some of the rows are trained on whatever is validated; no group of theirs helps."""
+    if always:
+        return "Take those that are always trained on out"
+    return (
+        "python -m orchestrator.check --write-groups FILE writes the data with such images in one group, for "
+        "--data FILE"
+    )
+
+
+def _place(fold: int | None) -> str:
+    return f"fold {fold}" if fold is not None and fold >= 0 else "always trained on"

@@ -260,6 +260,14 @@ def test_folds_that_tear_what_may_be_two_things_are_warned_of(
         gathered(table, torn_clusters="refuse")
 
 
+def test_near_duplicates_that_are_always_trained_on_are_torn_from_what_is_validated(tmp_path: Path) -> None:
+    rows = [f"{row},{'train' if number < 4 else 'val'}" for number, row in enumerate(PLAIN)]
+    table = written(tmp_path, *rows, header="path,label,part")
+    checked(table, {"a.png": 0, "e.png": 0}, 0.995)
+    with pytest.raises(FoldPlanError, match=r"a.png \(always trained on\) ~ e.png \(fold 0\)"):
+        gathered(table, {"fold_column": "part", "folds": 1})
+
+
 def test_images_that_check_found_to_have_the_same_pixels_share_a_group(tmp_path: Path) -> None:
     table = written(tmp_path, *PLAIN)
     checked(table, {"a.png": 0, "c.png": 0}, None, exact=True)

@@ -76,9 +76,14 @@ def copies_in_groups(
         yield coded("FO125", Level.WARNING, said, _JOIN, pairs=pairs)
 
 
-def copies_in_folds(found: Duplicates, folds: NDArray[np.integer], paths: Sequence[str]) -> Iterator[Finding]:
-    """FO126: copies that are validated in several folds. folds (n,), below 0 for rows that are in none."""
-    own = [int(fold) if fold >= 0 else None for fold in folds]
+def copies_in_folds(
+    found: Duplicates, folds: NDArray[np.integer], roles: Sequence[str], paths: Sequence[str]
+) -> Iterator[Finding]:
+    """FO126: copies that are validated in several folds, or always trained on. folds (n,), below 0 for rows
+    that are in none; roles, paths (n,)."""
+    own = [
+        int(fold) if fold >= 0 or role == "extra" else None for fold, role in zip(folds, roles, strict=True)
+    ]
     identical, near = at_odds(found.exact, own), at_odds(found.clusters, own)
     near = not_identical(found, near)
     sure = is_certain(found.precision)

@@ -56,9 +56,18 @@ def test_near_duplicates_in_two_folds_block_where_they_are_certain(
     precision: float | None, level: Level
 ) -> None:
     folds = np.array([0, 1, 0, 1, 0, -1])
-    identical, near = copies_in_folds(found([0, 0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], precision), folds, PATHS)
+    identical, near = copies_in_folds(
+        found([0, 0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], precision), folds, TRAIN, PATHS
+    )
     assert (identical.level, identical.pairs) == (Level.BLOCKS, ((0, 1),))
     assert (near.level, near.pairs) == (level, ((2, 3),))  # f is in no fold
+
+
+def test_copies_that_are_always_trained_on_cross_into_a_fold() -> None:
+    folds = np.array([-1, 0, -1, 1, 0, -1])
+    roles = ["extra", "train", "test", "train", "train", "train"]
+    (only,) = copies_in_folds(COPIES, folds, roles, PATHS)
+    assert only.pairs == ((0, 1),)  # c is a test row and f has no label: nothing learns them
 
 
 def test_test_images_in_the_training_rows_are_told_of_with_the_row_that_is_trained_on() -> None:
@@ -75,7 +84,7 @@ def test_a_set_without_copies_has_no_finding() -> None:
     nothing = [
         *label_conflicts(NONE, [task], PATHS),
         *copies_in_groups(NONE, PATHS, TRAIN, PATHS),
-        *copies_in_folds(NONE, np.arange(6), PATHS),
+        *copies_in_folds(NONE, np.arange(6), TRAIN, PATHS),
         *copies_in_roles(NONE, ["train", "test"] * 3, PATHS),
     ]
     assert nothing == []
