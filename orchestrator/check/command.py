@@ -18,6 +18,7 @@ from orchestrator.check.checking import CheckedSearch, check_images, check_setti
 from orchestrator.check.gathering import look_at_data, look_at_study
 from orchestrator.check.preview import draw_preview
 from orchestrator.check.reporting import report
+from orchestrator.check.stage_groups import refuse_groups_file
 from orchestrator.cli.terminal import Terminal
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Announce
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(text, markup=False)
         lines.append(text)
 
+    refuse_groups_file(arguments.write_groups, arguments.use_suggestion)
     if arguments.space is None:
         return _check_data(arguments, lines, say, console)
     return _check_search(arguments, lines, say, console)

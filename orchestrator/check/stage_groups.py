@@ -30,8 +30,6 @@ _NO_IDENTITIES = ("path", "group", "role", GIVEN_GROUP, SPLIT)
 def look_at_groups(look: Look) -> StageResult:
     """Raises InputError for what cannot be written, StorageError."""
     asked = look.arguments
-    if asked.use_suggestion is not None and asked.write_groups is None:
-        raise InputError("--use-suggestion goes with --write-groups FILE, which it says more about")
     wanted = asked.suggest_groups or asked.use_suggestion is not None
     found = suggestions_of(look) if wanted else []
     findings = [_finding(number, one) for number, one in enumerate(found, start=1)]
@@ -43,6 +41,15 @@ def look_at_groups(look: Look) -> StageResult:
     if asked.write_groups is not None:
         lines.append(_write(look, asked.write_groups, _used(found, asked.use_suggestion)))
     return StageResult(tuple(findings), lines=tuple(lines))
+
+
+def refuse_groups_file(path: Path | None, use_suggestion: int | None) -> None:
+    """Before anything is looked at. Raises InputError."""
+    if path is None:
+        if use_suggestion is not None:
+            raise InputError("--use-suggestion goes with --write-groups FILE, which it says more about")
+    elif path.exists():  # it may be the very data
+        raise InputError(f"--write-groups {path} exists; name a new file, or move it away")
 
 
 def suggestions_of(look: Look) -> list[Suggestion]:

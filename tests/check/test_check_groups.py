@@ -134,8 +134,8 @@ def test_a_suggestion_is_applied_only_by_its_number(
             path = tmp_path / "set" / "ab"[scene % 2] / f"scene{scene}" / f"{image}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture(rng, 48))
-    groups = tmp_path / "groups.csv"
-    findings(tmp_path, tmp_path / "set", "--suggest-groups", "--write-groups", str(groups))
+    groups, plain = tmp_path / "groups.csv", tmp_path / "plain.csv"
+    findings(tmp_path, tmp_path / "set", "--suggest-groups", "--write-groups", str(plain))
     assert "24 rows in 24 groups (24 before)" in capsys.readouterr().out
     findings(tmp_path, tmp_path / "set", "--use-suggestion", "1", "--write-groups", str(groups))
     assert "24 rows in 8 groups (24 before)" in capsys.readouterr().out
@@ -144,6 +144,10 @@ def test_a_suggestion_is_applied_only_by_its_number(
     wrong = ["--data", str(tmp_path / "set"), "--runs", str(tmp_path / "runs"), "--use-suggestion", "7"]
     assert check(wrong) == 2
     assert "--use-suggestion goes with --write-groups FILE" in capsys.readouterr().err
+    before = groups.read_bytes()
+    assert check([*wrong, "--write-groups", str(groups)]) == 2
+    assert f"--write-groups {groups} exists; name a new file" in capsys.readouterr().err
+    assert groups.read_bytes() == before
     assert check([*wrong, "--write-groups", str(tmp_path / "never.csv")]) == 2
     assert "--use-suggestion 7: there " in capsys.readouterr().err
     assert not (tmp_path / "never.csv").exists()
