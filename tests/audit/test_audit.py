@@ -28,6 +28,7 @@ from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from tests.study.test_comparing import make
+from tests.study.test_made_by_0_1 import MADE
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_faces
 from tests.support.leaning import make_leaning
 
@@ -324,3 +325,31 @@ def test_copies_that_check_found_are_compared_first(
     assert first == suspects[: len(first)] and {item["target"] for item in first} == {"tint", "shade"}
     rows = {*first[0]["paths"], *first[0]["beside"]}
     assert rows == {"p00-0.png", "p00-1.png", "p03-0.png", "p03-1.png"}
+
+
+def test_a_study_of_some_rows_alone_is_audited_on_those(folder: Path, tmp_path: Path) -> None:
+    plan = replace(PLAN, target=SHADE, given=(TINT, "red"))
+    study = make_leaning(tmp_path / "runs" / "both", folder / "noisy.csv", plan, folder / "faces.csv")
+    assert audited(tmp_path, "--folder", str(tmp_path / "made")) == 0
+    rows = record_in(tmp_path / "made")["targets"][0]["rows"]
+    red = pd.read_csv(folder / "noisy.csv").query("tint == 'red'")["path"]
+    assert [row["path"] for row in rows] == red.tolist() and study.space.given is not None
+
+
+def test_a_study_that_version_0_1_wrote_is_audited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(MADE / "studies", tmp_path / "runs")
+    assert audited(tmp_path, "--folder", str(tmp_path / "made"), study=("complete",)) == 0
+    assert "no trial has two epochs or more that are all kept" in capsys.readouterr().out
+    assert record_in(tmp_path / "made")["targets"][0]["rows"]
+
+
+def test_the_page_names_every_field_of_the_record(folder: Path, tmp_path: Path) -> None:
+    audited(folder, "--folder", str(tmp_path / "made"))
+    record = record_in(tmp_path / "made")
+    records = [record, record["targets"][0], record["targets"][0]["rows"][0]]
+    records += [record["suspects"][0], record["findings"][0]]
+    names = {name for item in records for name in item}
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    assert names == {name for name in names if f"`{name}`" in page}
