@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from orchestrator.audit.suspects import Suspect
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import InputError, StorageError
 from orchestrator.data.label_fixes import CONFIRMED, HEADER, Fix
+from orchestrator.data.manifest import GIVEN_GROUP
 from orchestrator.data.scalars import to_scalar, to_scalars, to_text
-from orchestrator.data.targets import Binned, Categorical, LabelColumns, LabelSets, OneHot
+from orchestrator.data.targets import Categorical, LabelColumns, OneHot
 
 _GROUP = "group:"
+_FLAGS = (("0", "False", "-1"), ("1", "True"))
 
 
 @dataclass(frozen=True)
@@ -35,14 +37,15 @@ def draft_fixes(frame: pd.DataFrame, suspects: Iterable[Suspect], decided: Seque
     frame: the audited rows. A whole group with one value in a column is one line. A cell that a decision is
     about is left as it was decided.
     """
-    done = {(row, fix.column) for fix in decided for row in _rows_of(frame, fix)}
+    names = _Names.of(frame)
+    done = {(row, fix.column) for fix in decided for row in names.rows(fix.target)}
     found: dict[tuple[str, str], Fix] = {}
-    sizes = Counter(frame["group"])
+    spelling = _Spelling(frame)
     for suspect in suspects:
-        for cell in _cells(frame, suspect):
+        for cell in _cells(spelling, suspect):
             rows = [row for row in suspect.rows if (row, cell.column) not in done]
             done |= {(row, cell.column) for row in rows}
-            for target, old in _targets(frame, rows, cell.column, sizes):
+            for target, old in _targets(frame, names, rows, cell.column):
                 if old != cell.new:
                     found[target, cell.column] = Fix(
                         0, target, cell.column, old, cell.new, reason(suspect), ""
@@ -83,74 +86,89 @@ def refuse_existing(path: Path) -> None:
         raise InputError(f"--out {path} exists; name another file (nothing was changed)")
 
 
-def _rows_of(frame: pd.DataFrame, fix: Fix) -> list[int]:
-    if fix.target.startswith(_GROUP):
-        own = (_GROUP + frame["group"].astype(str)) == fix.target
-        if own.any():
-            return [int(row) for row in own.to_numpy().nonzero()[0]]
-    return [int(row) for row in (frame["path"].astype(str) == fix.target).to_numpy().nonzero()[0]]
+@dataclass(frozen=True)
+class _Names:
+    """By what a fix may name rows: paths, and groups as the data call them, before copies joined some.
+
+    Fixes are applied to the data as they are.
+    """
+
+    paths: Sequence[str]
+    groups: Sequence[str]
+    members: Mapping[str, Sequence[int]]  # group -> its rows
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> _Names:
+        groups = frame[GIVEN_GROUP if GIVEN_GROUP in frame else "group"].astype(str).tolist()
+        members: defaultdict[str, list[int]] = defaultdict(list)
+        for row, group in enumerate(groups):
+            members[group].append(row)
+        return cls(frame["path"].astype(str).tolist(), groups, members)
+
+    def rows(self, target: str) -> Sequence[int]:
+        """That a fix's target stands for."""
+        if target.startswith(_GROUP) and target.removeprefix(_GROUP) in self.members:
+            return self.members[target.removeprefix(_GROUP)]
+        return [row for row, path in enumerate(self.paths) if path == target]
 
 
 def _targets(
-    frame: pd.DataFrame, rows: Sequence[int], column: str, sizes: Counter[str]
+    frame: pd.DataFrame, names: _Names, rows: Sequence[int], column: str
 ) -> list[tuple[str, str | None]]:
-    """(target, old value): the group where the rows are all of it and say one thing, else each path."""
-    cells = [to_text(to_scalar(frame[column].iloc[row])) or None for row in rows]
-    groups = {str(frame["group"].iloc[row]) for row in rows}
-    if (
-        len(rows) > 1
-        and len(groups) == 1
-        and len(set(cells)) == 1
-        and sizes[frame["group"].iloc[rows[0]]] == len(rows)
-    ):
-        return [(_GROUP + groups.pop(), cells[0])]
-    return [(str(frame["path"].iloc[row]), cell) for row, cell in zip(rows, cells, strict=True)]
+    """(target, old value): a group where the rows hold all of it and it says one thing, else each path."""
+    cells = {row: to_text(to_scalar(frame[column].iloc[row])) or None for row in rows}
+    found: dict[str, str | None] = {}
+    for row, cell in cells.items():
+        group = names.members[names.groups[row]]
+        whole = len(group) > 1 and all(other in cells and cells[other] == cell for other in group)
+        found[_GROUP + names.groups[row] if whole else names.paths[row]] = cell
+    return list(found.items())
 
 
 # ---- the new value ----
 
 
-def _cells(frame: pd.DataFrame, suspect: Suspect) -> list[_Cell]:
+def _cells(spelling: _Spelling, suspect: Suspect) -> list[_Cell]:
     """What would make the likely class of a suspect."""
     target, likely = suspect.part.target, suspect.likely
     if isinstance(target, Categorical):
-        return [_Cell(target.column, _value(frame, target, likely))]
-    if isinstance(target, Binned):
-        return [_Cell(target.column, None)]  # which number of the bin, no model says
+        return [_Cell(target.column, spelling.value(target, likely))]
     if isinstance(target, OneHot):
-        return _one_hot_cells(frame, target, suspect)
-    if isinstance(target, LabelColumns):
-        column = target.classes[suspect.part.label or 0]
-        return [_Cell(column, _flag(frame, column, likely))] if column in frame else []
-    if isinstance(target, LabelSets):
-        return [_Cell(target.column, None)]
-    return [_Cell(column, None) for column in target.columns[:1]]
+        changes = {target.classes[suspect.given]: 0, target.classes[likely]: 1}
+    elif isinstance(target, LabelColumns):
+        changes = {target.classes[suspect.part.label or 0]: likely}
+    else:
+        # Which number of a bin, or which list of labels, no model says.
+        return [_Cell(target.columns[0], None)]
+    if not all(column in spelling.frame for column in changes):
+        return [_Cell(target.columns[0], None)]  # classes that several columns were merged into
+    return [_Cell(column, spelling.flag(column, value)) for column, value in changes.items()]
 
 
-def _value(frame: pd.DataFrame, target: Categorical, likely: int) -> str | None:
-    """As most rows of the class write it; None where several values are merged into it."""
-    labels = target.encode(frame)
-    texts = Counter(
-        to_text(cell)
-        for cell, label in zip(to_scalars(frame[target.column]), labels, strict=True)
-        if label == likely
-    )
-    texts.pop(None, None)
-    keys = {str(text).strip().removesuffix(".0") for text in texts}
-    return texts.most_common(1)[0][0] if len(keys) == 1 else None
+class _Spelling:
+    """How a table writes its classes; each column is looked at once."""
 
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self._values: dict[str, dict[int, Counter[str]]] = {}
+        self._texts: dict[str, set[str | None]] = {}
 
-def _flag(frame: pd.DataFrame, column: str, value: int) -> str | None:
-    """1 or 0, or as the column writes it (True, -1)."""
-    texts = Counter(to_text(cell) for cell in to_scalars(frame[column]))
-    yes = [text for text in ("1", "True") if text in texts]
-    no = [text for text in ("0", "False", "-1") if text in texts]
-    return next(iter(yes or ["1"])) if value else next(iter(no or ["0"]))
+    def value(self, target: Categorical, label: int) -> str | None:
+        """As most rows of the class write it; None where several values are merged into it."""
+        if target.name not in self._values:
+            counts: dict[int, Counter[str]] = defaultdict(Counter)
+            cells = map(to_text, to_scalars(self.frame[target.column]))
+            for cell, given in zip(cells, target.encode(self.frame).tolist(), strict=True):
+                if cell is not None:
+                    counts[given][cell] += 1
+            self._values[target.name] = counts
+        texts = self._values[target.name].get(label, Counter())
+        keys = {text.strip().removesuffix(".0") for text in texts}
+        return texts.most_common(1)[0][0] if len(keys) == 1 else None
 
-
-def _one_hot_cells(frame: pd.DataFrame, target: OneHot, suspect: Suspect) -> list[_Cell]:
-    """The given class's column to 0 and the likely one's to 1; none where classes were merged."""
-    given, likely = target.classes[suspect.given], target.classes[suspect.likely]
-    if given not in frame or likely not in frame:
-        return []
-    return [_Cell(given, _flag(frame, given, 0)), _Cell(likely, _flag(frame, likely, 1))]
+    def flag(self, column: str, value: int) -> str:
+        """1 or 0, or as the column writes it (True, -1)."""
+        if column not in self._texts:
+            self._texts[column] = set(map(to_text, to_scalars(self.frame[column])))
+        known = [text for text in _FLAGS[value] if text in self._texts[column]]
+        return next(iter(known), str(value))

@@ -66,14 +66,17 @@ def _copies(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
 
 def _groups(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
     suspects = [suspect for suspect in item.likely_wrong if _is_group(item, suspect)]
-    said = f"the label of {counted(len(suspects), 'group')} is more likely wrong than right"
+    said = (
+        f"the label that all rows share is more likely wrong than right in {counted(len(suspects), 'group')}"
+    )
     return _finding("FO142", said, item, suspects, frame)
 
 
 def _rows(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
     others = [suspect for suspect in item.likely_wrong if not suspect.is_copy]
     suspects = [suspect for suspect in others if not _is_group(item, suspect)]
-    said = f"{counted(len(suspects), 'label')} more likely wrong than right"
+    count = sum(len(suspect.rows) for suspect in suspects)
+    said = f"{counted(count, 'label')} {'is' if count == 1 else 'are'} more likely wrong than right"
     return _finding("FO141", said, item, suspects, frame)
 
 

@@ -27,7 +27,10 @@ from orchestrator.storage.checkpoint_files import PROBABILITIES
 from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main as tune
+from tests.conftest import SPACE
 from tests.study.test_comparing import make
+from tests.study.test_made_by_0_1 import MADE
 from tests.support.ensemble_studies import BOTH, SHADE, TINT, Plan, make_faces
 from tests.support.leaning import make_leaning
 
@@ -111,7 +114,7 @@ def test_the_record_tells_every_row_and_every_number_is_json(folder: Path, tmp_p
     assert all(len(item["rows"]) == 72 for item in record["targets"])
     assert {"path", "given", "likely", "wrong"} == set(record["targets"][0]["rows"][0])
     first = record["suspects"][0]
-    assert first["learnt"] is None and first["variability"] is None, "no epoch is kept"
+    assert first["learnt"] == 1 and first["variability"] == 0, "every epoch contradicts the label alike"
     assert {item["code"] for item in record["findings"]} == {"FO141", "FO142"}
     assert {item["target"] for item in record["suspects"]} == {"tint", "shade"}
 
@@ -232,8 +235,7 @@ def test_each_of_several_labels_is_audited(tmp_path: Path, capsys: pytest.Captur
     frame.to_csv(tmp_path / "true.csv", index=False)
     frame.loc[frame["group"] == WRONG, "is_red"] = 1 - frame.loc[frame["group"] == WRONG, "is_red"]
     frame.to_csv(tmp_path / "flags.csv", index=False)
-    toy = "orchestrator.testing:ToyTrainable"
-    plan = replace(PLAN, target=multi_label(["is_red", "is_light"]), trainable=toy)
+    plan = replace(PLAN, target=multi_label(["is_red", "is_light"]))
     make_leaning(tmp_path / "runs" / "both", tmp_path / "flags.csv", plan, tmp_path / "true.csv")
     out = tmp_path / "fixes.csv"
     assert audited(tmp_path, "--folder", str(tmp_path / "made"), "--top", "1", "--out", str(out)) == 0
@@ -253,19 +255,29 @@ def test_before_and_after_are_compared_on_agreed_rows(
     assert not list((tmp_path / "runs").glob("*/audit-*"))
 
 
-def test_a_draft_that_a_study_began_with_is_carried_on(folder: Path, tmp_path: Path) -> None:
-    study = tmp_path / "runs" / "both"
-    shutil.copytree(folder / "runs" / "both", study)
-    lines = ["path,column,old,new,reason,confirmed", f"group:{WRONG},tint,red,blue,asked,no"]
-    (study / "label_fixes.csv").write_text("\n".join([*lines, "p00-0.png,shade,x,y,z,"]) + "\n")
-    first, *rest = (study / "journal.jsonl").read_text().splitlines(keepends=True)
-    header = json.loads(first)
-    header["header"]["label_fixes"] = {"file": "fixes.csv", "sha256": "0", "fixes": 1, "rows": 2}
-    (study / "journal.jsonl").write_text(json.dumps(header) + "\n" + "".join(rest))
-    out = tmp_path / "next.csv"
-    assert audited(tmp_path, "--out", str(out), "--folder", str(tmp_path / "made"), "--top", "2") == 0
-    draft = pd.read_csv(out)
-    assert draft["confirmed"].tolist()[0] == "no" and draft["path"].tolist() == [f"group:{WRONG}", ODD]
+def test_a_draft_that_a_study_began_with_is_carried_on(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = pd.read_csv(folder / "noisy.csv").set_index("path")["tint"]
+    old, kept = given[f"{WRONG}-0.png"], given["p00-0.png"]
+    lines = [
+        "path,column,old,new,reason,confirmed",
+        f"group:{WRONG},tint,{old},{SWAP[old]},seen,yes",
+        f"group:p00,tint,{kept},{SWAP[kept]},asked,no",
+        f"group:p01,tint,{given['p01-0.png']},{SWAP[given['p01-0.png']]},not asked,",
+    ]
+    (tmp_path / "fixes.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tint.py").write_text(SPACE)
+    words = ["--space", str(tmp_path / "tint.py"), "--data", str(folder / "noisy.csv"), "--inline"]
+    words += ["--label-fixes", str(tmp_path / "fixes.csv"), "--study", "both", "--trials", "1"]
+    assert tune([*words, "--max-epochs", "2", "--runs", str(tmp_path / "runs")]) == 0
+    assert "not applied: 1 that say no and 1 that nobody has confirmed" in capsys.readouterr().out
+    assert audited(tmp_path, "--out", str(tmp_path / "next.csv"), "--folder", str(tmp_path / "made")) == 0
+    assert "and 2 lines decided before" in capsys.readouterr().out
+    draft = pd.read_csv(tmp_path / "next.csv", keep_default_na=False)
+    assert draft["confirmed"].tolist()[:2] == ["yes", "no"] and set(draft["confirmed"][2:]) <= {""}
+    assert draft["path"].tolist()[:2] == [f"group:{WRONG}", "group:p00"]
+    assert not draft["path"][2:].str.contains(f"{WRONG}|p00").any(), "a person has decided on these"
 
 
 def test_the_newest_study_is_meant_where_none_is_named(folder: Path, tmp_path: Path) -> None:
@@ -324,3 +336,31 @@ def test_copies_that_check_found_are_compared_first(
     assert first == suspects[: len(first)] and {item["target"] for item in first} == {"tint", "shade"}
     rows = {*first[0]["paths"], *first[0]["beside"]}
     assert rows == {"p00-0.png", "p00-1.png", "p03-0.png", "p03-1.png"}
+
+
+def test_a_study_of_some_rows_alone_is_audited_on_those(folder: Path, tmp_path: Path) -> None:
+    plan = replace(PLAN, target=SHADE, given=(TINT, "red"))
+    study = make_leaning(tmp_path / "runs" / "both", folder / "noisy.csv", plan, folder / "faces.csv")
+    assert audited(tmp_path, "--folder", str(tmp_path / "made")) == 0
+    rows = record_in(tmp_path / "made")["targets"][0]["rows"]
+    red = pd.read_csv(folder / "noisy.csv").query("tint == 'red'")["path"]
+    assert [row["path"] for row in rows] == red.tolist() and study.space.given is not None
+
+
+def test_a_study_that_version_0_1_wrote_is_audited(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(MADE / "studies", tmp_path / "runs")
+    assert audited(tmp_path, "--folder", str(tmp_path / "made"), study=("complete",)) == 0
+    assert "no trial has two epochs or more that are all kept" in capsys.readouterr().out
+    assert record_in(tmp_path / "made")["targets"][0]["rows"]
+
+
+def test_the_page_names_every_field_of_the_record(folder: Path, tmp_path: Path) -> None:
+    audited(folder, "--folder", str(tmp_path / "made"))
+    record = record_in(tmp_path / "made")
+    records = [record, record["targets"][0], record["targets"][0]["rows"][0]]
+    records += [record["suspects"][0], record["findings"][0]]
+    names = {name for item in records for name in item}
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    assert names == {name for name in names if f"`{name}`" in page}

@@ -128,3 +128,10 @@ def test_a_draft_is_never_written_over_another(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists; name another file"):
         write_draft(tmp_path / "draft.csv", [])
     assert (tmp_path / "draft.csv").read_text() == "worked on"
+
+
+def test_groups_are_called_as_the_data_call_them_not_as_copies_joined_them() -> None:
+    """a and c hold copies of one image, so that a study made one group of them."""
+    frame = FRAME.assign(given_group=FRAME["group"], group=["a", "a", "b", "b", "a"])
+    found = draft_fixes(frame, [suspect(TINT, (0, 1), 0, 1), suspect(TINT, (4,), 1, 0)])
+    assert cells(found) == [("group:a", "tint", "red", "blue"), ("=c.png", "tint", "blue", "red")]

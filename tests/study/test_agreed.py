@@ -12,7 +12,6 @@ import pytest
 from orchestrator.core import metrics
 from orchestrator.core.errors import StudyError
 from orchestrator.study.agreed import compare_agreed
-from orchestrator.study.predictions import write_prediction
 from orchestrator.study.study import Study
 from tests.study.test_comparing import PLAN, make
 from tests.support.ensemble_studies import SHADE, TINT, make_faces
@@ -32,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = before.oof(before.complete_trials()[0].number).probabilities.argmax(axis=1)
     frame["tint"] = [TINT.classes[label] for label in said]
     frame.to_csv(folder / "relabelled.csv", index=False)
-    make_leaning(folder / "after", folder / "relabelled.csv", PLAN, folder / "faces.csv", seed=1)
+    make_leaning(folder / "after", folder / "relabelled.csv", PLAN, folder / "faces.csv", draw=1)
     return folder
 
 
@@ -59,12 +58,9 @@ def test_predictions_that_stay_the_same_gain_exactly_nothing(folder: Path, tmp_p
     """The strictest form: nothing but labels differs, each changed to the prediction."""
     before = Study(folder / "before")
     trial = before.complete_trials()[0].number
-    after = make(tmp_path / "same", folder / "relabelled.csv", PLAN)
-    oof, kept = before.oof(trial), after.oof(trial)
-    prediction = replace(kept, probabilities=oof.probabilities)
-    paths = after.manifest().frame["path"].tolist()
-    write_prediction(after.files.oof(trial), prediction, paths, TINT.classes)
-    found = compare_agreed(before, Study(after.path), trials=(trial, trial))
+    after = make_leaning(tmp_path / "same", folder / "relabelled.csv", PLAN, folder / "faces.csv")
+    assert np.array_equal(before.oof(trial).probabilities, after.oof(trial).probabilities)
+    found = compare_agreed(before, after, trials=(trial, trial))
     assert found.own_scores[1] == 1.0 > found.own_scores[0]
     assert found.comparison.difference.difference == 0 and found.comparison.difference.first == 1.0
 
