@@ -114,6 +114,7 @@ def test_a_search_on_this_machine_listens_on_no_address_that_others_can_reach(sh
     assert str(found["worker"]) in found["sockets"]  # else the test would have looked in the wrong place
     assert len(found["sockets"]) >= 4  # the driver, the control service, the raylet, a worker
     assert [words for words in found["commands"] if "gcs_server" in words]  # as above
-    assert [words for words in found["commands"] if "dashboard/dashboard.py" in words] == []
+    dashboards = [words for words in found["commands"] if "dashboard/dashboard.py" in words]
+    assert all("--disable-frontend" in words for words in dashboards)  # no pages for browsers
     strangers = [item for addresses in found["sockets"].values() for item in addresses]
     assert [item for item in strangers if not is_loopback(item)] == []
