@@ -249,6 +249,15 @@ class ImageClassifier:
         check_data(values, dataset)
 
     @classmethod
+    def embed_images(
+        cls, dataset: Dataset, backbone: str, pretrained: bool | str, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """(n, D) what a frozen backbone says of each image, NaN for one that cannot be read; kept on disk."""
+        from trainables.embedding import embed_images  # not for who trains
+
+        return embed_images(dataset, backbone, pretrained, progress)
+
+    @classmethod
     def load_predictor(
         cls, weights: bytes, config: Config, classes: int, resources: Resources | None = None
     ) -> ImagePredictor:

@@ -71,12 +71,14 @@ class Predictor(Protocol):
 class Trainable(Protocol):
     """One fold run in memory. Built by a worker, driven epoch by epoch.
 
-    `python -m orchestrator.check` also uses three classmethods where they exist: check_values(values,
+    `python -m orchestrator.check` also uses classmethods where they exist: check_values(values,
     dataset), which raises InputError for values that cannot work; check_images(values, dataset, progress),
     which does the same for images and returns what is worth telling of them; and preview(dataset, config,
     fold, rows, repeats, seed), which gives paths, labels and images as training and validation see them.
     What else is measured of images comes from measure_images(images, progress, values), where it exists, else
-    from the shipped classifier's: see core.measuring.
+    from the shipped classifier's: see core.measuring. So does what a frozen network says of them, (n, D)
+    float32 with NaN for what cannot be read: embed_images(images, backbone, pretrained, progress), where
+    pretrained is a file of weights or "hub".
     Small pictures for people come from thumbnails(root, paths, side): see core.thumbnails.
     `tune` asks disk_needs(dataset, values), where it exists, how many bytes fold runs will store
     (`core.disk_needs`); otherwise the first checkpoint shows it.

@@ -65,12 +65,16 @@ def build_network(config: Config, objective: AnyObjective, pretrained: bool | st
     backbone = build_backbone(config, from_hub=source is True)
     if isinstance(source, str):
         load_backbone(backbone, source, config["backbone"])
-    features = int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
-    head = build_head(config, features, objective.widths, objective.coral)
-    network = Network(backbone, head, *(torch.tensor(part) for part in _normalisation(backbone)))
+    head = build_head(config, features_of(backbone), objective.widths, objective.coral)
+    network = Network(backbone, head, *(torch.tensor(part) for part in normalisation(backbone)))
     layout = torch.channels_last if config["channels_last"] else torch.contiguous_format
     network.to(memory_format=layout)  # type: ignore[call-overload]
     return network
+
+
+def features_of(backbone: Any) -> int:
+    """Numbers that a backbone without classifier gives for an image."""
+    return int(getattr(backbone, "head_hidden_size", None) or backbone.num_features)
 
 
 def check_backbone(name: str) -> None:
@@ -161,7 +165,7 @@ def _differences(
     return missing, unexpected, shapes
 
 
-def _normalisation(backbone: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def normalisation(backbone: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation of each channel, for pixels in [0, 1]."""
     defaults = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # ImageNet's
     card = backbone.pretrained_cfg

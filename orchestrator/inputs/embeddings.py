@@ -1,0 +1,68 @@
+"""What a frozen network says of images, where weights for one are at hand; a sentence where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import TrainableError, WeightsError
+from orchestrator.core.trainable import load_trainable
+from orchestrator.progress import progress_bar
+
+SHIPPED = "trainables.image_classifier:ImageClassifier"
+"""Describes the images where no trainable is named, or where the one that is has no `embed_images`."""
+BACKBONE = "tf_efficientnet_lite0"  # quick on a CPU
+HUB = "hub"
+UNSEEN = (
+    "images that show the same thing and share few pixels (another crop, angle or light) are not recognised"
+)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    values: NDArray[np.float32] | None  # (n, D), NaN in rows of images that cannot be read; None: no weights
+    note: str  # a sentence: what they were made with, or why there are none and what is then not seen
+
+
+def embed(
+    images: Dataset, trainable: str | None = None, backbone: str = BACKBONE, pretrained: str | None = None
+) -> Embedded:
+    """Of each image of `images`, from its cache or computed now under a progress bar.
+
+    pretrained: a .safetensors file of the timm model `backbone`, "hub", or None for no embeddings. A hub that
+    cannot be reached is no error: whoever asked goes on without. Raises TrainableError, WeightsError for a
+    backbone or a file that cannot be used, StorageError.
+    """
+    if pretrained is None:
+        return Embedded(
+            None, f"No embeddings: no weights were named (--pretrained FILE or hub), so {UNSEEN}."
+        )
+    describe = _describer(trainable)
+    try:
+        with progress_bar("embedding images") as progress:
+            values = np.asarray(describe(images, backbone, pretrained, progress), np.float32)
+    except WeightsError as error:
+        if pretrained != HUB:
+            raise
+        reason = str(error).splitlines()[0].removeprefix("pretrained=True: ")
+        return Embedded(None, f"No embeddings: {reason}, so {UNSEEN}; --pretrained FILE names local weights.")
+    if values.ndim != 2 or len(values) != len(images.paths):
+        raise TrainableError(
+            f"embed_images gave an array {values.shape} for {len(images.paths)} images; it must give (n, D)"
+        )
+    source = "timm's own weights" if pretrained == HUB else pretrained
+    return Embedded(values, f"Embeddings: {values.shape[1]} numbers an image by {backbone}, {source}.")
+
+
+def _describer(trainable: str | None) -> Callable[..., Any]:
+    """The trainable's own `embed_images`, or the shipped one."""
+    for name in filter(None, (trainable, SHIPPED)):
+        own: Callable[..., Any] | None = getattr(load_trainable(name), "embed_images", None)
+        if own is not None:
+            return own
+    raise TrainableError(f"{SHIPPED} has no embed_images; install the package again")
