@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress, Steps
+from orchestrator.core.image_measures import ImageSource
 from trainables.device import device_of, to_tensor, use_threads
 from trainables.images.embedding_cache import EmbeddingCache, Embeddings
 from trainables.images.image_digests import cores, file_digest
@@ -29,19 +29,8 @@ PART = 2048  # images after which what was computed is kept, whatever happens ne
 _EMBEDDING = 9  # steps of progress, of ten an image, that are not for reading the file
 
 
-class ImageList(Protocol):
-    """Of a Dataset what is needed here."""
-
-    @property
-    def root(self) -> str: ...
-    @property
-    def paths(self) -> Sequence[str]: ...
-    @property
-    def cache_dir(self) -> str: ...
-
-
 def embed_images(
-    images: ImageList, backbone: str, pretrained: bool | str, progress: Progress | None = None
+    images: ImageSource, backbone: str, pretrained: bool | str, progress: Progress | None = None
 ) -> Embeddings:
     """(n, D) float32, the pooled features of each image; NaN for one that cannot be read.
 
@@ -76,7 +65,7 @@ def _folder(frozen: FrozenBackbone) -> str:
     return f"embeddings-{frozen.digest[:20]}-{height}x{width}-{DECODING}.{VERSION}"
 
 
-def _rows_of_contents(images: ImageList, steps: Callable[[int], None]) -> dict[bytes, list[int]]:
+def _rows_of_contents(images: ImageSource, steps: Callable[[int], None]) -> dict[bytes, list[int]]:
     """SHA-256 of a file -> the rows that hold it; without files that are missing."""
     root = Path(images.root)
     rows: dict[bytes, list[int]] = defaultdict(list)

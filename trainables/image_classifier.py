@@ -250,7 +250,7 @@ class ImageClassifier:
 
     @classmethod
     def embed_images(
-        cls, dataset: Dataset, backbone: str, pretrained: bool | str, progress: Progress | None = None
+        cls, dataset: ImageSource, backbone: str, pretrained: bool | str, progress: Progress | None = None
     ) -> NDArray[np.float32]:
         """(n, D) what a frozen backbone says of each image, NaN for one that cannot be read; kept on disk."""
         from trainables.embedding import embed_images  # not for who trains

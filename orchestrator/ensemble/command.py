@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
         return
     plan = plan or planned(arguments, rows, asked_of(ensemble, arguments.answer), say)
-    predict(ensemble, plan, arguments.tta, say)
+    predict(ensemble, plan, arguments.tta, arguments.runs, arguments.seed, say)
 
 
 def _load(folder: Path, arguments: argparse.Namespace, console: Console) -> Ensemble:

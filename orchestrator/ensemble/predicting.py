@@ -15,6 +15,7 @@ from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.demo.faces import demo_faces
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import histogram, id_column, write_probabilities
+from orchestrator.ensemble.shifting import shift_line
 from orchestrator.ensemble.sources import image_paths, load_rows, rows_to_predict
 from orchestrator.ensemble.submission.asked import Asked
 from orchestrator.ensemble.submission.planning import (
@@ -81,11 +82,15 @@ def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -
     return Plan(replace(manifest, frame=frame), submission)
 
 
-def predict(ensemble: Ensemble, plan: Plan, tta: str | None, say: Say) -> None:
-    """Predicts, and writes the probabilities and the submission. Raises EnsembleError, StorageError."""
+def predict(ensemble: Ensemble, plan: Plan, tta: str | None, runs: Path, seed: int, say: Say) -> None:
+    """Predicts, and writes the probabilities and the submission; before that says how far the images differ
+    from those trained on. Raises EnsembleError, TrainableError, StorageError."""
     manifest, submission = plan.manifest, plan.submission
     for warning in TrainedOn.of(ensemble).warnings(manifest):
         say(warning)
+    shift = shift_line(ensemble, manifest, runs, seed)
+    if shift is not None:
+        say(shift)
     with progress_bar("predicting") as progress:
         probabilities = ensemble.predict(
             image_paths(manifest), progress, tta, columns=columns_of(manifest.frame)

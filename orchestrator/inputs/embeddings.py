@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError, WeightsError
+from orchestrator.core.image_measures import ImageSource
+from orchestrator.core.measuring import SHIPPED
 from orchestrator.core.trainable import load_trainable
 from orchestrator.progress import progress_bar
 
-SHIPPED = "trainables.image_classifier:ImageClassifier"
-"""Describes the images where no trainable is named, or where the one that is has no `embed_images`."""
 BACKBONE = "tf_efficientnet_lite0"  # quick on a CPU
 HUB = "hub"
 UNSEEN = (
@@ -30,7 +29,7 @@ class Embedded:
 
 
 def embed(
-    images: Dataset, trainable: str | None = None, backbone: str = BACKBONE, pretrained: str | None = None
+    images: ImageSource, trainable: str | None = None, backbone: str = BACKBONE, pretrained: str | None = None
 ) -> Embedded:
     """Of each image of `images`, from its cache or computed now under a progress bar.
 

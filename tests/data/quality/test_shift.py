@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from orchestrator.data.quality.differences import cliffs_delta, differences
+from orchestrator.data.quality.shift import CLIP, importance_weights, told_apart
+
+
+def test_no_row_of_a_group_reaches_the_model_that_answers_it() -> None:
+    """Groups of twins that share a code: learned by heart, each twin would be told by the other."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(100), 2)
+    codes = rng.standard_normal((100, 300)).astype(np.float32)[groups]
+    is_new = groups % 2 == 0
+    answers = told_apart(codes, is_new, groups, np.random.default_rng(1))
+    apart = told_apart(codes, is_new, np.arange(200), np.random.default_rng(1))
+    right = (answers > 0.5) == is_new
+    assert right.mean() < 0.65, "nothing tells the two kinds apart but the groups themselves"
+    assert ((apart > 0.5) == is_new).mean() > 0.9, "which a model learns where they are not kept together"
+
+
+def test_weights_follow_the_density_ratio() -> None:
+    rng = np.random.default_rng(0)
+    known, new = rng.normal(0, 1, (3000, 1)), rng.normal(0.5, 1, (3000, 1))
+    features = np.concatenate([known, new]).astype(np.float32)
+    is_new = np.arange(6000) >= 3000
+    answers = told_apart(features, is_new, np.arange(6000), rng)
+    weights = importance_weights(answers[~is_new])
+    true = np.exp(0.5 * known[:, 0] - 0.125)
+    assert np.corrcoef(weights.values, true)[0, 1] > 0.98
+    assert weights.values.mean() == pytest.approx(1)
+    # Rows with these weights have the mean of the others: 0.5 but for the penalty's pull towards 0.
+    assert (weights.values * known[:, 0]).mean() == pytest.approx(0.5, abs=0.1)
+    kish = weights.values.sum() ** 2 / (weights.values**2).sum()
+    assert weights.effective_rows == pytest.approx(kish) and 1500 < kish < 3000
+
+
+def test_a_few_rows_cannot_take_all_the_weight() -> None:
+    answers = np.full(1000, 0.01)
+    answers[0] = 1.0
+    weights = importance_weights(answers)
+    assert np.isfinite(weights.values).all() and weights.clipped == 0.001
+    assert weights.values.max() / weights.values.sum() <= CLIP / 100
+
+
+def test_cliffs_delta_is_that_of_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 9, 40).astype(float), rng.integers(2, 12, 30).astype(float)
+    exact = np.sign(second[:, None] - first[None]).mean()
+    assert cliffs_delta(first, second) == pytest.approx(exact)
+
+
+def test_properties_that_differ_are_named_with_their_effect() -> None:
+    rng = np.random.default_rng(0)
+    second = np.arange(400) >= 200
+    columns = {
+        "brightness": rng.normal(0.5, 0.1, 400) - 0.3 * second,
+        "same": rng.normal(0, 1, 400),
+        "unknown": np.full(400, np.nan),
+        "camera": np.where(second, "B", np.where(np.arange(400) % 2, "A", "")),
+    }
+    found = differences(columns, second)
+    assert [item.name for item in found] == ["camera", "brightness"]
+    assert found[0].effect == 1 and found[0].first == "none 50%, A 50%" and found[0].second == "B 100%"
+    assert found[1].effect < -0.9
