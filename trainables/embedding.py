@@ -51,7 +51,7 @@ def embed_images(
             digests = left[part]
             paths = [images.paths[rows[digest][0]] for digest in digests]
             values = _compute(frozen, Path(images.root), paths, steps)
-            readable = np.isfinite(values).all(axis=1)
+            readable = np.asarray(np.isfinite(values).all(axis=1), np.bool_)
             for digest, value in zip(digests, values, strict=True):
                 found[rows[digest]] = value
             if readable.any():

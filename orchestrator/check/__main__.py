@@ -15,6 +15,7 @@ from orchestrator.cli.arguments import int_at_least
 from orchestrator.cli.exit_codes import exit_code
 from orchestrator.cli.options import READING, add_shared
 from orchestrator.cli.parser import CommandParser, command_parser
+from orchestrator.core.choices import BACKBONE
 from orchestrator.core.private_files import private_files
 
 
@@ -63,6 +64,12 @@ def parser() -> CommandParser:
         data, "--predict", help="images to predict later: a table or a folder, looked at with the others"
     )
     _add_groups(made)
+    features = made.add_argument_group("frozen features")
+    features.add_argument("--backbone", default=BACKBONE, metavar="NAME",
+                          help=f"timm network that describes the images (default: {BACKBONE})")  # fmt: skip
+    features.add_argument("--pretrained", metavar="FILE",
+                          help="its weights: a .safetensors file, or hub to download them; without any, "
+                          "images are compared by their pixels alone")  # fmt: skip
     output = made.add_argument_group("output")
     add = output.add_argument
     add("--out", type=Path, metavar="DIR",

@@ -23,6 +23,7 @@ from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.near_duplicates import find_duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.targets import Target
+from orchestrator.inputs.embeddings import Embedded, embed
 from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
 
@@ -96,7 +97,23 @@ class Look:
         given = given_groups(self.frame)  # those that copies joined say nothing of what is alike
         codes = codes_of(given) if len(set(given)) < len(given) else None
         with progress_bar("comparing images") as progress:
-            return find_duplicates(self.measures, groups=codes, seed=self.arguments.seed, progress=progress)
+            return find_duplicates(
+                self.measures,
+                groups=codes,
+                embeddings=self.embeddings,
+                seed=self.arguments.seed,
+                progress=progress,
+            )
+
+    def embedded(self) -> Embedded:
+        """What a frozen network says of every row, and with what. Raises as `inputs.embeddings.embed`."""
+        given = self.arguments
+        return embed(self.images, self.trainable, given.backbone, given.pretrained)
+
+    @property
+    def embeddings(self) -> NDArray[np.float32] | None:
+        """(n, D), NaN in rows that cannot be read; None without weights."""
+        return self.embedded.values
 
     def thumbnails(self, rows: Sequence[int], side: int) -> list[NDArray[np.uint8] | None]:
         """Small pictures of rows; None for one that cannot be read."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.check.look import Look
+from orchestrator.check.stage_baseline import look_at_baseline
 from orchestrator.check.stage_classes import look_at_classes
 from orchestrator.check.stage_copies import look_at_copies
 from orchestrator.check.stage_files import look_at_files
@@ -19,6 +20,7 @@ from orchestrator.check.stage_images import look_at_images
 from orchestrator.check.stage_leaks import look_at_leaks
 from orchestrator.check.stage_result import StageResult
 from orchestrator.check.stage_sheets import draw_sheets
+from orchestrator.check.stage_shift import look_at_shift
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("Copies", look_at_copies),
     Stage("Crossing copies", look_at_leaks),
     Stage("Groups", look_at_groups),
+    Stage("What a leak is worth", look_at_baseline),
+    Stage("Shift", look_at_shift),
     Stage("Contact sheets", draw_sheets),
 )
 

@@ -17,3 +17,6 @@ ON_CONFLICT = ("error", "drop", "keep")
 
 TORN_CLUSTERS = ("refuse", "warn")
 """What becomes of folds that tear copies of an image."""
+
+BACKBONE = "tf_efficientnet_lite0"
+"""The timm network that describes images where no other is named: quick on a CPU."""

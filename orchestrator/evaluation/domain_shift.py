@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress
+from orchestrator.core.text import counted
 from orchestrator.data.quality.baseline import Features
 from orchestrator.data.quality.shift import Weights, importance_weights, told_apart
 from orchestrator.evaluation.bootstrap import group_bootstrap
@@ -48,7 +50,7 @@ def too_few(is_new: NDArray[np.bool_], groups: NDArray[np.integer]) -> str:
     for name, rows in (("training rows", ~is_new), ("rows to predict", is_new)):
         count = len(np.unique(groups[rows]))
         if count < LEAST:
-            return f"{count} groups of {name}, and a comparison needs {LEAST}"
+            return f"{counted(count, 'group')} of {name}, and a comparison needs {LEAST}"
     return ""
 
 
@@ -61,7 +63,17 @@ def domain_shift(
 ) -> DomainShift:
     """features (n, D) finite; is_new (n,); groups (n,) as numbers, of both kinds together."""
     rng = np.random.default_rng(seed)
-    found = told_apart(features, is_new, groups, rng, progress)
-    both = np.stack([1 - found, found], axis=1)
+    told = told_apart(features, is_new, groups, rng, progress)
+    both = np.stack([1 - told.probabilities, told.probabilities], axis=1)
     auc = group_bootstrap(is_new.astype(np.int64), both, groups, "roc_auc", rng)
-    return DomainShift(auc, found, is_new, importance_weights(found[~is_new]))
+    return DomainShift(_widened(auc), told.probabilities, is_new, importance_weights(told, is_new))
+
+
+def _widened(auc: Estimate) -> Estimate:
+    """With the interval that the resampled groups give made wider by the square root of 2.
+
+    Without a shift, what a model says of a group comes from the pairs of it with the groups fitted to, and
+    each pair speaks twice, once in either direction. Resampled groups see one of the two: half the variance.
+    """
+    low, high = (auc.score + math.sqrt(2) * (end - auc.score) for end in (auc.low, auc.high))
+    return replace(auc, low=max(low, 0.0), high=min(high, 1.0))

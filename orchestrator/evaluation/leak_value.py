@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.metrics import find
 from orchestrator.data.quality.baseline import Features, out_of_fold
 from orchestrator.data.quality.dealt_folds import dealt_folds
-from orchestrator.evaluation.bootstrap import group_bootstrap
-from orchestrator.evaluation.estimate import Estimate
-from orchestrator.evaluation.paired import PairedDifference, paired_difference
+from orchestrator.evaluation.bootstrap import group_codes
+from orchestrator.evaluation.paired import paired_difference
 
 LEVEL = 0.99
 """Of the interval of the difference: it is worth a finding where all of it lies on the side of the leak."""
+DEALS = 3
+"""How folds happen to be dealt moves a score too, which an interval over groups does not hold: so each kind
+of folds is dealt anew, and all deals must agree."""
 
 
 @dataclass(frozen=True)
@@ -38,54 +39,80 @@ class Rows:
 
 @dataclass(frozen=True)
 class LeakValue:
-    honest: Estimate  # groups kept together
-    leaking: Estimate  # rows dealt out one by one
-    difference: PairedDifference  # leaking minus honest, on the same rows
+    """Scores of all rows, the means of DEALS deals of the folds."""
+
+    honest: float  # groups kept together
+    leaking: float  # rows dealt out one by one
+    low: float  # of leaking minus honest: the least of the deals' lower ends,
+    high: float  # and the greatest of their upper ends
+    n_rows: int
+    n_groups: int
+    metric: str
     mode: str
-    answers: Probabilities  # (n, C) of the honest baseline, out of fold
+    answers: Probabilities  # (n, C) of the honest baseline, out of fold, of the first deal
+
+    @property
+    def difference(self) -> float:
+        return self.leaking - self.honest
 
     @property
     def gain(self) -> float:
         """By how much the leak flatters: above 0 where it does, whichever values are better."""
-        return self._sign * self.difference.difference
+        return self._sign * self.difference
 
     @property
     def is_certain(self) -> bool:
-        """Whether the whole interval of the difference lies on the side of the leak."""
-        return min(self._sign * self.difference.low, self._sign * self.difference.high) > 0
+        """Whether every deal's whole interval lies on the side of the leak."""
+        return min(self._sign * self.low, self._sign * self.high) > 0
 
     @property
     def _sign(self) -> float:
         return -1.0 if self.mode == "min" else 1.0
 
     def __str__(self) -> str:
-        item = self.difference
         return (
-            f"{item.metric} {self.leaking.score:.3f} in folds that ignore groups, {self.honest.score:.3f} in "
-            f"honest ones: {item.difference:+.3f} ({item.level:.0%} interval {item.low:+.3f} to "
-            f"{item.high:+.3f}, {item.n_rows} rows of {item.n_groups} groups)"
+            f"{self.metric} {self.leaking:.3f} in folds that ignore groups, {self.honest:.3f} in honest "
+            f"ones: {self.difference:+.3f} ({LEVEL:.0%} interval {self.low:+.3f} to {self.high:+.3f}, "
+            f"{self.n_rows} rows of {self.n_groups} groups)"
         )
 
 
 def leak_value(
     rows: Rows, folds: NDArray[np.integer] | None, k: int, seed: int, progress: Progress | None = None
 ) -> LeakValue:
-    """folds (n,): honest ones in use; None deals the groups into k. Raises EnsembleError for one group."""
+    """folds (n,): honest ones in use, for the first deal; the others, and all where it is None, deal the
+    groups into k. Rows of fold -1 are learned from and not scored. Raises EnsembleError for one group."""
+    group_codes(rows.groups)
     rng = np.random.default_rng([seed, k])
     strata = strata_of(rows.labels)
-    honest = dealt_folds(rows.groups, strata, k, rng) if folds is None else folds
-    leaking = dealt_folds(np.arange(len(strata)), strata, k, rng)
-    halves = _Halves(progress)
-    answers = [
-        out_of_fold(rows.features, rows.labels, item, rows.classes, halves.of(number))
-        for number, item in enumerate((honest, leaking))
-    ]
-    scored = honest >= 0
+    scored = np.ones(len(strata), np.bool_) if folds is None else np.asarray(folds >= 0, np.bool_)
+    steps = _Parts(2 * DEALS, progress)
+    pairs = []
+    for deal in range(DEALS):
+        honest = folds if folds is not None and deal == 0 else dealt_folds(rows.groups, strata, k, rng)
+        leaking = dealt_folds(np.arange(len(strata)), strata, k, rng)
+        kept = [np.where(scored, item, -1) for item in (honest, leaking)]
+        pairs.append([_answers(rows, item, steps.next()) for item in kept])
     labels, groups = rows.labels[scored], rows.groups[scored]
-    first, second = (answer[scored] for answer in answers)
-    estimates = [group_bootstrap(labels, item, groups, rows.metric, rng) for item in (first, second)]
-    difference = paired_difference(labels, first, second, groups, rows.metric, rng, level=LEVEL)
-    return LeakValue(*estimates, difference, rows.mode, answers[0])
+    found = [
+        paired_difference(labels, one[scored], other[scored], groups, rows.metric, rng, level=LEVEL)
+        for one, other in pairs
+    ]
+    return LeakValue(
+        float(np.mean([item.first for item in found])),
+        float(np.mean([item.second for item in found])),
+        min(item.low for item in found),
+        max(item.high for item in found),
+        found[0].n_rows,
+        found[0].n_groups,
+        rows.metric,
+        rows.mode,
+        pairs[0][0],
+    )
+
+
+def _answers(rows: Rows, folds: NDArray[np.integer], progress: Progress | None) -> Probabilities:
+    return out_of_fold(rows.features, rows.labels, folds, rows.classes, progress)
 
 
 def strata_of(labels: Labels) -> NDArray[np.int64]:
@@ -95,19 +122,15 @@ def strata_of(labels: Labels) -> NDArray[np.int64]:
     return codes
 
 
-def better(metric: str) -> str:
-    """The mode of a metric where no space says it: a user's own counts as one to be maximised."""
-    return find(metric).mode or "max"
+class _Parts:
+    """Runs of the same length, as one count."""
 
+    def __init__(self, parts: int, progress: Progress | None) -> None:
+        self._parts, self._progress, self._begun = parts, progress, -1
 
-class _Halves:
-    """Two runs of the same length, as one count."""
-
-    def __init__(self, progress: Progress | None) -> None:
-        self._progress = progress
-
-    def of(self, number: int) -> Progress | None:
-        progress = self._progress
+    def next(self) -> Progress | None:
+        self._begun += 1
+        progress, before = self._progress, self._begun
         if progress is None:
             return None
-        return lambda done, total: progress(number * total + done, 2 * total)
+        return lambda done, total: progress(before * total + done, self._parts * total)

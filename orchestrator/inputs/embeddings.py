@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.core.choices import BACKBONE
 from orchestrator.core.errors import TrainableError, WeightsError
 from orchestrator.core.image_measures import ImageSource
 from orchestrator.core.measuring import SHIPPED
 from orchestrator.core.trainable import load_trainable
 from orchestrator.progress import progress_bar
 
-BACKBONE = "tf_efficientnet_lite0"  # quick on a CPU
 HUB = "hub"
 UNSEEN = (
     "images that show the same thing and share few pixels (another crop, angle or light) are not recognised"

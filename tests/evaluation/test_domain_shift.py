@@ -10,7 +10,7 @@ def shifted(by: float, seed: int) -> DomainShift:
     rng = np.random.default_rng(seed)
     groups = np.repeat(np.arange(200), 2)
     is_new = groups % 4 == 0
-    features = rng.standard_normal((400, 60)) + rng.standard_normal((200, 60))[groups]
+    features = rng.standard_normal((400, 20)) + rng.standard_normal((200, 20))[groups]
     features[is_new, :5] += by
     return domain_shift(features.astype(np.float32), is_new, groups, seed)
 

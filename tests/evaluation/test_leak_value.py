@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.data.quality.baseline import out_of_fold
 from orchestrator.data.quality.dealt_folds import dealt_folds
 from orchestrator.evaluation.leak_value import Rows, leak_value
 
@@ -23,8 +24,8 @@ def rows(shared: float, metric: str = "macro_f1", groups: int = 60, seed: int = 
 def test_a_leak_is_worth_something_where_rows_of_a_group_look_alike(metric: str) -> None:
     found = leak_value(rows(2.0, metric), None, 5, seed=0)
     assert found.is_certain and found.gain > 0.05
-    assert found.leaking.score == found.difference.second and found.honest.score == found.difference.first
-    assert f"{metric} {found.leaking.score:.3f} in folds that ignore groups" in str(found)
+    assert found.low < found.leaking - found.honest < found.high
+    assert f"{metric} {found.leaking:.3f} in folds that ignore groups" in str(found)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -38,8 +39,10 @@ def test_the_folds_in_use_are_the_honest_ones() -> None:
     folds = dealt_folds(given.groups, given.labels, 4, np.random.default_rng(9))
     folds[given.groups < 3] = -1  # role extra: learned from, not scored
     found = leak_value(given, folds, 4, seed=0)
-    assert found.difference.n_groups == 57 and found.difference.n_rows == 57 * 6
+    assert (found.n_groups, found.n_rows) == (57, 57 * 6)
     assert (found.answers[given.groups < 3] == 0).all()
+    own = out_of_fold(given.features, given.labels, folds, 3)
+    assert (found.answers == own).all()
 
 
 def test_one_group_is_refused() -> None:

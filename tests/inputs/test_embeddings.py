@@ -47,8 +47,7 @@ def test_without_weights_there_are_none_and_it_says_what_is_not_seen() -> None:
     found = embed(IMAGES)
     assert found.values is None
     assert (
-        found.note.startswith("No embeddings: --pretrained names no weights")
-        and "are not recognised" in found.note
+        found.note.startswith("No embeddings: no weights were named") and "are not recognised" in found.note
     )
 
 

@@ -65,7 +65,8 @@ def embed(images: ImageList, weights: bool | str) -> np.ndarray:
 
 def test_embeddings_are_timms_own_pooled_features(images: ImageList, weights: str) -> None:
     found = embed(images, weights)
-    model = timm.create_model(NAME, pretrained=False, num_classes=0, checkpoint_path=weights).eval()
+    model = timm.create_model(NAME, pretrained=False, checkpoint_path=weights).eval()
+    model.reset_classifier(0)
     card = timm.get_pretrained_cfg(NAME)
     pixels = np.stack([read_image(Path(images.root) / path, SIZE) for path in images.paths])
     scaled = (pixels / 255 - np.array(card.mean)) / np.array(card.std)

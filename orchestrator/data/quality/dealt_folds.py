@@ -21,7 +21,8 @@ def dealt_folds(
     order = shuffled[np.argsort(strata[first][shuffled], kind="stable")]
     folds = np.empty(len(first), np.int16)
     folds[order] = (np.arange(len(first)) + rng.integers(k)) % k
-    return folds[codes.ravel()]
+    dealt: NDArray[np.int16] = folds[codes.ravel()]
+    return dealt
 
 
 def drawn_groups(groups: NDArray[np.integer], most: int, rng: np.random.Generator) -> NDArray[np.int64]:

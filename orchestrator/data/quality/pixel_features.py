@@ -12,6 +12,8 @@ from orchestrator.core.image_measures import ImageMeasures
 
 SIDE = 8  # of the grey picture
 _OF_FILES = ("file_bytes", "turned", "transparent")  # statistics that say nothing of what is seen
+_SIMPLE = {"brightness": "brightness", "contrast": "contrast", "colour": "colour", "edge_std": "edges"}
+"""Of the statistics, those that a person sees; the others say the same in other ways."""
 
 
 def pixel_features(measures: ImageMeasures) -> NDArray[np.float32]:
@@ -44,7 +46,6 @@ def simple_properties(measures: ImageMeasures, paths: tuple[str, ...]) -> dict[s
     for side in (height, width):
         side[~measures.readable] = np.nan
     suffixes = [PurePosixPath(path).suffix.lower() for path in paths]
-    statistics = {name: values for name, values in measures.statistics.items() if name not in _OF_FILES}
     return {
         "height": height,
         "width": width,
@@ -54,5 +55,5 @@ def simple_properties(measures: ImageMeasures, paths: tuple[str, ...]) -> dict[s
         "file kind": measures.kind,
         "mode": measures.mode,
         "camera": measures.camera,
-        **statistics,
+        **{name: measures.statistics[column] for column, name in _SIMPLE.items()},
     }

@@ -27,6 +27,14 @@ CLIP = 10.0  # largest weight of a row, as a multiple of the mean one before cli
 
 
 @dataclass(frozen=True)
+class ToldApart:
+    probabilities: NDArray[
+        np.float32
+    ]  # (n,) how likely each row is one to predict; 0.5 where nothing says so
+    folds: NDArray[np.int16]  # (n,) which rows' model saw no row of this one's group
+
+
+@dataclass(frozen=True)
 class Weights:
     """Of training rows, so that they stand for the prediction rows. Their mean is 1."""
 
@@ -41,9 +49,9 @@ def told_apart(
     groups: NDArray[np.integer],
     rng: np.random.Generator,
     progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """(n,) how likely each row is one to predict, by a model that saw no row of its group; either kind counts
-    alike, however many rows it has.
+) -> ToldApart:
+    """Each row is answered by a model that saw no row of its group; either kind counts alike, however many
+    rows it has.
 
     features (n, D) finite; is_new (n,): rows to predict; groups (n,), as numbers.
     """
@@ -57,7 +65,7 @@ def told_apart(
             found[scored] = model(features[scored])[:, 1]
         if progress is not None:
             progress(fold + 1, FOLDS)
-    return found
+    return ToldApart(found, folds)
 
 
 def _fitted_rows(
@@ -68,10 +76,36 @@ def _fitted_rows(
     return np.concatenate([kind[drawn_groups(groups[kind], MOST, rng)] for kind in kinds])
 
 
-def importance_weights(probabilities: NDArray[np.floating]) -> Weights:
-    """probabilities (n,): of training rows, from `told_apart`."""
-    odds = probabilities.astype(np.float64) / np.maximum(1 - probabilities.astype(np.float64), 1e-9)
-    relative = odds / max(float(odds.mean()), 1e-300)
+def importance_weights(told: ToldApart, is_new: NDArray[np.bool_]) -> Weights:
+    """Of the training rows, in their order, from odds that are brought to the right size first.
+
+    A model of many features is far surer than it is right: where nothing tells the two kinds apart, its odds
+    would still give some rows much weight. So each fold's log odds are scaled by a slope that fits the other
+    folds' answers, and where that slope is not above 0 they say nothing. is_new (n,): rows to predict.
+    """
+    odds = np.exp(_calibrated(_log_odds(told.probabilities), told.folds, is_new)[~is_new])
+    relative = odds / odds.mean()
     clipped = np.minimum(relative, CLIP)
     values = clipped / clipped.mean()
     return Weights(values, float(values.sum() ** 2 / (values**2).sum()), float((relative > CLIP).mean()))
+
+
+def _log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    inside = np.clip(probabilities.astype(np.float64), 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(inside / (1 - inside)), np.float64)
+
+
+def _calibrated(
+    log_odds: NDArray[np.float64], folds: NDArray[np.int16], is_new: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """(n,) each fold's by a line through the answers of the others (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
+    found = np.zeros(len(log_odds))
+    for fold in np.unique(folds):
+        own, others = folds == fold, folds != fold
+        line = LogisticRegression(C=1.0, class_weight="balanced").fit(log_odds[others, None], is_new[others])
+        slope, start = float(line.coef_[0, 0]), float(line.intercept_[0])
+        if slope > 0:
+            found[own] = slope * log_odds[own] + start
+    return found

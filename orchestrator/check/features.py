@@ -1,0 +1,36 @@
+"""What rows are compared by: embeddings where there are weights, else what can be measured of pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.check.look import Look
+from orchestrator.data.quality.joined_groups import join_codes
+from orchestrator.data.quality.neighbours import described
+from orchestrator.data.quality.pixel_features import pixel_features
+
+
+@dataclass(frozen=True)
+class Described:
+    features: NDArray[np.float32]  # (n, D)
+    usable: NDArray[np.bool_]  # (n,) rows whose features are finite
+    by: str  # in a sentence, what they are: "embeddings"
+
+
+def features_of(look: Look) -> Described:
+    """Raises TrainableError, WeightsError, StorageError."""
+    values = look.embeddings
+    if values is not None:
+        return Described(values, described(values), "embeddings")
+    pixels = pixel_features(look.measures)
+    usable = np.asarray(np.isfinite(pixels).all(axis=1), np.bool_)
+    return Described(pixels, usable, "small grey pictures and statistics of pixels")
+
+
+def group_numbers(look: Look) -> NDArray[np.int64]:
+    """(n,) the group of each row, where copies of one picture share one too."""
+    given = np.unique(look.groups.astype(str), return_inverse=True)[1].astype(np.int64)
+    return join_codes(given, look.duplicates.clusters)

@@ -1,0 +1,107 @@
+"""What a leak would be worth here: a quick baseline in folds that ignore groups and in honest ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.check.features import Described, features_of, group_numbers
+from orchestrator.check.look import Look
+from orchestrator.check.stage_result import StageResult
+from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded
+from orchestrator.core.metrics import find, is_own
+from orchestrator.core.task import Task
+from orchestrator.data.quality.dealt_folds import drawn_groups
+from orchestrator.data.quality.task_labels import TaskLabels
+from orchestrator.evaluation.leak_value import LEVEL, LeakValue, Rows, leak_value
+from orchestrator.pages.blocks import Table
+from orchestrator.progress import progress_bar
+
+FOLDS = 5  # where a search would have none
+MOST = 10_000  # rows that a baseline is fitted to, in whole groups
+TASKS = 3  # of which a baseline is made
+LEAST = 20  # groups, below which the interval of the difference says nothing
+
+
+def look_at_baseline(look: Look) -> StageResult:
+    """Raises TrainableError, WeightsError, StorageError."""
+    groups = group_numbers(look)
+    if not look.tasks or len(np.unique(groups)) == len(look):
+        return StageResult(_unseen(look))
+    described, found = features_of(look), list[tuple[TaskLabels, LeakValue]]()
+    for task in look.tasks[:TASKS]:
+        rows = baseline_rows(look, task, described)
+        if len(np.unique(groups[rows])) >= LEAST:
+            found.append((task, _value(look, task, described, rows)))
+    torn = len(np.unique(groups)) < len(set(look.groups))
+    findings = [item for task, value in found if (item := _finding(task, value, torn)) is not None]
+    lines = (f"a quick baseline (logistic regression on {described.by}):",) if found else ()
+    return StageResult((*_unseen(look), *findings), _tables(found), lines)
+
+
+def baseline_rows(look: Look, task: TaskLabels, described: Described) -> NDArray[np.int64]:
+    """Row numbers: those that a search would judge, with a label and features; at most MOST."""
+    judged = look.folds >= 0 if look.k else look.roles == "train"
+    rows = np.flatnonzero(judged & task.known & described.usable)
+    drawn = drawn_groups(group_numbers(look)[rows], MOST, np.random.default_rng(look.arguments.seed))
+    return rows[drawn]
+
+
+def rows_of(look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64]) -> Rows:
+    metric, mode = _metric(look, task)
+    classes, groups = len(task.classes), group_numbers(look)[rows]
+    return Rows(described.features[rows], task.values[rows], groups, classes, metric, mode)
+
+
+def _value(look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64]) -> LeakValue:
+    given, seed = rows_of(look, task, described, rows), look.arguments.seed
+    folds = look.folds[rows] if look.k and _keeps_together(look.folds[rows], given.groups) else None
+    with progress_bar(f"baseline of {task.name}") as progress:
+        return leak_value(given, folds, look.k or FOLDS, seed, progress)
+
+
+def _metric(look: Look, task: TaskLabels) -> tuple[str, str]:
+    """The space's metric and its mode where it can judge this task, else macro-F1."""
+    if look.space is not None and not is_own(look.space.metric):
+        refused = find(look.space.metric).refusal(Task(task.classes, task.several))
+        if not refused:
+            return look.space.metric, look.space.mode
+    return "macro_f1", "max"
+
+
+def _unseen(look: Look) -> tuple[Finding, ...]:
+    """What is not looked at without weights; nothing where there are some."""
+    if look.embedded.values is not None:
+        return ()
+    return (coded("FO162", Level.OK, look.embedded.note),)
+
+
+def _keeps_together(folds: NDArray[np.int16], groups: NDArray[np.integer]) -> bool:
+    return len(np.unique(np.stack([folds, groups]), axis=1).T) == len(np.unique(groups))
+
+
+def _finding(task: TaskLabels, found: LeakValue, torn: bool) -> Finding | None:
+    """torn: whether copies of one picture are in several groups, which a search would not know."""
+    if not found.is_certain:
+        return None
+    if torn:
+        way_out = "--write-groups FILE joins copies to the groups; search with that"
+        return coded("FO161", Level.WARNING, f"{task.name}: {found}", way_out)
+    way_out = (
+        "keep the groups, which the folds of a search respect; believe no score of folds that ignore them"
+    )
+    return coded("FO161", Level.OK, f"{task.name}: {found}", way_out)
+
+
+def _tables(found: list[tuple[TaskLabels, LeakValue]]) -> tuple[Table, ...]:
+    if not found:
+        return ()
+    rows = tuple(
+        (task.name, value.metric, value.leaking, value.honest, value.difference,
+         f"{value.low:+.3f} to {value.high:+.3f}")
+        for task, value in found
+    )  # fmt: skip
+    columns = ("", "metric", "ignoring groups", "honest", "difference", f"{LEVEL:.0%} interval")
+    note = "What a leak would be worth: rows of one group on both sides of a fold flatter by the difference."
+    return (Table("a quick baseline in folds that ignore groups, and in honest ones", columns, rows, note),)

@@ -1,0 +1,88 @@
+"""What a check says of rows to predict, and of what a leak would be worth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from orchestrator.check.__main__ import main
+
+pytestmark = pytest.mark.torch
+PEOPLE = 60
+
+
+def drawn(folder: Path, seed: int, darker: int = 0) -> None:
+    """Four pictures of each person, who has colours of their own."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir()
+    for person in range(PEOPLE):
+        own = rng.integers(60, 180, (4, 4, 3)).repeat(4, 0).repeat(4, 1)
+        for photo in range(4):
+            image = np.clip(own + rng.normal(0, 6, own.shape) - darker, 0, 255).astype(np.uint8)
+            cv2.imwrite(str(folder / f"p{person:02d}-{photo}.png"), image)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(5)
+    drawn(root / "train", 0)
+    tints = rng.permutation(np.arange(PEOPLE) % 2)
+    lines = ["path,group,tint"]
+    for person, tint in enumerate(tints):
+        lines += [f"p{person:02d}-{photo}.png,p{person:02d},{('red', 'blue')[tint]}" for photo in range(4)]
+    (root / "train" / "rows.csv").write_text("\n".join(lines) + "\n")
+    drawn(root / "like", 1)
+    drawn(root / "darker", 2, darker=40)
+    return root
+
+
+def checked(data: Path, out: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[str, Any]:
+    asked = ["--data", str(data / "train" / "rows.csv"), "--target", "tint", "--runs", str(data / "runs")]
+    assert main([*asked, "--out", str(out), *more]) in (0, 1)
+    return capsys.readouterr().out, json.loads((out / "check.json").read_text())
+
+
+def codes(record: Any) -> dict[str, Any]:
+    return {item["code"]: item for item in record["findings"] if item["code"]}
+
+
+def test_rows_like_the_training_rows_give_no_finding_and_a_leak_has_its_price(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, record = checked(data, tmp_path / "out", capsys, "--predict", str(data / "like"))
+    assert "shift: by small grey pictures and statistics of pixels, rows to predict are not clearly" in said
+    found = codes(record)
+    assert "FO151" not in found and "FO152" not in found
+    # The tint is drawn: only who knows the person knows it.
+    assert found["FO161"]["level"] == "ok"
+    assert "in folds that ignore groups" in found["FO161"]["found"]
+    assert "a quick baseline in folds that ignore groups, and in honest ones" in said
+    assert found["FO162"]["level"] == "ok" and "no weights were named" in found["FO162"]["found"]
+
+
+def test_darker_rows_to_predict_are_a_finding_with_what_differs(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, record = checked(data, tmp_path / "out", capsys, "--predict", str(data / "darker"))
+    found = codes(record)["FO151"]
+    assert found["level"] == "warning" and "differ from training rows: AUC" in found["found"]
+    assert "brightness 0." in found["found"] and len(found["rows"]) == 50
+    assert "what tells rows to predict from training rows" in said
+    assert "a quick baseline, plain and as rows to predict weigh it" in said
+
+
+def test_a_few_rows_to_predict_are_not_compared(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    (few / "one.png").write_bytes((data / "like" / "p00-0.png").read_bytes())
+    _, record = checked(data, tmp_path / "out", capsys, "--predict", str(few))
+    found = codes(record)["FO152"]
+    assert found["level"] == "ok" and "1 group of rows to predict" in found["found"]
