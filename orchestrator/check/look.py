@@ -105,6 +105,7 @@ class Look:
                 progress=progress,
             )
 
+    @cached_property
     def embedded(self) -> Embedded:
         """What a frozen network says of every row, and with what. Raises as `inputs.embeddings.embed`."""
         given = self.arguments

@@ -27,14 +27,15 @@ LEAST = 20  # groups, below which the interval of the difference says nothing
 def look_at_baseline(look: Look) -> StageResult:
     """Raises TrainableError, WeightsError, StorageError."""
     groups = group_numbers(look)
-    if not look.tasks or len(np.unique(groups)) == len(look):
+    if not look.tasks or len(np.unique(groups[_judged(look)])) == _judged(look).sum():
         return StageResult(_unseen(look))
     described, found = features_of(look), list[tuple[TaskLabels, LeakValue]]()
     for task in look.tasks[:TASKS]:
         rows = baseline_rows(look, task, described)
         if len(np.unique(groups[rows])) >= LEAST:
             found.append((task, _value(look, task, described, rows)))
-    torn = len(np.unique(groups)) < len(set(look.groups))
+    judged = _judged(look)
+    torn = len(np.unique(groups[judged])) < len(set(look.groups[judged]))
     findings = [item for task, value in found if (item := _finding(task, value, torn)) is not None]
     lines = (f"a quick baseline (logistic regression on {described.by}):",) if found else ()
     return StageResult((*_unseen(look), *findings), _tables(found), lines)
@@ -42,10 +43,14 @@ def look_at_baseline(look: Look) -> StageResult:
 
 def baseline_rows(look: Look, task: TaskLabels, described: Described) -> NDArray[np.int64]:
     """Row numbers: those that a search would judge, with a label and features; at most MOST."""
-    judged = look.folds >= 0 if look.k else look.roles == "train"
-    rows = np.flatnonzero(judged & task.known & described.usable)
+    rows = np.flatnonzero(_judged(look) & task.known & described.usable)
     drawn = drawn_groups(group_numbers(look)[rows], MOST, np.random.default_rng(look.arguments.seed))
     return rows[drawn]
+
+
+def _judged(look: Look) -> NDArray[np.bool_]:
+    """(n,): the rows that a search would judge."""
+    return np.asarray(look.folds >= 0 if look.k else look.roles == "train", np.bool_)
 
 
 def rows_of(look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64]) -> Rows:

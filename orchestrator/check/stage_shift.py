@@ -36,7 +36,7 @@ def look_at_shift(look: Look) -> StageResult:
         return StageResult()
     few = too_few(new, group_numbers(look))
     if few:
-        return StageResult((coded("FO152", Level.OK, f"There is too little to compare: {few}."),))
+        return StageResult((coded("FO152", Level.OK, f"too little to compare: {few}"),))
     described = features_of(look)
     rows = np.flatnonzero(described.usable)
     with progress_bar("comparing rows to predict with training rows") as progress:
