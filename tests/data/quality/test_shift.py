@@ -17,7 +17,7 @@ def test_no_row_of_a_group_reaches_the_model_that_answers_it() -> None:
     apart = told_apart(codes, is_new, np.arange(200), np.random.default_rng(1))
     right = (answers.probabilities > 0.5) == is_new
     assert right.mean() < 0.65, "nothing tells the two kinds apart but the groups themselves"
-    assert ((apart.probabilities > 0.5) == is_new).mean() > 0.9, (
+    assert ((apart.probabilities > 0.5) == is_new).mean() > 0.8, (
         "which a model learns where they are not kept together"
     )
 
