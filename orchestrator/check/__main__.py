@@ -40,7 +40,7 @@ def parser() -> CommandParser:
         "check",
         "[--data DATA] [--space SPACE] [options]",
         ["--data faces/train", "--space age", "--space age --augmentations sheet.png"],
-        more="Nothing is trained or downloaded.",
+        more="No network is trained; --pretrained hub alone downloads something.",
     )
     space = made.add_argument_group("space")
     add_shared(
