@@ -49,6 +49,17 @@ def found_in(
         return find_duplicates(measures, groups=groups, embeddings=embeddings, seed=SEED, progress=progress)
 
 
+class Clock:
+    """Seconds that passed, and seconds that the cores worked for this process."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def since(self) -> str:
+        passed, worked = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+        return f"{passed:.1f} s ({worked:.1f} s of one core)"
+
+
 # ---- planted copies -------------------------------------------------------------------------------
 
 
@@ -153,16 +164,15 @@ def column(options: argparse.Namespace) -> None:
     table = pd.read_csv(options.source)
     groups = pd.factorize(table[options.column])[0].astype(np.int64)
     images = ImageList(str(options.source.parent), tuple(table["path"]), str(options.work / "cache"))
-    started = time.perf_counter()
+    clock = Clock()
     with progress_bar("measuring images") as progress:
         measures = measure_images(images, progress=progress)
-    measured = time.perf_counter()
+    print(f"measured in {clock.since()}")
     for given in (None, groups):
-        began = time.perf_counter()
+        clock = Clock()
         found = found_in(measures, given)
-        seconds = time.perf_counter() - began
-        print(f"{'with' if given is not None else 'without'} the column: {found.rule}")
-        print(f"  measured in {measured - started:.1f} s, compared in {seconds:.1f} s")
+        how = "without groups" if given is None else "with groups"
+        print(f"{how}, compared in {clock.since()}: {found.rule}")
         _print_column(groups, found)
     unknown = found.near_pairs[groups[found.near_pairs[:, 0]] != groups[found.near_pairs[:, 1]]]
     chosen = unknown[np.random.default_rng(SEED).permutation(len(unknown))[:50]]
@@ -232,17 +242,17 @@ def speed(options: argparse.Namespace) -> None:
     images = ImageList(
         str(options.work / "drawn"), draw(options.rows, options.work / "drawn"), str(options.work / "cache")
     )
-    before = time.perf_counter()
+    clock = Clock()
     with progress_bar("measuring images") as progress:
         measures = measure_images(images, progress=progress)
-    between = time.perf_counter()
+    measured, clock = clock.since(), Clock()
     found = found_in(measures, None)
-    after = time.perf_counter()
+    compared = clock.since()
     copies = np.arange(49, options.rows, 50)
     near = {tuple(pair) for pair in found.near_pairs.tolist()}
     recall = np.mean([(int(row) - 1, int(row)) in near for row in copies])
     print(
-        f"{options.rows} images: measured in {between - before:.1f} s, compared in {after - between:.1f} s, "
+        f"{options.rows} images: measured in {measured}, compared in {compared}, "
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB; "
         f"copies found {recall:.1%}, other pairs {len(near) - round(recall * len(copies))}"
     )
