@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from benchmarks.planted_copies import scene
 from orchestrator.core.image_measures import oriented
+from orchestrator.data.quality import window_pairs as room
 from orchestrator.data.quality.alignment import is_informative, similarities
-from orchestrator.data.quality.window_pairs import EACH, window_pairs
+from orchestrator.data.quality.window_pairs import window_pairs
 
 SIDE = 32
 
@@ -97,10 +98,10 @@ def test_a_crop_finds_the_window_that_it_shows(mirrored: bool, thumbnails: NDArr
     assert found.warp[at, 1, 2] > 0 and (across < 0 if mirrored else across > 0)
 
 
-def test_candidates_are_bounded_where_all_pictures_are_alike() -> None:
-    noise = np.random.default_rng(0).integers(-2, 3, (40, SIDE, SIDE))
-    ramp = np.add.outer(np.linspace(10, 90, SIDE), np.linspace(10, 150, SIDE))
-    alike = np.clip(ramp + noise, 0, 255).astype(np.uint8)
-    found = window_pairs(alike)
-    assert len(found.rows) == EACH * 40
+def test_candidates_are_bounded_where_all_pictures_are_alike(
+    thumbnails: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LEAST", -1.0)
+    found = room.window_pairs(thumbnails)
+    assert len(found.rows) == room.EACH * len(thumbnails)
     assert len(np.unique(found.rows, axis=0)) == len(found.rows)
