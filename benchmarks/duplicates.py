@@ -33,7 +33,6 @@ from orchestrator.core.measuring import measure_images
 from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.hash_pairs import hash_pairs
 from orchestrator.data.quality.near_duplicates import find_duplicates
-from orchestrator.inputs.embeddings import embed
 from orchestrator.progress import progress_bar
 from trainables.images.hashes import SIDE, hashes_of
 from trainables.images.image_statistics import square
@@ -155,6 +154,8 @@ def planted(options: argparse.Namespace) -> None:
         "hashes, windows, looking closely": judge_planted(data, found_in(measures, None)),
     }
     if options.weights is not None:
+        from orchestrator.inputs.embeddings import embed  # loads torch
+
         embeddings = embed(data.images, None, options.backbone, str(options.weights)).values
         judged["the same with embeddings"] = judge_planted(data, found_in(measures, None, embeddings))
     print(f"{options.source}: {len(data.kind)} images, {int((data.kind != '').sum())} of them copies")
