@@ -19,7 +19,7 @@ import platform
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -33,10 +33,13 @@ from orchestrator.core.measuring import measure_images
 from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.hash_pairs import hash_pairs
 from orchestrator.data.quality.near_duplicates import find_duplicates
-from orchestrator.inputs.embeddings import embed
 from orchestrator.progress import progress_bar
+from trainables.images.hashes import SIDE, hashes_of
+from trainables.images.image_statistics import square
+from trainables.images.measuring import measures_of
 
 SEED = 0
+SAMPLE = 1000  # files that are measured for their rate
 EACH = 100  # originals of each kind of copy
 HASH_DISTANCE = 31  # bits: what PDQ's authors call a match
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -47,6 +50,17 @@ def found_in(
 ) -> Duplicates:
     with progress_bar("comparing images") as progress:
         return find_duplicates(measures, groups=groups, embeddings=embeddings, seed=SEED, progress=progress)
+
+
+class Clock:
+    """Seconds that passed, and seconds that the cores worked for this process."""
+
+    def __init__(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def since(self) -> str:
+        passed, worked = time.perf_counter() - self._started[0], time.process_time() - self._started[1]
+        return f"{passed:.1f} s ({worked:.1f} s of one core)"
 
 
 # ---- planted copies -------------------------------------------------------------------------------
@@ -140,6 +154,8 @@ def planted(options: argparse.Namespace) -> None:
         "hashes, windows, looking closely": judge_planted(data, found_in(measures, None)),
     }
     if options.weights is not None:
+        from orchestrator.inputs.embeddings import embed  # loads torch
+
         embeddings = embed(data.images, None, options.backbone, str(options.weights)).values
         judged["the same with embeddings"] = judge_planted(data, found_in(measures, None, embeddings))
     print(f"{options.source}: {len(data.kind)} images, {int((data.kind != '').sum())} of them copies")
@@ -153,16 +169,15 @@ def column(options: argparse.Namespace) -> None:
     table = pd.read_csv(options.source)
     groups = pd.factorize(table[options.column])[0].astype(np.int64)
     images = ImageList(str(options.source.parent), tuple(table["path"]), str(options.work / "cache"))
-    started = time.perf_counter()
+    clock = Clock()
     with progress_bar("measuring images") as progress:
         measures = measure_images(images, progress=progress)
-    measured = time.perf_counter()
+    print(f"measured in {clock.since()}")
     for given in (None, groups):
-        began = time.perf_counter()
+        clock = Clock()
         found = found_in(measures, given)
-        seconds = time.perf_counter() - began
-        print(f"{'with' if given is not None else 'without'} the column: {found.rule}")
-        print(f"  measured in {measured - started:.1f} s, compared in {seconds:.1f} s")
+        how = "without groups" if given is None else "with groups"
+        print(f"{how}, compared in {clock.since()}: {found.rule}")
         _print_column(groups, found)
     unknown = found.near_pairs[groups[found.near_pairs[:, 0]] != groups[found.near_pairs[:, 1]]]
     chosen = unknown[np.random.default_rng(SEED).permutation(len(unknown))[:50]]
@@ -212,40 +227,50 @@ def _write_sheet(path: Path, images: ImageList, pairs: NDArray[np.int64], side: 
 # ---- speed ----------------------------------------------------------------------------------------
 
 
-def draw(rows: int, folder: Path) -> tuple[str, ...]:
-    """JPEG files of 96 x 72 pixels, one in fifty a copy at a lower quality of the one before."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = tuple(f"{number // 1000:03d}/{number:06d}.jpg" for number in range(rows))
-    with progress_bar("drawing images") as progress:
-        for number, path in enumerate(paths):
-            (folder / path).parent.mkdir(exist_ok=True)
-            if not (folder / path).exists():
-                is_copy = number % 50 == 49
-                picture = scene(number - is_copy, 72, 96, shapes=6)
-                quality = 40 if is_copy else 90
-                cv2.imwrite(str(folder / path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-            progress(number + 1, rows)
-    return paths
-
-
 def speed(options: argparse.Namespace) -> None:
-    images = ImageList(
-        str(options.work / "drawn"), draw(options.rows, options.work / "drawn"), str(options.work / "cache")
-    )
-    before = time.perf_counter()
-    with progress_bar("measuring images") as progress:
-        measures = measure_images(images, progress=progress)
-    between = time.perf_counter()
+    """Files are measured on a sample; what is compared is drawn in memory, one in fifty a copy."""
+    folder = options.work / "drawn"
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [f"{number:04d}.jpg" for number in range(SAMPLE)]
+    for number, path in enumerate(paths):
+        cv2.imwrite(str(folder / path), scene(number, 72, 96)[..., ::-1])
+    clock = Clock()
+    sample = measures_of(folder, paths)
+    print(f"{SAMPLE} files of 96 x 72 pixels measured by one thread in {clock.since()}")
+    measures = _drawn_measures(sample, options.rows)
+    clock = Clock()
     found = found_in(measures, None)
-    after = time.perf_counter()
+    compared = clock.since()
     copies = np.arange(49, options.rows, 50)
     near = {tuple(pair) for pair in found.near_pairs.tolist()}
     recall = np.mean([(int(row) - 1, int(row)) in near for row in copies])
     print(
-        f"{options.rows} images: measured in {between - before:.1f} s, compared in {after - between:.1f} s, "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB; "
+        f"{options.rows} images compared in {compared}, "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB in all; "
         f"copies found {recall:.1%}, other pairs {len(near) - round(recall * len(copies))}"
     )
+
+
+def _drawn_measures(sample: ImageMeasures, rows: int) -> ImageMeasures:
+    """Of pictures of which only what is compared is kept, beside columns of the sample that nobody reads."""
+    rng = np.random.default_rng(SEED)
+    thumbnails = np.empty((rows, *sample.thumbnails.shape[1:]), np.uint8)
+    hashes = np.empty((rows, *sample.hashes.shape[1:]), np.uint64)
+    for start in range(0, rows, 1000):
+        squares = np.array([_drawn_square(row, rng) for row in range(start, min(start + 1000, rows))])
+        hashes[start : start + 1000] = hashes_of(squares)
+        thumbnails[start : start + 1000] = [square(own, thumbnails.shape[1]) for own in squares]
+    others = sample.take(np.arange(rows) % len(sample))
+    digests = np.array([f"{row:032x}" for row in range(rows)])
+    return replace(others, thumbnails=thumbnails, hashes=hashes, digests=digests)
+
+
+def _drawn_square(row: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    is_copy = row % 50 == 49
+    picture = scene(row - is_copy, SIDE, SIDE, shapes=6)
+    if is_copy:
+        picture = COPIES["JPEG 30"](picture, rng)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,7 +4,7 @@
 
 The machine is not really filled: Ray's threshold (RAY_memory_usage_threshold), which is what ends processes,
 is set so low that `--room` GB are free, of which the hog takes a share of 80%, holds it for some seconds and
-leaves, again and again (`--hogs`), or to the end (`--stays`). Two slots, fold runs of 0.3 to 0.4 GB each.
+leaves, again and again (`--hogs`). Two slots, fold runs of 0.3 to 0.4 GB each.
 """
 
 from __future__ import annotations
@@ -135,10 +135,8 @@ def main() -> int:
     made.add_argument("--share", type=float, default=0.8, help="of it that the hog takes (default: 0.8)")
     made.add_argument("--hogs", type=int, default=3, help="how many come, one after another (default: 3)")
     made.add_argument("--seconds", type=float, default=20, help="that each holds its memory (default: 20)")
-    made.add_argument("--stays", action="store_true", help="the first one stays to the end")
     given = made.parse_args()
-    hogs, seconds = (1, 1e6) if given.stays else (given.hogs, given.seconds)
-    setting = Setting(given.room, given.share, hogs, seconds)
+    setting = Setting(given.room, given.share, given.hogs, given.seconds)
     with tempfile.TemporaryDirectory() as name:
         return _compare(Path(name), setting)
 

@@ -11,6 +11,8 @@ from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule
 from orchestrator.race.running import RunningRace
 
+FOR_FINALISTS = "the budget is spent and only its finalists go on"
+
 
 class FinalistsOnly(RunningRace):
     """Runs what these trials still lack, the best trial first, fold by fold."""
@@ -36,7 +38,7 @@ class FinalistsOnly(RunningRace):
     def refuses_again(self, trial: int) -> str:
         if trial in self._finalists:
             return ""
-        return f"the budget is spent and only its finalists go on: trial {trial} is none of them"
+        return f"{FOR_FINALISTS}: trial {trial} is none of them"
 
     def tries(self, run: FoldRun, failure: str) -> int:
         """Nobody takes a finalist's place any more."""

@@ -39,6 +39,9 @@ COMPARED_FOR_GOOD = (
 class RunningRace(ABC):
     """Events in, decisions out. What is decided is up to `next`, `on_epoch` and the hooks after them."""
 
+    takes_back = True
+    """Whether a trial that failed may be run again: not where it was compared once and for all."""
+
     def __init__(self, book: Bookkeeping) -> None:
         self.book, self.cfg, self.runs = book, book.cfg, book.runs
         self.folds, self.max_t, self.fold_order = book.cfg.folds, book.cfg.max_t, book.cfg.order
@@ -73,7 +76,7 @@ class RunningRace(ABC):
 
     def refuses_again(self, trial: int) -> str:
         """Why a trial that failed cannot be run again; "" where it can."""
-        return ""
+        return "" if self.takes_back else COMPARED_FOR_GOOD
 
     def extend(self, trials: int) -> None:
         """There are so many trials from now on. A rule that keeps tables of its own adds to them."""

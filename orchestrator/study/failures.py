@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.core.events import Event, FoldRunKey, LegFailed, Proposed, State
+from orchestrator.core.events import BudgetSpent, Event, FoldRunKey, LegFailed, Proposed, State
 from orchestrator.core.failure_causes import cause
 from orchestrator.core.text import counted, on_one_line, shortened
+from orchestrator.race import rule_class
+from orchestrator.race.finishing import FOR_FINALISTS
+from orchestrator.race.running import COMPARED_FOR_GOOD
 from orchestrator.study.history import History
 from orchestrator.study.study import Study
 from orchestrator.study.trial_states import TrialStates
@@ -106,6 +109,29 @@ def failed_ahead(
     return sorted(found, key=lambda item: (-item.folds * item.epochs, -sign * item.score, item.trial))
 
 
+def why_not_again(rule: str, events: Sequence[Event], trial: int) -> str:
+    """What keeps a failed trial from being run again in its study; "" where nothing does."""
+    if not rule_class(rule).takes_back:
+        return COMPARED_FOR_GOOD
+    spent = next((at for at, event in enumerate(events) if isinstance(event, BudgetSpent)), len(events))
+    if spent < len(events) and TrialStates(events[:spent]).of_trial(trial) is State.FAIL:
+        return f"{FOR_FINALISTS}; it failed before"
+    return ""
+
+
+def again_lines(study: Study, trials: Sequence[int], all_failed: bool, more: Sequence[str] = ()) -> list[str]:
+    """How these trials are run again. all_failed: the study has no other failed ones."""
+    why = {trial: why_not_again(study.header.rule, study.events, trial) for trial in trials}
+    runs = [trial for trial in trials if not why[trial]]
+    it = "it" if len(trials) == 1 else "them"
+    if not runs:
+        none = "it cannot" if len(trials) == 1 else "none of them can"
+        return [f"{none} be run again in this study: {why[trials[0]]}"]
+    named = () if all_failed and len(runs) == len(trials) else runs
+    command = retry_command(study.path, study.header.own_code, named, more)
+    return [f"run {it if len(runs) == len(trials) else 'what can be'} again: {command}"]
+
+
 def ahead_lines(study: Study, more: Sequence[str] = ()) -> list[str]:
     """What there is to say where the trial that won may not be the best. more: options of the command."""
     complete, space, header = study.complete_trials(), study.space, study.header
@@ -114,14 +140,13 @@ def ahead_lines(study: Study, more: Sequence[str] = ()) -> list[str]:
     ahead = failed_ahead(
         study.events, space.mode, space.folds, space.finalists, complete[0].number, header.epoch_choice
     )
-    command = retry_command(study.path, header.own_code, [item.trial for item in ahead], more)
     lines = [
         f"note: trial {item.trial} failed while it was ahead of trial {item.winner}, {item.score:.4f} to "
         f"{item.winners:.4f} after {counted(item.epochs, 'epoch')} of {counted(item.folds, 'fold')}, so the "
         "best may be another"
         for item in ahead
     ]
-    return [*lines, f"run {'it' if len(ahead) == 1 else 'them'} again: {command}"] if ahead else []
+    return [*lines, *again_lines(study, [item.trial for item in ahead], False, more)] if ahead else []
 
 
 def _reached(history: History, trial: int, folds: int) -> tuple[tuple[int, ...], int] | None:

@@ -12,7 +12,13 @@ from orchestrator.progress import progress_bar
 from orchestrator.race.contract import Race
 from orchestrator.storage.checkpoint_files import oof_name, resume_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.failures import ahead_lines, failed_trials, failure_lines, retry_command
+from orchestrator.study.failures import (
+    again_lines,
+    ahead_lines,
+    failed_trials,
+    failure_lines,
+    why_not_again,
+)
 from orchestrator.study.history import History
 from orchestrator.study.study import Study
 from orchestrator.tune.request import Request, repeated_options
@@ -47,7 +53,10 @@ def _chosen(asked: Sequence[int], study: Study, race: Race) -> list[int]:
             f"--retry-failed {wrong[0]}: trial {wrong[0]} of study {study.path} did not fail; failed trials: "
             f"{known}; name some of those, or no trial for all of them"
         )
-    return sorted(set(asked)) or failed
+    why = {trial: why_not_again(study.header.rule, study.events, trial) for trial in failed}
+    if failed and all(why.values()):
+        raise StudyError(f"--retry-failed: study {study.path}: {why[failed[0]]}; leave it out")
+    return sorted(set(asked)) or [trial for trial in failed if not why[trial]]
 
 
 def intact_epochs(store: CheckpointStore, history: History, key: FoldRunKey, most: int) -> int:
@@ -76,8 +85,6 @@ def end_lines(study: Study, request: Request) -> list[str]:
         return []
     more = repeated_options(vars(request), budget_spent=True)
     # A loss that is no number comes again at the same settings.
-    again = [item.trial for item in failed if item.failure != "nan"]
-    named = again if 0 < len(again) < len(failed) else ()
-    command = retry_command(study.path, study.header.own_code, named, more)
-    it = "it" if len(named or failed) == 1 else "them"
-    return [*failure_lines(failed), f"run {it} again: {command}", *ahead_lines(study, more)]
+    again = [item.trial for item in failed if item.failure != "nan"] or [item.trial for item in failed]
+    lines = again_lines(study, again, len(again) == len(failed), more)
+    return [*failure_lines(failed), *lines, *ahead_lines(study, more)]

@@ -15,8 +15,9 @@ import pytest
 
 import orchestrator as fo
 from orchestrator.core.errors import NonFiniteError
-from orchestrator.core.events import EpochEnded, FoldRunKey, Reopened
+from orchestrator.core.events import BudgetSpent, Decided, EpochEnded, FoldRunKey, Reopened
 from orchestrator.ensemble.__main__ import main as ensemble
+from orchestrator.study.failures import why_not_again
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 from tests.conftest import SPACE
@@ -221,3 +222,28 @@ def test_all_failed_is_listed_too(faces: Path, capsys: pytest.CaptureFixture[str
     )
     assert "--retry-failed\n" in said.out and "ended without a complete trial" in said.err
     assert journal(tmp_path / "a")[-1]["event"] == "closed"
+
+
+def test_where_a_rule_takes_no_trial_back_the_end_says_so_and_the_option_is_refused(
+    faces: Path, broken: Broken, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(tmp_path, faces, "a", "--rule", "top_k", "--trials", "3", "--try", "lr=0.5") == 0
+    broken[0.5] = (1, RuntimeError)
+    capsys.readouterr()
+    assert tune(tmp_path, faces, "b", "--rule", "top_k", "--trials", "3", "--try", "lr=0.5") == 0
+    said = capsys.readouterr().out.splitlines()
+    at = said.index("1 trial failed:")
+    assert said[at + 2].startswith(
+        "it cannot be run again in this study: this rule compares a trial once and "
+    )
+    assert resume(Study(tmp_path / "b"), "--retry-failed") == 2
+    assert "compares a trial once and for all: begin another study" in capsys.readouterr().err
+
+
+def test_after_the_budget_only_what_failed_as_a_finalist_is_run_again() -> None:
+    events = [Decided("FAIL", 1, "x"), BudgetSpent("over"), Decided("FAIL", 2, "x")]
+    assert why_not_again("fold_asha", events, 1).startswith(
+        "the budget is spent and only its finalists go on"
+    )
+    assert why_not_again("fold_asha", events, 2) == "" == why_not_again("fold_asha", events[:1], 1)
+    assert "begin another study" in why_not_again("pooled_asha", events, 2)

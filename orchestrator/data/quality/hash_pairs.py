@@ -18,7 +18,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.perceptual_hash import BITS, IS_ODD, bits_of_hashes, distances
 from orchestrator.data.quality.in_threads import in_threads
 
-ROWS, COLUMNS = 256, 2048  # of a block: its products stay in a core's cache
+ROWS, COLUMNS = 256, 512  # of a block: its products stay in a core's cache
 MOST = 32  # pairs that are kept of one row with later ones, the nearest
 Floats = NDArray[np.float32]
 

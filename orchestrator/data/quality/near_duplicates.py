@@ -25,7 +25,7 @@ from orchestrator.data.quality.threshold import learned_threshold
 from orchestrator.data.quality.window_pairs import window_pairs
 
 DISTANCE = 88  # bits of 256 in which hashes of candidates differ at most; of pictures by chance, about 100
-EACH = 4  # candidates a row, on average, from each side: the nearest ones
+EACH = 2  # candidates a row, on average, from each side: the nearest ones
 STEPS = 4  # hashes, windows, neighbours, looking closely
 
 

@@ -1,7 +1,7 @@
 """Pairs of pictures of which one shows a part of the other: cropped, or with a border.
 
 Hashes of whole pictures don't see that: a crop moves every edge. So four windows of each picture, of 90% of
-its side, are compared with all whole pictures, by the lowest frequencies (0 to 6 half waves over a side, the
+its side, are compared with all whole pictures, by the lowest frequencies (0 to 5 half waves over a side, the
 mean left out), each divided by its usual size in the set: what all pictures have in common then counts for
 little. The windows lie half way between the middle and the corners, so that a crop of 10% anywhere and a
 border of 5% are within 2.5% of one of them. Pictures are compared as they are and mirrored.
@@ -19,10 +19,10 @@ from orchestrator.data.quality.in_threads import in_threads
 
 SHARE = 0.9  # of the side, of a window
 PLACES = (0.25, 0.75)  # of the free 10%, above or left of a window
-WAVES = 7  # frequencies along a side, 0 to 6
+WAVES = 6  # frequencies along a side, 0 to 5
 LEAST = 0.75  # cosine that a candidate has
-EACH = 4  # candidates a row, on average, at most: the likeliest are kept
-ROWS, COLUMNS = 256, 4096  # of a block
+EACH = 2  # candidates a row, on average, at most: the likeliest are kept
+ROWS, COLUMNS = 512, 512  # of a block: its products stay in a core's cache
 Floats = NDArray[np.float32]
 
 

@@ -17,7 +17,6 @@ from orchestrator.race.baselines.lockstep import Lockstep, judged_epochs
 from orchestrator.race.baselines.stock_asha import expected_fold_epochs
 from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
-from orchestrator.race.running import COMPARED_FOR_GOOD
 
 P_THRESHOLD = 0.1  # Optuna's own default
 OPTUNA_STATE = {State.PRUNED: TrialState.PRUNED, State.FAIL: TrialState.FAIL}
@@ -65,6 +64,8 @@ class OptunaWilcoxon(EarlyStoppedCV):
     is not asked, for there is nothing left to save. Raises SearchSpaceError.
     """
 
+    takes_back = False
+
     def __init__(self, cfg: RaceConfig, p_threshold: float = P_THRESHOLD) -> None:
         super().__init__(cfg)
         if not 0 < p_threshold <= 1:
@@ -99,9 +100,6 @@ class OptunaWilcoxon(EarlyStoppedCV):
         seen = f"after {self._folds_done(trial)} of {self.folds} folds"
         return f"WilcoxonPruner {seen}{against}: p < {self._p_threshold}"
 
-    def refuses_again(self, trial: int) -> str:
-        return COMPARED_FOR_GOOD
-
     def close(self, trial: int, state: State, reason: str) -> None:
         super().close(trial, state, reason)
         self._optuna.tell(trial, state, self.book.last_rung_score.get(trial, (0, 0.0))[1])
@@ -114,6 +112,7 @@ class OptunaLockstep(Lockstep):
     At max_t it is not asked, for there is nothing left to save.
     """
 
+    takes_back = False
     _optuna: PrunerStudy
 
     def _worse(self, trial: int, level: int, mean: float) -> str | None:
@@ -121,9 +120,6 @@ class OptunaLockstep(Lockstep):
         if not self._optuna.prunes(trial):
             return None
         return f"{self._mean_text(mean, level)}: {type(self).__name__} prunes it"
-
-    def refuses_again(self, trial: int) -> str:
-        return COMPARED_FOR_GOOD
 
     def close(self, trial: int, state: State, reason: str) -> None:
         super().close(trial, state, reason)

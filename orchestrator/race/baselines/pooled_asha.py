@@ -8,7 +8,6 @@ from orchestrator.race.baselines.stock_asha import ScoreList, cut_text, expected
 from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule
-from orchestrator.race.running import COMPARED_FOR_GOOD
 from orchestrator.race.waiting_queue import WaitingQueue
 
 
@@ -19,6 +18,8 @@ class PooledASHA(Rule):
     those before it stops. A trial is COMPLETE only if all its folds survive; one with a stopped fold run is
     PRUNED while its other fold runs go on. Raises SearchSpaceError.
     """
+
+    takes_back = False
 
     def __init__(self, cfg: RaceConfig) -> None:
         super().__init__(cfg)
@@ -69,9 +70,6 @@ class PooledASHA(Rule):
 
     def stop_reason(self, run: FoldRun) -> str:
         return self._ended[run.trial, run.fold]
-
-    def refuses_again(self, trial: int) -> str:
-        return COMPARED_FOR_GOOD
 
     def on_withdraw(self, trial: int) -> None:
         for fold in range(self.folds):

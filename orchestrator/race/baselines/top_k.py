@@ -11,7 +11,6 @@ from orchestrator.core.text import counted
 from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 from orchestrator.race.rule import Rule
-from orchestrator.race.running import COMPARED_FOR_GOOD
 from orchestrator.race.waiting_queue import WaitingQueue
 
 
@@ -35,6 +34,8 @@ class TopKAfterEpochs(Rule):
     finalist that fails gives its place to the next best, which starts again. Trials of an extension are cut
     on their own. Raises SearchSpaceError.
     """
+
+    takes_back = False
 
     def __init__(self, cfg: RaceConfig) -> None:
         super().__init__(cfg)
@@ -101,9 +102,6 @@ class TopKAfterEpochs(Rule):
     def on_fail(self, run: FoldRun, reason: str) -> None:
         if run.trial not in self.book.final:  # another of its fold runs may have failed before
             self.on_withdraw(run.trial)
-
-    def refuses_again(self, trial: int) -> str:
-        return COMPARED_FOR_GOOD
 
     def on_withdraw(self, trial: int) -> None:
         group = self._group(trial)
