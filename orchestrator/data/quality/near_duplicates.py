@@ -22,10 +22,10 @@ from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.hash_pairs import hash_pairs
 from orchestrator.data.quality.neighbours import nearest_rows
 from orchestrator.data.quality.threshold import learned_threshold
-from orchestrator.data.quality.window_pairs import window_pairs
+from orchestrator.data.quality.window_pairs import budget, window_pairs
 
 DISTANCE = 88  # bits of 256 in which hashes of candidates differ at most; of pictures by chance, about 100
-EACH = 2  # candidates a row, on average, from each side: the nearest ones
+NEIGHBOURS = 2  # candidates of each row by embeddings
 STEPS = 4  # hashes, windows, neighbours, looking closely
 
 
@@ -95,7 +95,7 @@ def _compared(
 
 def _by_hashes(measures: ImageMeasures, progress: Progress | None) -> _Candidates:
     found = hash_pairs(measures.hashes, DISTANCE, progress=progress)
-    nearest = np.argsort(found.distance, kind="stable")[: EACH * len(measures)]
+    nearest = np.argsort(found.distance, kind="stable")[: budget(len(measures))]
     return _Candidates(found.rows[nearest], found.orientation[nearest], _unmoved(len(nearest)))
 
 
@@ -106,7 +106,7 @@ def _by_windows(measures: ImageMeasures, progress: Progress | None) -> _Candidat
 
 def _by_embeddings(measures: ImageMeasures, embeddings: NDArray[np.float32]) -> list[_Candidates]:
     """Neighbours, as they are, mirrored, and as their hashes say: embeddings don't tell how to lay them."""
-    nearest = nearest_rows(embeddings, EACH)[0]
+    nearest = nearest_rows(embeddings, NEIGHBOURS)[0]
     rows = np.stack([np.repeat(np.arange(len(nearest)), nearest.shape[1]), nearest.ravel()], axis=1)
     rows = np.unique(np.sort(rows[nearest.ravel() >= 0], axis=1), axis=0)
     by_hash = distances(measures.hashes[rows[:, 0]], measures.hashes[rows[:, 1]]).argmin(axis=1)

@@ -21,7 +21,8 @@ SHARE = 0.9  # of the side, of a window
 PLACES = (0.25, 0.75)  # of the free 10%, above or left of a window
 WAVES = 6  # frequencies along a side, 0 to 5
 LEAST = 0.75  # cosine that a candidate has
-EACH = 2  # candidates a row, on average, at most: the likeliest are kept
+EACH, AT_MOST = 2, 8  # candidates a row, on average: in large sets, and in small ones
+IN_ALL = 100_000  # candidates between: what is looked at closely in half a minute
 ROWS, COLUMNS = 512, 512  # of a block: its products stay in a core's cache
 Floats = NDArray[np.float32]
 
@@ -34,6 +35,11 @@ class WindowPairs:
     orientation: NDArray[np.int64]  # (m,) 0: as they are; 1: the second mirrored
     warp: Floats  # (m, 3, 3) where places of the first, -1 to 1 over the side, lie in the second, so turned
     cosine: Floats  # (m,)
+
+
+def budget(count: int) -> int:
+    """Candidates among `count` rows that are looked at closely: those of a small set may have many copies."""
+    return max(EACH * count, min(AT_MOST * count, IN_ALL))
 
 
 def window_pairs(thumbnails: NDArray[np.uint8], progress: Progress | None = None) -> WindowPairs:
@@ -75,16 +81,16 @@ def _hits(window: tuple[Floats, Floats], start: int, whole: tuple[Floats, Floats
         hits = np.empty(len(places), _HIT)
         hits["part"], hits["whole"] = first + start, second + at
         hits["cosine"], hits["way"] = cosine.ravel()[places], other.ravel()[places] < 0
-        found.append(_likeliest(hits[hits["part"] != hits["whole"]], EACH * ROWS))
-    return _likeliest(np.concatenate(found), 8 * EACH * ROWS)
+        found.append(_likeliest(hits[hits["part"] != hits["whole"]], AT_MOST * ROWS))
+    return _likeliest(np.concatenate(found), 8 * AT_MOST * ROWS)
 
 
 def _best(hits: NDArray[np.void], count: int) -> WindowPairs:
-    """Each pair once by its best window, and no more pairs than EACH a row."""
+    """Each pair once by its best window, and no more pairs than `budget`."""
     hits = hits[np.lexsort((-hits["cosine"], hits["whole"], hits["part"]))]
     is_new = np.ones(len(hits), np.bool_)
     is_new[1:] = (hits["part"][1:] != hits["part"][:-1]) | (hits["whole"][1:] != hits["whole"][:-1])
-    hits = _likeliest(hits[is_new], EACH * count)
+    hits = _likeliest(hits[is_new], budget(count))
     rows = np.stack([hits["whole"], hits["part"]], axis=1)
     return WindowPairs(rows, hits["way"], _warps(hits["window"], hits["way"]), hits["cosine"])
 

@@ -103,5 +103,6 @@ def test_candidates_are_bounded_where_all_pictures_are_alike(
 ) -> None:
     monkeypatch.setattr(room, "LEAST", -1.0)
     found = room.window_pairs(thumbnails)
-    assert len(found.rows) == room.EACH * len(thumbnails)
+    assert len(found.rows) == room.budget(len(thumbnails)) == 8 * len(thumbnails)
     assert len(np.unique(found.rows, axis=0)) == len(found.rows)
+    assert [room.budget(rows) for rows in (10_000, 30_000, 100_000)] == [80_000, 100_000, 200_000]
