@@ -15,6 +15,7 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.code_origin import compile_own
 from orchestrator.core.errors import MetricError, NonFiniteError
 from orchestrator.core.metrics.contract import AnyProbabilities, Metric, Weights
+from orchestrator.core.text import on_one_line
 
 Resamples = Sequence[tuple[Labels, AnyProbabilities]]
 
@@ -68,8 +69,8 @@ def load_own(name: str) -> Callable[[Labels, AnyProbabilities], Any]:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises while it is imported
         raise MetricError(
-            f"metric={name!r} cannot be imported: {type(error).__name__}: {error}; the module must "
-            "hold a function of that name, and lie beside the space file (--space), in the folder where the "
+            f"metric={name!r} cannot be imported: {type(error).__name__}: {on_one_line(str(error))}; the "
+            "module must hold a function of that name, and lie beside the space file (--space), in the folder where the "
             "command is started, or be installed"
         ) from error
     if not callable(found):
