@@ -17,6 +17,7 @@ from orchestrator.core.code_origin import compile_own
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
+from orchestrator.core.text import on_one_line
 
 Config = Mapping[str, Any]
 """One configuration: parameter name -> JSON value. Inactive conditional parameters are absent."""
@@ -186,7 +187,7 @@ def load_trainable(name: str) -> type[Trainable]:
         ) from error
     except Exception as error:  # whatever the module's own code raises on import
         raise TrainableError(
-            f"trainable={name!r} cannot be imported: {type(error).__name__}: {error}; "
+            f"trainable={name!r} cannot be imported: {type(error).__name__}: {on_one_line(str(error))}; "
             "correct the space's `trainable` or install what it needs"
         ) from error
     refuse_incomplete(found, name)

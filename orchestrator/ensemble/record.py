@@ -186,7 +186,10 @@ class Route:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Route:
-        return cls(_weight(record["weight"]), tuple(Component.from_json(term) for term in record["terms"]))
+        terms = tuple(Component.from_json(term) for term in record["terms"])
+        if not terms:
+            raise ValueError("a route without terms")
+        return cls(_weight(record["weight"]), terms)
 
     def with_members(self, change: Callable[[Member], Member]) -> Route:
         def changed(term: Component) -> Component:
@@ -329,7 +332,7 @@ def read_record(folder: Path) -> EnsembleRecord:
         )
     try:
         return record_of_format_1(folder, record) if found == 1 else EnsembleRecord.from_json(record)
-    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, InputError) as error:
         if isinstance(error, EnsembleError) and "is damaged" in str(error):
             raise  # of a file beside it, which it names
         raise EnsembleError(

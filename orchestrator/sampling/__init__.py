@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.text import on_one_line
 from orchestrator.sampling.contract import Sampler
 from orchestrator.sampling.random_and_grid import ConfigsToTryFirst, GridSampler, RandomSampler
 from orchestrator.space import SearchSpace
@@ -25,7 +26,7 @@ def make_sampler(
     if name == "grid":
         return GridSampler(space, tries)
     if name not in SAMPLERS:
-        raise SearchSpaceError(f"--sampler {name}: use random, grid or tpe")
+        raise SearchSpaceError(f"--sampler {on_one_line(name)}: use random, grid or tpe")
     drawn = RandomSampler(space, seed)
     if name == "random":
         return ConfigsToTryFirst(drawn, drawn, tries)

@@ -390,14 +390,28 @@ class Study:
 
     def manifest(self) -> Manifest:
         """The rows it began with. Raises ManifestError, StudyError for a file that holds others."""
+        return self._manifest
+
+    @cached_property
+    def _manifest(self) -> Manifest:
         found = Manifest.read(self.files.manifest)
         self._refuse_others("rows", self.files.manifest, found.fingerprint, self.header.rows_fingerprint)
         return found
 
     def fold_plan(self) -> FoldPlan:
         """The folds it began with. Raises FoldPlanError, StudyError for a file that holds others."""
+        return self._fold_plan
+
+    @cached_property
+    def _fold_plan(self) -> FoldPlan:
         found = FoldPlan.read(self.files.folds)
         self._refuse_others("folds", self.files.folds, found.fingerprint, self.header.fold_plan)
+        rows = self._manifest  # an early header names no fold plan
+        if (found.manifest_fingerprint, found.k) != (rows.fingerprint, self.space.folds):
+            raise StudyError(
+                f"{self.files.folds}: it holds {found.k} folds of other rows, or another number of folds "
+                f"than the study's {self.space.folds}; restore the file from a copy"
+            )
         return found
 
     def _refuse_others(self, what: str, path: Path, found: str, begun_with: str) -> None:

@@ -10,7 +10,7 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import StudyError
 from orchestrator.core.events import Decided, Event, Extended, RaceEvent, Reopened, Resumed, decided
 from orchestrator.core.known_code import remember_names
-from orchestrator.core.text import counted, shortened
+from orchestrator.core.text import counted, on_one_line, shortened
 from orchestrator.inputs import image_origin
 from orchestrator.inputs.dataset import make_dataset, size, values_of
 from orchestrator.race import REPLAYED, VERSION
@@ -49,7 +49,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     check_store_answers(study)  # before --trials takes effect
     study.store().remove_partial_files()  # of a killed command; the study's lock is held
     space = study.space
-    say(f"study: {folder} (space {study.header.space_name}, {size(space)})")
+    say(f"study: {folder} (space {on_one_line(study.header.space_name)}, {size(space)})")
     if study.cut_bytes:
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
     backend = stack.enter_context(open_for(request, own))
@@ -80,7 +80,8 @@ def _own_code(request: Request, study: Study, say: Announce) -> OwnCode | None:
     told = record["module"] if record and note else ""
     for package, digest in _changed_code(study).items():
         if package != told:
-            say(f"note: {package} has changed since the study began ({before[package]}, now {digest})")
+            began = on_one_line(before[package])
+            say(f"note: {on_one_line(package)} has changed since the study began ({began}, now {digest})")
     return found
 
 
@@ -101,10 +102,10 @@ def _same_space(given: SearchSpace | str, study: Study) -> Path:
     """The file that is named again. Raises StudyError for another space."""
     if isinstance(given, SearchSpace):
         raise StudyError(f"study {study.path} has its own space; leave yours out, or begin another study")
-    path = resolve_space(given)
-    if path.stem != study.header.space_name:
+    path, name = resolve_space(given), study.header.space_name
+    if path.stem != name:
         raise StudyError(
-            f"--space {path} is not the space of study {study.path} ({study.header.space_name}); "
+            f"--space {path} is not the space of study {study.path} ({on_one_line(name)}); "
             "leave --space out, or name the study of that space with --study"
         )
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from orchestrator.check.__main__ import main as check
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.study import Study
 from orchestrator.tune.__main__ import main as tune
+from tests.support.journals import unsealed
+from tests.support.small_study import make_small_study
 
 FORGED = "forged: all is well"
 NAME = f"red\n{FORGED} [/bold][link=x]"
@@ -85,3 +88,26 @@ def test_of_what_a_trainable_raises(
     assert tune([*words, "--runs", str(tmp_path / "runs"), "--inline", "--study", "a"]) == 1
     text = told(capfd)
     assert "\x1b" not in text
+
+
+HEADER = ["space_name", "sampler", "rule", "scale", "name", ("sources", "tests"), ("space", "trainable"),
+          ("space", "metric"), ("space", "target", "name"), ("space", "target", "classes", 0)]  # fmt: skip
+
+
+def test_of_a_study_somebody_sent(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    study = make_small_study(tmp_path)
+    first, *rest = unsealed((study / "journal.jsonl").read_text()).splitlines(keepends=True)
+    for place in HEADER:
+        *way, last = place if isinstance(place, tuple) else (place,)
+        opened = json.loads(first)
+        inside = opened["header"]
+        for key in way:
+            inside = inside[key]
+        inside[last] += f"\n{FORGED}\x1b[2J"
+        (study / "journal.jsonl").write_text("".join([json.dumps(opened) + "\n", *rest]))
+        capfd.readouterr()
+        assert tune(["--resume", "--study", "a", "--runs", str(tmp_path), "--inline"]) in (0, 2)
+        written = capfd.readouterr()
+        assert "\x1b" not in written.out + written.err, place
+        lines = (written.out + written.err).splitlines()
+        assert not [line for line in lines if line.strip().startswith(FORGED)], (place, lines)

@@ -80,7 +80,7 @@ def assert_same(found: dict[str, Any], whole: dict[str, Any]) -> None:
     assert found["pseudo"].equals(whole["pseudo"])
 
 
-@examples(80)
+@examples(50)
 @given(data=st.data())
 def test_a_folder_whose_file_is_another_answers_the_same_or_is_refused(
     written: Path, whole: dict[str, Any], data: st.DataObject
@@ -102,7 +102,7 @@ def test_a_folder_whose_file_is_another_answers_the_same_or_is_refused(
     assert found["html"].replace("/copy", "/e") == whole["html"]
 
 
-@examples(150)
+@examples(80)
 @given(data=st.data(), older=st.booleans())
 def test_a_record_that_nothing_vouches_for_is_refused_in_our_words_or_predicts(
     written: Path, of_format_1: Path, data: st.DataObject, older: bool

@@ -112,6 +112,7 @@ def test_a_record_that_cannot_predict_is_refused_with_what_is_wrong(
     [
         (("weight",), 0.5, "the weights of an answer of 2 routes sum to 1.1, not to 1"),
         (("weight",), -1, "a weight is -1; weights are finite and not negative"),
+        (("terms",), [], "a route without terms"),
         (("terms", 0, "vote", "kind"), "loud", "vote kind='loud' is not known; use one of soft"),
         (("terms", 0, "vote", "weights"), [0.5, 0.5], "not those of its members"),
         (("terms", 0, "members", 0, "weight"), "nan", "a weight is 'nan'"),

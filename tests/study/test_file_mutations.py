@@ -84,7 +84,7 @@ def assert_ours(error: str) -> None:
     assert 20 < len(error) < 900 and len(error.splitlines()) <= 3, error
 
 
-@examples(80)
+@examples(50)
 @given(data=st.data())
 def test_a_study_whose_file_is_another_tells_the_same_or_that_it_is(
     study: Path, whole: dict[str, Any], data: st.DataObject

@@ -145,3 +145,12 @@ def test_nor_is_the_storage_of_another_study(
     assert contents(others.parent / "stored") == before
     (runs / "complete").rename(runs / "moved")  # as where the study itself was moved
     assert resume(runs) == 0
+
+
+def test_a_link_that_is_made_after_the_study_was_looked_at_is_not_followed(runs: Path, others: Path) -> None:
+    looked_at = Study(runs / "complete")
+    assert looked_at.store().names()
+    link(runs / "complete" / "checkpoints", others)
+    with pytest.raises(StudyError, match="leads out of the study"):
+        looked_at.store()
+    assert Study(runs / "complete", trust=True).store().names()

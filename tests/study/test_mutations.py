@@ -102,6 +102,7 @@ def test_a_study_with_something_wrong_in_its_journal_is_continued_to_its_own_sco
     ended = tune(["--resume", "--study", copy.name, "--runs", str(copy.parent), "--inline"])
     told = capsys.readouterr()
     assert ended in (0, 1, 2), told.err
+    assert "\x1b" not in told.out + told.err
     if ended:
         assert "error: " in told.err
     else:

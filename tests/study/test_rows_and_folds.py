@@ -134,3 +134,27 @@ def test_predictions_of_another_trial_are_not_given_out(tmp_path: Path) -> None:
     (study / "oof" / f"t{second:04d}.parquet").unlink()
     assert tune(["--resume", "--study", "a", "--runs", str(tmp_path), "--inline"]) == 0
     assert len(Study(study).oof(second).rows)
+
+
+def no_plan_named(study: Path) -> None:
+    journal = study / "journal.jsonl"
+    fingerprint = FoldPlan.read(study / "folds.parquet").fingerprint
+    journal.write_text(journal.read_text().replace(fingerprint, ""))
+
+
+@pytest.mark.parametrize("how", ["fewer rows", "other rows", "more folds"])
+def test_folds_that_a_header_does_not_name_are_still_of_its_rows_and_number(runs: Path, how: str) -> None:
+    """Whoever takes the fold plan's fingerprint out of the header brings in no other plan."""
+    study = runs / "complete"
+    no_plan_named(study)
+    assert Study(study).fold_plan().k == 3
+    plan = FoldPlan.read(study / "folds.parquet")
+    folds = plan.folds[:-3] if how == "fewer rows" else plan.folds
+    rows = plan.manifest_fingerprint if how == "more folds" else "0" * 64
+    k = 4 if how == "more folds" else plan.k
+    made = replace(plan, folds=folds, k=k, manifest_fingerprint=rows, fingerprint=_content(rows, k, folds))
+    made.write(study / "folds.parquet")
+    for read in (lambda: Study(study).fold_plan(), lambda: Study(study).oof(1)):
+        with pytest.raises(StudyError, match="folds of other rows, or another number of folds"):
+            read()
+    assert ensemble(["--study", str(study), "--out", str(runs / "e")]) == 2

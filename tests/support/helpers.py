@@ -18,7 +18,7 @@ Curves = dict[FoldRunKey, dict[int, float]]
 
 
 def journal(study: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (study / "journal.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in unsealed((study / "journal.jsonl").read_text()).splitlines()]
 
 
 def events(study: Path, kind: str) -> list[dict[str, Any]]:

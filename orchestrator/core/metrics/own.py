@@ -15,6 +15,7 @@ from orchestrator.core.arrays import Labels
 from orchestrator.core.code_origin import compile_own
 from orchestrator.core.errors import MetricError, NonFiniteError
 from orchestrator.core.metrics.contract import AnyProbabilities, Metric, Weights
+from orchestrator.core.text import on_one_line
 
 Resamples = Sequence[tuple[Labels, AnyProbabilities]]
 
@@ -67,10 +68,10 @@ def load_own(name: str) -> Callable[[Labels, AnyProbabilities], Any]:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the user's module raises while it is imported
+        said = on_one_line(f"{type(error).__name__}: {error}")
         raise MetricError(
-            f"metric={name!r} cannot be imported: {type(error).__name__}: {error}; the module must "
-            "hold a function of that name, and lie beside the space file (--space), in the folder where the "
-            "command is started, or be installed"
+            f"metric={name!r} cannot be imported: {said}; the module must hold a function of that name, and "
+            "lie beside the space file (--space), in the folder where the command is started, or be installed"
         ) from error
     if not callable(found):
         raise MetricError(f"metric={name!r} is {found!r}; it must be a function of (labels, probabilities)")

@@ -231,4 +231,4 @@ def _check_classes(target: str, classes: Sequence[str], keys: Sequence[str | Non
 
 
 def _listed(classes: Sequence[str]) -> str:
-    return ", ".join(classes) if len(classes) <= 20 else shortened(classes)
+    return shortened(classes, len(classes) if len(classes) <= 20 else 3)
