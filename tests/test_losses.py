@@ -76,8 +76,13 @@ def test_a_journal_that_lost_repeated_or_changed_something_is_a_fault(
 ) -> None:
     before, events = whole_lines(study), journal(study)
     change(events)
+    for event in events:
+        event.pop(
+            "crc", None
+        )  # as versions until 0.3 wrote it: what is looked for is beyond a line's checksum
     (study / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
-    assert any(fault in found for found in world.faults(study, before))
+    faults = world.faults(study, before)
+    assert any(fault in found for found in faults), faults
 
 
 def test_another_winner_and_a_file_that_is_gone_are_faults(study: Path, world: World) -> None:
