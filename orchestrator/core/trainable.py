@@ -7,7 +7,7 @@ from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.code_origin import compile_own
 from orchestrator.core.dataset import Dataset
-from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
 from orchestrator.core.text import on_one_line
+
+if TYPE_CHECKING:
+    from orchestrator.core.disk_needs import DiskNeeds
 
 Config = Mapping[str, Any]
 """One configuration: parameter name -> JSON value. Inactive conditional parameters are absent."""

@@ -20,6 +20,7 @@ from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 from tests.support.helpers import check_consistent, check_kept, checkpoints, curves, events, journal
+from tests.support.journals import unsealed
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
@@ -192,7 +193,7 @@ def test_a_study_of_another_version_of_the_race_is_not_continued(
 ) -> None:
     tune(space_file, faces, runs, "--study", "a")
     path = runs / "a" / "journal.jsonl"
-    first, rest = path.read_text().split("\n", 1)
+    first, rest = unsealed(path.read_text()).split("\n", 1)
     opened = json.loads(first)
     assert opened["header"].pop("rule_version") == VERSION
     path.write_text(f"{json.dumps(opened)}\n{rest}")
