@@ -94,7 +94,7 @@ class NodePressure:
     _blind: bool = False
 
     def look(self, room: int, ours: Sequence[int]) -> None:
-        """ours: resident size of each process of ours."""
+        """ours: bytes of each process of ours."""
         self.room, self.best_room = room, max(room, self.best_room or 0)
         if ours:
             largest = float(max(ours))

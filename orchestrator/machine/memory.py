@@ -35,7 +35,7 @@ class MemoryReading:
 
     limit: int  # when so much is in use, processes are ended
     used: int  # by all; the caches that the kernel gives back do not count
-    ours: tuple[int, ...] = ()  # resident size of each process that runs our fold runs, children included
+    ours: tuple[int, ...] = ()  # of each process that runs our fold runs, children included; see `_unshared`
     holders: tuple[Holder, ...] = ()  # the largest processes that are not ours, largest first
     processes: tuple[int, ...] = ()  # ids of those that `ours` counts
     ended_by_kernel: int = 0  # processes that it has ended for memory since the machine started
@@ -75,7 +75,7 @@ def read_memory(
     return MemoryReading(
         int(total * ray_share(environment)),
         used,
-        tuple(sum(found[pid].resident for pid in {*family}) for family in ours),
+        tuple(sum(_unshared(PROC, pid) for pid in {*family}) for family in ours),
         tuple(_holder(item) for item in sorted(others, key=lambda item: -item.resident)[:HOLDERS]),
         tuple(sorted({pid for family in ours for pid in family})),
         _ended_by_kernel(PROC, CGROUP),
@@ -108,14 +108,15 @@ def _limit_and_use(proc: Path, cgroup: Path) -> tuple[int, int]:
 
 def _cgroup(folder: Path) -> tuple[int, int] | None:
     """Its limit and use; None where it has no limit."""
-    for limit, use, cache in (
-        ("memory.max", "memory.current", "inactive_file"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    for limit, use, prefix in (
+        ("memory.max", "memory.current", ""),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_"),
     ):
         most, used = _text(folder / limit), _text(folder / use)
         if most.isdigit() and used.isdigit() and int(most) < _UNLIMITED:
             kept = _table((folder / use).with_name("memory.stat"), r"^(\w+) (\d+)$", 1)
-            return int(most), max(int(used) - kept.get(cache, 0), 0)
+            files = sum(kept.get(f"{prefix}{name}", 0) for name in ("inactive_file", "active_file"))
+            return int(most), max(int(used) - files, 0)
     return None
 
 
@@ -148,6 +149,13 @@ def _processes(proc: Path) -> Iterator[_Process]:
         if bracket and len(fields) > 21:  # else it ended meanwhile
             name = head.partition("(")[2]
             yield _Process(int(folder.name), int(fields[1]), int(fields[21]) * PAGE, name)
+
+
+def _unshared(proc: Path, pid: int) -> int:
+    """Bytes that a process has in memory without the files that it maps, such as the store of decoded images:
+    the kernel keeps those once for all and counts them as a cache. 0 where it ended meanwhile."""
+    fields = _text(proc / str(pid) / "statm").split()
+    return (int(fields[1]) - int(fields[2])) * PAGE if len(fields) > 2 else 0
 
 
 def _children(processes: Iterable[_Process]) -> dict[int, list[int]]:

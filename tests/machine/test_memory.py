@@ -38,9 +38,9 @@ MACHINE = f"MemTotal:  {24 * 2**20} kB\nMemFree: 5 kB\nMemAvailable:  {20 * 2**2
             {
                 "memory_DOT_max": f"{8 * GIB}\n",
                 "memory_DOT_current": f"{3 * GIB}\n",
-                "memory_DOT_stat": f"anon 7\ninactive_file {GIB}\n",
+                "memory_DOT_stat": f"anon 7\ninactive_file {GIB}\nactive_file {GIB // 2}\n",
             },
-            (8 * GIB, 2 * GIB),
+            (8 * GIB, 3 * GIB // 2),
         ),
         (
             {
@@ -121,6 +121,33 @@ def test_ours_are_told_from_others_and_their_children_count_with_them() -> None:
         for pid in [*(found.processes if found else ()), ours.pid]:
             os.kill(pid, 9)
         ours.wait()
+
+
+MAPS = """
+import mmap, sys, time
+kept = b'x' * 50_000_000
+with open(sys.argv[1], 'rb') as file:
+    mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+print(sum(mapped[at] for at in range(0, len(mapped), 4096)), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_file_that_several_of_ours_map_is_no_memory_of_theirs(tmp_path: Path) -> None:
+    """As the store of decoded images: the kernel keeps it once, and gives it back."""
+    (tmp_path / "store").write_bytes(bytes(150_000_000))
+    command = [sys.executable, "-c", MAPS, str(tmp_path / "store"), "LegTrainableThatMaps"]
+    ours = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    try:
+        for process in ours:
+            assert process.stdout is not None and process.stdout.readline() == b"0\n"
+        found = read_memory(os.getpid(), b"LegTrainableThatMaps")
+        assert found is not None and len(found.ours) == 2
+        assert all(50_000_000 < size < 150_000_000 for size in found.ours)
+    finally:
+        for process in ours:
+            process.kill()
+            process.wait()
 
 
 GPUS = "0, GPU-a, 81559, 40000\n1, GPU-b, 81559, 10\n"
