@@ -51,10 +51,15 @@ def is_own_fault(death: Death) -> bool:
 def gpu_is_crowded(own: int, total: int, free: int, siblings: int) -> bool:
     """Whether a GPU was too small because of processes that are not ours.
 
-    own: bytes of it that the fold run held; siblings: fold runs of ours beside it, taken to be as large.
+    own: bytes of it that the fold run held; siblings: fold runs of ours that may be beside it. With one of
+    them that cannot be told, for they differ in size: the next try has a GPU to itself.
     """
-    others = total - free - own * (1 + siblings)
-    return others > own
+    return siblings == 0 and held_by_others(own, total, free) > own
+
+
+def held_by_others(own: int, total: int, free: int) -> int:
+    """Bytes of a GPU."""
+    return total - free - own
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from orchestrator.execution.memory_pressure import (
     gb,
     gpu_is_crowded,
     gpu_slots_that_fit,
+    held_by_others,
     holders_text,
     is_own_fault,
 )
@@ -138,17 +139,20 @@ class MemoryGuard:
         return Death(own, self._nodes[node.id].best_room, alone)
 
     def judge_gpu(self, failed: LegFailed, node: Node, siblings: int) -> str:
-        """The kind of failure of a leg that ended with one. siblings: fold runs of ours on the same GPU."""
+        """The kind of failure of a leg that ended with one.
+
+        siblings: at most so many other fold runs of ours were on the same GPU.
+        """
         found = gpu_in_use(failed.error)
         if found is None or not gpu_is_crowded(*found, siblings):
             return failed.failure
-        own, total, free = found
+        own, total, _ = found
         self._nodes[node.id].crowded(self._clock(), by_gpu=True)
         key = FoldRunKey(failed.trial, failed.fold)
         self._say(
             node,
-            f"node {node}: others hold {gb(total - free - own * (1 + siblings))} of a GPU of {gb(total)}, of "
-            f"which {key} had {gb(own)} (see `nvidia-smi`); it goes on later, at no cost to its trial",
+            f"node {node}: others hold {gb(held_by_others(*found))} of a GPU of {gb(total)}, of which "
+            f"{key} had {gb(own)} (see `nvidia-smi`); it goes on later, at no cost to its trial",
         )
         return "crowded"
 

@@ -91,8 +91,10 @@ class NodePool:
 
     def siblings(self, key: FoldRunKey) -> int:
         """At most so many other fold runs share its GPU."""
-        node = self._running[key].node
-        return min(self._slots[node].per_gpu, len(self._on[node])) - 1 if node in self._slots else 0
+        running = self._running[key]
+        if running.node not in self._slots or running.slots > 1:  # it has a GPU to itself
+            return 0
+        return min(self._slots[running.node].per_gpu, len(self._on[running.node])) - 1
 
     def running_on(self, node: str) -> int:
         return len(self._on[node])

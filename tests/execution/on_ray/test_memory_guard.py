@@ -202,6 +202,17 @@ def test_a_machine_is_looked_at_though_nothing_starts(
     scheduler.poll_nodes()
     scheduler.lost(key, DIED)
     assert events(study.path, "leg_failed")[0]["failure"] == "killed"
+@pytest.mark.parametrize(("siblings", "kind"), [(1, "memory"), (0, "crowded")])
+def test_what_a_fold_run_beside_it_may_hold_of_a_gpu_is_not_called_others(
+    machine: Machine, siblings: int, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sibling may be of any size: the next try has the GPU to itself, and that tells."""
+    guard, small = MemoryGuard(machine, machine.clock), TORCH.replace("has 6.20", "has 2.00")
+    with caplog.at_level(logging.WARNING):
+        assert guard.judge_gpu(LegFailed(0, 0, 0, "memory", small), TWO, siblings) == kind
+    assert len(caplog.messages) == (kind == "crowded")
+
+
 
 
 def test_waiting_alone_ends_with_a_try_though_there_seems_to_be_no_room(

@@ -118,6 +118,19 @@ def test_no_part_of_a_gpu_is_handed_out_on_a_node_where_a_fold_run_waits_for_a_w
     assert sum(pool.find(leg(20 + slot)) is not None for slot in range(8)) == 8
 
 
+def test_siblings_share_a_gpu_and_one_that_has_it_to_itself_has_none() -> None:
+    pool = NodePool()
+    pool.admit(Node("a", "a", 8, 2.0), NodeSlots(Resources(2, 0.5), 4))
+    occupy(pool, leg(0))
+    assert pool.siblings(FoldRunKey(0, 0)) == 0
+    occupy(pool, leg(1))
+    assert pool.siblings(FoldRunKey(0, 0)) == 1, "it may be on the other GPU"
+    placement = pool.find(leg(2), exclusive_gpu=True)
+    assert placement is not None
+    pool.occupy(leg(2), placement)
+    assert pool.siblings(FoldRunKey(2, 0)) == 0
+
+
 def test_where_no_gpu_is_shared_none_is_asked_for_whole() -> None:
     """A study that noted a share too small goes on without GPUs, or with whole ones."""
     for gpus in (0.0, 1.0, 2.0):
