@@ -31,20 +31,28 @@ GIB = 2**30
 class Death:
     """A fold run whose process ended, most likely for memory. Sizes in bytes."""
 
-    own: int | None  # its resident size, where it is known
+    own: int | None  # what it held, where that is known
     room_at_best: int | None  # the most that fold runs could hold together there since the search began
     alone: bool  # whether no other fold run of ours was on the node
+    limit: int | None = None  # of the node; known where `room_at_best` is
 
 
 def is_own_fault(death: Death) -> bool:
     """Whether the fold run itself is what does not fit.
 
     It took `own` of what there had been for it, and others the rest since then: the larger part is to blame.
+    Where there never was room for one of common size, it is compared with all that others held.
     """
     if not death.alone:
         return False  # together they were too many; alone it will show
-    if death.own is None or death.room_at_best is None:
+    if death.room_at_best is None or death.limit is None:
         return True  # nothing speaks for a neighbour
+    if death.room_at_best <= 0:
+        return False  # it was full before
+    if death.own is None:
+        return True
+    if max(death.own, death.room_at_best) < FIRST_GUESS:
+        return death.own >= death.limit - death.room_at_best
     return death.own >= death.room_at_best - death.own
 
 

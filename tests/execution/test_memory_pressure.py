@@ -31,13 +31,25 @@ MIB = 2**20
         (6 * GIB, 6 * GIB, False, False),  # two of ours together: alone it will show
         (None, 6 * GIB, True, True),  # nothing speaks for a neighbour
         (6 * GIB, None, True, True),
-        (130 * MIB, 200 * MIB, True, True),  # there never was more for it
+        (350 * MIB, -GIB, True, False),  # others had filled it before
+        (None, 0, True, False),
+        (130 * MIB, 200 * MIB, True, False),  # or nearly so: one of common size never had room
+        (2 * GIB, 200 * MIB, True, True),
     ],
 )
 def test_the_larger_part_of_what_was_free_is_to_blame(
     own: int | None, room_at_best: int | None, alone: bool, is_own: bool
 ) -> None:
-    assert is_own_fault(Death(own, room_at_best, alone)) is is_own
+    limit = None if room_at_best is None else 24 * GIB
+    assert is_own_fault(Death(own, room_at_best, alone, limit)) is is_own
+
+
+@pytest.mark.parametrize(("own", "room", "is_own"), [(600, 700, True), (400, 500, True), (300, 500, False)])
+def test_a_machine_without_room_for_one_of_common_size_blames_who_holds_more_of_all(
+    own: int, room: int, is_own: bool
+) -> None:
+    """Of 900 MiB others held what was never room."""
+    assert is_own_fault(Death(own * MIB, room * MIB, True, 900 * MIB)) is is_own
 
 
 def test_slots_start_by_the_first_guess_and_then_by_what_was_measured() -> None:

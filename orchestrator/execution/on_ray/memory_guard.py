@@ -136,7 +136,8 @@ class MemoryGuard:
         own = own_resident(text)
         if own is None and alone and before is not None and before.ours:
             own = max(before.ours)
-        return Death(own, self._nodes[node.id].best_room, alone)
+        limit = None if before is None else before.limit
+        return Death(own, self._nodes[node.id].best_room, alone, limit)
 
     def judge_gpu(self, failed: LegFailed, node: Node, siblings: int) -> str:
         """The kind of failure of a leg that ended with one.

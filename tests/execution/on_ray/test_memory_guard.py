@@ -119,6 +119,18 @@ def test_a_fold_run_that_ate_what_was_free_fails_in_those_words(
     assert failed["error"].endswith("it was alone there and does not fit by itself: make its batches smaller")
 
 
+def test_a_machine_that_others_had_filled_before_is_not_blamed_on_the_trial(
+    scheduler: LegScheduler,
+    machine: Machine,
+    study: Study,
+) -> None:
+    machine.set(-GIB)  # above the limit of Ray already
+    key = begin(scheduler)
+    scheduler.lost(key, BY_MONITOR.replace("used=0.13GB", "used=0.35GB"))
+    [failed] = events(study.path, "leg_failed")
+    assert failed["failure"] == "crowded" and "alice 17.0 GiB" in failed["error"]
+
+
 def test_two_that_ray_ends_at_once_were_not_alone(
     scheduler: LegScheduler,
     machine: Machine,
@@ -190,6 +202,17 @@ def test_a_gpu_that_the_fold_run_itself_filled_is_its_failure(
     assert events(study.path, "leg_failed")[0]["failure"] == "exception"
 
 
+@pytest.mark.parametrize(("siblings", "kind"), [(1, "memory"), (0, "crowded")])
+def test_what_a_fold_run_beside_it_may_hold_of_a_gpu_is_not_called_others(
+    machine: Machine, siblings: int, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A sibling may be of any size: the next try has the GPU to itself, and that tells."""
+    guard, small = MemoryGuard(machine, machine.clock), TORCH.replace("has 6.20", "has 2.00")
+    with caplog.at_level(logging.WARNING):
+        assert guard.judge_gpu(LegFailed(0, 0, 0, "memory", small), TWO, siblings) == kind
+    assert len(caplog.messages) == (kind == "crowded")
+
+
 def test_a_machine_is_looked_at_though_nothing_starts(
     scheduler: LegScheduler,
     machine: Machine,
@@ -202,17 +225,6 @@ def test_a_machine_is_looked_at_though_nothing_starts(
     scheduler.poll_nodes()
     scheduler.lost(key, DIED)
     assert events(study.path, "leg_failed")[0]["failure"] == "killed"
-@pytest.mark.parametrize(("siblings", "kind"), [(1, "memory"), (0, "crowded")])
-def test_what_a_fold_run_beside_it_may_hold_of_a_gpu_is_not_called_others(
-    machine: Machine, siblings: int, kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A sibling may be of any size: the next try has the GPU to itself, and that tells."""
-    guard, small = MemoryGuard(machine, machine.clock), TORCH.replace("has 6.20", "has 2.00")
-    with caplog.at_level(logging.WARNING):
-        assert guard.judge_gpu(LegFailed(0, 0, 0, "memory", small), TWO, siblings) == kind
-    assert len(caplog.messages) == (kind == "crowded")
-
-
 
 
 def test_waiting_alone_ends_with_a_try_though_there_seems_to_be_no_room(
