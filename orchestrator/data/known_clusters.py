@@ -12,6 +12,7 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -69,20 +70,34 @@ def _of_table(path: Path, images: Sequence[_Image]) -> KnownClusters | None:
     """None for what is torn or of other make: it can be found anew."""
     try:
         frame, metadata = read_parquet(path)
-        record = written_record(metadata)
-        columns = [frame[name].tolist() for name in _COLUMNS]
-    except (ManifestError, KeyError):
+        rule, precision = _said(written_record(metadata))
+        codes = _codes_in(frame)
+    except (ManifestError, KeyError, TypeError, ValueError, OverflowError):
         return None
-    if record is None:
-        return None
-    rows = zip(*columns, strict=True)
-    codes = {
-        (str(place), int(size), int(time)): (exact, cluster) for place, size, time, exact, cluster in rows
-    }
     of_row = [codes.get(image) for image in images]
     exact, clusters = (
         codes_of(image if found is None else found[at] for image, found in zip(images, of_row, strict=True))
         for at in (0, 1)
     )
-    known = sum(found is not None for found in of_row)
-    return KnownClusters(exact, clusters, known, str(record["rule"]), record["precision"])
+    return KnownClusters(exact, clusters, sum(found is not None for found in of_row), rule, precision)
+
+
+def _said(record: dict[str, Any] | None) -> tuple[str, float | None]:
+    """The rule and the precision. Raises KeyError, TypeError for a record of other make."""
+    if record is None:
+        raise TypeError("no record")
+    rule, precision = record["rule"], record["precision"]
+    if not isinstance(rule, str):
+        raise TypeError(f"rule {rule!r} is no text")
+    if isinstance(precision, bool) or not isinstance(precision, int | float | None):
+        raise TypeError(f"precision {precision!r} is no number")
+    return rule, precision
+
+
+def _codes_in(frame: pd.DataFrame) -> dict[_Image, tuple[int, int]]:
+    """The codes of each image. Raises KeyError, TypeError, ValueError, OverflowError for other make."""
+    rows = zip(*(frame[name].tolist() for name in _COLUMNS), strict=True)
+    return {
+        (str(place), int(size), int(time)): (int(exact), int(cluster))
+        for place, size, time, exact, cluster in rows
+    }

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.data.known_clusters import FOLDER, known_clusters, remember_clusters
 from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.table_files import read_parquet, write_parquet
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -63,4 +64,36 @@ def test_nothing_is_known_without_a_check_or_of_a_torn_table(tmp_path: Path, fil
     remember_clusters(tmp_path, files, NAMES, found([0, 0, 1, 2]))
     (table,) = (tmp_path / FOLDER).iterdir()
     table.write_bytes(b"torn")
+    assert known_clusters(tmp_path, files, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"rule": "a rule"},
+        {"precision": 0.9},
+        {"rule": "a rule", "precision": "high"},
+        {"rule": "a rule", "precision": True},
+        {"rule": None, "precision": 0.9},
+    ],
+)
+def test_nothing_is_known_of_a_table_whose_record_is_of_other_make(
+    tmp_path: Path, files: Path, record: dict[str, object]
+) -> None:
+    remember_clusters(tmp_path, files, NAMES, found([0, 0, 1, 2]))
+    (table,) = (tmp_path / FOLDER).iterdir()
+    write_parquet(table, read_parquet(table)[0], record)
+    assert known_clusters(tmp_path, files, NAMES) is None
+
+
+@pytest.mark.parametrize("column", ["size", "time", "exact", "cluster"])
+@pytest.mark.parametrize("cell", ["many", None, np.inf])
+def test_nothing_is_known_of_a_table_whose_cells_are_of_other_make(
+    tmp_path: Path, files: Path, column: str, cell: object
+) -> None:
+    remember_clusters(tmp_path, files, NAMES, found([0, 0, 1, 2]))
+    (table,) = (tmp_path / FOLDER).iterdir()
+    frame = read_parquet(table)[0].assign(**{column: [cell] * len(NAMES)})
+    write_parquet(table, frame, {"rule": "a rule", "precision": None})
     assert known_clusters(tmp_path, files, NAMES) is None
