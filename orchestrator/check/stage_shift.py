@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from orchestrator.check.features import Described, features_of, group_numbers
 from orchestrator.check.look import Look
-from orchestrator.check.stage_baseline import FOLDS, baseline_rows, rows_of
+from orchestrator.check.stage_baseline import FOLDS, baseline_rows, honest_folds, rows_of
 from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
@@ -91,9 +91,10 @@ def _weighted(
     if not rows:
         return ()
     note = (
-        "Out of fold, of logistic regression. Weights: how much more frequent such a row is among those to "
-        "predict, by models that did not see its group; right where only the images' kind shifts, and not "
-        f"what a kind is labelled. {weights.effective_rows:.0f} effective of {len(known)} rows"
+        "Out of fold, of logistic regression, groups and copies kept together. Weights: how much more "
+        "frequent such a row is among those to predict, by models that did not see its group; right where "
+        "only the images' kind shifts, and not what a kind is labelled. "
+        f"{weights.effective_rows:.0f} effective of {len(known)} rows"
         f"{f', {weights.clipped:.1%} of the weights cut' if weights.clipped else ''}."
     )
     columns = ("", "metric", "plain", "weighted", "95% interval")
@@ -105,7 +106,9 @@ def _scores(
 ) -> tuple[str, str, float, float, str]:
     rows = baseline_rows(look, task, described)
     given, rng = rows_of(look, task, described, rows), np.random.default_rng(look.arguments.seed)
-    folds = look.folds[rows] if look.k else dealt_folds(given.groups, strata_of(given.labels), FOLDS, rng)
+    folds = honest_folds(look, rows, given.groups)
+    if folds is None:
+        folds = dealt_folds(given.groups, strata_of(given.labels), look.k or FOLDS, rng)
     answers = out_of_fold(given.features, given.labels, folds, given.classes)
     found = weighted_score(given.labels, answers, by_row[rows], given.groups, given.metric, rng)
     ends = f"{found.low:.3f} to {found.high:.3f}"
