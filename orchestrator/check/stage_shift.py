@@ -12,6 +12,7 @@ from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.core.metrics import score
+from orchestrator.core.text import counted
 from orchestrator.data.quality.baseline import out_of_fold
 from orchestrator.data.quality.dealt_folds import dealt_folds
 from orchestrator.data.quality.differences import MEDIUM, Difference, differences
@@ -34,15 +35,15 @@ def look_at_shift(look: Look) -> StageResult:
     new = np.asarray(look.roles == "test", np.bool_)
     if not new.any():
         return StageResult()
-    few = too_few(new, group_numbers(look))
-    if few:
-        return StageResult((coded("FO152", Level.OK, f"too little to compare: {few}"),))
     described = features_of(look)
     rows = np.flatnonzero(described.usable)
+    groups = group_numbers(look)[rows]
+    few = too_few(new[rows], groups)
+    if few:
+        left_out = _left_out(len(look) - len(rows))
+        return StageResult((coded("FO152", Level.OK, f"too little to compare: {few}{left_out}"),))
     with progress_bar("comparing rows to predict with training rows") as progress:
-        found = domain_shift(
-            described.features[rows], new[rows], group_numbers(look)[rows], look.arguments.seed, progress
-        )
+        found = domain_shift(described.features[rows], new[rows], groups, look.arguments.seed, progress)
     told = differences(simple_properties(look.measures, look.paths), new)
     line = f"shift: by {described.by}, {found}"
     blocks: list[Block] = [_differences(told)] if told else []
@@ -51,6 +52,10 @@ def look_at_shift(look: Look) -> StageResult:
     unlike = tuple(int(row) for row in rows[found.most_unlike])
     blocks += [_pictures(unlike), *_weighted(look, described, rows[~found.is_new], found.weights)]
     return StageResult((_finding(found, told, unlike),), tuple(blocks), (line,))
+
+
+def _left_out(count: int) -> str:
+    return f"; not counted: {counted(count, 'row')} that cannot be read" if count else ""
 
 
 def _finding(found: DomainShift, told: list[Difference], unlike: tuple[int, ...]) -> Finding:

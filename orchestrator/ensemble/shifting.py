@@ -43,7 +43,7 @@ class OutOfFold:
 
 def shift_line(ensemble: Ensemble, new: Manifest, runs: Path, seed: int) -> str | None:
     """One line for the user: how the images of `new` differ, or why they were not compared; None where they
-    or the training rows are too few to say.
+    or the training rows, those that can be read, are too few to say.
 
     Raises TrainableError, StorageError.
     """
@@ -59,8 +59,11 @@ def shift_line(ensemble: Ensemble, new: Manifest, runs: Path, seed: int) -> str 
         return None
     measures = [_measured(item, runs) for item in (known.manifest, new)]
     readable = np.concatenate([item.readable for item in measures])
+    is_new, groups = is_new[readable], groups[readable]
+    if too_few(is_new, groups):
+        return None
     features = np.concatenate([pixel_features(item) for item in measures])[readable]
-    found = domain_shift(features, is_new[readable], groups[readable], seed)
+    found = domain_shift(features, is_new, groups, seed)
     return f"{TITLE}: {found}{_scores(ensemble, known, measures[0].readable, found, seed)}{_way_out(found)}"
 
 

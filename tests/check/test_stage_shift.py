@@ -123,6 +123,23 @@ def test_the_weighted_baseline_learns_no_copy_of_a_row_that_it_is_scored_on(
     assert max(map(float, line)) < 0.7  # who knows a copy knows the tint: 0.85 and 0.93
 
 
+def test_rows_that_cannot_be_read_are_not_counted_as_rows_to_predict(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for number in range(60):
+        (broken / f"{number}.png").write_bytes(b"no image")
+    said, record = checked(data, tmp_path / "none", capsys, "--predict", str(broken))
+    assert "FO152 shift that cannot be seen: too little to compare: 0 groups of rows to predict" in said
+    assert "; not counted: 60 rows that cannot be read" in said
+    for number in range(2):
+        shutil.copy(data / "like" / f"p{number:02d}-0.png", broken / f"{number}.png")
+    said, record = checked(data, tmp_path / "two", capsys, "--predict", str(broken))
+    assert "too little to compare: 2 groups of rows to predict" in said
+    assert "FO151" not in codes(record) and "shift: by" not in said
+
+
 def test_a_few_rows_to_predict_are_not_compared(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from orchestrator.data.manifest import load_manifest
 from orchestrator.ensemble.__main__ import main
+from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.shifting import shift_line
 from tests.support.ensemble_studies import SHADE, TINT, Plan, draw, make_study
 
 PEOPLE = 60
@@ -78,6 +81,19 @@ def test_a_few_images_are_not_compared(runs: Path, new: Path, capsys: pytest.Cap
     for path in sorted(new.iterdir())[49:]:
         path.unlink()
     assert said_of_shift(runs, new, capsys) is None
+
+
+def test_images_that_cannot_be_read_are_not_counted(
+    runs: Path, new: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest, ensemble = load_manifest(new), Ensemble.load(runs / "tint" / "e")
+    assert len(manifest) == PEOPLE
+    for path in sorted(new.iterdir())[49:]:
+        path.write_bytes(b"no image")
+    assert shift_line(ensemble, manifest, runs, 0) is None
+    for path in new.iterdir():
+        path.write_bytes(b"no image")
+    assert shift_line(ensemble, manifest, runs, 0) is None
 
 
 def test_it_says_so_where_the_training_images_are_not_known(
