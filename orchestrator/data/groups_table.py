@@ -8,15 +8,17 @@ import os
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
 from orchestrator.data.manifest import Manifest, given_groups, group_columns
 from orchestrator.data.quality.joined_groups import Codes, with_joined_groups
-from orchestrator.data.scalars import to_scalars
-from orchestrator.data.table_files import write_parquet
+from orchestrator.data.scalars import Scalar, to_scalars, to_text
+from orchestrator.data.table_files import LONGEST_WHOLE, write_parquet
 
 
 def with_groups(manifest: Manifest, codes: Codes, names: Sequence[str] | None = None) -> Manifest:
@@ -34,7 +36,10 @@ def with_groups(manifest: Manifest, codes: Codes, names: Sequence[str] | None = 
 
 
 def write_rows(path: Path, manifest: Manifest) -> None:
-    """As CSV, or as Parquet by the suffix; images' paths are relative to the table. Raises StorageError."""
+    """As CSV, or as Parquet by the suffix; images' paths are relative to the table. Raises StorageError.
+
+    In CSV a column of decimals has a point in every number: 0.0 stays 0.0, and 2 beside 1.5 is 2.0.
+    """
     # Links are followed on both sides: `..` out of a linked folder leads elsewhere than it reads.
     prefix = os.path.relpath(os.path.realpath(manifest.root), os.path.realpath(path.absolute().parent))
     paths = [
@@ -47,10 +52,25 @@ def write_rows(path: Path, manifest: Manifest) -> None:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(frame.columns)
-    cells = [to_scalars(frame[name]) for name in frame.columns]
-    table.writerows(["" if cell is None else str(cell) for cell in row] for row in zip(*cells, strict=True))
+    table.writerows(zip(*(_written(frame[name]) for name in frame.columns), strict=True))
     try:
         with atomic_write(path) as file:
             file.write(text.getvalue().encode())
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}; choose another place") from error
+
+
+def _written(column: pd.Series[Any]) -> list[str]:
+    """Each cell as text, "" where it is missing."""
+    cells = to_scalars(column)
+    if column.dtype == np.float64 and not _is_whole_with_gaps(cells):
+        return ["" if cell is None else repr(float(value)) for cell, value in zip(cells, column, strict=True)]
+    return [to_text(cell) or "" for cell in cells]
+
+
+def _is_whole_with_gaps(cells: Sequence[Scalar]) -> bool:
+    """Whether only missing cells made floats of whole numbers. Longer ones are floats: as digits alone they
+    would be read as names."""
+    return None in cells and all(
+        cell is None or (isinstance(cell, int) and abs(cell) < LONGEST_WHOLE) for cell in cells
+    )

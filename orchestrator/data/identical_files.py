@@ -59,6 +59,14 @@ def identical_files(
     return codes_of(held.get(path) or path for path in paths)
 
 
+def are_copies(paths: Sequence[str], others: Sequence[str]) -> NDArray[np.bool_]:
+    """(n,): whether each file holds the same bytes as one of the others. Paths are whole, or start in the
+    current folder."""
+    whole = [os.path.abspath(path) for path in (*paths, *others)]  # noqa: PTH100 - links stay as they are
+    codes = identical_files(Path("/"), whole)
+    return np.isin(codes[: len(paths)], codes[len(paths) :])
+
+
 def codes_of(keys: Iterable[Any]) -> NDArray[np.int64]:
     """(n,) numbers from 0 in the order of the first of each, equal for equal keys."""
     number: dict[Any, int] = {}

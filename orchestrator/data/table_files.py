@@ -26,6 +26,8 @@ from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
+LONGEST_WHOLE = 10**15
+"""From here on a text of digits alone is no number."""
 JSON = (".jsonl", ".ndjson", ".json")
 UNNAMED = "column_"
 """What the columns of a table without a header are called, with their numbers from 1."""

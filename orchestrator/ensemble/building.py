@@ -63,7 +63,8 @@ def build_ensemble(
     untouched = find_untouched(first, ensemble.target, others).manifest
     if untouched is None:
         return ensemble
-    return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress)[0]
+    trained = [study.manifest() for study in (first, *others)]
+    return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress, trained=trained)[0]
 
 
 def default_out(studies: Sequence[Path]) -> Path:

@@ -133,9 +133,10 @@ def _untouched(
         if found.note:
             _say(console, f"untouched rows: none scored; {found.note}")
         return ensemble
+    trained = [study.manifest() for study in (first, *others)]
     with progress_bar("predicting untouched rows") as progress:
         ensemble, estimate = score_untouched(
-            ensemble, found.manifest, np.random.default_rng(arguments.seed), progress
+            ensemble, found.manifest, np.random.default_rng(arguments.seed), progress, trained=trained
         )
     print_untouched(console, ensemble, estimate)
     return ensemble

@@ -21,11 +21,13 @@ from numpy.typing import NDArray
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened
+from orchestrator.data.identical_files import are_copies
 from orchestrator.data.image_record import content_digests
 from orchestrator.data.manifest import Manifest, joined_folds
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.table_files import read_parquet, write_parquet
 from orchestrator.ensemble.folder import Ensemble
+from orchestrator.ensemble.sources import image_paths
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import read_paths
@@ -80,6 +82,7 @@ class TrainedOn:
     paths: frozenset[str]  # as that manifest writes them
     locations: frozenset[str]  # digests of where they lay; an older folder has none
     contents: Mapping[str, str] = field(default_factory=dict)  # digest of what one held -> its path
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)  # the same -> where such ones lay
 
     @classmethod
     def of(cls, ensemble: Ensemble) -> TrainedOn:
@@ -90,8 +93,17 @@ class TrainedOn:
         table, _ = read_parquet(path)
         if not {"path", "place"} <= {*map(str, table.columns)}:
             raise EnsembleError(f"{path} is damaged: no columns path and place; write the ensemble anew")
+        return cls.from_table(table, fingerprint)
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame, fingerprint: str) -> TrainedOn:
+        """Of what `trained_rows` gave."""
         paths, digests = (_texts(table[name]) for name in ("path", "place"))
-        return cls(fingerprint, paths, digests, _by_content(table))
+        places: dict[str, set[str]] = {}
+        for held, place in _by_content(table, "place"):
+            places.setdefault(held, set()).add(place)
+        lay = {held: frozenset(found) for held, found in places.items()}
+        return cls(fingerprint, paths, digests, dict(_by_content(table, "path")), lay)
 
     def rows(self, manifest: Manifest) -> NDArray[np.bool_]:
         """(n,): the rows that certainly were trained on, by their location, or in the very same table."""
@@ -99,11 +111,36 @@ class TrainedOn:
             return self._named(manifest)
         return np.array([digest in self.locations for digest in location_digests(manifest)], np.bool_)
 
-    def copies(self, manifest: Manifest) -> NDArray[np.bool_]:
-        """(n,): the rows whose image was trained on, or holds the same as one that was, under any name."""
+    def copies(self, manifest: Manifest, trained: Sequence[Manifest] = ()) -> NDArray[np.bool_]:
+        """(n,): the rows whose image was trained on, or holds the same as one that was, under any name.
+
+        trained: rows with the images that were trained on, which are compared as a whole where they are at
+        hand; where they are not, a row that looks like one of them by its sampled bytes counts as a copy.
+        """
         places, contents = location_digests(manifest), _contents(manifest)
-        pairs = zip(places, contents, strict=True)
-        return np.array([place in self.locations or held in self.contents for place, held in pairs], np.bool_)
+        found = np.array([place in self.locations for place in places], np.bool_)
+        alike = np.flatnonzero([held in self.contents for held in contents] & ~found)
+        if len(alike):
+            paths = image_paths(manifest)
+            found[alike] = self._hold_the_same(
+                [paths[row] for row in alike], [contents[row] for row in alike], trained
+            )
+        return found
+
+    def _hold_the_same(
+        self, paths: Sequence[str], contents: Sequence[str], trained: Sequence[Manifest]
+    ) -> NDArray[np.bool_]:
+        """(n,): of images that look like some that were trained on, which hold the same as one of them."""
+        at_hand = {
+            place: path
+            for rows in trained
+            for place, path in zip(location_digests(rows), image_paths(rows), strict=True)
+            if place in self.locations and os.access(path, os.R_OK)
+        }
+        looks = {held: self.places.get(held, frozenset()) for held in set(contents)}
+        known = {held for held, places in looks.items() if places and places <= at_hand.keys()}
+        whole = are_copies(paths, [at_hand[place] for held in known for place in looks[held]])
+        return whole | [held not in known for held in contents]
 
     def _named(self, manifest: Manifest) -> NDArray[np.bool_]:
         return np.array([path in self.paths for path in manifest.frame["path"]], np.bool_)
@@ -163,12 +200,13 @@ def _held(manifest: Manifest, rows: NDArray[np.bool_]) -> list[tuple[str, str]]:
     return list(zip(map(str, some.frame["path"]), _contents(some), strict=True))
 
 
-def _by_content(table: pd.DataFrame) -> dict[str, str]:
-    """Of the images that were at hand; a folder of before there was the column knows none."""
+def _by_content(table: pd.DataFrame, column: str) -> list[tuple[str, str]]:
+    """The digest of what each image that was at hand held, and its cell of a column; a folder of before there
+    was the digest knows none."""
     if "content" not in table:
-        return {}
-    pairs = zip(to_scalars(table["content"]), to_scalars(table["path"]), strict=True)
-    return {text: to_text(path) or "" for cell, path in pairs if (text := to_text(cell))}
+        return []
+    pairs = zip(to_scalars(table["content"]), to_scalars(table[column]), strict=True)
+    return [(text, to_text(cell) or "") for held, cell in pairs if (text := to_text(held))]
 
 
 def _texts(column: Iterable[object]) -> frozenset[str]:

@@ -16,7 +16,7 @@ from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, ManifestError, StorageError
 from orchestrator.core.trainable import Resources, load_trainable
-from orchestrator.data.image_record import content_digests
+from orchestrator.data.identical_files import are_copies
 from orchestrator.data.manifest import Manifest, group_names, load_manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.data.targets import Target
@@ -117,14 +117,8 @@ def _labelled(rows: Manifest, target: Target) -> Manifest:
 
 def without_copies(rows: Manifest, study: Study) -> Manifest:
     """Without the rows whose image holds the same as one of the study's, under any name."""
-    own = study.manifest()
-    known = set(_contents(own)) - {""}
-    copies = np.array([held in known for held in _contents(rows)], np.bool_)
+    copies = are_copies(image_paths(rows), image_paths(study.manifest()))
     return replace(rows, frame=rows.frame[~copies].reset_index(drop=True))
-
-
-def _contents(manifest: Manifest) -> list[str]:
-    return content_digests(manifest.root, [str(path) for path in manifest.frame["path"]])
 
 
 # ---- the ensemble on them -------------------------------------------------------------------------
@@ -136,14 +130,16 @@ def score_untouched(
     rng: np.random.Generator,
     progress: Progress | None = None,
     resources: Resources | None = None,
+    trained: Sequence[Manifest] = (),
 ) -> tuple[Ensemble, Estimate]:
     """Predicts rows with labels and stores what they score: `untouched.parquet` in the folder, and the
     estimate in ensemble.json. Returns the ensemble with it. Copies of images that were trained on are left
     out, and the estimate says how many.
 
+    trained: the rows of the ensemble's studies, with whose images those that look like copies are compared.
     Raises EnsembleError, ImageReadError, TrainableError, StorageError.
     """
-    copies = TrainedOn.of(ensemble).copies(rows)
+    copies = TrainedOn.of(ensemble).copies(rows, trained)
     rows = replace(rows, frame=rows.frame[~copies].reset_index(drop=True))
     labels = ensemble.target.encode(rows.frame)
     probabilities = ensemble.predict(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from orchestrator.data.groups_table import with_groups, write_rows
@@ -103,6 +104,23 @@ def test_links_on_the_way_to_the_images_are_followed(tmp_path: Path) -> None:
     manifest = load_manifest(tmp_path / "near" / "set")
     write_rows(tmp_path / "groups.csv", manifest)
     assert same_images(manifest, load_manifest(tmp_path / "groups.csv"))
+
+
+def test_numbers_are_written_as_they_were_read(tmp_path: Path) -> None:
+    """A column of decimals keeps them where they say nothing; whole numbers with a gap get none."""
+    images(tmp_path, "a.png", "b.png", "c.png")
+    lines = [
+        "path,group,role,whole,gaps,zero,half,some,micro,code,flag",
+        "a.png,a,train,1,3,0.0,0.5,,1600000000000000.0,007,True",
+        "b.png,b,train,2,,-0.0,2.0,2.0,1600000000000001.0,07,False",
+        "c.png,c,train,3,4,1.0,1e+22,1.5,1600000000000002.0,7,True",
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(lines) + "\n")
+    manifest = load_manifest(tmp_path / "t.csv")
+    write_rows(tmp_path / "g.csv", manifest)
+    assert (tmp_path / "g.csv").read_text().splitlines() == lines
+    again = load_manifest(tmp_path / "g.csv")
+    pd.testing.assert_frame_equal(again.frame, manifest.frame)
 
 
 def test_groups_that_a_suggestion_names_are_written_where_none_are_given(tmp_path: Path, table: Path) -> None:

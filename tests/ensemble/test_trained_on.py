@@ -119,6 +119,24 @@ def test_an_older_folder_knows_its_own_table_and_the_paths_of_its_out_of_fold_ro
     assert known.warning(extra) is None
 
 
+def test_a_copy_is_one_by_its_whole_content_where_what_was_trained_on_is_at_hand(tmp_path: Path) -> None:
+    def rows(*names: str) -> Manifest:
+        frame = pd.DataFrame({"path": names, "group": names, "role": "train", "tint": "red"})
+        return Manifest(frame, tmp_path, "rows")
+
+    for name, bar in (("own", 0), ("twin", 9), ("copy", 9), ("new", 5)):
+        (tmp_path / name).write_bytes(bytes(40_000) + bytes([bar]) + bytes(160_000))
+    own = rows("own", "twin")
+    table = trained_rows(own, SearchSpace("a:B", TINT, {"lr": 0.5}))
+    assert table["content"].nunique() == 1
+    known = TrainedOn.from_table(table, "")
+    asked = rows("own", "copy", "new")
+    assert known.copies(asked, [own]).tolist() == [True, True, False]
+    assert known.copies(asked).all()  # nothing to compare it with
+    (tmp_path / "twin").unlink()
+    assert known.copies(asked, [own]).all()
+
+
 def test_only_rows_whose_label_was_told_are_listed(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

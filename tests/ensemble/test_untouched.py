@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import score
+from orchestrator.data import image_record
 from orchestrator.data.extra_rows import add_extra
 from orchestrator.data.manifest import Manifest, load_manifest
 from orchestrator.data.parquet_files import write_table
@@ -25,6 +27,7 @@ from orchestrator.ensemble.untouched import (
     find_untouched,
     score_untouched,
     trial_votes,
+    without_copies,
 )
 from orchestrator.race.simulate.command import read_table
 from orchestrator.study.exports import epochs_table
@@ -124,6 +127,32 @@ def test_stored_votes_are_of_no_copy_of_an_image_that_was_trained_on(runs: Path,
     assert found is not None and len(found) == 13
     about = pq.read_schema(store_votes(study)).metadata
     assert len(json.loads(about[b"labels"])) == 12
+
+
+def test_an_image_that_differs_beside_the_sampled_bytes_is_no_copy(runs: Path, tmp_path: Path) -> None:
+    for name in ("train", "test", "copy"):
+        image = np.full((512, 512), 20, np.uint8)
+        image[100:150, 100:400] = 255 if name == "test" else 20
+        Image.fromarray(image).save(tmp_path / f"{name}.bmp")
+    study = Study(runs / "both")
+    known, rows = (
+        Manifest(pd.DataFrame({"path": paths, "group": paths, "role": role}), tmp_path, role)
+        for paths, role in ((["train.bmp"], "train"), (["test.bmp", "copy.bmp"], "test"))
+    )
+    study.manifest = lambda: known  # type: ignore[method-assign]
+    assert without_copies(rows, study).frame["path"].tolist() == ["test.bmp"]
+
+
+def test_only_whole_copies_are_left_out_of_the_score(
+    runs: Path, rows: Manifest, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here every image looks as another in the bytes that are sampled."""
+    monkeypatch.setattr(image_record, "sampled_sha256", lambda path: b"the same of all")
+    (rows.root / "n3.png").write_bytes((data.parent / "p03-1.png").read_bytes())
+    monkeypatch.setattr("orchestrator.ensemble.building.find_untouched", lambda *_: UntouchedRows(rows))
+    built = build_ensemble(runs / "both")
+    assert built.record.estimates["untouched"].n_groups == 11
+    assert "1 copies of images that were" in built.record.estimates["untouched"].meaning
 
 
 # ---- where they are -------------------------------------------------------------------------------

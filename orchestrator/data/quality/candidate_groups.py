@@ -8,7 +8,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,9 +193,9 @@ def _begins(camera: Sequence[str], times: Sequence[float | None], before: int, r
 
 
 def _seconds(taken: str) -> float | None:
-    """EXIF writes 2015:06:19 11:47:56, perhaps with a zone behind."""
+    """Of 2015-06-19 11:47:56, as `trainables.images.exif` gives it; as of a clock that no summer shifts."""
     try:
-        return datetime.strptime(taken[:19].replace("T", " "), "%Y:%m:%d %H:%M:%S").timestamp()
+        return datetime.strptime(taken, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from orchestrator.data.importers.file_names import words_in
+from orchestrator.data.quality.candidate_groups import from_times
 from orchestrator.data.quality.suggest_groups import Suggestion, suggest_groups
+from trainables.images.exif import FileFacts, facts_of
 
 Labels = NDArray[np.int64]
 
@@ -136,25 +140,42 @@ def test_a_column_of_patients_is_found_by_its_name_and_a_coded_one_by_its_labels
         assert alike(found.names, [str(number) for number in patient])
 
 
+def photo(taken: str) -> FileFacts:
+    """What is read of a file of a camera; taken as EXIF writes it."""
+    image, file = Image.new("RGB", (8, 8)), io.BytesIO()
+    tags = image.getexif()
+    tags[0x0110], tags[0x0132] = "Canon", taken
+    image.save(file, "JPEG", exif=tags)
+    return facts_of(file.getvalue())
+
+
 def test_sessions_of_a_camera_are_found_by_their_times() -> None:
     rng = np.random.default_rng(4)
-    taken, sessions, labels = [], [], []
+    photos, sessions, labels = [], [], []
     for session in range(24):
         for picture in range(10):
-            taken.append(f"2021:05:{1 + session:02d} 10:{picture * 3:02d}:00")
+            photos.append(photo(f"2021:05:{1 + session:02d} 10:{picture * 3:02d}:00"))
             sessions.append(str(session))
             labels.append(session % 3 if rng.random() < 0.8 else int(rng.integers(3)))
     order = rng.permutation(240)
     paths = [f"{digest:016x}.png" for digest in rng.integers(0, 2**63, 240)]
     found = suggest_groups(
         paths,
-        camera=["Canon"] * 240,
-        taken=[taken[row] for row in order],
+        camera=[photos[row].camera for row in order],
+        taken=[photos[row].taken for row in order],
         labels=[np.array(labels)[order]],
     )
     assert [one.found for one in found] == ["sessions of one camera, by EXIF"]
     assert alike(found[0].names, [sessions[row] for row in order])
     assert found[0].option == ""  # only a written table can
+
+
+def test_a_time_that_no_calendar_has_is_unknown() -> None:
+    times = [
+        photo(taken).taken for taken in ("2021:02:31 10:00:00", "2021:05:01 10:00:00", "0001:01:01 00:00:00")
+    ]
+    (found,) = from_times(["Canon"] * 3, times, ["a.jpg", "b.jpg", "c.jpg"])
+    assert found.names == ("a.jpg", "Canon 2021-05-01 10:00:00", "Canon 0001-01-01 00:00:00")
 
 
 def test_chains_of_near_duplicates_are_suggested_where_no_name_holds_them_together() -> None:
