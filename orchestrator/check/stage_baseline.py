@@ -59,22 +59,28 @@ def rows_of(look: Look, task: TaskLabels, described: Described, rows: NDArray[np
     return Rows(described.features[rows], task.values[rows], groups, classes, metric, mode)
 
 
+def dealt(look: Look) -> int:
+    """How many folds to deal where the search has none to be fitted and scored on."""
+    return look.k if look.k > 1 else FOLDS
+
+
 def honest_folds(
     look: Look, rows: NDArray[np.int64], groups: NDArray[np.integer]
 ) -> NDArray[np.int16] | None:
-    """The search's folds of the rows; None where there are none, or they tear a group or copies apart.
+    """The search's folds of the rows; None where there are fewer than two, so that nothing is left to fit to, or
+    where they tear a group or copies apart.
 
     groups: of the rows, as numbers that copies share.
     """
     folds = look.folds[rows]
-    return folds if look.k and _keeps_together(folds, groups) else None
+    return folds if look.k > 1 and _keeps_together(folds, groups) else None
 
 
 def _value(look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64]) -> LeakValue:
     given, seed = rows_of(look, task, described, rows), look.arguments.seed
     folds = honest_folds(look, rows, given.groups)
     with progress_bar(f"baseline of {task.name}") as progress:
-        return leak_value(given, folds, look.k or FOLDS, seed, progress)
+        return leak_value(given, folds, dealt(look), seed, progress)
 
 
 def _metric(look: Look, task: TaskLabels) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from orchestrator.check.features import Described, features_of, group_numbers
 from orchestrator.check.look import Look
-from orchestrator.check.stage_baseline import FOLDS, baseline_rows, honest_folds, rows_of
+from orchestrator.check.stage_baseline import baseline_rows, dealt, honest_folds, rows_of
 from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
@@ -113,7 +113,7 @@ def _scores(
     given, rng = rows_of(look, task, described, rows), np.random.default_rng(look.arguments.seed)
     folds = honest_folds(look, rows, given.groups)
     if folds is None:
-        folds = dealt_folds(given.groups, strata_of(given.labels), look.k or FOLDS, rng)
+        folds = dealt_folds(given.groups, strata_of(given.labels), dealt(look), rng)
     answers = out_of_fold(given.features, given.labels, folds, given.classes)
     found = weighted_score(given.labels, answers, by_row[rows], given.groups, given.metric, rng)
     ends = f"{found.low:.3f} to {found.high:.3f}"

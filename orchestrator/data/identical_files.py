@@ -127,12 +127,12 @@ def _read(path: Path) -> dict[_Key, str]:
     try:
         frame, _ = read_parquet(path)
         columns = [frame[name].tolist() for name in _COLUMNS]
-    except (ManifestError, KeyError):
+        return {
+            (kind, str(name), int(size), int(time)): str(digest)
+            for kind, name, size, time, digest in zip(*columns, strict=True)
+        }
+    except (ManifestError, KeyError, ValueError, TypeError, OverflowError):
         return {}
-    return {
-        (kind, str(name), int(size), int(time)): str(digest)
-        for kind, name, size, time, digest in zip(*columns, strict=True)
-    }
 
 
 def _digest(path: str, digest: Digest) -> str:

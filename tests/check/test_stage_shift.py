@@ -66,6 +66,24 @@ def test_rows_like_the_training_rows_give_no_finding_and_a_leak_has_its_price(
     assert "FO162 no embeddings: No embeddings: no weights were named" in said
 
 
+def test_one_fold_to_validate_is_no_folds_to_fit_and_score_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = (data / "train" / "rows.csv").read_text().splitlines()
+    folds = {row.split(",")[1]: number // 4 % 2 - 1 for number, row in enumerate(rows[1:])}
+    given = [f"{rows[0]},fold", *(f"{row},{folds[row.split(',')[1]]}" for row in rows[1:])]
+    (data / "train" / "folds.csv").write_text("\n".join(given) + "\n")
+    space = tmp_path / "one.py"
+    space.write_text(
+        "from orchestrator.space import SearchSpace, categorical\n"
+        "space = SearchSpace(trainable='tests.pixel_trainable:PixelTrainable', params={'lr': 0.1}, folds=1,\n"
+        "    target=categorical('tint', ['red', 'blue']), group='group', fold_column='fold')\n"
+    )
+    asked = ["--data", str(data / "train" / "folds.csv"), "--space", str(space), "--runs", str(tmp_path)]
+    assert main([*asked, "--out", str(tmp_path / "out")]) in (0, 1)
+    assert "a quick baseline in folds that ignore groups, and in honest ones" in capsys.readouterr().out
+
+
 def test_darker_rows_to_predict_are_a_finding_with_what_differs(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

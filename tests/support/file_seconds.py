@@ -36,8 +36,6 @@ SECONDS = {
     "tests/race/test_storm.py": 25,
     "tests/execution/on_ray/test_sockets.py": 20,
     "tests/trainables/test_imports.py": 20,
-    "tests/trainables/test_embedding.py": 15,
-    "tests/check/test_stage_shift.py": 15,
     "tests/doctor/test_doctor.py": 20,
     "tests/testing/test_own_trainable_pages.py": 20,
     "tests/core/test_private_files.py": 20,
