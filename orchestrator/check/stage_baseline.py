@@ -67,8 +67,8 @@ def dealt(look: Look) -> int:
 def honest_folds(
     look: Look, rows: NDArray[np.int64], groups: NDArray[np.integer]
 ) -> NDArray[np.int16] | None:
-    """The search's folds of the rows; None where there are fewer than two, so that nothing is left to fit to, or
-    where they tear a group or copies apart.
+    """The search's folds of the rows; None where there are fewer than two, so that nothing is left to fit
+    to, or where they tear a group or copies apart.
 
     groups: of the rows, as numbers that copies share.
     """
