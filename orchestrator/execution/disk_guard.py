@@ -47,6 +47,15 @@ class EpochBytes:
         self.oof, self.predictions = max(self.oof, oof), max(self.predictions, predictions)
 
 
+def bytes_of(store: CheckpointStore, name: str) -> int:
+    """Of a file of a store; 0 where it is on no disk of this machine."""
+    path = store.file_of(name)
+    if path is not None:
+        with contextlib.suppress(OSError):  # replaced or deleted meanwhile
+            return path.stat().st_size
+    return 0
+
+
 @dataclass
 class DiskGuard:
     """Of one study.
@@ -54,6 +63,8 @@ class DiskGuard:
     finals: fold runs of its finalists
     size: what the trainable said of its files; else measured as they are written
     measured: called once where the first epoch showed it
+    to_come: the most that the search still puts into the store, by the estimate that it began with, where its
+    files have these sizes; None where that estimate does not hold. Not a byte more is kept for the finalists
     to_finish: the way to end with the finalists alone, told where no trial can begin any more
     """
 
@@ -62,6 +73,7 @@ class DiskGuard:
     finals: int
     size: EpochBytes = field(default_factory=EpochBytes)
     measured: Callable[[EpochBytes], None] | None = None
+    to_come: Callable[[EpochBytes], int | None] = lambda size: None
     to_finish: Callable[[], str] = str
     free: FreeBytes = free_bytes
     say: Announce = log.warning
@@ -72,7 +84,7 @@ class DiskGuard:
         key, epoch = FoldRunKey(event.trial, event.fold), event.epoch
         first = not self.size.checkpoint
         names = (resume_name(key, epoch), weights_name(key, epoch), oof_name(key, epoch))
-        self.size.saw(*map(self._bytes_of, (*names, probabilities_name(key, epoch))))
+        self.size.saw(*(bytes_of(self.store, name) for name in (*names, probabilities_name(key, epoch))))
         if first and self.size.checkpoint and self.measured is not None:
             self.measured(self.size)
 
@@ -91,14 +103,25 @@ class DiskGuard:
     def _fault(self, leg: Leg, is_new: bool, running: Sequence[int]) -> str:
         """What is wrong with starting it; empty where it may start."""
         runs = sum(map(self._still_writes, [*running, leg.start]))
-        final = self.finals * (self.size.checkpoint + self.size.state) if is_new else 0
-        for place, needed in self._by_place(runs + final):
+        if not is_new:
+            return self._want(runs, "a leg beside those that run")
+        what, all_finals = "a new trial beside the finalists", runs + self._finals()
+        if not self._want(all_finals, what):  # without a look at every file of the store
+            return ""
+        most = self.to_come(self.size)
+        return self._want(all_finals if most is None else max(runs, min(all_finals, most)), what)
+
+    def _want(self, stored: int, what: str) -> str:
+        """Where there is no room for so many bytes more in the store; empty where there is."""
+        for place, needed in self._by_place(stored):
             free = self._free(place)
             if free is not None and free < needed:
-                what = "a new trial beside the finalists" if is_new else "a leg beside those that run"
                 has = f"disk: {place} has {bytes_text(free)} free"
                 return f"{has}, too little for {what} ({bytes_text(needed)})"
         return ""
+
+    def _finals(self) -> int:
+        return self.finals * (self.size.checkpoint + self.size.state)
 
     def _still_writes(self, epochs: int) -> int:
         """Bytes by which a fold run of so many stored epochs may grow before one of its files goes."""
@@ -113,13 +136,6 @@ class DiskGuard:
         with contextlib.suppress(OSError):  # of a disk that says nothing of it, writing will tell
             return self.free(place)
         return None
-
-    def _bytes_of(self, name: str) -> int:
-        path = self.store.file_of(name)
-        if path is not None:
-            with contextlib.suppress(OSError):  # replaced or deleted meanwhile
-                return path.stat().st_size
-        return 0
 
     def _ways_out(self, is_new: bool) -> str:
         more = self.to_finish() if is_new else ""

@@ -14,13 +14,16 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import CheckpointBytes, DiskNeeds
 from orchestrator.core.errors import StorageError
+from orchestrator.core.events import FoldRunKey, Reopened, State
 from orchestrator.core.text import bytes_text
-from orchestrator.execution.disk_guard import DiskGuard, EpochBytes
+from orchestrator.execution.disk_guard import DiskGuard, EpochBytes, bytes_of
 from orchestrator.machine.free_space import FreeBytes, file_system, free_bytes
 from orchestrator.race.contract import Race
 from orchestrator.race.most_held import most_held
 from orchestrator.space import SearchSpace
+from orchestrator.storage.checkpoint_files import by_fold_run
 from orchestrator.storage.contract import CheckpointStore
+from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import bounds_of
 from orchestrator.tune.disk_estimate import Need, Places, Size, needs_of
 from orchestrator.tune.plan import race_config
@@ -138,10 +141,11 @@ def guard_of(ready: PreparedStudy, request: Request, race: Race, tell: Announce)
     told = None if ready.disk_needs is None else ready.disk_needs.most
 
     def measured(found: EpochBytes) -> None:
-        one = CheckpointBytes(found.weights, found.state)
-        held = most_held(study.header.rule, race_config(space), size.slots)
         with contextlib.suppress(OSError):  # of a disk that says nothing of itself
-            tell(disk_line(disks_of(needs_of(size, held, DiskNeeds(one, one), places))))
+            tell(disk_line(disks_of(_needs_measured(study, found, size, places))))
+
+    def to_come(found: EpochBytes) -> int | None:
+        return most_to_come(study, race, _needs_measured(study, found, size, places))
 
     def to_finish() -> str:
         least = least_fold_epochs(race, bounds_of(study, slots=1))
@@ -153,9 +157,35 @@ def guard_of(ready: PreparedStudy, request: Request, race: Race, tell: Announce)
         finals=size.finalists * size.folds,
         size=_foretold(told, size),
         measured=None if told or request.resume else measured,
+        to_come=to_come,
         to_finish=to_finish,
         say=tell,
     )
+
+
+def _needs_measured(study: Study, found: EpochBytes, size: Size, places: Places) -> list[Need]:
+    """By files of these sizes."""
+    one = CheckpointBytes(found.weights, found.state)
+    held = most_held(study.header.rule, race_config(study.space), size.slots)
+    return needs_of(size, held, DiskNeeds(one, one), places)
+
+
+def most_to_come(study: Study, race: Race, needs: Sequence[Need]) -> int | None:
+    """Bytes that a search still puts into its store at most, by its estimate. None where trials that the
+    estimate does not count came to it."""
+    if study.trials != study.space.trials or any(isinstance(event, Reopened) for event in study.events):
+        return None
+    store, folds = study.store(), range(study.space.folds)
+    most = sum(need.most for need in needs if need.place == store.folder)
+    # What a failed trial keeps is in no estimate.
+    counted = [status.trial for status in race.statuses() if status.state is not State.FAIL]
+    return most - _held(store, [FoldRunKey(trial, fold) for trial in counted for fold in folds])
+
+
+def _held(store: CheckpointStore, keys: Sequence[FoldRunKey]) -> int:
+    """Bytes of these fold runs' files."""
+    stored = by_fold_run(store.names())
+    return sum(bytes_of(store, name) for key in keys for name in stored.get(str(key), ()))
 
 
 def _foretold(told: CheckpointBytes | None, size: Size) -> EpochBytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.disk_needs import CheckpointBytes, DiskNeeds
+from orchestrator.execution.disk_guard import FLOOR
 from orchestrator.race.most_held import MostHeld
 
 JOURNAL_LINE = 1500
@@ -72,9 +73,8 @@ def needs_of(size: Size, held: MostHeld, told: DiskNeeds | None, places: Places)
     finals = size.finalists * size.folds * size.max_t
     least = int(LEAST_COMPRESSED * finals * size.predictions)
     epochs = held.fold_epochs if size.keeps_all else min(held.fold_epochs, _kept_if_complete(size, held))
-    found = [
-        Need("journal and tables", places.study, finals * JOURNAL_LINE // 3, held.fold_epochs * JOURNAL_LINE)
-    ]
+    lines = FLOOR + held.fold_epochs * JOURNAL_LINE
+    found = [Need("journal and tables", places.study, finals * JOURNAL_LINE // 3, lines)]
     if places.checkpoints is not None:
         found.append(Need("predictions", places.checkpoints, least, epochs * size.predictions))
         if told is not None:

@@ -128,16 +128,19 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
     """
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)
+    noted = _taken([Resumed(_changed_code(study)), *extended], race, study)
+    # Only now has the race set aside what was under way when a trial failed and the last driver died.
     again = reopened(request.retry_failed, study, race)
-    noted: list[Event] = []
-    taken: list[Resumed | Extended | Reopened] = [Resumed(_changed_code(study)), *extended, *again]
-    for event in taken:
-        noted += [event, *_decisions(event, race, study)]
-    study.append(*noted)
+    study.append(*noted, *_taken(again, race, study))
     for larger in extended:
         say(f"extended to {larger.trials} trials")
     if request.retry_failed is not None:
         say(_told(again))
+
+
+def _taken(events: Sequence[RaceEvent], race: Race, study: Study) -> list[Event]:
+    """The events, each with what the race decides about it behind it. Raises StudyError."""
+    return [item for event in events for item in (event, *_decisions(event, race, study))]
 
 
 def _decisions(event: RaceEvent, race: Race, study: Study) -> list[Decided]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from orchestrator.core.disk_needs import CheckpointBytes, DiskNeeds
 from orchestrator.core.errors import StorageError
-from orchestrator.core.events import Leg
+from orchestrator.core.events import FoldRunKey, Leg, Reopened, State
 from orchestrator.execution.disk_guard import FLOOR, DiskGuard, EpochBytes
 from orchestrator.race import RaceConfig
 from orchestrator.race.most_held import most_held
 from orchestrator.storage import DirectoryStore
+from orchestrator.storage.checkpoint_files import resume_name
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
-from orchestrator.tune.disk import disk_line, disks_of
+from orchestrator.tune.disk import Disk, disk_line, disks_of, most_to_come
 from orchestrator.tune.disk_estimate import Need, Places, Size, needs_of
+from tests.pixel_trainable import PixelTrainable
 from tests.support.helpers import check_consistent, curves, events
 
 GB = 10**9
@@ -165,6 +169,33 @@ def test_a_leg_starts_where_what_it_and_the_others_may_write_fits(
             short.check(leg, is_new, running)
 
 
+@pytest.mark.parametrize("to_come, kept", [(500_000, 500_000), (9 * 10**6, 1_178_000), (-5, 334_000)])
+def test_no_more_is_kept_for_a_new_trial_than_may_come_and_never_less_than_its_leg_writes(
+    to_come: int, kept: int, tmp_path: Path
+) -> None:
+    enough, short = guard(tmp_path, kept + FLOOR, []), guard(tmp_path, kept + FLOOR - 1, [])
+    enough.to_come = short.to_come = lambda size: to_come
+    assert enough.check(Leg(0, 0, 0, 20), True, [])
+    with pytest.raises(StorageError, match="a new trial beside the finalists"):
+        short.check(Leg(0, 0, 0, 20), True, [])
+
+
+def test_what_may_come_is_the_estimate_less_what_is_there_but_for_failed_trials(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    for trial, length in ((0, 100), (1, 30)):
+        store.put(resume_name(FoldRunKey(trial, 1), 1), bytes(length))
+    space = SimpleNamespace(trials=2, folds=2)
+    study: Any = SimpleNamespace(trials=2, space=space, events=[], store=lambda: store)
+    status = [SimpleNamespace(trial=0, state=State.FAIL), SimpleNamespace(trial=1, state=State.PARKED)]
+    race: Any = SimpleNamespace(statuses=lambda: status)
+    needs = [Need("checkpoints", tmp_path, 0, 1000), Need("journal", tmp_path.parent, 0, 7)]
+    assert most_to_come(study, race, needs) == 970
+    study.events = [Reopened(0, [0, 1])]
+    assert most_to_come(study, race, needs) is None
+    study.events, study.trials = [], 3
+    assert most_to_come(study, race, needs) is None
+
+
 def test_want_of_room_is_told_once_and_so_is_room(tmp_path: Path) -> None:
     said: list[str] = []
     watching = guard(tmp_path, 0, said)
@@ -207,6 +238,39 @@ def test_a_search_stops_before_the_disk_is_full_and_resume_ends_as_if_nothing_ha
     assert tune(space_file, faces, tmp_path, "--study", "whole") == 0
     assert curves(study) == curves(tmp_path / "whole")
     assert Study(study).leaderboard().equals(Study(tmp_path / "whole").leaderboard())
+
+
+@pytest.mark.parametrize("rule", ["sequential_cv", "exhaustive", "fold_asha"])
+def test_a_search_that_writes_no_more_than_was_said_ends_where_just_that_is_free(
+    rule: str, space_file: Path, faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: Any
+) -> None:
+    most, small = _most_said(monkeypatch), PixelTrainable.state
+    grown = {"moments": np.zeros(25_000)}  # states are most of what is written, as with AdamW
+    monkeypatch.setattr(PixelTrainable, "state", lambda self: save({**load(small(self)), **grown}))
+    words = ["--trials", "9", "--rule", rule]
+    assert tune(space_file, faces, tmp_path, "--study", "whole", *words) == 0
+    in_store = most["checkpoints"] + most["predictions"]
+    store, least = tmp_path / "a" / "checkpoints", [2 * GB]
+
+    def left() -> int:  # as if the journal had all its bytes from the start but those that are still needed
+        least.append(in_store + FLOOR - sum(path.stat().st_size for path in store.rglob("*.*")))
+        return least[-1]
+
+    free(left)
+    assert tune(space_file, faces, tmp_path, "--study", "a", *words) == 0
+    assert min(least) > FLOOR and curves(tmp_path / "a") == curves(tmp_path / "whole")
+
+
+def _most_said(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What is needed -> its bytes at most, as a search says it once its checkpoints are measured."""
+    said: dict[str, int] = {}
+
+    def noted(disks: Sequence[Disk], **more: Any) -> str:
+        said.update({need.what: need.most for disk in disks for need in disk.needs})
+        return disk_line(disks, **more)
+
+    monkeypatch.setattr("orchestrator.tune.disk.disk_line", noted)
+    return said
 
 
 def test_what_is_told_of_the_finalists_alone_works(

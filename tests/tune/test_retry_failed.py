@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import shlex
 import shutil
 from collections import Counter
@@ -23,6 +24,7 @@ from orchestrator.tune.__main__ import main
 from tests.conftest import SPACE
 from tests.pixel_trainable import PixelTrainable
 from tests.support.helpers import check_consistent, checkpoints, curves, events, journal
+from tests.support.journals import unsealed
 
 Broken = dict[float, tuple[int, type[Exception]]]
 """Learning rate -> the epoch in which its fold runs raise, and what."""
@@ -181,6 +183,33 @@ def test_a_search_that_ends_while_it_runs_them_again_is_resumed_like_any_other(
     again = fo.resume(study, backend="inline", progress=None)
     assert score(again, trial) == score(whole, trial)
     assert len(events(study.path, "reopened")) == 1
+
+
+def test_a_fold_run_under_way_when_its_trial_failed_and_the_driver_died_goes_on_from_its_epochs(
+    failed: Failed,
+) -> None:
+    trial, whole, study = failed
+    other = _killed_with_another_fold_under_way(study, trial)
+    assert resume(study, "--retry-failed") == 0
+    [event] = events(study.path, "reopened")
+    assert event["epochs"][other] == 2 and sorted(event["epochs"]) == [2, 2, 3]
+    ran = Counter((e["fold"], e["epoch"]) for e in events(study.path, "epoch_ended") if e["trial"] == trial)
+    assert len(ran) == 12 and max(ran.values()) == 1, "no stored epoch is run again"
+    assert score(Study(study.path), trial) == score(whole, trial)
+
+
+def _killed_with_another_fold_under_way(study: Study, trial: int) -> int:
+    """Has the journal end where the trial failed, and another of its folds begin a leg shortly before, as in
+    a second slot. Returns that fold."""
+    lines = [json.loads(line) for line in unsealed(study.files.journal.read_text()).splitlines()]
+    end = next(at for at, line in enumerate(lines) if line.get("action") == "FAIL")
+    begun = max(at for at, line in enumerate(lines[:end]) if line["event"] == "leg_started")
+    last = lines[begun]
+    assert lines[end]["trial"] == last["trial"] == trial
+    other = next(fold for fold in range(3) if fold != last["fold"])
+    lines.insert(begun, {**last, "fold": other, "start": 2})
+    study.files.journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines[: end + 2]))
+    return other
 
 
 def test_failures_are_listed_by_kind_and_a_loss_that_is_no_number_is_not_run_again(
