@@ -58,7 +58,9 @@ def reason(suspect: Suspect) -> str:
     given, likely = suspect.part.classes[suspect.given], suspect.part.classes[suspect.likely]
     said = f"models give {likely} {suspect.p_likely:.2f} and {given} {suspect.p_given:.2f}"
     if suspect.is_copy:
-        return f"copies of one image have different labels; {said}"
+        return f"identical images have different labels; {said}"
+    if suspect.near:
+        return f"a near duplicate has another label; {said}"
     if suspect.beside:
         return f"rows that should share its label have another; {said}"
     return said

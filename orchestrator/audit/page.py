@@ -56,14 +56,15 @@ _NOTE = (
 
 def _shown(item: Suspect) -> tuple[int, ...]:
     """Suspected rows first; of those beside them as many as there is room for, one at least."""
-    beside = item.beside[: max(1, MOST_IMAGES - len(item.rows))]
+    beside = (*item.near, *item.beside)[: max(1, MOST_IMAGES - len(item.rows))]
     return (*item.rows[: MOST_IMAGES - len(beside)], *beside)
 
 
 def head(number: int, item: Suspect) -> str:
     """One line of everything that speaks for and against."""
     given, likely = item.part.classes[item.given], item.part.classes[item.likely]
-    why = "copies with different labels, " if item.is_copy else ""
+    why = "a near duplicate has another label, " if item.near else ""
+    why = "identical images with different labels, " if item.is_copy else why
     said = f"{number}: {why}given {given} ({item.p_given:.2f}), likely {likely} ({item.p_likely:.2f}), "
     rows = counted(len(item.rows), "row")
     rows += f", and {counted(len(item.beside), 'row')} beside with another label" if item.beside else ""

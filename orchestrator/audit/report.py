@@ -52,16 +52,27 @@ def audit_findings(audits: Sequence[PartAudit], frame: pd.DataFrame) -> list[Fin
         finding
         for item in audits
         if not item.part.is_joint
-        for finding in (_copies(item, frame), _groups(item, frame), _rows(item, frame))
+        for finding in (_copies(item, frame), _near(item, frame), _groups(item, frame), _rows(item, frame))
         if finding is not None
     ]
 
 
 def _copies(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
     suspects = [suspect for suspect in item.likely_wrong if suspect.is_copy]
-    said = f"copies of {counted(len(suspects), 'image')} have different labels"
+    said = f"identical copies of {counted(len(suspects), 'image')} have different labels"
     pairs = [(suspect.rows[0], suspect.beside[0]) for suspect in suspects if suspect.beside]
     return _finding("FO124", said, item, suspects, frame, pairs)
+
+
+def _near(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
+    """Of pairs, whatever else is judged together with their rows. They are worth a look, and no proof."""
+    if not item.near:
+        return None
+    named = shortened([" ~ ".join(str(frame["path"].iloc[row]) for row in pair) for pair in item.near])
+    said = f"{counted(len(item.near), 'pair')} of near duplicates with different labels: {named}"
+    rows = list(dict.fromkeys(row for pair in item.near for row in pair))
+    found = f"{on_one_line(item.part.name)}: {said}"
+    return coded("FO124", Level.WARNING, found, _WAY_OUT, rows=rows, pairs=item.near)
 
 
 def _groups(item: PartAudit, frame: pd.DataFrame) -> Finding | None:
@@ -174,6 +185,7 @@ def suspect_record(item: Suspect, paths: Sequence[str]) -> dict[str, Any]:
         "p_given": round(item.p_given, 4),
         "p_likely": round(item.p_likely, 4),
         "copies": item.is_copy,
+        "near": [paths[row] for row in item.near],
         "learnt": _number(item.learnt),
         "variability": _number(item.variability),
         "paths": [paths[row] for row in item.rows],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from orchestrator.audit.evidence import Evidence, PartEvidence
 from orchestrator.audit.parts import Part
 from orchestrator.core.callbacks import Progress
+from orchestrator.data.quality.crossing import Alike, Pair, near_at_odds
 from orchestrator.evaluation.label_evidence import pooled_probabilities
 from orchestrator.evaluation.label_issues import JudgedLabels, confidently_wrong, judge_labels, units_of
 
@@ -31,9 +33,10 @@ class Suspect:
     wrong: float  # probability that the given label is wrong
     p_given: float  # what the models say of the given class, labels aside
     p_likely: float  # and of the likely one
-    is_copy: bool  # whether copies of one image have different labels
+    is_copy: bool  # whether identical images have different labels
     learnt: float  # share of epochs that pass before models agree with the label for good; NaN unknown
     variability: float  # of its probability over epochs; NaN unknown
+    near: tuple[int, ...] = ()  # near duplicates of its rows that have another label
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class PartAudit:
     judged: JudgedLabels
     of_group: bool  # whether the rows of a group share this label
     suspects: tuple[Suspect, ...]  # those that look wrong and as many as were asked for, the clearest first
+    near: tuple[Pair, ...]  # rows that are near duplicates and have different labels
     confident: int  # rows that confident learning counts as mislabelled
 
     @property
@@ -53,9 +57,9 @@ class PartAudit:
 
 
 def audit(
-    evidence: Evidence, copies: Codes | None, top: int, progress: Progress | None = None
+    evidence: Evidence, copies: Alike | None, top: int, progress: Progress | None = None
 ) -> tuple[PartAudit, ...]:
-    """copies (n,): the cluster of near-identical images of each row; None where nobody looked for them.
+    """copies: of all rows; None where nobody looked for them.
     top: suspects of each part to tell of, besides those that look wrong."""
     groups = np.unique(evidence.frame["group"].astype(str).to_numpy(dtype=str), return_inverse=True)[1]
     found = []
@@ -66,22 +70,31 @@ def audit(
     return tuple(found)
 
 
-def audit_part(evidence: PartEvidence, groups: Codes, copies: Codes | None, top: int) -> PartAudit:
-    """groups, copies (n,): as numbers."""
+def audit_part(evidence: PartEvidence, groups: Codes, copies: Alike | None, top: int) -> PartAudit:
+    """groups (n,): as numbers. Identical images are judged together; near duplicates are only told of."""
     classes = len(evidence.part.classes)
     pooled = pooled_probabilities(evidence.answers, evidence.labels, classes)
     rows = np.flatnonzero((evidence.labels >= 0) & np.isfinite(pooled).all(axis=1))
     labels = evidence.labels[rows]
-    own_copies = None if copies is None else copies[rows]
+    own_copies = None if copies is None else copies.exact[rows]
     codes, of_group = units_of(labels, groups[rows], own_copies)
     judged = judge_labels(pooled[rows], labels, codes)
-    found = _suspects(evidence, rows, judged, _differ(labels, own_copies), top)
+    near = () if copies is None else _near(copies, rows, labels)
+    found = _suspects(evidence, rows, judged, _differ(labels, own_copies), near, top)
     confident = int(confidently_wrong(judged.probabilities, labels).sum())
-    return PartAudit(evidence.part, rows, judged, of_group, found, confident)
+    return PartAudit(evidence.part, rows, judged, of_group, found, near, confident)
+
+
+def _near(copies: Alike, rows: Codes, labels: Codes) -> tuple[Pair, ...]:
+    """Near duplicates with different labels. rows, labels (m,): those that are judged."""
+    values: list[int | None] = [None] * len(copies.exact)
+    for row, label in zip(rows.tolist(), labels.tolist(), strict=True):
+        values[row] = label
+    return tuple(near_at_odds(copies, values))
 
 
 def _differ(labels: Codes, copies: Codes | None) -> NDArray[np.bool_]:
-    """(m,): whether a copy of the row's image has another label."""
+    """(m,): whether an identical image has another label."""
     if copies is None:
         return np.zeros(len(labels), np.bool_)
     codes = np.unique(copies, return_inverse=True)[1].ravel()
@@ -100,11 +113,12 @@ def _suspects(
     rows: NDArray[np.int64],
     judged: JudgedLabels,
     differ: NDArray[np.bool_],
+    near: Sequence[Pair],
     top: int,
 ) -> tuple[Suspect, ...]:
     """One for each unit and given label: of copies that contradict each other first, then by `wrong`.
 
-    differ (m,): whether a copy of the row's image has another label.
+    differ (m,): whether an identical image has another label. near: rows of the table.
     """
     wrong = judged.wrong
     # Of copies at odds only the label that more speaks against: the other is probably right.
@@ -116,6 +130,7 @@ def _suspects(
     members, units = _members(of.ravel(), len(first)), _members(judged.codes, len(worst))
     of_copies = np.array([bool(is_copy[own].any()) for own in members], np.bool_)
     order = np.lexsort((first, -wrong[first], ~of_copies))
+    alike = _both_ways(near)
     likely_wrong = int((of_copies | (wrong[first] > LIKELY)).sum())
     chances = judged.probabilities[first]
     doubted = chances.argmax(axis=1) != judged.labels[first]
@@ -123,9 +138,20 @@ def _suspects(
     order = order[(doubted | of_copies | (wrong[first] > LIKELY))[order]]
     shown = max(top, likely_wrong)
     return tuple(
-        _suspect(evidence, rows, judged, members[at], units[judged.codes[first[at]]], bool(of_copies[at]))
+        _suspect(
+            evidence, rows, judged, members[at], units[judged.codes[first[at]]], bool(of_copies[at]), alike
+        )
         for at in order[:shown]
     )
+
+
+def _both_ways(pairs: Sequence[Pair]) -> Mapping[int, Sequence[int]]:
+    """Of each row those that it makes a pair with."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for one, other in pairs:
+        found[one].append(other)
+        found[other].append(one)
+    return found
 
 
 def _suspect(
@@ -135,8 +161,10 @@ def _suspect(
     own: NDArray[np.intp],
     unit: NDArray[np.intp],
     is_copy: bool,
+    near: Mapping[int, Sequence[int]],
 ) -> Suspect:
-    """own, unit: places among `rows` of the suspected rows, and of all rows that they are judged with."""
+    """near: of rows of the table. own, unit: places among `rows` of the suspected rows, and of all rows that
+    they are judged with."""
     at = own[0]
     given, likely = int(judged.labels[at]), int(judged.likely[at])
     learnt, variability = _dynamics(evidence, rows[own])
@@ -150,6 +178,7 @@ def _suspect(
         p_given=float(judged.probabilities[at, given]),
         p_likely=float(judged.probabilities[at, likely]),
         is_copy=is_copy,
+        near=tuple(sorted({other for row in rows[own].tolist() for other in near.get(row, ())})),
         learnt=learnt,
         variability=variability,
     )

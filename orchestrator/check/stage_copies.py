@@ -12,6 +12,8 @@ from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.core.text import counted, shortened
+from orchestrator.data.identical_files import codes_of
+from orchestrator.data.quality.joined_groups import join_codes
 
 _WAY_OUT = (
     "keep one of each, or give copies one group (--write-groups FILE); else one is trained on and another "
@@ -25,10 +27,16 @@ def look_at_copies(look: Look) -> StageResult:
     near = [(int(one), int(other)) for one, other in found.near_pairs[order].tolist()]
     apart = [pair for pair in near if look.groups[pair[0]] != look.groups[pair[1]]]
     findings = (*_identical(look, first_with_each(found.exact)), *_alike(look, apart))
+    loose = _not_joined(look, apart)
     lines = [f"copies: {found.rule}"]
     if len(apart) < len(near):
         within = counted(len(near) - len(apart), "pair")
         lines.append(f"copies: {within} of near duplicates within a group, which no fold tears apart")
+    if loose:
+        lines.append(
+            f"copies: {counted(len(loose), 'pair')} of near duplicates that --write-groups leaves in two "
+            f"groups, as one of the two is nearer to others: {_named(look, loose)}"
+        )
     return StageResult(findings, lines=tuple(lines))
 
 
@@ -41,11 +49,23 @@ def _identical(look: Look, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding
 
 def _alike(look: Look, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
     if pairs:
-        named = shortened([f"{look.paths[one]} ~ {look.paths[other]}" for one, other in pairs])
         rows = len({row for pair in pairs for row in pair})
         of_groups = " that no group holds together" if look.has_groups else ""
-        said = f"{counted(len(pairs), 'pair')} of near duplicates{of_groups}, among {rows} images: {named}"
+        said = (
+            f"{counted(len(pairs), 'pair')} of near duplicates{of_groups}, among {rows} images: "
+            f"{_named(look, pairs)}"
+        )
         yield coded("FO122", Level.WARNING, said, _WAY_OUT, pairs=pairs)
+
+
+def _not_joined(look: Look, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that stay in two groups where clusters join given ones: clusters do not grow along chains."""
+    joined = join_codes(codes_of(look.groups), look.duplicates.clusters)
+    return [(one, other) for one, other in pairs if joined[one] != joined[other]]
+
+
+def _named(look: Look, pairs: Sequence[tuple[int, int]]) -> str:
+    return shortened([f"{look.paths[one]} ~ {look.paths[other]}" for one, other in pairs])
 
 
 def first_with_each(codes: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Which images `check` found to be copies of each other, kept for whoever uses the same files later.
 
-A row of the table is an image: where it lies, its size and time, and its codes. An image that was changed
-since, or moved, is not known any more.
+A row of the table is an image: where it lies, its size and time, and its codes; the table's record has the
+near duplicates, as pairs of codes. An image that was changed since, or moved, is not known any more.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class KnownClusters:
     known: int  # rows that were looked at
     rule: str  # which similarity counted as near: a sentence
     precision: float | None  # as of `Duplicates`
+    near_pairs: NDArray[np.int64]  # (m, 2) as of `Duplicates`; of rows with one code in `exact` the first
 
 
 def remember_clusters(cache: Path, root: Path, paths: Sequence[str], found: Duplicates) -> None:
@@ -45,7 +46,8 @@ def remember_clusters(cache: Path, root: Path, paths: Sequence[str], found: Dupl
     images = _images(root, paths)
     frame = pd.DataFrame(images, columns=_COLUMNS[:3]).assign(exact=found.exact, cluster=found.clusters)
     name = hashlib.sha256("\n".join(sorted(place for place, _, _ in images)).encode()).hexdigest()[:20]
-    record = {"rule": found.rule, "precision": found.precision}
+    near = found.exact[found.near_pairs].tolist()
+    record = {"rule": found.rule, "precision": found.precision, "near": near}
     write_parquet(cache / FOLDER / f"{name}.parquet", frame, record)
 
 
@@ -70,7 +72,7 @@ def _of_table(path: Path, images: Sequence[_Image]) -> KnownClusters | None:
     """None for what is torn or of other make: it can be found anew."""
     try:
         frame, metadata = read_parquet(path)
-        rule, precision = _said(written_record(metadata))
+        rule, precision, near = _said(written_record(metadata))
         codes = _codes_in(frame)
     except (ManifestError, KeyError, TypeError, ValueError, OverflowError):
         return None
@@ -79,11 +81,15 @@ def _of_table(path: Path, images: Sequence[_Image]) -> KnownClusters | None:
         codes_of(image if found is None else found[at] for image, found in zip(images, of_row, strict=True))
         for at in (0, 1)
     )
-    return KnownClusters(exact, clusters, sum(found is not None for found in of_row), rule, precision)
+    known = sum(found is not None for found in of_row)
+    near_pairs = _present(near, [None if found is None else found[0] for found in of_row])
+    return KnownClusters(exact, clusters, known, rule, precision, near_pairs)
 
 
-def _said(record: dict[str, Any] | None) -> tuple[str, float | None]:
-    """The rule and the precision. Raises KeyError, TypeError for a record of other make."""
+def _said(record: dict[str, Any] | None) -> tuple[str, float | None, list[tuple[int, int]]]:
+    """The rule, the precision and the near duplicates. Raises KeyError, TypeError, ValueError, OverflowError
+    for a record of other make, such as one without near duplicates: of a time when any two that are alike
+    within a group counted as such."""
     if record is None:
         raise TypeError("no record")
     rule, precision = record["rule"], record["precision"]
@@ -91,7 +97,7 @@ def _said(record: dict[str, Any] | None) -> tuple[str, float | None]:
         raise TypeError(f"rule {rule!r} is no text")
     if isinstance(precision, bool) or not isinstance(precision, int | float | None):
         raise TypeError(f"precision {precision!r} is no number")
-    return rule, precision
+    return rule, precision, [(int(one), int(other)) for one, other in record["near"]]
 
 
 def _codes_in(frame: pd.DataFrame) -> dict[_Image, tuple[int, int]]:
@@ -101,3 +107,13 @@ def _codes_in(frame: pd.DataFrame) -> dict[_Image, tuple[int, int]]:
         (str(place), int(size), int(time)): (int(exact), int(cluster))
         for place, size, time, exact, cluster in rows
     }
+
+
+def _present(near: Sequence[tuple[int, int]], codes: Sequence[int | None]) -> NDArray[np.int64]:
+    """(m, 2) the pairs of codes as rows, of each code the first; without pairs of which a code is missing."""
+    first: dict[int, int] = {}
+    for row, code in enumerate(codes):
+        if code is not None:
+            first.setdefault(code, row)
+    rows = [sorted((first[one], first[other])) for one, other in near if one in first and other in first]
+    return np.array(rows, np.int64).reshape(-1, 2)

@@ -101,8 +101,9 @@ def share_of_agreement(labels: Labels, codes: Codes) -> float:
 def units_of(labels: Labels, groups: Codes, copies: Codes | None = None) -> tuple[Codes, bool]:
     """(n,) the unit of each row, and whether the target is a property of the group.
 
-    groups, copies (n,): numbers of the group and of the cluster of near-identical images. Copies show one
-    thing, so they always share a label; rows of a group do where they agree far beyond chance.
+    groups, copies (n,): numbers of the group and of the identical images. Identical ones show one thing, so
+    they always share a label; near duplicates may be two things that look alike, and join nothing. Rows of a
+    group share one where they agree far beyond chance.
     """
     of_group = share_of_agreement(labels, groups) >= SHARED
     parts = [groups] if of_group else [np.arange(len(labels))]

@@ -8,7 +8,7 @@ from orchestrator.core.text import counted, shortened
 from orchestrator.data.folds import EXTRA, FoldPlan
 from orchestrator.data.known_clusters import known_clusters
 from orchestrator.data.manifest import Manifest, joined_folds
-from orchestrator.data.quality.crossing import at_odds, is_certain
+from orchestrator.data.quality.crossing import clusters_at_odds, is_certain
 from orchestrator.inputs.data_options import DataOptions
 
 
@@ -21,7 +21,7 @@ def look_for_torn_clusters(manifest: Manifest, plan: FoldPlan, options: DataOpti
     # Rows for one fold alone have labels that its models gave.
     bound = joined_folds(manifest.frame) >= 0
     folds = [None if one else int(fold) for one, fold in zip(bound, plan.folds, strict=True)]
-    torn = at_odds(known.clusters, folds)
+    torn = clusters_at_odds(known, folds)
     if not torn:
         return
     number = len({int(known.clusters[row]) for row, _ in torn})

@@ -330,12 +330,37 @@ def test_copies_that_check_found_are_compared_first(
     remember_clusters(tmp_path / "runs" / ".cache", folder, frame["path"].tolist(), found)
     assert audited(tmp_path, "--folder", str(tmp_path / "made")) == 0
     printed = capsys.readouterr().out
-    assert "copies of images: 2 rows of 72 have one; by hand" in printed and "FO124" in printed
+    assert (
+        "copies of images: 2 rows of 72 with an identical one, 0 pairs of near duplicates; by hand" in printed
+    )
+    assert "FO124" in printed
     suspects = record_in(tmp_path / "made")["suspects"]
     first = [item for item in suspects if item["copies"]]
     assert first == suspects[: len(first)] and {item["target"] for item in first} == {"tint", "shade"}
     rows = {*first[0]["paths"], *first[0]["beside"]}
     assert rows == {"p00-0.png", "p00-1.png", "p03-0.png", "p03-1.png"}
+
+
+def test_near_duplicates_that_check_found_are_told_of_and_join_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two groups of other labels have an image each that looks alike; no threshold is proven."""
+    frame = pd.read_csv(folder / "noisy.csv")
+    rows = np.arange(len(frame))
+    near = np.flatnonzero(frame["path"].isin(["p00-0.png", "p03-1.png"]))[None]
+    clusters = np.where(np.isin(rows, near), 900, rows)
+    shutil.copytree(folder / "runs" / "both", tmp_path / "runs" / "both")
+    audited(tmp_path, "--folder", str(tmp_path / "without"))
+    found = Duplicates(rows, near, np.ones(1, np.float32), clusters, "by hand", None)
+    remember_clusters(tmp_path / "runs" / ".cache", folder, frame["path"].tolist(), found)
+    capsys.readouterr()
+    assert audited(tmp_path, "--folder", str(tmp_path / "made")) == 0
+    assert "1 pair of near duplicates; by hand" in capsys.readouterr().out
+    told = [item for item in record_in(tmp_path / "made")["findings"] if item["code"] == "FO124"]
+    assert told and {tuple(item["paths"]) for item in told} == {("p00-0.png", "p03-1.png")}
+    before, after = (record_in(tmp_path / name) for name in ("without", "made"))
+    assert after["targets"] == before["targets"]
+    assert [item["paths"] for item in after["suspects"]] == [item["paths"] for item in before["suspects"]]
 
 
 def test_a_study_of_some_rows_alone_is_audited_on_those(folder: Path, tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from orchestrator.audit.evidence import PartEvidence
 from orchestrator.audit.parts import parts_of
 from orchestrator.audit.suspects import audit_part, first_suspects
+from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.targets import categorical
 from orchestrator.evaluation.label_evidence import TrialAnswers
 from orchestrator.evaluation.learning_dynamics import Dynamics
@@ -23,16 +26,43 @@ def evidence(labels: list[int], blue: list[float], dynamics: Dynamics | None = N
     )
 
 
+def copied(exact: Sequence[int], *near: tuple[int, int]) -> Duplicates:
+    """All that lies in one cluster is one person or other: only what is identical joins."""
+    codes = np.array(exact)
+    pairs = np.array(near, np.int64).reshape(-1, 2)
+    return Duplicates(codes, pairs, np.ones(len(near), np.float32), np.zeros_like(codes), "a rule", None)
+
+
 def test_copies_that_contradict_each_other_come_first_and_the_likelier_wrong_one_is_named() -> None:
     """Rows 4 and 5 are one image; row 0 is far more surely wrong by what models say."""
     found = evidence([0, 0, 1, 1, 0, 1], [0.999, 0.1, 0.9, 0.9, 0.4, 0.45])
-    copies = np.array([0, 1, 2, 3, 9, 9])
+    copies = copied([0, 1, 2, 3, 9, 9])
     first, second = audit_part(found, np.arange(6), copies, 6).suspects[:2]
     assert first.is_copy and first.rows == (5,) and first.beside == (4,)
     assert (first.given, first.likely) == (1, 0)
     assert second.rows == (0,) and not second.is_copy and second.wrong > first.wrong - 0.5
     alone = audit_part(found, np.arange(6), None, 6).suspects[0]
     assert alone.rows == (0,) and not alone.is_copy
+
+
+def test_a_near_duplicate_joins_no_groups_and_comes_where_its_own_doubt_puts_it() -> None:
+    """Two people of seven photos, one photo of each alike; models agree with both, and doubt a third."""
+    groups = np.repeat(np.arange(12), 7)
+    labels = [int(group % 2) for group in groups]
+    blue = [0.9 if label else 0.1 for label in labels]
+    blue[70:77] = [0.95] * 7
+    alike = copied(range(84), (6, 7), (7, 70))
+    found = audit_part(evidence(labels, blue), groups, alike, 10)
+    assert found.of_group and [item.rows for item in found.likely_wrong] == [tuple(range(70, 77))]
+    assert found.suspects == found.likely_wrong and found.near == ((6, 7), (7, 70))
+    (only,) = found.suspects
+    assert (only.near, only.is_copy, only.beside) == ((7,), False, ())
+
+
+def test_near_duplicates_that_agree_or_lie_in_one_group_are_no_suspects() -> None:
+    made = evidence([0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9])
+    found = audit_part(made, np.arange(4), copied(range(4), (0, 1), (2, 3)), 9)
+    assert found.suspects == () and found.near == ()
 
 
 def test_a_group_is_one_suspect_with_all_its_rows() -> None:

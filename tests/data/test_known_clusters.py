@@ -20,6 +20,17 @@ def found(clusters: list[int], precision: float | None = 0.995) -> Duplicates:
     return Duplicates(np.arange(len(codes)), none, np.zeros(0, np.float32), codes, "a rule", precision)
 
 
+def test_near_pairs_are_known_by_the_rows_that_are_there(tmp_path: Path, files: Path) -> None:
+    """b and d have one set of pixels, of which c is a near duplicate, as is a."""
+    pairs = np.array([[0, 1], [1, 2]])
+    one = Duplicates(
+        np.array([0, 1, 2, 1]), pairs, np.ones(2, np.float32), np.array([0, 0, 0, 0]), "a rule", None
+    )
+    remember_clusters(tmp_path, files, NAMES, one)
+    known = known_clusters(tmp_path, files, ["d", "other", "c", "b"])
+    assert known is not None and known.near_pairs.tolist() == [[0, 2]]
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     (tmp_path / "set").mkdir()

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.core.text import counted, shortened
-from orchestrator.data.quality.crossing import Pair, at_odds, not_identical
+from orchestrator.data.quality.crossing import Pair, at_odds, near_at_odds
 from orchestrator.data.quality.duplicates import Duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
 
@@ -26,11 +26,11 @@ def label_conflicts(
                 "correct the labels (--label-fixes), or say what becomes of them (tune --on-conflict drop)",
                 pairs=pairs,
             )  # fmt: skip
-        near = not_identical(found, at_odds(found.clusters, values))
+        near = near_at_odds(found, values)
         if near:
-            said = f"{counted(len(near), 'image')} with another label than a near duplicate"
+            said = f"{counted(len(near), 'pair')} of near duplicates with different labels"
             yield coded(
-                "FO124", Level.WARNING, f"{task.name}: {said}: {_named(near, task, paths)}",
+                "FO124", Level.WARNING, f"{task.name}: {said}: {_named(near, task, paths, '~')}",
                 "look at them side by side and correct what is wrong (--label-fixes)", pairs=near,
             )  # fmt: skip
 
@@ -43,5 +43,5 @@ def _values(task: TaskLabels) -> list[Hashable]:
     ]
 
 
-def _named(pairs: Sequence[Pair], task: TaskLabels, paths: Sequence[str]) -> str:
-    return shortened([" = ".join(f"{paths[row]} ({task.text(row)})" for row in pair) for pair in pairs])
+def _named(pairs: Sequence[Pair], task: TaskLabels, paths: Sequence[str], sign: str = "=") -> str:
+    return shortened([f" {sign} ".join(f"{paths[row]} ({task.text(row)})" for row in pair) for pair in pairs])

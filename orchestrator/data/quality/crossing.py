@@ -5,7 +5,9 @@ Codes (n,) say which rows are copies of each other: equal codes, as of `Duplicat
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +37,87 @@ def at_odds(codes: Codes, values: Sequence[Hashable]) -> list[Pair]:
     return pairs
 
 
+class Alike(Protocol):
+    """What `Duplicates` says of single pictures."""
+
+    @property
+    def exact(self) -> Codes: ...
+    @property
+    def near_pairs(self) -> NDArray[np.int64]: ...
+
+
+class Clustered(Alike, Protocol):
+    @property
+    def clusters(self) -> Codes: ...
+
+
+def near_at_odds(found: Alike, values: Sequence[Hashable]) -> list[Pair]:
+    """Of each two pictures that are near duplicates, two rows whose values differ; None is no value.
+
+    What only shares a cluster with a row is not compared with it: it need not be alike. values (n,).
+    """
+    firsts = _first_of_each(found.exact, values)
+    pairs = []
+    for one, other in found.exact[found.near_pairs].tolist():
+        rows = ((a, b) for x, a in firsts[one].items() for y, b in firsts[other].items() if x != y)
+        pairs.extend([(min(pair), max(pair)) for pair in rows][:1])
+    return pairs
+
+
+def clusters_at_odds(found: Clustered, values: Sequence[Hashable]) -> list[Pair]:
+    """`at_odds` of the clusters, shown by pairs that are themselves alike wherever there are such.
+
+    There are none where the picture that a cluster is around has no value. values (n,).
+    """
+    pairs = at_odds(found.clusters, values)
+    if not pairs:
+        return []
+    direct = _Direct(found, values)
+    return list(dict.fromkeys(direct.pair(mate, row) for mate, row in pairs))
+
+
+class _Direct:
+    """Rows with those of their cluster that are identical or near duplicates and have another value."""
+
+    def __init__(self, found: Clustered, values: Sequence[Hashable]) -> None:
+        self._exact, self._values = found.exact.tolist(), values
+        self._firsts = _first_of_each(found.exact, values)
+        self._near: defaultdict[int, list[int]] = defaultdict(list)
+        first, second = found.near_pairs.T
+        together = found.clusters[first] == found.clusters[second]
+        for one, other in found.exact[found.near_pairs[together]].tolist():
+            self._near[one].append(other)
+            self._near[other].append(one)
+
+    def pair(self, mate: int, row: int) -> Pair:
+        """The two where they are alike, else one of them with a row that is like it, else the two."""
+        if self._exact[mate] in (self._exact[row], *self._near[self._exact[row]]):
+            return mate, row
+        for one in (row, mate):
+            others = self._at_odds_with(one)
+            if others:
+                return min(one, others[0]), max(one, others[0])
+        return mate, row
+
+    def _at_odds_with(self, row: int) -> list[int]:
+        codes = (self._exact[row], *self._near[self._exact[row]])
+        return sorted(
+            other
+            for code in codes
+            for value, other in self._firsts[code].items()
+            if value != self._values[row]
+        )
+
+
+def _first_of_each(codes: Codes, values: Sequence[Hashable]) -> Mapping[int, Mapping[Hashable, int]]:
+    """Of each code the first row with each value that its rows have."""
+    found: defaultdict[int, dict[Hashable, int]] = defaultdict(dict)
+    for row, (code, value) in enumerate(zip(codes.tolist(), values, strict=True)):
+        if value is not None:
+            found[code].setdefault(value, row)
+    return found
+
+
 def mates(codes: Codes, rows: NDArray[np.bool_], others: NDArray[np.bool_]) -> list[Pair]:
     """Each of `rows` that has a copy among `others`, with the first of those. rows, others (n,)."""
     first: dict[int, int] = {}
@@ -51,8 +134,9 @@ def not_identical(found: Duplicates, pairs: Sequence[Pair]) -> list[Pair]:
 # ---- findings ---------------------------------------------------------------------------------------
 
 CERTAIN = 0.99
-"""Precision on groups left out from which near duplicates are taken for copies. Below it, or where none could
-be learned, some may be two different things that only look alike, and a warning has to do."""
+"""Share of near duplicates that lie within a group, on groups left out, from which folds that tear some are
+refused. Below it, or where none could be learned, a warning has to do. It holds of all near duplicates, most
+of which lie within groups; of those across groups it is no proof."""
 _JOIN = "write the data with copies in one group (check --write-groups FILE) and search that file"
 
 
@@ -65,7 +149,7 @@ def copies_in_groups(
     found: Duplicates, groups: Sequence[Hashable], roles: Sequence[str], paths: Sequence[str]
 ) -> Iterator[Finding]:
     """FO125: copies of one role that lie in several given groups. groups, roles, paths (n,)."""
-    pairs = at_odds(found.clusters, list(groups))
+    pairs = clusters_at_odds(found, list(groups))
     pairs = [(one, other) for one, other in pairs if roles[one] == roles[other]]
     if pairs:
         same = len(pairs) - len(not_identical(found, pairs))
@@ -84,7 +168,7 @@ def copies_in_folds(
     own = [
         int(fold) if fold >= 0 or role == "extra" else None for fold, role in zip(folds, roles, strict=True)
     ]
-    identical, near = at_odds(found.exact, own), at_odds(found.clusters, own)
+    identical, near = at_odds(found.exact, own), clusters_at_odds(found, own)
     near = not_identical(found, near)
     sure = is_certain(found.precision)
     parts = ((identical, "identical images", "=", True), (near, "near duplicates", "~", sure))

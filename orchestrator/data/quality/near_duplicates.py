@@ -52,7 +52,7 @@ def find_duplicates(
     exact = _exact(measures.digests)
     is_first = exact == np.arange(len(exact))
     rows = np.flatnonzero(is_first & measures.readable & is_informative(measures.thumbnails))
-    pairs, similarity = _compared(measures.take(rows), _at(embeddings, rows), progress)
+    pairs, similarity = _compared(measures.take(rows), _at(embeddings, rows), _of_rows(progress, len(exact)))
     if progress is not None:
         progress(len(exact), len(exact))
     threshold = learned_threshold(pairs, similarity, len(rows), _at(groups, rows), seed)
@@ -77,14 +77,14 @@ def _compared(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Pairs (m, 2) that were laid over each other, the smaller row first, each once; how similar (m,)."""
     sides = [
-        _by_hashes(measures, _step(progress, 0)),
-        _by_windows(measures, _step(progress, 1)),
+        _by_hashes(measures, _part(progress, 0)),
+        _by_windows(measures, _part(progress, 1)),
         *([] if embeddings is None else _by_embeddings(measures, embeddings)),
     ]
     rows, orientation, warp = (
         np.concatenate([getattr(side, name) for side in sides]) for name in ("rows", "orientation", "warp")
     )
-    found = similarities(measures.thumbnails, rows, orientation, warp, _step(progress, 3))
+    found = similarities(measures.thumbnails, rows, orientation, warp, _part(progress, 3))
     rows = np.sort(rows, axis=1)
     order = np.lexsort((-found, rows[:, 1], rows[:, 0]))
     rows, found = rows[order], found[order]
@@ -118,7 +118,14 @@ def _unmoved(count: int) -> NDArray[np.float32]:
     return np.broadcast_to(np.eye(3, dtype=np.float32), (count, 3, 3))
 
 
-def _step(progress: Progress | None, number: int) -> Progress | None:
+def _of_rows(progress: Progress | None, count: int) -> Progress | None:
+    """Told of any share of the whole, tells of as many of `count` rows; what counts is one and the same."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(count * done // max(total, 1), count)
+
+
+def _part(progress: Progress | None, number: int) -> Progress | None:
     """One of several steps that count as equally long."""
     if progress is None:
         return None

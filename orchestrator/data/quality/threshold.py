@@ -1,12 +1,13 @@
-"""From which similarity on two pictures are near duplicates: learned from the data's own groups.
+"""From which similarity on two pictures are near duplicates, that is, copies of one picture.
 
-Pairs within a group against pairs of different groups: where nearly all pairs above a similarity lie within
-groups, those that do not are worth a look. Rows of one group that are different pictures are no harm, as they
-are not similar. A threshold can only be learned within bounds, so that a set whose groups are torn by copies
-everywhere does not teach that copies are none.
+There is a default. It is higher where most pictures of a set have several others that are nearly as similar,
+as plain drawings of few kinds have: then similarity alone is no proof.
 
-Without groups there is a default. It is higher where most pictures of a set have several others that are
-nearly as similar, as plain drawings of few kinds have: then similarity alone is no proof.
+The data's own groups can only make it stricter: where too many pairs above it lie across groups, it rises
+until nearly all lie within. They never lower it, as pictures of one group may be alike without being copies,
+such as one person with and without a mask. Nor do they raise it beyond bounds, so that a set whose groups are
+torn by copies everywhere does not teach that copies are none. What they say of the pairs above it is how many
+lie within groups; of those that do not, nothing says which are copies.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DEFAULT = 0.8  # what was measured on planted copies: docs/benchmarks/duplicates.md
-LOWEST, HIGHEST = 0.65, 0.9  # of what is learned
+HIGHEST = 0.9  # of what is learned
 STEP = 0.01
 PRECISION = 0.99  # of the pairs above a learned threshold, those that lie within a group
 PARTS = 5  # parts of the groups, each left out once
@@ -62,14 +63,15 @@ def learned_threshold(
     if groups is None:
         return _default(safe, "no groups are given")
     units, chance = _units(groups[pairs], similarity), _chance(groups)
-    taught = _taught(units, chance)
+    taught = _taught(units, chance, safe)
     if taught is None:
         return _default(safe, _why_none(units, safe))
     within, across = _left_out(units, chance, safe, np.random.default_rng(seed))
     share, low, high = _interval(within, within + across)
     source = (
         f"learned from {int(units.within[units.best >= taught].sum())} groups that hold some; in groups left "
-        f"out, {share:.1%} of such pairs lie within a group (95% interval {low:.1%} to {high:.1%})"
+        f"out, {share:.1%} of such pairs lie within a group (95% interval {low:.1%} to {high:.1%}), "
+        "which is no proof of pairs across groups: look at those"
     )
     return Threshold(taught, _sentence(taught, source), low)
 
@@ -123,9 +125,10 @@ def _chance(groups: NDArray[np.int64]) -> float:
     return float((sizes * (sizes - 1)).sum() / pairs) if pairs else 0.0
 
 
-def _taught(units: _Units, chance: float) -> float | None:
-    """The lowest threshold above which nearly all lie within groups, one more doubt granted; else None."""
-    steps = np.arange(LOWEST, HIGHEST + STEP / 2, STEP)
+def _taught(units: _Units, chance: float, safe: float) -> float | None:
+    """The lowest threshold above which nearly all lie within groups, one more doubt granted; else None. It is
+    never below the safe one."""
+    steps = np.arange(safe, HIGHEST + STEP / 2, STEP)
     for value in steps:
         above = units.take(units.best >= value)
         within, across = _counts(above, chance)
@@ -147,7 +150,7 @@ def _left_out(units: _Units, chance: float, safe: float, rng: np.random.Generato
     within = across = 0.0
     for number in range(PARTS):
         touches = (part == number).any(axis=1)
-        taught = _taught(units.take(~touches), chance)
+        taught = _taught(units.take(~touches), chance, safe)
         is_judged = touches & (units.best >= (safe if taught is None else taught))
         weight = np.where((part == number).all(axis=1), 1.0, 0.5)  # of two parts: judged in both
         wrong = float(weight[is_judged & ~units.within].sum()) / max(1 - chance, 1e-9)

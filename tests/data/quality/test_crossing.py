@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -15,15 +17,22 @@ PATHS = ["a", "b", "c", "d", "e", "f"]
 TRAIN = ["train"] * 6
 
 
-def found(exact: list[int], clusters: list[int], precision: float | None = None) -> Duplicates:
+def found(
+    exact: list[int],
+    clusters: list[int],
+    precision: float | None = None,
+    near: Sequence[tuple[int, int]] = ((2, 3),),
+) -> Duplicates:
     """Codes of the six rows."""
-    none, values = np.zeros((0, 2), np.int64), np.zeros(0, np.float32)
-    return Duplicates(np.array(exact), none, values, np.array(clusters), "a rule", precision)
+    pairs, values = np.array(near, np.int64).reshape(-1, 2), np.ones(len(near), np.float32)
+    return Duplicates(np.array(exact), pairs, values, np.array(clusters), "a rule", precision)
 
 
 # a and b are identical, c and d near duplicates; e and f are alone.
 COPIES = found([0, 0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 3])
-NONE = found([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5])
+NONE = found([0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5], near=())
+# a and c are near duplicates of b, not of each other; d and e lie in one cluster through f.
+STARS = found([0, 1, 2, 3, 4, 5], [0, 0, 0, 3, 3, 3], near=((0, 1), (1, 2), (3, 5), (4, 5)))
 
 
 def test_identical_images_with_two_labels_block_and_near_ones_are_warned_of() -> None:
@@ -32,6 +41,33 @@ def test_identical_images_with_two_labels_block_and_near_ones_are_warned_of() ->
     assert (identical.code, identical.level, identical.pairs) == ("FO123", Level.BLOCKS, ((0, 1),))
     assert identical.found == "kind: 1 image with another label than an identical one: a (x) = b (y)"
     assert (near.code, near.level, near.pairs) == ("FO124", Level.WARNING, ((2, 3),))
+
+
+def test_labels_of_pictures_that_only_share_a_cluster_are_not_compared() -> None:
+    task = TaskLabels("kind", ("x", "y"), np.array([0, -1, 1, 0, 1, 1]))
+    (only,) = label_conflicts(STARS, [task], PATHS)
+    assert (only.code, only.pairs) == ("FO124", ((3, 5),))
+    assert only.found == "kind: 1 pair of near duplicates with different labels: d (x) ~ f (y)"
+
+
+def test_a_near_duplicate_of_one_of_several_identical_images_is_one_of_all() -> None:
+    copies = found([0, 0, 2, 3, 4, 5], [0, 0, 0, 3, 4, 5], near=((0, 2),))
+    task = TaskLabels("kind", ("x", "y"), np.array([-1, 0, 1, 0, 0, 0]))
+    (only,) = label_conflicts(copies, [task], PATHS)
+    assert (only.code, only.pairs) == ("FO124", ((1, 2),))
+
+
+def test_what_is_shown_of_copies_in_two_groups_or_folds_is_the_pair_that_is_alike() -> None:
+    """a and b are of one group and fold; c is a near duplicate of b alone."""
+    groups = ["p", "p", "q", "t", "t", "t"]
+    (of_groups,) = copies_in_groups(STARS, groups, TRAIN, PATHS)
+    (of_folds,) = copies_in_folds(STARS, np.array([0, 0, 1, 2, 2, 2]), TRAIN, PATHS)
+    assert of_groups.pairs == of_folds.pairs == ((1, 2),)
+
+
+def test_where_the_picture_between_two_is_in_no_fold_the_two_are_shown() -> None:
+    (only,) = copies_in_folds(STARS, np.array([0, -1, 1, 2, 2, 2]), TRAIN, PATHS)
+    assert only.pairs == ((0, 2),)
 
 
 def test_several_labels_of_a_row_differ_as_a_whole_and_unlabelled_rows_do_not() -> None:
@@ -57,7 +93,7 @@ def test_near_duplicates_in_two_folds_block_where_they_are_certain(
 ) -> None:
     folds = np.array([0, 1, 0, 1, 0, -1])
     identical, near = copies_in_folds(
-        found([0, 0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], precision), folds, TRAIN, PATHS
+        found([0, 0, 1, 2, 3, 4], [0, 0, 1, 1, 2, 2], precision, ((2, 3), (4, 5))), folds, TRAIN, PATHS
     )
     assert (identical.level, identical.pairs) == (Level.BLOCKS, ((0, 1),))
     assert (near.level, near.pairs) == (level, ((2, 3),))  # f is in no fold

@@ -68,6 +68,18 @@ def test_files_that_cannot_be_read_are_alone(tmp_path: Path, originals: list[NDA
     assert found.exact.tolist() == found.clusters.tolist() == [0, 1, 2]
 
 
+def test_progress_counts_to_one_total_and_never_backwards(
+    tmp_path: Path, originals: list[NDArray[np.uint8]]
+) -> None:
+    copies = [COPIES["JPEG 30"](picture, np.random.default_rng(0)) for picture in originals]
+    told: list[tuple[int, int]] = []
+    find_duplicates(
+        measured(tmp_path, originals + copies), progress=lambda done, total: told.append((done, total))
+    )
+    done = [one for one, _ in told]
+    assert {total for _, total in told} == {2 * SCENES} and done == sorted(done) and done[-1] == 2 * SCENES
+
+
 @pytest.mark.parametrize("rows", [0, 1])
 def test_sets_without_a_pair_have_no_duplicates(tmp_path: Path, rows: int) -> None:
     found = find_duplicates(measured(tmp_path, [scene(1)] * rows))
