@@ -71,7 +71,8 @@ def head(number: int, item: Suspect) -> str:
     if math.isnan(item.learnt):
         return said
     late = "never learnt" if item.learnt >= 1 else f"learnt after {item.learnt:.0%} of the epochs"
-    return f"{said}; {late}, probability +-{item.variability:.2f} over epochs"
+    spread = f"variability {item.variability:.2f} (standard deviation of its probability over epochs)"
+    return f"{said}; {late}, {spread}"
 
 
 def _captions(frame: pd.DataFrame, audits: Sequence[PartAudit]) -> Callable[[int], tuple[str, ...]]:
