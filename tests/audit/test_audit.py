@@ -107,7 +107,8 @@ def test_what_a_finding_advises_is_the_draft_once_there_is_one(folder: Path, tmp
 def test_the_gallery_says_what_it_means_by_variability(folder: Path, tmp_path: Path) -> None:
     audited(folder, "--folder", str(tmp_path / "made"))
     page = (tmp_path / "made" / "audit.html").read_text()
-    assert "variability 0.00 (standard deviation of its probability over epochs)" in page and "+-" not in page
+    assert "never learnt, variability 0.00<" in page and "+-" not in page
+    assert "Variability: the standard deviation over epochs of the given label" in page
 
 
 def test_confirmed_lines_of_its_draft_mend_the_labels(folder: Path, tmp_path: Path) -> None:
