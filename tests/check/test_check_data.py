@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.check import reporting
+from orchestrator.check import command, reporting
 from orchestrator.check.__main__ import main
 from orchestrator.check.record import CheckRecord, read_check
 from orchestrator.check.stage_result import StageResult
@@ -167,6 +168,23 @@ def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
     assert (
         sum(tag == "img" for tag, _ in Tags(next(tmp_path.glob("runs/*/check.html")).read_text()).tags) == 24
     )
+
+
+def test_the_page_of_the_demo_is_headed_by_its_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headed = list[str]()
+
+    def report(look: object, source: str, *_: object) -> int:
+        headed.append(source)
+        return 0
+
+    for name in ("check_settings", "_table", "look_at_study"):  # which draw the faces, for seconds
+        monkeypatch.setattr(command, name, lambda *_: SimpleNamespace(accepted={}, data=None))
+    monkeypatch.setattr(command, "report", report)
+    monkeypatch.setattr(command, "check_images", lambda *_: None)
+    assert main(["--space", "age", "--scale", "smoke", "--runs", str(tmp_path / "runs")]) == 0
+    assert headed == ["the embedded demo faces"]
 
 
 def test_what_is_fine_is_a_fact_and_no_finding(
