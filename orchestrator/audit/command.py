@@ -83,7 +83,7 @@ def _audit(arguments: argparse.Namespace, console: Terminal) -> None:
     ]
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
-    findings = audit_findings(audits, evidence.frame)
+    findings = audit_findings(audits, evidence.frame, arguments.out)
     print_findings(findings, console)
     console.print(findings_line(findings), markup=False)
     if suspects:

@@ -50,7 +50,8 @@ def _gallery(suspects: Sequence[tuple[int, Suspect]]) -> Pictures:
 
 _NOTE = (
     "Images of one frame should share a label. A probability is what models say that never saw any of these "
-    "labels; that a label is wrong is for a person to decide."
+    "labels; that a label is wrong is for a person to decide. "
+    "Variability: the standard deviation over epochs of the given label's probability."
 )
 
 
@@ -72,7 +73,7 @@ def head(number: int, item: Suspect) -> str:
     if math.isnan(item.learnt):
         return said
     late = "never learnt" if item.learnt >= 1 else f"learnt after {item.learnt:.0%} of the epochs"
-    return f"{said}; {late}, probability +-{item.variability:.2f} over epochs"
+    return f"{said}; {late}, variability {item.variability:.2f}"
 
 
 def _captions(frame: pd.DataFrame, audits: Sequence[PartAudit]) -> Callable[[int], tuple[str, ...]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,8 @@ from orchestrator.core.text import counted, on_one_line, shortened
 from orchestrator.study.study import Study
 
 FORMAT = 1
-_WAY_OUT = (
-    "look at each in audit.html; --out FILE.csv drafts fixes, and tune --label-fixes applies those that you "
-    "confirm"
-)
+_LOOK = "look at each in the gallery"
+_WAY_OUT = f"{_LOOK}; --out FILE.csv drafts fixes, and tune --label-fixes applies those that you confirm"
 
 
 def lines_of(studies: Sequence[Study], evidence: Evidence, audits: Sequence[PartAudit]) -> list[str]:
@@ -45,11 +44,16 @@ def lines_of(studies: Sequence[Study], evidence: Evidence, audits: Sequence[Part
     return lines
 
 
-def audit_findings(audits: Sequence[PartAudit], frame: pd.DataFrame) -> list[Finding]:
+def audit_findings(
+    audits: Sequence[PartAudit], frame: pd.DataFrame, draft: Path | None = None
+) -> list[Finding]:
     """Of each part but the joint label, whose parts say which of them is wrong: copies whose labels differ,
-    groups, then rows."""
+    groups, then rows. draft: the file of drafted fixes, where one is asked for."""
+    way_out = _WAY_OUT
+    if draft is not None:
+        way_out = f"{_LOOK}, confirm what is wrong in {draft}, and give that to tune --label-fixes"
     return [
-        finding
+        replace(finding, way_out=way_out)
         for item in audits
         if not item.part.is_joint
         for finding in (_copies(item, frame), _near(item, frame), _groups(item, frame), _rows(item, frame))

@@ -27,7 +27,8 @@ from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter, current_name
 from orchestrator.inputs.data_options import DataOptions
 from orchestrator.inputs.dataset import size
-from orchestrator.inputs.rows import DEMO
+from orchestrator.inputs.embeddings import refuse_missing_weights
+from orchestrator.inputs.rows import DEMO_NAME
 from orchestrator.space import SearchSpace
 from orchestrator.space.loading import load_space, parse_settings, resolve_space
 
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(text, markup=False)
         lines.append(text)
 
+    refuse_missing_weights(arguments.pretrained)
     refuse_groups_file(arguments.write_groups, arguments.use_suggestion)
     if arguments.space is None:
         return _check_data(arguments, lines, say, console)
@@ -71,7 +73,7 @@ def _check_search(arguments: argparse.Namespace, lines: list[str], say: Announce
     say(f"fixed: {', '.join(fixed) or 'nothing'}")
     # What is odd is told first: a search refuses files that cannot be read, and so does what comes after.
     code = report(
-        look_at_study(found.data, arguments, say), arguments.data or DEMO, str(path), lines, console
+        look_at_study(found.data, arguments, say), arguments.data or DEMO_NAME, str(path), lines, console
     )
     check_images(space, found, say)
     _draw(arguments, space, found, say)

@@ -37,7 +37,7 @@ def look_at_baseline(look: Look) -> StageResult:
     judged = _judged(look)
     torn = len(np.unique(groups[judged])) < len(set(look.groups[judged]))
     findings = [item for task, value in found if (item := _finding(task, value, torn)) is not None]
-    lines = (f"a quick baseline (logistic regression on {described.by}):",) if found else ()
+    lines = (f"baseline: logistic regression on {described.by}",) if found else ()
     return StageResult((*_unseen(look), *findings), _tables(found), lines)
 
 

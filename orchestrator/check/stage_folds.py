@@ -14,7 +14,7 @@ from orchestrator.pages.blocks import Cell, Table
 
 def look_at_folds(look: Look) -> StageResult:
     if look.refusal:
-        return StageResult((_refused(look.refusal),))
+        return StageResult((_refused(look),))
     if not look.k:
         return StageResult()
     tables, findings = [_groups(look)], list[Finding]()
@@ -30,10 +30,13 @@ def look_at_folds(look: Look) -> StageResult:
     return StageResult(tuple(findings), tuple(tables))
 
 
-def _refused(reason: str) -> Finding:
-    return coded(
-        "FO133", Level.BLOCKS, reason, "collect more groups of it, or leave the class out (--drop-rare N)"
-    )
+def _refused(look: Look) -> Finding:
+    groups = len(set(look.groups[look.roles == "train"]))
+    if look.space is not None and groups < look.space.folds:  # no class is to blame
+        way_out = "collect more groups, or look at what the rows are grouped by"
+    else:
+        way_out = "collect more groups of it, or leave the class out (--drop-rare N)"
+    return coded("FO133", Level.BLOCKS, look.refusal, way_out)
 
 
 def _title(task: TaskLabels) -> str:

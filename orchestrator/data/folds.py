@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.errors import FoldPlanError, ManifestError
+from orchestrator.core.text import counted
 from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.given_folds import given_folds
 from orchestrator.data.group_split import spread_groups
@@ -184,7 +185,8 @@ def _made_folds(
 ) -> NDArray[np.int16]:
     groups, names = pd.factorize(train["group"], sort=True)
     if len(names) < k:
-        raise FoldPlanError(f"{len(names)} groups cannot fill {k} folds; use fewer folds")
+        way_out = "use fewer folds" if len(names) > 1 else "folds need 2 groups at least"
+        raise FoldPlanError(f"{counted(len(names), 'group')} cannot fill {k} folds; {way_out}")
     labels = [target.encode(train) for target in strata]
     for target, values in zip(strata, labels, strict=True):
         refuse_rare_classes(target, values, train["group"].tolist(), k, extra)

@@ -42,7 +42,7 @@ def settle_conflicts(
     rows = np.isin(codes, codes[[row for pair in found for row in pair]])
     record: dict[str, Any] = {"on_conflict": copies.on_conflict, "rows": int(rows.sum())}
     if copies.on_conflict == "keep":
-        say(f"warning: {what}; both labels are kept (--on-conflict keep)")
+        say(f"warning: {what}; both labels are kept")
         return frame, record
     say(f"note: {what}; {counted(int(rows.sum()), 'row')} left out (--on-conflict drop)")
     if rows.all():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.choices import BACKBONE
-from orchestrator.core.errors import TrainableError, WeightsError
+from orchestrator.core.errors import InputError, TrainableError, WeightsError
 from orchestrator.core.image_measures import ImageSource
 from orchestrator.core.measuring import SHIPPED
 from orchestrator.core.trainable import load_trainable
@@ -28,6 +29,14 @@ class Embedded:
     note: str  # a sentence: what they were made with, or why there are none and what is then not seen
 
 
+def refuse_missing_weights(pretrained: str | None) -> None:
+    """Raises InputError for --pretrained with a file that is not there, before anything is looked at."""
+    if pretrained not in (None, HUB) and not Path(pretrained).expanduser().is_file():
+        raise InputError(
+            f"--pretrained {pretrained}: no such file; give a .safetensors file, or hub to download weights"
+        )
+
+
 def embed(
     images: ImageSource, trainable: str | None = None, backbone: str = BACKBONE, pretrained: str | None = None
 ) -> Embedded:
@@ -38,9 +47,7 @@ def embed(
     backbone or a file that cannot be used, StorageError.
     """
     if pretrained is None:
-        return Embedded(
-            None, f"No embeddings: no weights were named (--pretrained FILE or hub), so {UNSEEN}."
-        )
+        return Embedded(None, f"no weights were named (--pretrained FILE or hub), so {UNSEEN}.")
     describe = _describer(trainable)
     try:
         with progress_bar("embedding images") as progress:
@@ -49,7 +56,7 @@ def embed(
         if pretrained != HUB:
             raise
         reason = str(error).splitlines()[0].removeprefix("pretrained=True: ")
-        return Embedded(None, f"No embeddings: {reason}, so {UNSEEN}; --pretrained FILE names local weights.")
+        return Embedded(None, f"{reason}, so {UNSEEN}; --pretrained FILE names local weights.")
     if values.ndim != 2 or len(values) != len(images.paths):
         raise TrainableError(
             f"embed_images gave an array {values.shape} for {len(images.paths)} images; it must give (n, D)"

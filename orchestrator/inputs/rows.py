@@ -27,7 +27,8 @@ from orchestrator.progress import progress_bar
 from orchestrator.space import SearchSpace
 
 _CLASSES_SHOWN = 30  # in a line
-DEMO = "the embedded demo faces (drawn by the program; give your own with --data)"
+DEMO_NAME = "the embedded demo faces"
+DEMO = f"{DEMO_NAME} (drawn by the program; give your own with --data)"
 
 
 @dataclass(frozen=True)

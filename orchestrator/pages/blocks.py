@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from orchestrator.core.finding import Finding
 
 Cell = str | int | float
-"""Of a table. A float is shown with three digits, and as a number it stands to the right."""
+"""Of a table. A float is shown with three decimals, and as a number it stands to the right."""
 
 
 def cell_text(cell: Cell) -> str:
-    """As it is shown: whole numbers as they are, others with three digits."""
-    return f"{cell:.3g}" if isinstance(cell, float) else str(cell)
+    """As it is shown: whole numbers as they are, others with three decimals, one below the other."""
+    return f"{cell:z.3f}" if isinstance(cell, float) else str(cell)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from orchestrator.tune.budgeting import check_budget
 from orchestrator.tune.checkpoint_location import check_store_answers, refuse_another_location
 from orchestrator.tune.new_study import check, open_for, prepare
 from orchestrator.tune.request import PreparedStudy, Request
-from orchestrator.tune.retrying import reopened
+from orchestrator.tune.retrying import refuse_others, reopened
 
 
 def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> PreparedStudy:
@@ -43,6 +43,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     study = Study.open(folder, trust=request.trust)
     stack.callback(study.close)
     _same_race(study)
+    refuse_others(request.retry_failed, study)  # before the images are looked at
     manifest, plan = study.manifest(), study.fold_plan()  # refused before anything is changed
     own = _own_code(request, study, say)
     refuse_another_location(request, study)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.core.errors import StudyError
-from orchestrator.core.events import FoldRunKey, Reopened, State
+from orchestrator.core.events import FoldRunKey, Reopened
 from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.text import shortened
 from orchestrator.progress import progress_bar
@@ -31,7 +31,7 @@ def reopened(asked: Sequence[int] | None, study: Study, race: Race) -> list[Reop
     """
     if asked is None:
         return []
-    trials = _chosen(asked, study, race)
+    trials = _chosen(asked, study)
     store, folds = study.store(), range(study.space.folds)
     history = History(study.space.mode, study.events, study.header.epoch_choice)
     events = []
@@ -44,14 +44,21 @@ def reopened(asked: Sequence[int] | None, study: Study, race: Race) -> list[Reop
     return events
 
 
-def _chosen(asked: Sequence[int], study: Study, race: Race) -> list[int]:
-    failed = sorted(item.trial for item in race.statuses() if item.state is State.FAIL)
+def refuse_others(asked: Sequence[int] | None, study: Study) -> None:
+    """Raises StudyError for a trial that did not fail, and where none that failed can run again. Quick."""
+    if asked is not None:
+        _chosen(asked, study)
+
+
+def _chosen(asked: Sequence[int], study: Study) -> list[int]:
+    failed = [item.trial for item in failed_trials(study.events)]
     wrong = [trial for trial in asked if trial not in failed]
     if wrong:
-        known = shortened([str(trial) for trial in failed], limit=12) or "none"
+        names = shortened([str(trial) for trial in failed], limit=12)
+        known = f"{names}; name some of those, or no trial for all of them" if failed else "none"
         raise StudyError(
             f"--retry-failed {wrong[0]}: trial {wrong[0]} of study {study.path} did not fail; failed trials: "
-            f"{known}; name some of those, or no trial for all of them"
+            f"{known}"
         )
     why = {trial: why_not_again(study.header.rule, study.events, trial) for trial in failed}
     if failed and all(why.values()):

@@ -88,6 +88,29 @@ def test_a_wrong_group_and_an_odd_row_are_the_first_suspects(
     assert draft["confirmed"].isna().all() and f"group:{WRONG}" in set(draft["path"])
 
 
+def test_what_a_finding_advises_is_the_draft_once_there_is_one(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "fixes.csv"
+    assert audited(folder, "--folder", str(tmp_path / "bare")) == 0
+    assert audited(folder, "--out", str(out), "--folder", str(tmp_path / "made")) == 0
+    bare, made = (
+        {item["way_out"] for item in record_in(tmp_path / name)["findings"]} for name in ("bare", "made")
+    )
+    assert bare == {
+        "look at each in the gallery; --out FILE.csv drafts fixes, and tune --label-fixes applies those that "
+        "you confirm"
+    }
+    assert made == {
+        f"look at each in the gallery, confirm what is wrong in {out}, and give that to tune --label-fixes"
+    }
+
+
+def test_the_gallery_says_what_it_means_by_variability(folder: Path, tmp_path: Path) -> None:
+    audited(folder, "--folder", str(tmp_path / "made"))
+    page = (tmp_path / "made" / "audit.html").read_text()
+    assert "never learnt, variability 0.00<" in page and "+-" not in page
+    assert "Variability: the standard deviation over epochs of the given label" in page
+
+
 def test_confirmed_lines_of_its_draft_mend_the_labels(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "fixes.csv"
     assert audited(folder, "--out", str(out), "--folder", str(tmp_path / "made"), "--top", "2") == 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator.check import reporting
+from orchestrator.check import command, reporting
 from orchestrator.check.__main__ import main
 from orchestrator.check.record import CheckRecord, read_check
 from orchestrator.check.stage_result import StageResult
@@ -122,6 +123,41 @@ def test_a_class_in_too_few_groups_must_be_mended(own: Path, tmp_path: Path) -> 
     assert {"FO103", "FO133"} <= set(codes(tmp_path, "faces"))
 
 
+def test_a_folder_per_class_says_the_target_however_few_rows_there_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for label, value in (("a", 90), ("b", 160)):
+        (tmp_path / "two" / label).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / "two" / label / "1.png"), np.full((12, 12, 3), value, np.uint8))
+    assert check(tmp_path / "two", tmp_path) == 1
+    said = capsys.readouterr().out
+    assert "labels: not looked at" not in said and 'target: categorical("label")' in said
+    assert {"FO103", "FO133"} <= set(codes(tmp_path, "two"))
+
+
+def test_too_few_groups_for_any_folds_are_told_without_a_class(own: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(own).assign(group="p00")
+    frame.to_csv(own, index=False)
+    assert check(own, tmp_path, "--target", "tint") == 1
+    [found] = [item for item in record(tmp_path, "faces").findings if item.code == "FO133"]
+    assert found.found.startswith("1 group cannot fill ")
+    assert found.way_out == "collect more groups, or look at what the rows are grouped by"
+
+
+def test_copies_with_two_labels_are_told_without_an_option_that_nobody_gave(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(own.parent / "p00-0.png", own.parent / "again.png")
+    frame = pd.read_csv(own)
+    other = "blue" if frame.set_index("path")["tint"]["p00-0.png"] == "red" else "red"
+    frame.loc[len(frame)] = {**frame.iloc[0].to_dict(), "path": "again.png", "group": "p00", "tint": other}
+    frame.to_csv(own, index=False)
+    check(own, tmp_path, "--target", "tint")
+    said = capsys.readouterr().out
+    assert "both labels are kept\n" in said and "--on-conflict keep" not in said
+    assert "FO123" in codes(tmp_path, "faces")
+
+
 def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
     faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,6 +168,23 @@ def test_where_nothing_is_plainly_the_target_the_images_are_looked_at_alone(
     assert (
         sum(tag == "img" for tag, _ in Tags(next(tmp_path.glob("runs/*/check.html")).read_text()).tags) == 24
     )
+
+
+def test_the_page_of_the_demo_is_headed_by_its_name_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headed = list[str]()
+
+    def report(look: object, source: str, *_: object) -> int:
+        headed.append(source)
+        return 0
+
+    for name in ("check_settings", "_table", "look_at_study"):  # which draw the faces, for seconds
+        monkeypatch.setattr(command, name, lambda *_: SimpleNamespace(accepted={}, data=None))
+    monkeypatch.setattr(command, "report", report)
+    monkeypatch.setattr(command, "check_images", lambda *_: None)
+    assert main(["--space", "age", "--scale", "smoke", "--runs", str(tmp_path / "runs")]) == 0
+    assert headed == ["the embedded demo faces"]
 
 
 def test_what_is_fine_is_a_fact_and_no_finding(
@@ -208,6 +261,10 @@ def test_copies_are_shown_side_by_side(own: Path, tmp_path: Path) -> None:
         (["--data", "DATA", "--out", "HERE"], "holds no check of these data"),
         (["--data", "DATA/none.csv"], "none.csv"),
         (["--data", "DATA", "--target", "tnt"], "tnt"),
+        (
+            ["--data", "DATA", "--pretrained", "none.safetensors"],
+            "error: --pretrained none.safetensors: no such file; give a .safetensors file, or hub",
+        ),
         (["--data", "DATA", "--label-fixes", "none.csv"], "none.csv"),
         (["--data", "DATA", "--drop-rare", "900"], "--drop-rare 900"),
     ],
@@ -220,6 +277,14 @@ def test_what_makes_no_sense_is_refused(
     assert main([*words, "--runs", str(tmp_path / "runs")]) == 2
     said = capsys.readouterr().err
     assert says in said and len(said.splitlines()) <= 2 and "Traceback" not in said
+
+
+def test_weights_that_are_not_there_are_refused_before_anything_is_looked_at(
+    faces: Path, space_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for more in ([], ["--space", str(space_file)]):
+        assert check(faces, tmp_path, "--pretrained", "none.safetensors", *more) == 2
+        assert capsys.readouterr().out == "" and not (tmp_path / "runs").exists()
 
 
 def test_clean_drawn_sets_have_no_finding(tmp_path: Path) -> None:

@@ -60,10 +60,12 @@ def test_rows_like_the_training_rows_give_no_finding_and_a_leak_has_its_price(
     said, record = checked(data, tmp_path / "out", capsys, "--predict", str(data / "like"))
     assert "shift: by small grey pictures and statistics of pixels, rows to predict are not clearly" in said
     assert not {"FO151", "FO152", "FO161"} & codes(record).keys() and "FO152" not in said
+    assert "baseline: logistic regression on small grey pictures and statistics of pixels\n" in said
+    assert not [line for line in record["lines"] if line.endswith(":")]
     # The tint is drawn: only who knows the person knows it.
     assert re.search(r"^FO161 what a leak is worth: tint: macro_f1 0\.\d+ in folds that ignore", said, re.M)
     assert "a quick baseline in folds that ignore groups, and in honest ones" in said
-    assert "FO162 no embeddings: No embeddings: no weights were named" in said
+    assert "FO162 no embeddings: no weights were named" in said
 
 
 def test_one_fold_to_validate_is_no_folds_to_fit_and_score_on(

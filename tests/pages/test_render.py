@@ -84,6 +84,18 @@ def test_findings_are_numbered_and_link_to_their_section() -> None:
     assert "must be mended" in html and "0.123" in html
 
 
+def test_numbers_of_a_table_have_three_decimals_and_whole_ones_none() -> None:
+    rows = ((0.75, -0.00174), (0.391, -1.0), (1458, 0.0))
+    table = Table("scores", ("honest", "difference"), rows)
+    html = render(Page("t", (), (), (PageSection("s", (table,)),), lambda row: ("",)), {}, "1.0")
+    cells = re.findall(r'<td class="number">(.*?)</td>', html)
+    assert cells == ["0.750", "-0.002", "0.391", "-1.000", "1458", "0.000"]
+
+
+def test_no_name_of_an_image_is_cut() -> None:
+    assert "line-clamp" not in render(a_page("plain"), {}, "1.0")
+
+
 def test_a_page_without_a_finding_says_so() -> None:
     html = render(Page("clean", (), (), (), lambda row: ("",)), {}, "1.0")
     assert "no finding" in Tags(html).text

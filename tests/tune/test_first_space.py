@@ -128,6 +128,15 @@ def test_a_column_called_label_needs_no_question() -> None:
     assert propose(facts(columns)).target.columns == ("label",)
 
 
+def test_a_class_that_is_the_folder_of_its_image_need_not_repeat() -> None:
+    paths = ("two/a/1.jpg", "two/b/1.jpg")
+    own = facts({"label": ["a", "b"]}, paths=paths)
+    assert propose(own, Asked()).target.code == 'categorical("label")'
+    elsewhere = facts({"label": ["a", "b"]}, paths=("1.jpg", "2.jpg"))
+    with pytest.raises(InputError, match="no column looks like a target"):
+        propose(elsewhere, Asked())
+
+
 def test_a_number_and_a_name_for_each_class_are_one_candidate() -> None:
     columns = {"class_id": cycle(0, 1, 2), "class_name": cycle("cat", "dog", "cow"), "path": ids()}
     assert propose(facts(columns)).target.columns == ("class_name",)

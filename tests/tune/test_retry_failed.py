@@ -163,6 +163,18 @@ def test_without_resume_it_is_refused(
     assert not (tmp_path / "new").exists()
 
 
+def test_a_trial_of_a_study_without_failures_is_refused_before_the_images_are_looked_at(
+    failed: Failed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = failed[1]
+    assert resume(study, "--retry-failed", "7") == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.endswith(
+        f"error: --retry-failed 7: trial 7 of study {study.path} did not fail; failed trials: none\n"
+    )
+
+
 def test_where_nothing_failed_it_says_so(failed: Failed, capsys: pytest.CaptureFixture[str]) -> None:
     assert resume(failed[1], "--retry-failed") == 0
     assert "no trial failed: --retry-failed has nothing to run again" in capsys.readouterr().out

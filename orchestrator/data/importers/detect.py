@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.regular_files import kind_of_special
-from orchestrator.core.text import shortened
+from orchestrator.core.text import on_one_line, shortened
 from orchestrator.data.importers import IMPORTERS, table
 from orchestrator.data.importers.contract import Imported, Reading, Source
 from orchestrator.data.importers.file_names import with_classes, with_groups
@@ -85,5 +85,14 @@ def _unknown(source: Source) -> str:
             f"{source.path} holds {len(source.tables)} tables that name no images here: {names}; name one of "
             f"them and the folder of its images, for example --data {source.tables[0]} --images DIR"
         )
+    listing = source.listing
+    if len(listing.tops) == 1:
+        [name] = listing.by_folder if len(listing.by_folder) == 1 else listing.tops
+        return (
+            f"{source.path} holds images of one class alone: {on_one_line(name)}; a search needs two classes "
+            f"at least, and to predict these images name {source.path / name}"
+        )
+    if listing.is_empty:
+        return f"{source.path} holds no file; name a table or a folder of images"
     *others, last = (importer.LAYOUT for importer in IMPORTERS)
     return f"{source.path} holds no layout this project knows: {', '.join(others)}, or {last}"

@@ -54,6 +54,11 @@ class Listing:
         """Names of the root's folders below which there are images, in order."""
         return tuple(sorted({path.split("/", 1)[0] for path in self.images if "/" in path}))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the tree holds nothing but folders."""
+        return not (self.images or self.hidden or self.others or self.broken or self.specials or self.loops)
+
     def below(self, folder: str) -> tuple[str, ...]:
         """The images at any depth below a folder."""
         return tuple(path for path in self.images if path.startswith(f"{folder}/"))

@@ -44,8 +44,12 @@ def _difference(name: str, first: NDArray[Any], second: NDArray[Any]) -> Differe
     first, second = (values[np.isfinite(values)].astype(np.float64) for values in (first, second))
     if not len(first) or not len(second):
         return None
-    medians = [f"{np.median(values):.4g}" for values in (first, second)]
+    medians = [_decimal(float(np.median(values))) for values in (first, second)]
     return Difference(name, cliffs_delta(first, second), *medians)
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.0f}" if number.is_integer() else f"{number:.3f}"
 
 
 def cliffs_delta(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from orchestrator.core.errors import InputError
-from orchestrator.core.text import shortened, suggestion
+from orchestrator.core.text import composed, shortened, suggestion
 from orchestrator.tune.first_space.facts import ON, Asked, Column, Facts
 from orchestrator.tune.first_space.names import ends_as_target, says_no_class, says_target
 from orchestrator.tune.first_space.separated import separator_of
@@ -89,13 +89,22 @@ def _only_candidate(facts: Facts) -> tuple[tuple[str, ...], str]:
 
 def _may_be_target(column: Column, facts: Facts) -> bool:
     """Whether its values repeat as classes do; an identity, a measurement and a constant are no classes."""
-    several = 2 <= len(column.counts) <= min(MOST_CLASSES, column.present // 2)
+    repeats = len(column.counts) <= column.present // 2 or _names_folders(column, facts)
+    several = 2 <= len(column.counts) <= MOST_CLASSES and repeats
     numbers = column.numbers or ()
     whole = all(number.is_integer() for number in numbers)
     measured = len(numbers) > (MOST_NUMBERS if whole else MOST_FRACTIONS)
     labels = separator_of(column) is not None
     other = says_no_class(column.name) or column.name == facts.group_column
     return not other and (labels or (several and not measured))
+
+
+def _names_folders(column: Column, facts: Facts) -> bool:
+    """Whether a column called label, or alike, is each image's folder: no identity, even of few."""
+    if not says_target(column.name):
+        return False
+    folders = [PurePosixPath(composed(path)).parts[:-1] for path in facts.paths]
+    return bool(folders) and all(cell in names for cell, names in zip(column.cells, folders, strict=True))
 
 
 def _measured(facts: Facts) -> str:

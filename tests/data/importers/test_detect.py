@@ -66,7 +66,30 @@ def test_the_first_importer_that_matches_is_the_layouts_own(
     assert next((item for item in IMPORTERS if item.matches(Source(source))), None) is importer
 
 
+@pytest.mark.parametrize("names", [["a/1.jpg"], ["a/1.jpg", "a/2.jpg"], ["a/1.jpg", "a/b/2.jpg"]])
+def test_one_class_alone_is_refused_by_name(tmp_path: Path, names: list[str]) -> None:
+    with pytest.raises(ManifestError) as error:
+        detect(files(tmp_path, *names), AS_FOUND)
+    assert str(error.value) == (
+        f"{tmp_path} holds images of one class alone: a; a search needs two classes at least, and to predict "
+        f"these images name {tmp_path / 'a'}"
+    )
+
+
+def test_one_class_below_other_folders_is_named_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"one class alone: mine/a; .* name .*mine/a$"):
+        detect(files(tmp_path, "mine/a/1.jpg"), AS_FOUND)
+
+
+def test_an_empty_folder_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    with pytest.raises(ManifestError) as error:
+        detect(tmp_path, AS_FOUND)
+    assert str(error.value) == f"{tmp_path} holds no file; name a table or a folder of images"
+
+
 def test_a_source_of_no_layout_is_refused_with_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing of images")
     with pytest.raises(ManifestError) as error:
         detect(tmp_path, AS_FOUND)
     assert str(error.value) == (
@@ -86,6 +109,7 @@ def test_a_line_in_the_table_is_all_that_another_layout_needs(
         read=lambda *_: rows,
     )
     monkeypatch.setattr(detecting, "IMPORTERS", (own, *IMPORTERS))
+    (tmp_path / "notes.txt").write_text("nothing of images")
     with pytest.raises(
         ManifestError, match=r"knows: own\.json, the mask competition's train\.csv with images/, "
     ):

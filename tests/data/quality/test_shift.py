@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -71,11 +73,14 @@ def test_properties_that_differ_are_named_with_their_effect() -> None:
     second = np.arange(400) >= 200
     columns = {
         "brightness": rng.normal(0.5, 0.1, 400) - 0.3 * second,
+        "bytes": np.where(second, 1458.0, 900.0),
         "same": rng.normal(0, 1, 400),
         "unknown": np.full(400, np.nan),
         "camera": np.where(second, "B", np.where(np.arange(400) % 2, "A", "")),
     }
     found = differences(columns, second)
-    assert [item.name for item in found] == ["camera", "brightness"]
+    assert [item.name for item in found] == ["bytes", "camera", "brightness"]
+    sizes, *found = found
+    assert (sizes.first, sizes.second) == ("900", "1458") and re.fullmatch(r"0\.\d{3}", found[1].first)
     assert found[0].effect == 1 and found[0].first == "none 50%, A 50%" and found[0].second == "B 100%"
     assert found[1].effect < -0.9
