@@ -1,4 +1,7 @@
-"""Images that are there twice: the same pixels, or the same picture resized, cut, turned or re-encoded."""
+"""Images that are there twice: the same pixels, or the same picture resized, cut, turned or re-encoded.
+
+Rows with role test that are copies of others are FO127's: no group could hold them together.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,15 @@ _WAY_OUT = (
 
 def look_at_copies(look: Look) -> StageResult:
     found = look.duplicates
+    is_test = np.asarray(look.roles == "test", np.int64)  # a group never joins them with the others
     order = np.argsort(-found.similarity, kind="stable")  # the pairs that are most alike come first
-    near = [(int(one), int(other)) for one, other in found.near_pairs[order].tolist()]
+    near = [
+        (int(one), int(other))
+        for one, other in found.near_pairs[order].tolist()
+        if is_test[one] == is_test[other]
+    ]
     apart = [pair for pair in near if look.groups[pair[0]] != look.groups[pair[1]]]
-    findings = (*_identical(look, first_with_each(found.exact)), *_alike(look, apart))
+    findings = (*_identical(look, first_with_each(found.exact * 2 + is_test)), *_alike(look, apart))
     loose = _not_joined(look, apart)
     lines = [f"copies: {found.rule}"]
     if len(apart) < len(near):

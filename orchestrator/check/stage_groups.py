@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from orchestrator.data.groups_table import with_groups, write_rows
 from orchestrator.data.identical_files import codes_of
 from orchestrator.data.manifest import GIVEN_GROUP, Manifest, given_groups, joined_folds
 from orchestrator.data.quality.joined_groups import join_codes
-from orchestrator.data.quality.suggest_groups import Suggestion, suggest_groups
+from orchestrator.data.quality.suggest_groups import Suggestion, passed_over, suggest_groups
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.scalars import to_scalars
 from orchestrator.data.splits import SPLIT
@@ -32,9 +33,11 @@ def look_at_groups(look: Look) -> StageResult:
     asked = look.arguments
     wanted = asked.suggest_groups or asked.use_suggestion is not None
     found = suggestions_of(look) if wanted else []
+    doubted = passed_over(_own_paths(look), **_of_rows(look)) if wanted else []
     findings = [_finding(number, one) for number, one in enumerate(found, start=1)]
+    findings += map(_doubted, doubted)
     lines = []
-    if wanted and not found:
+    if wanted and not found and not doubted:
         findings.append(_nothing_found(look))
     elif not wanted and not _are_given(look):
         lines.append("groups: nothing says which rows belong together; --suggest-groups looks for it")
@@ -53,23 +56,42 @@ def refuse_groups_file(path: Path | None, use_suggestion: int | None) -> None:
 
 
 def suggestions_of(look: Look) -> list[Suggestion]:
-    measures, duplicates = look.measures, look.duplicates
+    """Of the rows of the data: those of --predict, whatever they are called, say nothing of them."""
+    n, measures, duplicates = _own(look), look.measures, look.duplicates
+    pairs = np.concatenate([duplicates.near_pairs, _identical(duplicates.exact[:n])])
+    return suggest_groups(
+        _own_paths(look),
+        near_pairs=pairs[(pairs < n).all(axis=1)],
+        camera=[str(text) for text in measures.camera[:n]],
+        taken=[str(text) for text in measures.taken[:n]],
+        **_of_rows(look),
+    )
+
+
+def _own(look: Look) -> int:
+    """How many rows are of the data; the others are of --predict."""
+    return len(look) - look.predicted
+
+
+def _own_paths(look: Look) -> tuple[str, ...]:
+    return look.paths[: _own(look)]
+
+
+def _of_rows(look: Look) -> dict[str, Any]:
+    """What the table says of its rows, by the arguments of `suggest_groups`."""
+    frame = look.frame.iloc[: _own(look)]
     predicted = {name for target in look.targets for name in target.columns}
     columns = {
-        str(name): to_scalars(look.frame[name])
-        for name in look.frame.columns
+        str(name): to_scalars(frame[name])
+        for name in frame.columns
         if name not in _NO_IDENTITIES and name not in predicted
     }
-    return suggest_groups(
-        look.paths,
-        columns=columns,
-        labels=[_as_classes(task) for task in look.tasks],
-        near_pairs=np.concatenate([duplicates.near_pairs, _identical(duplicates.exact)]),
-        camera=[str(text) for text in measures.camera],
-        taken=[str(text) for text in measures.taken],
-        given=codes_of(look.groups),
-        seed=look.arguments.seed,
-    )
+    return {
+        "columns": columns,
+        "labels": [_as_classes(task)[: len(frame)] for task in look.tasks],
+        "given": codes_of(look.groups[: len(frame)]),
+        "seed": look.arguments.seed,
+    }
 
 
 def _as_classes(task: TaskLabels) -> NDArray[np.int64]:
@@ -94,6 +116,11 @@ def _finding(number: int, found: Suggestion) -> Finding:
     return coded("FO132", Level.WARNING, f"suggestion {number}: {found.text}", way_out)
 
 
+def _doubted(one: Suggestion) -> Finding:
+    if_right = f"; if they belong together all the same: {on_one_line(one.option)}"
+    return coded("FO132", Level.OK, f"not suggested: {one.text}{if_right}")
+
+
 def _nothing_found(look: Look) -> Finding:
     said = "no name, folder, column or time suggests groups"
     if _are_given(look):
@@ -102,7 +129,7 @@ def _nothing_found(look: Look) -> Finding:
 
 
 def _are_given(look: Look) -> bool:
-    given = given_groups(look.frame)
+    given = given_groups(look.frame.iloc[: _own(look)])
     return len(set(given)) < len(given)
 
 
@@ -125,12 +152,12 @@ def _write(look: Look, path: Path, used: Suggestion | None) -> str:
             "--write-groups: some rows join one fold alone (pseudo-labels), and a table of groups would lose "
             "that; write the groups of the data without them, and give those rows with --extra"
         )
-    n = len(look) - look.predicted  # the last rows are of --predict
+    n = _own(look)
     own = replace(look.manifest, frame=look.frame.iloc[:n])
     codes = look.duplicates.clusters[:n]
     if used is not None:
-        codes = join_codes(codes, codes_of(used.names[:n]))
-    written = with_groups(own, codes, None if used is None else used.names[:n])
+        codes = join_codes(codes, codes_of(used.names))
+    written = with_groups(own, codes, None if used is None else used.names)
     write_rows(path, written)
     return (
         f"groups: {on_one_line(str(path))} has {len(written)} rows in {_groups(written)} groups "

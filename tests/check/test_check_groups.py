@@ -153,3 +153,41 @@ def test_a_suggestion_is_applied_only_by_its_number(
     assert check([*wrong, "--write-groups", str(tmp_path / "never.csv")]) == 2
     assert "--use-suggestion 7: there " in capsys.readouterr().err
     assert not (tmp_path / "never.csv").exists()
+
+
+def test_images_to_predict_neither_hide_what_names_suggest_nor_are_told_to_join(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    (tmp_path / "new").mkdir()
+    for patient in range(12):
+        for cell in range(4):
+            path = tmp_path / "cells" / "ab"[patient % 2] / f"patient{patient:02d}_{cell}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            drawn = picture(rng, 48)
+            cv2.imwrite(str(path), drawn)
+            if cell == 0 and patient < 6:  # a copy in other bytes, and one encoded anew
+                name = str(tmp_path / "new" / f"{'xyz'[patient % 3]}{patient}")
+                cv2.imwrite(name + (".bmp" if patient < 3 else ".jpg"), drawn)
+    predict = ["--predict", str(tmp_path / "new"), "--suggest-groups"]
+    groups = tmp_path / "groups.csv"
+    found = findings(
+        tmp_path, tmp_path / "cells", *predict, "--use-suggestion", "1", "--write-groups", str(groups)
+    )
+    assert "12 groups" in found["FO132"]["found"]
+    assert len({line.split(",")[1] for line in groups.read_text().splitlines()[1:]}) == 12
+    assert "FO121" not in found and "FO122" not in found  # FO127 tells of them
+    assert "6 of 6 images with role test are copies of training images" in found["FO127"]["found"]
+
+
+def test_names_that_hold_all_classes_are_told_of_and_not_suggested(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(8)
+    for number in range(96):
+        path = tmp_path / "pt" / "ab"[number % 2] / f"patient{number // 8:02d}_tile_{number % 8 // 2}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture(rng, 48))
+    assert "FO132" not in findings(tmp_path, tmp_path / "pt", "--suggest-groups")
+    said = capsys.readouterr().out
+    assert "not suggested: the file names say patient: 12 groups such as patient00, " in said
+    assert "if they belong together all the same: --group-pattern " in said
+    assert "no name, folder, column or time suggests groups" not in said

@@ -68,10 +68,13 @@ class Suggestion:
     def text(self) -> str:
         """Two or three sentences without the option."""
         names, sizes = np.unique(np.array(self.names, dtype=object), return_counts=True)
+        alone = int((sizes == 1).sum())
+        names, sizes = names[sizes > 1], sizes[sizes > 1]
         largest = shortened([str(names[at]) for at in np.argsort(-sizes, kind="stable")])
+        rest = f", and {counted(alone, 'row')} alone" if alone else ""
         return (
             f"{on_one_line(self.found)}: {counted(len(names), 'group')} such as {largest}, of "
-            f"{sizes.min()} to {sizes.max()} rows; {'; '.join(self.reasons)}"
+            f"{sizes.min()} to {sizes.max()} rows{rest}; {'; '.join(self.reasons)}"
         )
 
 
@@ -100,6 +103,31 @@ def suggest_groups(
     evidence = Evidence(tuple(labels), pairs, known, seed)
     chosen = _chosen(_usable(candidates, evidence), evidence)
     return [*chosen, *_chains(paths, chosen, evidence)]
+
+
+def passed_over(
+    paths: Sequence[str],
+    *,
+    columns: Mapping[str, Sequence[Scalar]] | None = None,
+    labels: Sequence[NDArray[np.int64]] = (),
+    given: Codes | None = None,
+    seed: int = 0,
+) -> list[Suggestion]:
+    """Groupings that a word names and that are not suggested, as labels avoid each other in their groups.
+
+    Arguments as of `suggest_groups`. It may be the numbers that begin anew in each class, or it may be
+    patients that have rows of each: a person has to say.
+    """
+    candidates = [*from_columns(columns or {}), *from_names(paths), *from_folders(paths)]
+    known = np.arange(len(paths)) if given is None else given
+    evidence = Evidence(tuple(labels), np.zeros((0, 2), np.int64), known, seed)
+    usable = _usable([candidate for candidate in candidates if candidate.named], evidence)
+    reason = "but they hold several classes, more than by chance, as numbers that begin anew in each class do"
+    return [
+        Suggestion(item.candidate.found, item.candidate.option, item.candidate.names, (reason,))
+        for item in usable
+        if not _reasons(item, known, evidence, _tests(usable, evidence))
+    ]
 
 
 @dataclass(frozen=True)
@@ -172,8 +200,7 @@ def _is_nested(fine: Codes, coarse: NDArray[np.int64]) -> bool:
 
 def _chosen(usable: Sequence[_Usable], evidence: Evidence) -> list[Suggestion]:
     """From fine to coarse: a coarser one takes the place of a finer one that it explains more than."""
-    # Beyond that the smallest p-value would not do, however plain the groups are.
-    tests = min(max(1, len(usable) * (len(evidence.labels) + 1)), int(FALSE * DEALS))
+    tests = _tests(usable, evidence)
     kept: list[tuple[_Usable, Suggestion]] = []
     for item in sorted(usable, key=lambda item: -len(np.unique(item.codes))):
         alone = _reasons(item, evidence.given, evidence, tests)
@@ -186,6 +213,11 @@ def _chosen(usable: Sequence[_Usable], evidence: Evidence) -> list[Suggestion]:
         candidate = item.candidate
         kept.append((item, Suggestion(candidate.found, candidate.option, candidate.names, alone)))
     return [made for item, made in sorted(kept, key=lambda pair: not pair[0].candidate.named)]
+
+
+def _tests(usable: Sequence[_Usable], evidence: Evidence) -> int:
+    """How many p-values are looked at; beyond a bound the smallest would not do, however plain groups are."""
+    return min(max(1, len(usable) * (len(evidence.labels) + 1)), int(FALSE * DEALS))
 
 
 def _explains_more(item: _Usable, finer: _Usable, evidence: Evidence, tests: int) -> bool:
@@ -224,7 +256,7 @@ def _said(what: str, found: Concentration) -> str:
 
 
 def _chains(paths: Sequence[str], chosen: Sequence[Suggestion], evidence: Evidence) -> list[Suggestion]:
-    """Unless a suggestion holds nearly all near duplicates together already."""
+    """With what is given; unless that, or a suggestion, holds (nearly) all near duplicates together."""
     pairs = evidence.near_pairs
     if len(pairs) < _LEAST_CHAINED:
         return []
@@ -233,7 +265,17 @@ def _chains(paths: Sequence[str], chosen: Sequence[Suggestion], evidence: Eviden
         if (codes[pairs[:, 0]] == codes[pairs[:, 1]]).mean() >= 0.9:
             return []
     (candidate,) = from_chains(pairs, paths)
+    joined = join_codes(candidate.codes, evidence.given)
+    given, into = np.unique(np.stack([evidence.given, joined]), axis=1)
+    parts = np.bincount(into)  # given groups in each
+    if parts.max() == 1:
+        return []
+    names = tuple(paths[row] for row in np.unique(joined, return_index=True)[1][joined].tolist())
     sizes = np.bincount(candidate.codes)
     rows, longest = int(sizes[sizes > 1].sum()), int(sizes.max())
-    reason = f"{counted(rows, 'row')} in {counted(int((sizes > 1).sum()), 'chain')}, the longest of {longest}"
-    return [Suggestion(candidate.found, "", candidate.names, (reason,))]
+    reasons = [
+        f"{counted(rows, 'row')} in {counted(int((sizes > 1).sum()), 'chain')}, the longest of {longest}"
+    ]
+    if len(given) < len(paths):
+        reasons.append(f"they join {int(parts[parts > 1].sum())} of the {len(given)} groups that are given")
+    return [Suggestion(candidate.found, "", names, tuple(reasons))]

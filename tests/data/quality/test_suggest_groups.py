@@ -13,7 +13,7 @@ from PIL import Image
 
 from orchestrator.data.importers.file_names import words_in
 from orchestrator.data.quality.candidate_groups import from_times
-from orchestrator.data.quality.suggest_groups import Suggestion, suggest_groups
+from orchestrator.data.quality.suggest_groups import Suggestion, passed_over, suggest_groups
 from trainables.images.exif import FileFacts, facts_of
 
 Labels = NDArray[np.int64]
@@ -185,6 +185,35 @@ def test_chains_of_near_duplicates_are_suggested_where_no_name_holds_them_togeth
     (found,) = suggest_groups(paths, near_pairs=pairs)
     assert found.reasons == ("60 rows in 6 chains, the longest of 10",)
     assert alike(found.names, [str(row // 10) for row in range(60)])
+
+
+def test_chains_are_counted_with_the_groups_that_are_given_and_without_rows_alone() -> None:
+    paths = [f"{digest:016x}.png" for digest in np.random.default_rng(5).integers(0, 2**63, 60)]
+    given = np.arange(60) // 3  # 20 groups of 3 rows
+    given[57:] = [20, 21, 22]  # the last of which are three rows alone
+    pairs = np.array([(row, row + 1) for row in range(0, 24, 2)])
+    (found,) = suggest_groups(paths, near_pairs=pairs, given=given)
+    # Each two of the first eight groups are joined by the pair in their middle.
+    assert len(set(found.names)) == 22 - 4
+    assert found.text.startswith("chains of near duplicates: 15 groups such as ")
+    assert found.text.endswith(
+        "... of 3 to 6 rows, and 3 rows alone; 24 rows in 12 chains, the longest of 2; they join 8 of the "
+        "22 groups that are given"
+    )
+    within = np.array([(row, row + 1) for row in range(0, 54, 3)])
+    assert suggest_groups(paths, near_pairs=within, given=given) == []  # nothing is joined
+
+
+def test_a_word_whose_groups_hold_all_classes_is_told_of_as_passed_over() -> None:
+    names = [f"patient{patient:02d}_tile_{tile}.jpg" for patient in range(30) for tile in range(4)]
+    paths = [f"{kind}/{name}" for kind in "ab" for name in names]
+    labels = [np.array([int(path[0] == "b") for path in paths])]
+    assert suggest_groups(paths, labels=labels) == []
+    (found,) = passed_over(paths, labels=labels)
+    assert found.text.startswith("the file names say patient: 30 groups such as patient00, patient01, ")
+    assert found.text.endswith("class do") and pattern_of(found)
+    assert passed_over(paths) == [] != suggest_groups(paths)
+    assert passed_over([path[-10:] for path in paths], labels=labels) == []
 
 
 def test_what_is_suggested_joins_the_groups_that_are_given() -> None:
