@@ -12,6 +12,7 @@ from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.core.metrics import find, is_own
 from orchestrator.core.task import Task
+from orchestrator.data.identical_files import codes_of
 from orchestrator.data.quality.dealt_folds import drawn_groups
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.evaluation.leak_value import LEVEL, LeakValue, Rows, leak_value
@@ -34,9 +35,7 @@ def look_at_baseline(look: Look) -> StageResult:
         rows = baseline_rows(look, task, described)
         if len(np.unique(groups[rows])) >= LEAST:
             found.append((task, _value(look, task, described, rows)))
-    judged = _judged(look)
-    torn = len(np.unique(groups[judged])) < len(set(look.groups[judged]))
-    findings = [item for task, value in found if (item := _finding(task, value, torn)) is not None]
+    findings = [_finding(look, task, described, value) for task, value in found if value.is_certain]
     lines = (f"baseline: logistic regression on {described.by}",) if found else ()
     return StageResult((*_unseen(look), *findings), _tables(found), lines)
 
@@ -103,17 +102,31 @@ def _keeps_together(folds: NDArray[np.int16], groups: NDArray[np.integer]) -> bo
     return len(np.unique(np.stack([folds, groups]), axis=1).T) == len(np.unique(groups))
 
 
-def _finding(task: TaskLabels, found: LeakValue, torn: bool) -> Finding | None:
-    """torn: whether copies of one picture are in several groups, which a search would not know."""
-    if not found.is_certain:
-        return None
-    if torn:
-        way_out = "--write-groups FILE joins copies to the groups; search with that"
-        return coded("FO161", Level.WARNING, f"{task.name}: {found}", way_out)
+def _finding(look: Look, task: TaskLabels, described: Described, found: LeakValue) -> Finding:
+    """A warning where the folds of a search, which keep the given groups, would flatter too."""
+    rows = baseline_rows(look, task, described)
+    given, joined = codes_of(look.groups[rows]), ""
+    before = len(np.unique(given))
+    if found.n_groups < before:  # copies of one picture are in several of them
+        joined = f"; {before} groups before copies were joined"
+        torn = _torn(look, task, described, rows, given) if before < len(rows) else found
+        if torn.is_certain:
+            said = torn.said("that tear copies apart")
+            way_out = "--write-groups FILE joins copies to the groups; search with that"
+            return coded("FO161", Level.WARNING, f"{task.name}: {said}{joined}", way_out)
     way_out = (
         "keep the groups, which the folds of a search respect; believe no score of folds that ignore them"
     )
-    return coded("FO161", Level.OK, f"{task.name}: {found}", way_out)
+    return coded("FO161", Level.OK, f"{task.name}: {found}{joined}", way_out)
+
+
+def _torn(
+    look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64], given: NDArray[np.int64]
+) -> LeakValue:
+    """Folds that keep the given groups (n,) of the rows, beside those that keep copies together too."""
+    asked = rows_of(look, task, described, rows)
+    with progress_bar(f"baseline of {task.name}, with copies torn apart") as progress:
+        return leak_value(asked, None, look.k or FOLDS, look.arguments.seed, progress, given)
 
 
 def _tables(found: list[tuple[TaskLabels, LeakValue]]) -> tuple[Table, ...]:

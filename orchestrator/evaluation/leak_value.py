@@ -42,7 +42,7 @@ class LeakValue:
     """Scores of all rows, the means of DEALS deals of the folds."""
 
     honest: float  # groups kept together
-    leaking: float  # rows dealt out one by one
+    leaking: float  # rows dealt out one by one, or in lesser groups
     low: float  # of leaking minus honest: the least of the deals' lower ends,
     high: float  # and the greatest of their upper ends
     n_rows: int
@@ -70,28 +70,39 @@ class LeakValue:
         return -1.0 if self.mode == "min" else 1.0
 
     def __str__(self) -> str:
+        return self.said("that ignore groups")
+
+    def said(self, which: str) -> str:
+        """which: folds leak, behind the word folds."""
         return (
-            f"{self.metric} {self.leaking:.3f} in folds that ignore groups, {self.honest:.3f} in honest "
+            f"{self.metric} {self.leaking:.3f} in folds {which}, {self.honest:.3f} in honest "
             f"ones: {self.difference:+.3f} ({LEVEL:.0%} interval {self.low:+.3f} to {self.high:+.3f}, "
             f"{self.n_rows} rows of {self.n_groups} groups)"
         )
 
 
 def leak_value(
-    rows: Rows, folds: NDArray[np.integer] | None, k: int, seed: int, progress: Progress | None = None
+    rows: Rows,
+    folds: NDArray[np.integer] | None,
+    k: int,
+    seed: int,
+    progress: Progress | None = None,
+    leaking: NDArray[np.integer] | None = None,
 ) -> LeakValue:
     """folds (n,): honest ones in use, for the first deal; the others, and all where it is None, deal the
-    groups into k. Rows of fold -1 are learned from and not scored. Raises EnsembleError for one group."""
+    groups into k. Rows of fold -1 are learned from and not scored. leaking (n,): what the folds that leak
+    keep together, as numbers; None: nothing. Raises EnsembleError for one group."""
     group_codes(rows.groups)
     rng = np.random.default_rng([seed, k])
     strata = strata_of(rows.labels)
     scored = np.ones(len(strata), np.bool_) if folds is None else np.asarray(folds >= 0, np.bool_)
     steps = _Parts(2 * DEALS, progress)
+    units = np.arange(len(strata)) if leaking is None else leaking
     pairs = []
     for deal in range(DEALS):
         honest = folds if folds is not None and deal == 0 else dealt_folds(rows.groups, strata, k, rng)
-        leaking = dealt_folds(np.arange(len(strata)), strata, k, rng)
-        kept = [np.where(scored, item, -1) for item in (honest, leaking)]
+        torn = dealt_folds(units, strata, k, rng)
+        kept = [np.where(scored, item, -1) for item in (honest, torn)]
         pairs.append([_answers(rows, item, steps.next()) for item in kept])
     labels, groups = rows.labels[scored], rows.groups[scored]
     found = [

@@ -45,6 +45,18 @@ def test_the_folds_in_use_are_the_honest_ones() -> None:
     assert (found.answers == own).all()
 
 
+def test_groups_that_are_nearly_whole_leak_little_and_rows_alone_much() -> None:
+    whole = rows(2.0)
+    torn = np.where(np.arange(len(whole.labels)) < 12, np.arange(len(whole.labels)) + 100, whole.groups)
+    nearly, alone = (leak_value(whole, None, 5, 0, leaking=codes) for codes in (torn, None))
+    assert alone.is_certain and not nearly.is_certain
+    assert abs(nearly.gain) < alone.gain / 2
+    pairs = whole.groups * 10 + np.tile(np.arange(6) // 2, 60)  # each group in three parts
+    said = leak_value(whole, None, 5, 0, leaking=pairs)
+    assert said.is_certain
+    assert " in folds of pairs, " in said.said("of pairs")
+
+
 def test_one_group_is_refused() -> None:
     given = rows(0.0)
     alone = Rows(given.features, given.labels, np.zeros(len(given.labels), np.int64), 3, "accuracy", "max")
