@@ -152,10 +152,9 @@ def copies_in_groups(
     pairs = clusters_at_odds(found, list(groups))
     pairs = [(one, other) for one, other in pairs if roles[one] == roles[other]]
     if pairs:
-        same = len(pairs) - len(not_identical(found, pairs))
         said = (
-            f"{counted(len(pairs), 'copy', 'copies')} in another group than the image, {same} of them "
-            f"identical: {_named(pairs, paths)}"
+            f"{counted(len(pairs), 'image')} in another group than a copy ({_kinds(found, pairs)}): "
+            f"{_named(found, pairs, paths)}"
         )
         yield coded("FO125", Level.WARNING, said, _JOIN, pairs=pairs)
 
@@ -171,12 +170,11 @@ def copies_in_folds(
     identical, near = at_odds(found.exact, own), clusters_at_odds(found, own)
     near = not_identical(found, near)
     sure = is_certain(found.precision)
-    parts = ((identical, "identical images", "=", True), (near, "near duplicates", "~", sure))
-    for pairs, kind, sign, certain in parts:
+    for pairs, kind, certain in ((identical, "identical images", True), (near, "near duplicates", sure)):
         if pairs:
             said = f"{counted(len(pairs), 'image')} in another fold than a copy ({kind}): "
             level = Level.BLOCKS if certain else Level.WARNING
-            yield coded("FO126", level, said + _named(pairs, paths, sign), _JOIN, pairs=pairs)
+            yield coded("FO126", level, said + _named(found, pairs, paths), _JOIN, pairs=pairs)
 
 
 def copies_in_roles(found: Duplicates, roles: Sequence[str], paths: Sequence[str]) -> Iterator[Finding]:
@@ -184,14 +182,24 @@ def copies_in_roles(found: Duplicates, roles: Sequence[str], paths: Sequence[str
     named = np.asarray(roles, object)
     pairs = mates(found.clusters, named == "test", named != "test")
     if pairs:
-        same = len(pairs) - len(not_identical(found, pairs))
         said = (
             f"{len(pairs)} of {int((named == 'test').sum())} images with role test are copies of training "
-            f"images, {same} of them identical: {_named(pairs, paths)}"
+            f"images ({_kinds(found, pairs)}): {_named(found, pairs, paths)}"
         )
         way_out = "take the copies out of the training rows, or trust no score on these images"
         yield coded("FO127", Level.WARNING, said, way_out, pairs=pairs)
 
 
-def _named(pairs: Sequence[Pair], paths: Sequence[str], sign: str = "=") -> str:
-    return shortened([f"{paths[one]} {sign} {paths[other]}" for one, other in pairs])
+def sign_of(found: Duplicates, pair: Pair) -> str:
+    """Between the names of two copies: = for identical ones, ~ for near duplicates."""
+    one, other = pair
+    return "=" if found.exact[one] == found.exact[other] else "~"
+
+
+def _named(found: Duplicates, pairs: Sequence[Pair], paths: Sequence[str]) -> str:
+    return shortened([f"{paths[pair[0]]} {sign_of(found, pair)} {paths[pair[1]]}" for pair in pairs])
+
+
+def _kinds(found: Duplicates, pairs: Sequence[Pair]) -> str:
+    near = len(not_identical(found, pairs))
+    return f"{len(pairs) - near} identical, {counted(near, 'near duplicate')}"

@@ -41,6 +41,7 @@ def test_identical_images_with_two_labels_block_and_near_ones_are_warned_of() ->
     assert (identical.code, identical.level, identical.pairs) == ("FO123", Level.BLOCKS, ((0, 1),))
     assert identical.found == "kind: 1 image with another label than an identical one: a (x) = b (y)"
     assert (near.code, near.level, near.pairs) == ("FO124", Level.WARNING, ((2, 3),))
+    assert near.found.endswith("c (x) ~ d (y)")
 
 
 def test_labels_of_pictures_that_only_share_a_cluster_are_not_compared() -> None:
@@ -80,7 +81,7 @@ def test_several_labels_of_a_row_differ_as_a_whole_and_unlabelled_rows_do_not() 
 def test_copies_in_two_groups_are_told_of_within_a_role() -> None:
     (only,) = copies_in_groups(COPIES, ["p", "q", "r", "s", "t", "u"], TRAIN, PATHS)
     assert (only.code, only.level, only.pairs) == ("FO125", Level.WARNING, ((0, 1), (2, 3)))
-    assert "2 copies in another group than the image, 1 of them identical: a = b, c = d" in only.found
+    assert only.found == "2 images in another group than a copy (1 identical, 1 near duplicate): a = b, c ~ d"
     roles = ["train", "test", "train", "test", "train", "train"]
     assert list(copies_in_groups(COPIES, ["p", "q", "r", "s", "t", "u"], roles, PATHS)) == []
 
@@ -111,7 +112,7 @@ def test_test_images_in_the_training_rows_are_told_of_with_the_row_that_is_train
     (only,) = copies_in_roles(COPIES, roles, PATHS)
     assert (only.code, only.pairs) == ("FO127", ((1, 0), (2, 3)))
     assert only.found.startswith(
-        "2 of 3 images with role test are copies of training images, 1 of them identical"
+        "2 of 3 images with role test are copies of training images (1 identical, 1 near duplicate): b = a, "
     )
 
 
