@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.audit.__main__ import main as audit
 from orchestrator.core.code_origin import find_code, is_installed
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.known_code import check_named_code, is_known, known_code_file, remember
@@ -89,7 +90,7 @@ class Done:
 
 
 def run(here: Path, command: str, *words: str) -> Done:
-    main = {"tune": tune, "ensemble": ensemble}[command]
+    main = {"tune": tune, "ensemble": ensemble, "audit": audit}[command]
     errors = io.StringIO()
     with as_a_process_of_its_own(here), contextlib.redirect_stderr(errors):
         return Done(main(words), errors.getvalue())
@@ -175,7 +176,11 @@ def test_a_metric_is_code_too(here: Path) -> None:
         record = here / "runs" / study / "journal.jsonl"
         text = record.read_text()
         record.write_text(text.replace('"metric": "macro_f1"', '"metric": "runs.complete.payload:X"'))
-    for words in (("tune", *RESUME), ("ensemble", "--study", "complete", "--out", "out")):
+    for words in (
+        ("tune", *RESUME),
+        ("ensemble", "--study", "complete", "--out", "out"),
+        ("audit", "--compare", "complete", "killed"),
+    ):
         for more in ((), ("--trust",)):
             done = run(here, *words, *more)
             assert done.returncode == 2 and "code from there is not run" in done.stderr

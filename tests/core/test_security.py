@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load
 
+from orchestrator.audit.__main__ import main as audit
 from orchestrator.check.__main__ import main as check
 from orchestrator.core.errors import TrainableError
 from orchestrator.core.known_code import check_named_code
@@ -57,6 +58,7 @@ def test_commands_that_use_no_ray_listen_on_nothing(study: Path, monkeypatch: py
     data = ["--space", str(MADE / "tint.py"), "--data", str(study.parent / "data" / "rows.csv")]
     assert check(data) == 0
     assert tune([*data, "--inline", "--study", "b", "--runs", ".", "--trials", "2", "--max-epochs", "1"]) == 0
+    assert audit(["--study", str(study), "--runs", "."]) == 0
     folder, new = with_ensemble(study), str(new_images(study))
     assert ensemble(["--ensemble", str(folder), "--predict", new]) == 0
     out = ["--out", "pseudo.parquet", "--threshold", "0.1"]
