@@ -126,7 +126,7 @@ def _torn(
     """Folds that keep the given groups (n,) of the rows, beside those that keep copies together too."""
     asked = rows_of(look, task, described, rows)
     with progress_bar(f"baseline of {task.name}, with copies torn apart") as progress:
-        return leak_value(asked, None, look.k or FOLDS, look.arguments.seed, progress, given)
+        return leak_value(asked, None, dealt(look), look.arguments.seed, progress, given)
 
 
 def _tables(found: list[tuple[TaskLabels, LeakValue]]) -> tuple[Table, ...]:

@@ -197,7 +197,7 @@ def test_chains_are_counted_with_the_groups_that_are_given_and_without_rows_alon
     assert len(set(found.names)) == 22 - 4
     assert found.text.startswith("chains of near duplicates: 15 groups such as ")
     assert found.text.endswith(
-        "... of 3 to 6 rows, and 3 rows alone; 24 rows in 12 chains, the longest of 2; they join 8 of the "
+        "of 3 to 6 rows, and 3 rows alone; 24 rows in 12 chains, the longest of 2; they join 8 of the "
         "22 groups that are given"
     )
     within = np.array([(row, row + 1) for row in range(0, 54, 3)])
