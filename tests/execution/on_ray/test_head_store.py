@@ -194,7 +194,19 @@ def test_an_actor_that_is_gone_is_a_storage_error_that_names_the_place(
         on_other(lambda store: store.get("t0000-f0/x.pt"), shared)
 
 
-def test_one_slow_file_holds_up_no_other(shared: Any, on_other: OnOther, tmp_path: Path) -> None:
+class StoreWithASlowFile(DirectoryStore):
+    """Reads one file as a slow disk would: from a FIFO, which a store of its own refuses."""
+
+    def get(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes() if name.endswith("slow.pt") else super().get(name)
+
+
+def test_one_slow_file_holds_up_no_other(
+    cluster: tuple[str, str], on_other: OnOther, tmp_path: Path
+) -> None:
+    from orchestrator.execution.on_ray.head_store import store_for_workers
+
+    shared: Any = store_for_workers(StoreWithASlowFile(tmp_path / "head"))
     slow = tmp_path / "head" / "t0000-f0" / "slow.pt"
     slow.parent.mkdir(parents=True)
     os.mkfifo(slow)  # whoever reads it waits until someone writes
