@@ -24,7 +24,11 @@ def looked(groups: list[str]) -> Look:
     return cast(
         Look,
         SimpleNamespace(
-            duplicates=found, groups=groups, paths=PATHS, has_groups=len(set(groups)) < 4, roles=np.array(["train"] * 4)
+            duplicates=found,
+            groups=groups,
+            paths=PATHS,
+            has_groups=len(set(groups)) < 4,
+            roles=np.array(["train"] * 4),
         ),
     )
 

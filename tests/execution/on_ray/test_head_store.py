@@ -201,9 +201,7 @@ class StoreWithASlowFile(DirectoryStore):
         return (self.folder / name).read_bytes() if name.endswith("slow.pt") else super().get(name)
 
 
-def test_one_slow_file_holds_up_no_other(
-    cluster: tuple[str, str], on_other: OnOther, tmp_path: Path
-) -> None:
+def test_one_slow_file_holds_up_no_other(cluster: tuple[str, str], on_other: OnOther, tmp_path: Path) -> None:
     from orchestrator.execution.on_ray.head_store import store_for_workers
 
     shared: Any = store_for_workers(StoreWithASlowFile(tmp_path / "head"))
