@@ -82,7 +82,8 @@ class GreedySearch:
         library = sorted(allowed, key=lambda at: (-singles[at], at))[: self._rule.library]
         if len(library) == 2:
             return self._best_pair(union, library)
-        counts, kept, best, waited = (0,) * len(singles), (0,) * len(singles), -np.inf, 0
+        # Where every score is undefined the first is kept.
+        counts, kept, best, waited = (0,) * len(singles), _one(library[0], len(singles)), -np.inf, 0
         for _ in range(self._rule.steps):
             counts = self._with_one_more(counts, library, union)
             found = self._score(counts, union)

@@ -196,6 +196,15 @@ def test_an_ordered_metric_without_a_second_class_is_undefined_and_told() -> Non
     assert len(choice.fitted.members) == 1 and "undefined" in choice.reason
 
 
+def test_where_folds_have_one_class_alone_greedy_weights_are_numbers() -> None:
+    pool = drawn_pool(3, [1.0] * 4, classes=2, metric="roc_auc")
+    lonely = replace(
+        pool, labels=np.where(pool.folds == 0, pool.labels, 0)
+    )  # without fold 0 all are of class 0
+    weights = np.array(choose_vote(lonely, kind="greedy", quick=True).fitted.weights)
+    assert np.isfinite(weights).all() and weights.sum() == pytest.approx(1)
+
+
 def test_what_cannot_be_a_pool_is_refused_with_the_members_name() -> None:
     pool = drawn_pool(0, [1.0, 1.0])
     bad = pool.members.copy()
