@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 
 from benchmarks.frozen_features import SOURCES, described
 from benchmarks.head_training import train_head
+from benchmarks.resumable import read_log
 from benchmarks.stored_tables import deal_folds
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.label_evidence import TrialAnswers, pooled_probabilities
@@ -343,9 +344,7 @@ def _gains(records: Sequence[Mapping[str, Any]], which: str) -> list[str]:
 
 
 def _logged(log: Path | None) -> list[dict[str, Any]]:
-    if log is None or not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text().splitlines()]
+    return [] if log is None else read_log(log)
 
 
 def _log(log: Path | None, record: Mapping[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
@@ -18,6 +17,7 @@ from trainables.images.pixels import Decoding
 from trainables.images.preprocess import size_of
 from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network, check_backbone
+from trainables.preparation import stores_of
 
 MOMENTS = {"sgd": 1, "adam": 2, "adamw": 2}
 """Optimizer -> numbers that it keeps for each one of the network's; SGD without momentum keeps none."""
@@ -32,16 +32,17 @@ def disk_needs(dataset: Dataset, values: Values) -> DiskNeeds | None:
     return DiskNeeds(
         CheckpointBytes(min(item.weights for item in least), min(item.state for item in least)),
         CheckpointBytes(max(item.weights for item in most), max(item.state for item in most)),
-        sum(_bytes_of_store(dataset, *store) for store in _stores(values)),
+        sum(_bytes_of_store(dataset, *store) for store in stores_of(values)),
     )
 
 
 def _networks(dataset: Dataset, values: Values) -> list[nn.Module]:
     made: list[nn.Module] = []
-    for backbone, image_size in product(values_of(values, "backbone"), values_of(values, "image_size")):
+    backbones, objective = values_of(values, "backbone"), target_shape(dataset).objective(DEFAULTS)
+    for backbone in backbones:
         check_backbone(backbone)
+    for backbone, image_size in product(backbones, values_of(values, "image_size")):
         config = {**DEFAULTS, "backbone": backbone, "image_size": image_size}
-        objective = target_shape(dataset).objective(config)
         # Who cannot be made of shapes alone, or not at this size, is judged when it is made (preparation.py).
         unmade = contextlib.suppress(RuntimeError, AssertionError, ValueError, NotImplementedError)
         with unmade, torch.device("meta"), torch.random.fork_rng(devices=[]):
@@ -59,12 +60,6 @@ def _of_network(network: nn.Module, values: Values) -> tuple[CheckpointBytes, Ch
     least = weights + trained * (0 if plain else min(moments)) + weights * all(averages)
     most = weights + trained * max(moments) + weights * any(averages)
     return CheckpointBytes(weights, least), CheckpointBytes(weights, most)
-
-
-def _stores(values: Values) -> set[tuple[Any, ...]]:
-    names = ("image_size", "preprocess", "background", "value_range")
-    stores: Sequence[tuple[Any, ...]] = list(product(*(values_of(values, name) for name in names)))
-    return set(stores)
 
 
 def _bytes_of_store(dataset: Dataset, image_size: int | str, preprocess: str, *decoding: Any) -> int:

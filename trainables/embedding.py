@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from orchestrator.core.callbacks import Progress, Steps
+from orchestrator.core.cpu import cores
 from orchestrator.core.image_measures import ImageSource
 from trainables.device import device_of, to_tensor, use_threads
 from trainables.images.embedding_cache import EmbeddingCache, Embeddings
-from trainables.images.image_digests import cores, file_digest
+from trainables.images.image_digests import file_digest
 from trainables.images.image_store import VERSION as DECODING
 from trainables.images.pixels import DEFAULT
 from trainables.images.reading import read_images

@@ -97,13 +97,18 @@ def smallest_stores(values: Values) -> Values:
     return {**values, "image_size": [smallest]}
 
 
+def stores_of(values: Values) -> set[tuple[Any, ...]]:
+    """Size, preprocessing, background and range of values of each image store that a space can ask for."""
+    names = ("image_size", "preprocess", "background", "value_range")
+    return set(product(*(values_of(values, name) for name in names)))
+
+
 def build_stores(dataset: Dataset, values: Values, progress: Progress | None) -> list[str]:
     """One image store for each size, preprocessing and decoding; progress counts images over all of them.
 
     Returns what is worth telling of the images. Raises ImageReadError.
     """
-    names = ("image_size", "preprocess", "background", "value_range")
-    stores = sorted(set(product(*(values_of(values, name) for name in names))), key=_smallest_first)
+    stores = sorted(stores_of(values), key=_smallest_first)
     total = len(stores) * len(dataset.paths)
     told: list[str] = []
     for index, (size, preprocess, *decoding) in enumerate(stores):

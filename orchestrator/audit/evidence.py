@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ class _Source:
     scored: NDArray[np.int64]
     at: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
+    @cached_property
     def places(self) -> NDArray[np.int64]:
         """(rows of the manifest,): place among all rows, -1 for none."""
         found = np.full(len(self.frame), -1, np.int64)
@@ -184,7 +186,7 @@ def _add_trial(
     for fold, epochs in enumerate(runs if is_whole else []):
         probabilities[oof.folds == fold] = np.mean(epochs, axis=0)
         _add_dynamics(collected, source, kept.rows(fold), epochs)
-    places = source.places()[oof.rows]
+    places = source.places[oof.rows]
     own = places >= 0
     answers = split_answers(target, places[own], probabilities[own], oof.folds[own])
     for name, item in answers.items():
@@ -207,7 +209,7 @@ def _add_dynamics(
     epochs: Sequence[Probabilities],
 ) -> None:
     """rows (m,) of the study's manifest; epochs: (m, C) each."""
-    target, places = source.study.space.target, source.places()[rows]
+    target, places = source.study.space.target, source.places[rows]
     own = places >= 0
     split = [split_probabilities(target, item[own]) for item in epochs]
     for part in parts_of(target):

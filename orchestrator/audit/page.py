@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -35,7 +36,7 @@ def audit_page(
         if shown:
             sections.append(PageSection(item.part.name, (_gallery(shown),)))
     # A finding's evidence is in the sections already, with what the models say of it.
-    bare = tuple(Finding(item.level, item.topic, item.found, item.way_out, item.code) for item in findings)
+    bare = tuple(replace(item, rows=(), pairs=()) for item in findings)
     names = ", ".join(study.path.name for study in studies)
     captions = _captions(evidence.frame, audits)
     return Page(f"Label audit of {names}", tuple(lines), bare, tuple(sections), captions)

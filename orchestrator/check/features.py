@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.check.look import Look
-from orchestrator.data.quality.joined_groups import join_codes
 from orchestrator.data.quality.neighbours import described
 from orchestrator.data.quality.pixel_features import pixel_features
 
@@ -28,9 +27,3 @@ def features_of(look: Look) -> Described:
     pixels = pixel_features(look.measures)
     usable = np.asarray(np.isfinite(pixels).all(axis=1), np.bool_)
     return Described(pixels, usable, "small grey pictures and statistics of pixels")
-
-
-def group_numbers(look: Look) -> NDArray[np.int64]:
-    """(n,) the group of each row, where copies of one picture share one too."""
-    given = np.unique(look.groups.astype(str), return_inverse=True)[1].astype(np.int64)
-    return join_codes(given, look.duplicates.clusters)

@@ -20,6 +20,7 @@ from orchestrator.core.thumbnails import read_thumbnails
 from orchestrator.data.identical_files import codes_of
 from orchestrator.data.manifest import Manifest, given_groups
 from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.quality.joined_groups import join_codes
 from orchestrator.data.quality.near_duplicates import find_duplicates
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.targets import Target
@@ -70,7 +71,7 @@ class Look:
         """(n,) train, extra or test."""
         return np.asarray(self.frame["role"].astype(str), object)
 
-    @property
+    @cached_property
     def has_groups(self) -> bool:
         """Whether any group has two rows."""
         return len(set(self.groups)) < len(self)
@@ -104,6 +105,11 @@ class Look:
                 seed=self.arguments.seed,
                 progress=progress,
             )
+
+    @cached_property
+    def joined(self) -> NDArray[np.int64]:
+        """(n,) the group of each row, where copies of one picture share one too."""
+        return join_codes(codes_of(self.groups), self.duplicates.clusters)
 
     @cached_property
     def embedded(self) -> Embedded:

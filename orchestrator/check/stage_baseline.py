@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.check.features import Described, features_of, group_numbers
+from orchestrator.check.features import Described, features_of
 from orchestrator.check.look import Look
 from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
@@ -27,7 +27,7 @@ LEAST = 20  # groups, below which the interval of the difference says nothing
 
 def look_at_baseline(look: Look) -> StageResult:
     """Raises TrainableError, WeightsError, StorageError."""
-    groups = group_numbers(look)
+    groups = look.joined
     if not look.tasks or len(np.unique(groups[_judged(look)])) == _judged(look).sum():
         return StageResult(_unseen(look))
     described, found = features_of(look), list[tuple[TaskLabels, LeakValue]]()
@@ -43,7 +43,7 @@ def look_at_baseline(look: Look) -> StageResult:
 def baseline_rows(look: Look, task: TaskLabels, described: Described) -> NDArray[np.int64]:
     """Row numbers: those that a search would judge, with a label and features; at most MOST."""
     rows = np.flatnonzero(_judged(look) & task.known & described.usable)
-    drawn = drawn_groups(group_numbers(look)[rows], MOST, np.random.default_rng(look.arguments.seed))
+    drawn = drawn_groups(look.joined[rows], MOST, np.random.default_rng(look.arguments.seed))
     return rows[drawn]
 
 
@@ -54,7 +54,7 @@ def _judged(look: Look) -> NDArray[np.bool_]:
 
 def rows_of(look: Look, task: TaskLabels, described: Described, rows: NDArray[np.int64]) -> Rows:
     metric, mode = _metric(look, task)
-    classes, groups = len(task.classes), group_numbers(look)[rows]
+    classes, groups = len(task.classes), look.joined[rows]
     return Rows(described.features[rows], task.values[rows], groups, classes, metric, mode)
 
 

@@ -15,8 +15,6 @@ from orchestrator.check.stage_result import StageResult
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.core.text import counted, shortened
-from orchestrator.data.identical_files import codes_of
-from orchestrator.data.quality.joined_groups import join_codes
 
 _WAY_OUT = (
     "keep one of each, or give copies one group (--write-groups FILE); else one is trained on and another "
@@ -68,8 +66,7 @@ def _alike(look: Look, pairs: Sequence[tuple[int, int]]) -> Iterator[Finding]:
 
 def _not_joined(look: Look, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """Those that stay in two groups where clusters join given ones: clusters do not grow along chains."""
-    joined = join_codes(codes_of(look.groups), look.duplicates.clusters)
-    return [(one, other) for one, other in pairs if joined[one] != joined[other]]
+    return [(one, other) for one, other in pairs if look.joined[one] != look.joined[other]]
 
 
 def _named(look: Look, pairs: Sequence[tuple[int, int]]) -> str:

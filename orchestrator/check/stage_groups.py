@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.check.look import Look
+from orchestrator.check.stage_copies import first_with_each
 from orchestrator.check.stage_result import StageResult
 from orchestrator.core.errors import InputError
 from orchestrator.core.finding import Finding, Level
@@ -24,6 +25,7 @@ from orchestrator.data.quality.suggest_groups import Suggestion, passed_over, su
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.scalars import to_scalars
 from orchestrator.data.splits import SPLIT
+from orchestrator.evaluation.leak_value import strata_of
 
 _NO_IDENTITIES = ("path", "group", "role", GIVEN_GROUP, SPLIT)
 
@@ -58,7 +60,9 @@ def refuse_groups_file(path: Path | None, use_suggestion: int | None) -> None:
 def suggestions_of(look: Look) -> list[Suggestion]:
     """Of the rows of the data: those of --predict, whatever they are called, say nothing of them."""
     n, measures, duplicates = _own(look), look.measures, look.duplicates
-    pairs = np.concatenate([duplicates.near_pairs, _identical(duplicates.exact[:n])])
+    pairs = np.concatenate(
+        [duplicates.near_pairs, np.array(first_with_each(duplicates.exact[:n]), np.int64).reshape(-1, 2)]
+    )
     return suggest_groups(
         _own_paths(look),
         near_pairs=pairs[(pairs < n).all(axis=1)],
@@ -96,16 +100,7 @@ def _of_rows(look: Look) -> dict[str, Any]:
 
 def _as_classes(task: TaskLabels) -> NDArray[np.int64]:
     """(n,): the class, or the set of labels, of each row; -1 where it has none."""
-    numbers = np.unique(task.values, axis=0, return_inverse=True)[1].ravel()
-    return np.where(task.known, numbers, -1).astype(np.int64)
-
-
-def _identical(exact: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(m, 2): the first row of each code with every other one."""
-    first = np.unique(exact, return_index=True)[1]
-    mates = first[np.unique(exact, return_inverse=True)[1].ravel()]
-    rows = np.flatnonzero(mates != np.arange(len(exact)))
-    return np.stack([mates[rows], rows], axis=1).astype(np.int64)
+    return np.where(task.known, strata_of(task.values), -1)
 
 
 def _finding(number: int, found: Suggestion) -> Finding:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.check.features import Described, features_of, group_numbers
+from orchestrator.check.features import Described, features_of
 from orchestrator.check.look import Look
 from orchestrator.check.stage_baseline import baseline_rows, dealt, honest_folds, rows_of
 from orchestrator.check.stage_result import StageResult
@@ -37,7 +37,7 @@ def look_at_shift(look: Look) -> StageResult:
         return StageResult()
     described = features_of(look)
     rows = np.flatnonzero(described.usable)
-    groups = group_numbers(look)[rows]
+    groups = look.joined[rows]
     few = too_few(new[rows], groups)
     if few:
         left_out = _left_out(len(look) - len(rows))

@@ -10,7 +10,7 @@ from orchestrator.core.image_measures import ImageMeasures, ImageSource
 from orchestrator.core.trainable import load_trainable
 
 SHIPPED = "trainables.image_classifier:ImageClassifier"
-"""Whose decoder reads the images where there is no space, or where the space's trainable measures nothing."""
+"""Who looks at images where there is no space, or where the space's trainable has none of its own."""
 
 
 def measure_images(
@@ -25,8 +25,11 @@ def measure_images(
     what a file leaves open (background, value_range); the first of them counts. A file that cannot be read is
     told in `ImageMeasures.errors`. Raises TrainableError, StorageError.
     """
-    found = getattr(load_trainable(trainable), "measure_images", None)
-    if found is None:
-        found = load_trainable(SHIPPED).measure_images  # type: ignore[attr-defined]
-    measures: ImageMeasures = found(images, progress, values)
+    measures: ImageMeasures = own_or_shipped(trainable, "measure_images")(images, progress, values)
     return measures
+
+
+def own_or_shipped(trainable: str, method: str) -> Any:
+    """That class method of a trainable, or of the shipped one where it has none. Raises TrainableError."""
+    own = getattr(load_trainable(trainable), method, None)
+    return getattr(load_trainable(SHIPPED), method) if own is None else own

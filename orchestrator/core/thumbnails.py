@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.core.trainable import load_trainable
-
-SHIPPED = "trainables.image_classifier:ImageClassifier"
-"""Whose decoder reads the images where the space's trainable has no `thumbnails` of its own."""
+from orchestrator.core.measuring import SHIPPED, own_or_shipped
 
 
 def read_thumbnails(
@@ -20,8 +17,5 @@ def read_thumbnails(
 
     paths: relative to root. trainable: "module:Class". Raises TrainableError.
     """
-    found = getattr(load_trainable(trainable), "thumbnails", None)
-    if found is None:
-        found = load_trainable(SHIPPED).thumbnails  # type: ignore[attr-defined]
-    pictures: list[NDArray[np.uint8] | None] = found(root, paths, side)
+    pictures: list[NDArray[np.uint8] | None] = own_or_shipped(trainable, "thumbnails")(root, paths, side)
     return pictures

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import pandas as pd
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.errors import StorageError
+from orchestrator.data.extra_rows import paths_below
 from orchestrator.data.manifest import Manifest, given_groups, group_columns
 from orchestrator.data.quality.joined_groups import Codes, with_joined_groups
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
@@ -40,11 +39,7 @@ def write_rows(path: Path, manifest: Manifest) -> None:
 
     In CSV a column of decimals has a point in every number: 0.0 stays 0.0, and 2 beside 1.5 is 2.0.
     """
-    # Links are followed on both sides: `..` out of a linked folder leads elsewhere than it reads.
-    prefix = os.path.relpath(os.path.realpath(manifest.root), os.path.realpath(path.absolute().parent))
-    paths = [
-        posixpath.normpath(posixpath.join(Path(prefix).as_posix(), name)) for name in manifest.frame["path"]
-    ]
+    paths = paths_below(path.absolute().parent, manifest)
     frame = manifest.frame.assign(path=pd.Series(paths, index=manifest.frame.index, dtype=object))
     if path.suffix.lower() == ".parquet":
         write_parquet(path, frame, {})

@@ -59,11 +59,11 @@ def build_ensemble(
     scores = score_parts(inputs, options, np.random.default_rng(seed), progress, repeats)
     write_ensemble(folder, inputs, scores, options, None, progress)
     ensemble = Ensemble.load(folder, trust=trust)
-    first, *others = (item.study for item in inputs.studies)
-    untouched = find_untouched(first, ensemble.target, others).manifest
+    studied = [item.study for item in inputs.studies]
+    untouched = find_untouched(studied[0], ensemble.target, studied[1:]).manifest
     if untouched is None:
         return ensemble
-    trained = [study.manifest() for study in (first, *others)]
+    trained = [study.manifest() for study in studied]
     return score_untouched(ensemble, untouched, np.random.default_rng(seed), progress, trained=trained)[0]
 
 

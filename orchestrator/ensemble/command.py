@@ -127,13 +127,13 @@ def _untouched(
     ensemble: Ensemble, inputs: EnsembleInputs, arguments: argparse.Namespace, console: Console
 ) -> Ensemble:
     """Scored where there are rows with labels that nothing was fitted to, and printed."""
-    first, *others = (item.study for item in inputs.studies)
-    found = find_untouched(first, ensemble.target, others)
+    studies = [item.study for item in inputs.studies]
+    found = find_untouched(studies[0], ensemble.target, studies[1:])
     if found.manifest is None:
         if found.note:
             _say(console, f"untouched rows: none scored; {found.note}")
         return ensemble
-    trained = [study.manifest() for study in (first, *others)]
+    trained = [study.manifest() for study in studies]
     with progress_bar("predicting untouched rows") as progress:
         ensemble, estimate = score_untouched(
             ensemble, found.manifest, np.random.default_rng(arguments.seed), progress, trained=trained

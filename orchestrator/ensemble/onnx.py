@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.trainable import load_trainable
 from orchestrator.data.targets import Joint, Target
 from orchestrator.ensemble.folder import Ensemble, read_weights
-from orchestrator.ensemble.record import Component, FoldModel, Member, Route, record_digest
+from orchestrator.ensemble.record import Component, FoldModel, Member, Route, sealed
 
 FOLDER = "onnx"  # in the ensemble's own
 MODEL = "model.json"
@@ -62,8 +61,7 @@ def _sealed(record: Mapping[str, Any], draft: Path) -> str:
     """With the SHA-256 of each model, and of all that the record says, by which predict.py knows them."""
     names = sorted({name for term in record["terms"] for item in term["members"] for name in item["models"]})
     files = {name: sha256_of_file(draft / name).hex() for name in names}
-    made = json.loads(json.dumps({**record, "files": files}, allow_nan=False))
-    return json.dumps({**made, "digest": record_digest(made)}, indent=1)
+    return sealed({**record, "files": files})
 
 
 class _Export:

@@ -343,8 +343,13 @@ def read_record(folder: Path) -> EnsembleRecord:
 def record_bytes(record: EnsembleRecord) -> bytes:
     """What ensemble.json holds. Raises ValueError where it could not be read back."""
     record.check()
-    made = json.loads(json.dumps(record.to_json(), allow_nan=False))  # as it will be read
-    return json.dumps({**made, DIGEST: record_digest(made)}, indent=1).encode()
+    return sealed(record.to_json()).encode()
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """As JSON, with the digest of what it says. Raises ValueError for what is no JSON."""
+    made = json.loads(json.dumps(record, allow_nan=False))  # as it will be read
+    return json.dumps({**made, DIGEST: record_digest(made)}, indent=1)
 
 
 def record_digest(record: Mapping[str, Any]) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.core.choices import BACKBONE
 from orchestrator.core.errors import InputError, TrainableError, WeightsError
 from orchestrator.core.image_measures import ImageSource
-from orchestrator.core.measuring import SHIPPED
-from orchestrator.core.trainable import load_trainable
+from orchestrator.core.measuring import SHIPPED, own_or_shipped
 from orchestrator.progress import progress_bar
 
 HUB = "hub"
@@ -48,7 +45,7 @@ def embed(
     """
     if pretrained is None:
         return Embedded(None, f"no weights were named (--pretrained FILE or hub), so {UNSEEN}.")
-    describe = _describer(trainable)
+    describe = own_or_shipped(trainable or SHIPPED, "embed_images")
     try:
         with progress_bar("embedding images") as progress:
             values = np.asarray(describe(images, backbone, pretrained, progress), np.float32)
@@ -63,12 +60,3 @@ def embed(
         )
     source = "timm's own weights" if pretrained == HUB else pretrained
     return Embedded(values, f"Embeddings: {values.shape[1]} numbers an image by {backbone}, {source}.")
-
-
-def _describer(trainable: str | None) -> Callable[..., Any]:
-    """The trainable's own `embed_images`, or the shipped one."""
-    for name in filter(None, (trainable, SHIPPED)):
-        own: Callable[..., Any] | None = getattr(load_trainable(name), "embed_images", None)
-        if own is not None:
-            return own
-    raise TrainableError(f"{SHIPPED} has no embed_images; install the package again")

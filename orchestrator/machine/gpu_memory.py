@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
 import subprocess
 from collections.abc import Collection, Mapping
 
-from orchestrator.machine.nvidia_smi import NVIDIA_SMI_S
+from orchestrator.machine.nvidia_smi import output_of, rows_of
 
 MIB = 2**20
 Held = tuple[int, int, tuple[int, ...]]
@@ -35,27 +34,16 @@ def parse_gpu_memory(gpus: str, apps: str, own: Collection[int], visible: str | 
     Raises ValueError.
     """
     ours: dict[str, list[int]] = {}
-    for uuid, pid, used in _rows(apps):
+    for uuid, pid, used in rows_of(apps):
         if int(pid) in own and used.isdigit():
             ours.setdefault(uuid, []).append(int(used) * MIB)
     named = None if visible is None else {item.strip() for item in visible.split(",")}
     return [
         (int(total) * MIB, int(used) * MIB, tuple(ours.get(uuid, ())))
-        for index, uuid, total, used in _rows(gpus)
+        for index, uuid, total, used in rows_of(gpus)
         if named is None or index in named or uuid in named
     ]
 
 
-def _rows(table: str) -> list[list[str]]:
-    return [[cell.strip() for cell in row] for row in csv.reader(table.splitlines()) if row]
-
-
 def _ask(program: str, query: str) -> str:
-    done = subprocess.run(
-        [program, query, "--format=csv,noheader,nounits"],
-        capture_output=True,
-        text=True,
-        timeout=NVIDIA_SMI_S,
-        check=True,
-    )
-    return done.stdout
+    return output_of([program, query, "--format=csv,noheader,nounits"])

@@ -24,9 +24,9 @@ def ask_nvidia_smi() -> tuple[tuple[Gpu, ...], str | None, str | None, str | Non
         return (), None, None, None
     asked = ["--query-gpu=name,memory.total,driver_version", "--format=csv,noheader,nounits"]
     try:
-        listed = _output([program, *asked])
+        listed = output_of([program, *asked])
         gpus, driver = parse_gpus(listed)
-        cuda = re.search(r"CUDA Version:\s*([\d.]+)", _output([program]))
+        cuda = re.search(r"CUDA Version:\s*([\d.]+)", output_of([program]))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         output = getattr(error, "stdout", None) or str(error)
         return (), None, None, f"nvidia-smi: {' '.join(str(output).split())[:200]}"
@@ -35,13 +35,19 @@ def ask_nvidia_smi() -> tuple[tuple[Gpu, ...], str | None, str | None, str | Non
 
 def parse_gpus(listed: str) -> tuple[tuple[Gpu, ...], str | None]:
     """Of lines such as "NVIDIA H200, 143771, 570.86.15": the GPUs and the driver. Raises ValueError."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(listed.splitlines()) if row]
+    rows = rows_of(listed)
     if any(len(row) != 3 for row in rows):
         raise ValueError(listed)
     gpus = tuple(Gpu(name, int(memory) if memory.isdigit() else 0) for name, memory, _ in rows)
     return gpus, rows[0][2] if rows else None
 
 
-def _output(command: list[str]) -> str:
+def rows_of(listed: str) -> list[list[str]]:
+    """Of a table without headers."""
+    return [[cell.strip() for cell in row] for row in csv.reader(listed.splitlines()) if row]
+
+
+def output_of(command: list[str]) -> str:
+    """Raises OSError, subprocess.SubprocessError."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=NVIDIA_SMI_S, check=True)
     return done.stdout

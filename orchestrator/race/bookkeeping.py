@@ -52,6 +52,10 @@ class Bookkeeping:
             return State.RUNNING
         return State.PARKED if any(run.epochs for run in row) else State.WAITING
 
+    def epochs_set_aside(self, trial: int) -> list[int]:
+        """Of each fold of a trial that failed, how many epochs it had."""
+        return [len(run.aside[0]) for run in self.runs.of(trial)]
+
     def is_out(self, trial: int) -> bool:
         """Whether it was pruned or failed."""
         return self.final.get(trial) in OUT

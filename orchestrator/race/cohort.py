@@ -71,11 +71,10 @@ class Cohort:
 
     def expected(self) -> Ladder:
         """Its ladder, with the quotas that are settled in place of the nominal ones."""
-        settled = [
-            rung.quota if quota is None else quota
+        return tuple(
+            rung if quota is None else replace(rung, quota=quota)
             for rung, quota in zip(self.ladder, self._quotas, strict=True)
-        ]
-        return tuple(replace(rung, quota=quota) for rung, quota in zip(self.ladder, settled, strict=True))
+        )
 
     def set_quota(self, rung: int, quota: int) -> None:
         self._quotas[rung], self._capacities = quota, None

@@ -95,7 +95,7 @@ class FinishingRace:
         return self.book.status(trial)
 
     def epochs_set_aside(self, trial: int) -> list[int]:
-        return [len(run.aside[0]) for run in self.book.runs.of(trial)]
+        return self.book.epochs_set_aside(trial)
 
     def statuses(self) -> list[TrialStatus]:
         return self.book.statuses()

@@ -127,7 +127,7 @@ class FoldRuns:
     def take_up(self, run: FoldRun, epochs: int) -> None:
         """Its trial is in the race again, with so many of the epochs it had."""
         bests, falls = run.aside
-        assert epochs <= len(bests)  # whoever calls has asked `epochs_aside`
+        assert epochs <= len(bests)  # whoever calls has asked `epochs_set_aside`
         run.bests, run.falls, run.aside = bests[:epochs], falls[:epochs], ([], [])
         run.failures.clear()
 

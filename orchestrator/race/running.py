@@ -255,7 +255,7 @@ class RunningRace(ABC):
             raise ValueError(f"trial {trial} is {state}: only one that failed is run again")
         if reason := self.refuses_again(trial):
             raise ValueError(reason)
-        had = [len(run.aside[0]) for run in row]
+        had = self.book.epochs_set_aside(trial)
         if len(event.epochs) != self.folds or not all(map(_inside, event.epochs, had)):
             raise ValueError(f"trial {trial} cannot go on from epochs {[*event.epochs]}: it had {had}")
         self.book.reopen(trial, event.epochs)

@@ -324,7 +324,7 @@ class Study:
 
     def oof(self, trial: int) -> Prediction:
         """The out-of-fold probabilities of a complete trial. Raises StudyError for another."""
-        complete = [item.number for item in self.complete_trials()]
+        complete = {item.number: item for item in self.complete_trials()}
         if trial not in complete:
             raise StudyError(
                 f"study {self.path}: trial {trial} has no out-of-fold predictions, as only complete trials "
@@ -334,14 +334,14 @@ class Study:
         if not path.is_file():  # its driver was killed just before it wrote them
             raise StudyError(f"{path} is missing; `python -m orchestrator.tune --resume` writes it anew")
         prediction = read_prediction(path)[0]
-        if fault := self._fault_of(trial, prediction):
+        if fault := self._fault_of(complete[trial], prediction):
             raise StudyError(
                 f"{path}: {fault}; delete it, then `python -m orchestrator.tune --resume --study "
                 f"{self.path}` writes it anew"
             )
         return prediction
 
-    def _fault_of(self, trial: int, found: Prediction) -> str:
+    def _fault_of(self, trial: CompleteTrial, found: Prediction) -> str:
         """Why a table of predictions is not that of a complete trial; "" where it is."""
         folds, labels = self._folds_and_labels
         scored = np.flatnonzero(folds >= 0)
@@ -349,8 +349,8 @@ class Study:
             return "its folds are not the study's"
         if not np.array_equal(found.labels, labels[scored]):
             return "its labels are not the study's"
-        bests = next(item.bests for item in self.complete_trials() if item.number == trial)
-        return "" if is_made_of(found, {best.fold: best.oof_digest for best in bests}) else "it is damaged"
+        digests = {best.fold: best.oof_digest for best in trial.bests}
+        return "" if is_made_of(found, digests) else "it is damaged"
 
     @cached_property
     def _folds_and_labels(self) -> tuple[NDArray[np.int16], Labels]:

@@ -9,8 +9,10 @@ import numpy as np
 
 from orchestrator.check.look import Look
 from orchestrator.check.stage_copies import look_at_copies
+from orchestrator.data.identical_files import codes_of
 from orchestrator.data.quality.clusters import star_clusters
 from orchestrator.data.quality.duplicates import Duplicates
+from orchestrator.data.quality.joined_groups import join_codes
 
 PATHS = ["a", "b", "c", "d"]
 
@@ -26,6 +28,7 @@ def looked(groups: list[str]) -> Look:
         SimpleNamespace(
             duplicates=found,
             groups=groups,
+            joined=join_codes(codes_of(groups), codes),
             paths=PATHS,
             has_groups=len(set(groups)) < 4,
             roles=np.array(["train"] * 4),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from orchestrator.core import measuring
 from orchestrator.core.errors import TrainableError, WeightsError
 from orchestrator.core.image_measures import ImageList
 from orchestrator.inputs import embeddings
@@ -28,7 +29,7 @@ def described(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
                 return what
 
         known = {embeddings.SHIPPED: Trainable, "own:Model": object}
-        monkeypatch.setattr(embeddings, "load_trainable", known.__getitem__)
+        monkeypatch.setattr(measuring, "load_trainable", known.__getitem__)
 
     return gives
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.cpu import cores as cores
+from orchestrator.core.cpu import cores
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.json_text import parse_json

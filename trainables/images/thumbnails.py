@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from orchestrator.core.cpu import cores
 from trainables.images.decode import decode
 from trainables.images.file_kinds import UndecodableError
-from trainables.images.image_digests import cores
+from trainables.images.image_statistics import at_most
 from trainables.images.pixels import Images
+from trainables.images.reading import file_bytes
 
 
 def read_thumbnails(root: Path, paths: Sequence[str], side: int) -> list[Images | None]:
@@ -23,12 +22,7 @@ def read_thumbnails(root: Path, paths: Sequence[str], side: int) -> list[Images 
 
 def _thumbnail(path: Path, side: int) -> Images | None:
     try:
-        pixels = decode(path.read_bytes()).pixels
-    except (OSError, UndecodableError):
+        pixels = decode(file_bytes(path)).pixels
+    except UndecodableError:
         return None
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return at_most(pixels, side)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SMALL, MEDIUM, LARGE = 0.147, 0.33, 0.474
+SMALL, MEDIUM = 0.147, 0.33
 
 
 @dataclass(frozen=True)
