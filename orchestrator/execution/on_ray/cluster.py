@@ -14,6 +14,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from orchestrator.cli.signals import restored_signals
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
@@ -109,7 +110,8 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
             prepare_own_token()
         else:
             use_ray_token()
-        ray.init(**options)
+        with restored_signals():  # Ray takes SIGTERM over: nobody would learn how to go on
+            ray.init(**options)
     except (ConnectionError, ValueError, OSError, RuntimeError, RayError) as error:
         set_cluster_mode(before)
         raise InputError(_no_ray(address, listens, error, options)) from error

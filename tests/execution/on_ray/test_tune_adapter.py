@@ -198,9 +198,11 @@ def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     assert len(Study(tmp_path / "a").complete_trials()) >= 2
 
 
-def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
-    space_file: Path, faces: Path, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_asks_to_end_saves_and_prints_how_to_go_on_however_often_it_comes(
+    number: signal.Signals, space_file: Path, faces: Path, tmp_path: Path
 ) -> None:
+    """Ray takes SIGTERM over when it starts; the command must have it back."""
     arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.2")
     with subprocess.Popen(
         arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -209,7 +211,7 @@ def test_ctrl_c_saves_and_prints_how_to_go_on_however_often_it_is_pressed(
         while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):
             pause(process)
         for _ in range(5):
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             pause(process)
         output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
