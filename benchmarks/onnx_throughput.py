@@ -25,7 +25,14 @@ from orchestrator.data.targets import categorical
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.exported.predict import Ensemble as Exported
 from orchestrator.ensemble.onnx import export_ensemble
-from orchestrator.ensemble.record import Component, EnsembleRecord, FoldModel, Member, Route, record_bytes
+from orchestrator.ensemble_record.record import (
+    Component,
+    EnsembleRecord,
+    FoldModel,
+    Member,
+    Route,
+    record_bytes,
+)
 from trainables.losses.target_shape import stored_shape
 from trainables.network.network import build_network
 from trainables.parameters import completed

@@ -13,8 +13,12 @@ ORDER = """
     cli data storage
     race space demo
     sampling budget evaluation study
-    progress pages
-    inputs tracking ensemble
+    progress pages ensemble_record
+    inputs
+    snapshot
+    study_checks studies
+    report
+    tracking ensemble
     execution pseudo_labels audit
     tune check doctor servers testing
 """

@@ -20,7 +20,7 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.core.thumbnails import read_thumbnails
 from orchestrator.data.label_fixes import COPY, Fix, read_fixes
-from orchestrator.ensemble.finding import find_ensemble
+from orchestrator.ensemble_record.finding import find_ensemble
 from orchestrator.pages.evidence import rows_on
 from orchestrator.pages.render import render
 from orchestrator.pages.terminal import findings_line, print_findings

@@ -9,8 +9,8 @@ import numpy as np
 
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.data.targets import Target
-from orchestrator.ensemble.chain_rule import combine
-from orchestrator.ensemble.record import Component, EnsembleRecord, Member, Route
+from orchestrator.ensemble_record.chain_rule import combine
+from orchestrator.ensemble_record.record import Component, EnsembleRecord, Member, Route
 from orchestrator.evaluation.calibration import Temperature
 from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.thresholds import HALF, decide_labels

@@ -15,9 +15,7 @@ from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import counted
 from orchestrator.ensemble.building import default_out
-from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.composing import AUTO, Options
-from orchestrator.ensemble.finding import find_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.onnx import check_exporter, export_ensemble
@@ -30,6 +28,8 @@ from orchestrator.ensemble.submission.planning import asked_for
 from orchestrator.ensemble.submitting import asked_of
 from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of
+from orchestrator.ensemble_record.chain_rule import uncovered_images
+from orchestrator.ensemble_record.finding import find_ensemble
 from orchestrator.progress import progress_bar
 from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study

@@ -16,7 +16,7 @@ from orchestrator.core.choices import GATED, VOTE_KINDS
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import suggestion
 from orchestrator.data.targets import Target
-from orchestrator.ensemble.chain_rule import Term, combine
+from orchestrator.ensemble_record.chain_rule import Term, combine
 from orchestrator.evaluation.blend import BlendChoice, choose_blend
 from orchestrator.evaluation.calibration import Calibration, calibrate
 from orchestrator.evaluation.choose_vote import Considered, choose_vote

@@ -31,9 +31,16 @@ from orchestrator.core.text import counted
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.targets import Target
 from orchestrator.ensemble.answering import answer, decide
-from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.images import Images, as_images
-from orchestrator.ensemble.record import RECORD, Component, EnsembleRecord, FoldModel, Member, read_record
+from orchestrator.ensemble_record.chain_rule import formula
+from orchestrator.ensemble_record.record import (
+    RECORD,
+    Component,
+    EnsembleRecord,
+    FoldModel,
+    Member,
+    read_record,
+)
 from orchestrator.evaluation.estimate import Estimate
 
 Columns = Mapping[str, NDArray[Any]]
@@ -255,7 +262,9 @@ class _Run:
 def _folder_of(named: Path, runs: Path) -> Path:
     if (named / RECORD).is_file():
         return named
-    from orchestrator.ensemble.finding import find_ensemble  # not for who names the folder: it reads studies
+    from orchestrator.ensemble_record.finding import (
+        find_ensemble,  # not for who names the folder: it reads studies
+    )
 
     return find_ensemble(named, runs)
 

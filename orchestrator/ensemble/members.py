@@ -17,9 +17,9 @@ from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import FOLD_PLAN_DIGEST, ONLY_FOLD, Manifest
 from orchestrator.data.scalars import to_scalars, to_text
 from orchestrator.data.targets import Target
-from orchestrator.ensemble.chain_rule import Term
 from orchestrator.ensemble.judged_otherwise import difference
 from orchestrator.ensemble.routes import joint_of, resolve_routes
+from orchestrator.ensemble_record.chain_rule import Term
 from orchestrator.space import SearchSpace
 from orchestrator.space.condition import condition_mask
 from orchestrator.space.own_code import known_beside

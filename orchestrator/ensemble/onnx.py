@@ -16,7 +16,7 @@ from orchestrator.core.file_digest import sha256_of_file
 from orchestrator.core.trainable import load_trainable
 from orchestrator.data.targets import Joint, Target
 from orchestrator.ensemble.folder import Ensemble, read_weights
-from orchestrator.ensemble.record import Component, FoldModel, Member, Route, sealed
+from orchestrator.ensemble_record.record import Component, FoldModel, Member, Route, sealed
 
 FOLDER = "onnx"  # in the ensemble's own
 MODEL = "model.json"

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.ensemble.chain_rule import formula
 from orchestrator.ensemble.choices import Step, steps_of
 from orchestrator.ensemble.comparing import Compared
 from orchestrator.ensemble.composing import AUTO, Options
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, TermStudies
 from orchestrator.ensemble.scoring import Scores, TermScores
+from orchestrator.ensemble_record.chain_rule import formula
 from orchestrator.evaluation.choose_vote import Considered
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.paired import PairedDifference

@@ -13,10 +13,10 @@ from orchestrator.data.extra_rows import train_digest
 from orchestrator.ensemble.choices import choice_json
 from orchestrator.ensemble.composing import FittedTerm, Options
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates, TermStudies
-from orchestrator.ensemble.record import Component, EnsembleRecord, Route
 from orchestrator.ensemble.scoring import Scores
 from orchestrator.ensemble.trained_on import trained_rows
 from orchestrator.ensemble.writing import StoredMember, Tables, member_of, spellings_of, write_folder
+from orchestrator.ensemble_record.record import Component, EnsembleRecord, Route
 from orchestrator.study.predictions import Prediction
 from orchestrator.study.study import CandidateTrial
 

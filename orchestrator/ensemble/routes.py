@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.targets import Given, Joint, Target
-from orchestrator.ensemble.chain_rule import Term, resolve_terms
+from orchestrator.ensemble_record.chain_rule import Term, resolve_terms
 
 Pool = list[int]
 """Indices of terms with one target under one condition, by their sources' names."""

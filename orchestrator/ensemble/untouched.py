@@ -23,9 +23,9 @@ from orchestrator.data.targets import Target
 from orchestrator.demo.faces import hidden_rows
 from orchestrator.ensemble.answering import as_judged
 from orchestrator.ensemble.folder import Ensemble
-from orchestrator.ensemble.record import RECORD, record_bytes
 from orchestrator.ensemble.sources import image_paths
 from orchestrator.ensemble.trained_on import TrainedOn, location_digests
+from orchestrator.ensemble_record.record import RECORD, record_bytes
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.estimate import Estimate, no_estimate
 from orchestrator.space.condition import condition_mask

@@ -16,15 +16,15 @@ from orchestrator.core.events import FoldRunKey
 from orchestrator.core.file_digest import digest_of, is_as_stored
 from orchestrator.ensemble.linking import link_or_copy, write_durably
 from orchestrator.ensemble.members import EnsembleInputs, StudyCandidates
-from orchestrator.ensemble.record import (
+from orchestrator.ensemble.submission.spellings import column_spellings
+from orchestrator.ensemble.trained_on import write_trained_on
+from orchestrator.ensemble_record.record import (
     RECORD,
     EnsembleRecord,
     FoldModel,
     Member,
     record_bytes,
 )
-from orchestrator.ensemble.submission.spellings import column_spellings
-from orchestrator.ensemble.trained_on import write_trained_on
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.predictions import Prediction, write_prediction
 from orchestrator.study.study import CandidateTrial, FoldBest, read_checkpoint

@@ -9,10 +9,10 @@ from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import InputError
 from orchestrator.core.text import shortened
 from orchestrator.data.manifest import Manifest, load_manifest
-from orchestrator.ensemble.finding import find_ensemble, newest_ensemble
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.sources import rows_to_predict
 from orchestrator.ensemble.trained_on import TrainedOn
+from orchestrator.ensemble_record.finding import find_ensemble, newest_ensemble
 from orchestrator.inputs.data_options import reading_of
 from orchestrator.progress import progress_bar
 from orchestrator.pseudo_labels.labelling import (

@@ -19,11 +19,11 @@ from orchestrator.data.parquet_files import UNREADABLE, read_arrow
 from orchestrator.data.scalars import Scalar, columns_of
 from orchestrator.data.table_files import normalise_column_types
 from orchestrator.data.targets import Binned, Joint, OneHot, Target
-from orchestrator.ensemble.chain_rule import uncovered_images
 from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.predictions import histogram
-from orchestrator.ensemble.record import Component, Member
 from orchestrator.ensemble.sources import image_paths
+from orchestrator.ensemble_record.chain_rule import uncovered_images
+from orchestrator.ensemble_record.record import Component, Member
 
 CONFIDENCE = "confidence"
 """Column: the probability of the label, as the fold's models gave it."""

@@ -19,11 +19,11 @@ from orchestrator.data.manifest import load_manifest
 from orchestrator.data.targets import Given, Joint, Target, age_bins, categorical, joint
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.__main__ import main
-from orchestrator.ensemble.chain_rule import Term, combine, formula, resolve_terms, uncovered_images
 from orchestrator.ensemble.composing import Options
 from orchestrator.ensemble.members import EnsembleInputs, gather
 from orchestrator.ensemble.pooling import pools_of
 from orchestrator.ensemble.scoring import score_parts
+from orchestrator.ensemble_record.chain_rule import Term, combine, formula, resolve_terms, uncovered_images
 from orchestrator.evaluation.bbc_cv import bbc_cv
 from orchestrator.evaluation.fold_scores import fold_scores
 from orchestrator.evaluation.voted import Candidates

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from orchestrator.data.targets import categorical, joint
-from orchestrator.ensemble.chain_rule import Term
 from orchestrator.ensemble.composing import Options, Pools, RoutePools, TermPool, compose, method_of
+from orchestrator.ensemble_record.chain_rule import Term
 from orchestrator.evaluation.calibration import calibrate
 from orchestrator.evaluation.cross_fitted import cross_fitted_answers
 from orchestrator.evaluation.pool import JudgedRows, Pool

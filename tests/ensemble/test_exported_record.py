@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ensemble.exported import predict as exported
-from orchestrator.ensemble.record import record_digest
+from orchestrator.ensemble_record.record import record_digest
 from tests.support.mutations import any_bytes, examples, json_texts
 
 SPEC = {"size": [4, 4], "steps": [], "background": [255, 255, 255]}

@@ -10,7 +10,7 @@ import pytest
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.__main__ import main
-from orchestrator.ensemble.finding import find_ensemble
+from orchestrator.ensemble_record.finding import find_ensemble
 from tests.support.ensemble_command import images
 
 

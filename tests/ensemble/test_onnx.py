@@ -21,10 +21,17 @@ from orchestrator.core.file_digest import digest_of
 from orchestrator.data.targets import Target, categorical, joint
 from orchestrator.ensemble import Ensemble, build_ensemble
 from orchestrator.ensemble.answering import decide
-from orchestrator.ensemble.chain_rule import combine
 from orchestrator.ensemble.exported import predict as exported
 from orchestrator.ensemble.onnx import export_ensemble, route_json
-from orchestrator.ensemble.record import Component, EnsembleRecord, FoldModel, Member, Route, record_bytes
+from orchestrator.ensemble_record.chain_rule import combine
+from orchestrator.ensemble_record.record import (
+    Component,
+    EnsembleRecord,
+    FoldModel,
+    Member,
+    Route,
+    record_bytes,
+)
 from orchestrator.evaluation.calibration import Temperature
 from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.fitted_vote import KINDS, fitted_vote

@@ -14,8 +14,8 @@ import pytest
 from orchestrator.core.errors import EnsembleError
 from orchestrator.ensemble import Ensemble
 from orchestrator.ensemble.answering import answer, decide
-from orchestrator.ensemble.chain_rule import combine
-from orchestrator.ensemble.record import (
+from orchestrator.ensemble_record.chain_rule import combine
+from orchestrator.ensemble_record.record import (
     Component,
     EnsembleRecord,
     FoldModel,

@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.core.errors import EnsembleError
 from orchestrator.data.targets import Joint, categorical, joint
-from orchestrator.ensemble.chain_rule import Term
 from orchestrator.ensemble.routes import joint_of, resolve_routes
+from orchestrator.ensemble_record.chain_rule import Term
 
 MASK, GENDER = categorical("mask", ["worn", "none"]), categorical("gender", ["male", "female"])
 AGE = categorical("age", ["young", "old"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.ensemble.record import RECORD
+from orchestrator.ensemble_record.record import RECORD
 from orchestrator.study.finding import find_study
 from orchestrator.study.journal import has_journal
 

@@ -15,7 +15,7 @@ from orchestrator.core.json_text import parse_json
 from orchestrator.core.regular_files import read_file
 from orchestrator.core.typed_fields import check_fields
 from orchestrator.data.targets import given_from_json, target_from_json
-from orchestrator.ensemble.record import Component, EnsembleRecord, Member, Route
+from orchestrator.ensemble_record.record import Component, EnsembleRecord, Member, Route
 from orchestrator.evaluation.estimate import Estimate
 
 WORDS = "estimates.json"

@@ -29,7 +29,7 @@ from orchestrator.data.targets import (
     given_to_json,
     target_from_json,
 )
-from orchestrator.ensemble.chain_rule import Term, resolve_terms
+from orchestrator.ensemble_record.chain_rule import Term, resolve_terms
 from orchestrator.evaluation.calibration import Temperature
 from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.estimate import Estimate
@@ -316,7 +316,7 @@ class EnsembleRecord:
 
 def read_record(folder: Path) -> EnsembleRecord:
     """Raises EnsembleError for a folder that is no ensemble, is damaged, or is of another format."""
-    from orchestrator.ensemble.format_1 import record_of_format_1  # it makes what is defined here
+    from orchestrator.ensemble_record.format_1 import record_of_format_1  # it makes what is defined here
 
     path = folder / RECORD
     record = _json_of(path, folder)

@@ -1,0 +1,183 @@
+"""One reading of a study for all that only look at it. What takes time is read when it is first asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from orchestrator.core.errors import EnsembleError, OrchestratorError
+from orchestrator.core.events import Decided
+from orchestrator.data.folds import FoldPlan
+from orchestrator.data.manifest import Manifest
+from orchestrator.ensemble_record.finding import newest_ensemble
+from orchestrator.ensemble_record.record import EnsembleRecord, read_record
+from orchestrator.evaluation.confidence_set import ConfidenceSet
+from orchestrator.race.contract import TrialStatus
+from orchestrator.space import SearchSpace
+from orchestrator.study.exports import statuses_of
+from orchestrator.study.header import StudyHeader
+from orchestrator.study.predictions import Prediction
+from orchestrator.study.study import CompleteTrial, Study
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class FoundEnsemble:
+    """An ensemble's folder and what its ensemble.json says."""
+
+    folder: Path
+    record: EnsembleRecord
+
+
+@dataclass(frozen=True)
+class StudySnapshot:
+    """What is missing or damaged is None, and `notes` says why: a study that still runs, failed or lost files
+    can be looked at too."""
+
+    study: Study
+    ensemble: FoundEnsemble | None  # the newest
+    taken: float  # unix seconds
+    notes: list[str] = field(default_factory=list)  # what could not be read, each a sentence
+
+    # ---- what it is ----
+
+    @property
+    def name(self) -> str:
+        return self.study.path.name
+
+    @property
+    def path(self) -> Path:
+        return self.study.path
+
+    @property
+    def header(self) -> StudyHeader:
+        return self.study.header
+
+    @property
+    def space(self) -> SearchSpace:
+        return self.study.space
+
+    @property
+    def state(self) -> str:
+        """finished, interrupted, stopped or open (its driver runs, or was killed)."""
+        return self.study.state
+
+    @property
+    def larger_is_better(self) -> bool:
+        return self.space.mode == "max"
+
+    # ---- its trials ----
+
+    @cached_property
+    def statuses(self) -> tuple[TrialStatus, ...]:
+        """Of every proposed trial, best first, complete ones before the others."""
+        study = self.study
+        return tuple(statuses_of(list(study.configs), self.space, study.events, self.header.epoch_choice))
+
+    @cached_property
+    def complete(self) -> tuple[CompleteTrial, ...]:
+        """Best first."""
+        return tuple(self.study.complete_trials())
+
+    @property
+    def best(self) -> CompleteTrial | None:
+        return self.complete[0] if self.complete else None
+
+    @cached_property
+    def confidence_set(self) -> ConfidenceSet:
+        """Of the complete trials; where it cannot be made its `reason` says why."""
+        return self.study.confidence_set()
+
+    @cached_property
+    def leaderboard(self) -> pd.DataFrame:
+        """As `Study.leaderboard`."""
+        return self.study.leaderboard()
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """As `Study.curves`: a row per trial, fold and epoch."""
+        return self.study.curves()
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """A row per decision in the order of the journal: trial, fold (missing where it is on the trial),
+        action, reason."""
+        found = [item for item in self.study.events if isinstance(item, Decided)]
+        return pd.DataFrame(
+            {
+                "trial": [item.trial for item in found],
+                "fold": pd.array([item.fold for item in found], "Int64"),
+                "action": [item.action for item in found],
+                "reason": [item.reason for item in found],
+            }
+        )
+
+    @property
+    def spent(self) -> int:
+        """Fold-epochs, those that were run again included."""
+        return sum(item.epochs_spent for item in self.statuses)
+
+    @property
+    def exhaustive_cost(self) -> int:
+        """Fold-epochs of all its trials on all folds at full length."""
+        return self.study.trials * self.space.folds * self.space.max_t
+
+    # ---- its rows ----
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        return self._read(self.study.manifest)
+
+    @cached_property
+    def fold_plan(self) -> FoldPlan | None:
+        return self._read(self.study.fold_plan)
+
+    def oof(self, trial: int) -> Prediction | None:
+        """Out-of-fold probabilities of a complete trial."""
+        if trial not in self._oof:
+            self._oof[trial] = self._read(lambda: self.study.oof(trial))
+        return self._oof[trial]
+
+    @cached_property
+    def _oof(self) -> dict[int, Prediction | None]:
+        return {}
+
+    def groups_of(self, prediction: Prediction) -> np.ndarray[tuple[int], np.dtype[np.str_]] | None:
+        """(n,) of its rows; None where there is no manifest."""
+        manifest = self.manifest
+        return None if manifest is None else manifest.frame["group"].to_numpy(dtype=str)[prediction.rows]
+
+    def _read(self, read: Callable[[], Read]) -> Read | None:
+        try:
+            return read()
+        except (OrchestratorError, OSError) as error:
+            note = str(error)
+            if note not in self.notes:
+                self.notes.append(note)
+            return None
+
+
+def take_snapshot(path: Path, *, trust: bool = False) -> StudySnapshot:
+    """Of a study at any time, also while it runs. trust: as of `Study`. Raises StudyError where none is there
+    or its journal is damaged."""
+    study, notes = Study(path, trust=trust), list[str]()
+    return StudySnapshot(study, _newest(path, notes), time.time(), notes)
+
+
+def _newest(path: Path, notes: list[str]) -> FoundEnsemble | None:
+    if not any(path.glob("*/ensemble.json")):
+        return None
+    try:
+        folder = newest_ensemble(path)
+        return FoundEnsemble(folder, read_record(folder))
+    except (EnsembleError, OSError) as error:
+        notes.append(str(error))
+        return None

@@ -1,0 +1,1 @@
+"""Studies listed, shown, compared, removed and exported (command)."""

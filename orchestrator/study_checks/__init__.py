@@ -1,0 +1,1 @@
+"""Numbered checks of a study: what should be known of it before its score is believed."""

@@ -1,0 +1,55 @@
+"""A study as it stands: whole, without an ensemble, with files gone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.core.errors import StudyError
+from orchestrator.snapshot import take_snapshot
+from tests.support.small_study import make_small_study
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_small_study(tmp_path_factory.mktemp("snapshot"))
+
+
+def test_a_snapshot_says_what_the_study_says(study: Path) -> None:
+    found = take_snapshot(study)
+    assert found.name == "a" and found.state == "finished" and found.ensemble is None
+    assert [item.number for item in found.complete] == list(found.leaderboard["trial"][: len(found.complete)])
+    assert found.spent == len(found.curves) <= found.exhaustive_cost == 4 * 3 * 2
+    assert {"COMPLETE"} <= set(found.decisions["action"])
+    assert found.best is not None
+    oof = found.oof(found.best.number)
+    assert oof is not None and found.manifest is not None
+    groups = found.groups_of(oof)
+    assert groups is not None and len(groups) == len(oof.rows) and not found.notes
+
+
+def test_what_is_gone_is_none_and_told_once(study: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a"
+    shutil.copytree(study, copy)
+    (copy / "manifest.parquet").unlink()
+    found = take_snapshot(copy)
+    assert found.manifest is None and found.manifest is None
+    assert found.best is not None and found.oof(found.best.number) is None
+    assert len(found.notes) == 1 and "manifest.parquet" in found.notes[0]
+
+
+def test_a_damaged_ensemble_is_told_and_the_study_still_shown(study: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a"
+    shutil.copytree(study, copy)
+    (copy / "ensemble-1").mkdir()
+    (copy / "ensemble-1" / "ensemble.json").write_text("{")
+    found = take_snapshot(copy)
+    assert found.ensemble is None and found.complete
+    assert len(found.notes) == 1 and "ensemble.json" in found.notes[0]
+
+
+def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError):
+        take_snapshot(tmp_path)
