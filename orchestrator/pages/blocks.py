@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.core.finding import Finding
+from orchestrator.pages.figures import Figure, Trial
+
+
+class Quantity(float):
+    """A number in a table that is shown as a text of its own and sorted as the number: 3e-05, 12 min, 84%."""
+
+    text: str
+
+    def __new__(cls, value: float, text: str) -> Quantity:
+        made = super().__new__(cls, value)
+        made.text = text
+        return made
+
+    def __reduce__(self) -> tuple[type[Quantity], tuple[float, str]]:  # for copies
+        return Quantity, (float(self), self.text)
+
 
 Cell = str | int | float
 """Of a table. A float is shown with three decimals, and as a number it stands to the right."""
@@ -13,6 +29,8 @@ Cell = str | int | float
 
 def cell_text(cell: Cell) -> str:
     """As it is shown: whole numbers as they are, others with three decimals, one below the other."""
+    if isinstance(cell, Quantity):
+        return cell.text
     return f"{cell:z.3f}" if isinstance(cell, float) else str(cell)
 
 
@@ -23,6 +41,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""  # a sentence below it
     in_terminal: bool = True  # else in the page and the JSON alone
+    trials: Sequence[Trial] = ()  # of each row; () where rows are no trials
 
 
 @dataclass(frozen=True)
@@ -35,13 +54,65 @@ class Pictures:
     heads: tuple[str, ...] = ()  # one line above each set; () has none
 
 
-Block = Table | Pictures
+@dataclass(frozen=True)
+class Link:
+    """To a place of the same page: the anchor of a section, or a trial to highlight."""
+
+    text: str
+    anchor: str = ""
+    trial: Trial = None
+
+
+Sentence = str | tuple[str | Link, ...]
+"""Plain text, or plain text and links one after the other. No HTML."""
+
+
+@dataclass(frozen=True)
+class Text:
+    paragraphs: Sequence[Sentence] = ()
+    items: Sequence[Sentence] = ()  # a list below them
+    title: str = ""
+    lead: bool = False  # the answer to the section's question: larger
+
+
+@dataclass(frozen=True)
+class Code:
+    """A command to copy, or anything else whose spaces and line ends count."""
+
+    text: str
+    title: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Findings with the pictures of their evidence, as at the head of a page; for a section of its own."""
+
+    findings: Sequence[Finding]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Blocks of several studies side by side; one below the other where the screen is narrow."""
+
+    heads: Sequence[str]
+    columns: Sequence[Sequence[Block]]
+
+    def __post_init__(self) -> None:
+        if len(self.heads) != len(self.columns):
+            raise ValueError(f"{len(self.heads)} heads for {len(self.columns)} columns; give equally many")
+
+
+Block = Table | Pictures | Text | Code | Findings | Columns | Figure
 
 
 @dataclass(frozen=True)
 class PageSection:
     title: str
     blocks: tuple[Block, ...]
+    question: str = ""  # the one sentence that it answers
+    anchor: str = ""  # of links to it; "" makes one of the title
 
 
 @dataclass(frozen=True)
@@ -53,3 +124,4 @@ class Page:
     findings: tuple[Finding, ...]
     sections: tuple[PageSection, ...]
     caption: Callable[[int], tuple[str, ...]]  # of a row: its path, then what else is known of it
+    script: bool = False  # sorting, filtering, highlighting and a button for light and dark; else no script
