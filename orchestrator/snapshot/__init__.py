@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.core.lazy_exports import lazy_exports
 
 if TYPE_CHECKING:
-    from orchestrator.snapshot.snapshot import StudySnapshot, take_snapshot
+    from orchestrator.snapshot.snapshot import FoundEnsemble, StudySnapshot, take_snapshot
 
-__all__ = ["StudySnapshot", "take_snapshot"]
+__all__ = ["FoundEnsemble", "StudySnapshot", "take_snapshot"]
 __getattr__ = lazy_exports(__name__, dict.fromkeys(__all__, "snapshot"))

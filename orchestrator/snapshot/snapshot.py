@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.core.errors import EnsembleError, OrchestratorError
-from orchestrator.core.events import Decided
+from orchestrator.core.events import Decided, LegFailed
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble_record.finding import newest_ensemble
@@ -23,7 +23,8 @@ from orchestrator.race.contract import TrialStatus
 from orchestrator.space import SearchSpace
 from orchestrator.study.exports import statuses_of
 from orchestrator.study.header import StudyHeader
-from orchestrator.study.predictions import Prediction
+from orchestrator.study.history import History
+from orchestrator.study.predictions import Prediction, read_prediction
 from orchestrator.study.study import CompleteTrial, Study
 
 Read = TypeVar("Read")
@@ -107,6 +108,16 @@ class StudySnapshot:
         return self.study.curves()
 
     @cached_property
+    def history(self) -> History:
+        """Epochs of every fold run, in the line of descent that its stored state continues."""
+        return History(self.space.mode, self.study.events, self.header.epoch_choice)
+
+    @cached_property
+    def failures(self) -> tuple[LegFailed, ...]:
+        """Every failure in the order of the journal, those that a retry mended included."""
+        return tuple(item for item in self.study.events if isinstance(item, LegFailed))
+
+    @cached_property
     def decisions(self) -> pd.DataFrame:
         """A row per decision in the order of the journal: trial, fold (missing where it is on the trial),
         action, reason."""
@@ -149,6 +160,12 @@ class StudySnapshot:
     @cached_property
     def _oof(self) -> dict[int, Prediction | None]:
         return {}
+
+    @cached_property
+    def ensemble_oof(self) -> Prediction | None:
+        """Out-of-fold probabilities of the ensemble, in the classes of its record's target."""
+        found = self.ensemble
+        return None if found is None else self._read(lambda: read_prediction(found.folder / "oof.parquet")[0])
 
     def groups_of(self, prediction: Prediction) -> np.ndarray[tuple[int], np.dtype[np.str_]] | None:
         """(n,) of its rows; None where there is no manifest."""

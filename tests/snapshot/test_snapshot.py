@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.errors import StudyError
+from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.snapshot import take_snapshot
 from tests.support.small_study import make_small_study
 
@@ -53,3 +54,14 @@ def test_a_damaged_ensemble_is_told_and_the_study_still_shown(study: Path, tmp_p
 def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError):
         take_snapshot(tmp_path)
+
+
+def test_the_ensembles_rows_are_read_and_a_missing_table_is_told(study: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a"
+    shutil.copytree(study, copy)
+    assert ensemble(["--study", str(copy), "--runs", str(tmp_path), "--out", str(copy / "e")]) == 0
+    found = take_snapshot(copy)
+    assert found.ensemble_oof is not None and found.ensemble_oof.classes == found.space.target.classes
+    (copy / "e" / "oof.parquet").unlink()
+    again = take_snapshot(copy)
+    assert again.ensemble is not None and again.ensemble_oof is None and "oof.parquet" in again.notes[0]
