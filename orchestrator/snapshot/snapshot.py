@@ -25,6 +25,7 @@ from orchestrator.study.exports import statuses_of
 from orchestrator.study.header import StudyHeader
 from orchestrator.study.history import History
 from orchestrator.study.predictions import Prediction, read_prediction
+from orchestrator.study.remarks import LeaderboardScore, Remarks, read_remarks
 from orchestrator.study.study import CompleteTrial, Study
 
 Read = TypeVar("Read")
@@ -74,6 +75,18 @@ class StudySnapshot:
     @property
     def larger_is_better(self) -> bool:
         return self.space.mode == "max"
+
+    @cached_property
+    def remarks(self) -> Remarks:
+        """Notes and scores of a leaderboard that its user wrote down, oldest first."""
+        found = read_remarks(self.path)
+        self.notes.extend(fault for fault in found.faults if fault not in self.notes)
+        return found
+
+    @property
+    def leaderboard_scores(self) -> tuple[LeaderboardScore, ...]:
+        """Each with the out-of-fold score that was known when it came."""
+        return self.remarks.scores
 
     # ---- its trials ----
 

@@ -9,6 +9,8 @@ runs/<name>/journal.jsonl      append-only, one event a line, fsynced; the state
             trials.parquet     one row per trial        (exports, made from the journal)
             epochs.parquet     one row per fold-epoch
             votes.parquet      what trials predict of untouched rows, where there are any
+            notes.jsonl        what its user says of it (orchestrator.study.remarks)
+            leaderboard_scores.jsonl   what a leaderboard said of it
             lock               held by the driver
 """
 
