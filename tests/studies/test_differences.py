@@ -11,11 +11,19 @@ import pytest
 from orchestrator.studies.differences import ABSENT, Difference, changed, header_differences, verdict
 from orchestrator.study.header import BudgetHeader, StudyHeader
 
-SPACE = {
-    "trainable": "m:T", "target": {"kind": "categorical", "name": "kind"}, "metric": "accuracy",
-    "mode": "max", "folds": 3, "max_t": 4, "trials": 8, "grace_period": 1, "reduction_factor": 3, "finalists": 2,
+SPACE: dict[str, Any] = {
+    "trainable": "m:T",
+    "target": {"kind": "categorical", "name": "kind"},
+    "metric": "accuracy",
+    "mode": "max",
+    "folds": 3,
+    "max_t": 4,
+    "trials": 8,
+    "grace_period": 1,
+    "reduction_factor": 3,
+    "finalists": 2,
     "params": {"lr": {"kind": "loguniform", "values": [0.001, 0.1]}},
-}  # fmt: skip
+}
 HEADER = StudyHeader(
     "a", SPACE, defaults={"lr": 0.01, "mix": "none"}, manifest={"source": "x", "fingerprint": "f" * 64},
     fold_plan="p" * 64, fold_order=(0, 1, 2), classes=("b", "c"), versions={"python": "3.11.7"},
@@ -53,7 +61,7 @@ def test_one_range_is_one_thing_and_named_as_a_space_spells_it() -> None:
 
 
 def test_a_default_that_is_written_out_is_no_difference_and_another_default_is() -> None:
-    written = {**SPACE["params"], "mix": {"kind": "constant", "values": ["none"]}}  # type: ignore[dict-item]
+    written = {**SPACE["params"], "mix": {"kind": "constant", "values": ["none"]}}
     assert not found(HEADER, other(params=written))
     [differs] = found(HEADER, replace(HEADER, defaults={"lr": 0.3, "mix": "cutmix"})).values()
     assert differs == Difference("parameter mix", ("'none'", "'cutmix'"))
