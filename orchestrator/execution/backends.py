@@ -16,6 +16,7 @@ from orchestrator.execution.inline import run_inline
 from orchestrator.execution.on_ray.slots import ResourceRequest
 from orchestrator.execution.worker import FoldRunWorker
 from orchestrator.inputs.node_images import check_images, resolve_on_node
+from orchestrator.progress import progress_bar
 from orchestrator.storage.contract import CheckpointStore
 
 Values = Mapping[str, Sequence[Any]]
@@ -100,10 +101,14 @@ def open_backend(
             )
         yield _Inline(request.cpus or 1)
         return
-    from orchestrator.execution.on_ray import cluster  # Ray takes seconds to import: only when it is used
+    with contextlib.ExitStack() as stack:
+        with progress_bar("starting Ray" if address is None else f"joining the Ray at {address}"):
+            # Ray takes seconds to import: only when it is used.
+            from orchestrator.execution.on_ray import cluster
 
-    with cluster.connect(address, modules=modules):
-        # Tune, after `connect` has set its environment.
-        from orchestrator.execution.on_ray.backend import OnRay
+            stack.enter_context(cluster.connect(address, modules=modules))
+            # Tune, after `connect` has set its environment.
+            from orchestrator.execution.on_ray.backend import OnRay
 
-        yield OnRay(request, shares_disk=address is None)
+            backend = OnRay(request, shares_disk=address is None)
+        yield backend

@@ -70,10 +70,12 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     cohort = space.trials
     space = _afforded(space, request, rule, backend.slots, limit, say)
     accepted = check(space, backend)
-    data = gather_data(request, space, seed, say)  # after the checks that cost nothing
+    with progress_bar("reading rows"):
+        data = gather_data(request, space, seed, say)  # after the checks that cost nothing
     space = data.space
     dataset = image_origin.of_new_study(data.dataset, request)
-    told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))
+    with progress_bar("estimating what will be stored"):
+        told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))
     places = places_of(folder, store, dataset, request)
     disk_size = size_of_search(space, backend.slots, keep_oof, dataset)
     more_to_come = requested_budget(request).given and request.trials is None and limit is None
@@ -241,7 +243,8 @@ def _check_number_of_tries(tries: int, found: SearchSpace, own: int, limit: int 
 
 def check(space: SearchSpace, backend: Backend) -> Mapping[str, Parameter]:
     """The parameters the trainable accepts. Raises SearchSpaceError where the space has others."""
-    accepted = backend.describe(space.trainable)
+    with progress_bar("importing the trainable and its libraries"):
+        accepted = backend.describe(space.trainable)
     space.check_parameters(accepted)
     return accepted
 

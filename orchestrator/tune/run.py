@@ -10,7 +10,7 @@ from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError
 from orchestrator.execution.driver import Driver
-from orchestrator.progress import EventListener, StudyContext, StudyView
+from orchestrator.progress import EventListener, StudyContext, StudyView, progress_bar
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
@@ -44,7 +44,8 @@ def run_search(
     """
     started = clock()
     with contextlib.ExitStack() as stack:
-        ready = (reopen if request.resume else begin)(request, stack, say)
+        with progress_bar("preparing the study"):
+            ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
         try:
             _search(ready, request, say, lambda: clock() - started, listener)
@@ -72,7 +73,8 @@ def _search(
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
     race = _new_race(study, space)
-    note = replay(race, study)
+    with progress_bar("replaying the journal"):
+        note = replay(race, study)
     if request.resume:
         if note:
             say(note)
@@ -80,7 +82,9 @@ def _search(
     goes_on = goes_on_until_the_end(request, study, sampler.limit)
     if not request.resume:
         budget = requested_budget(request)
-        say(plan_text(space, header.rule, backend.slots, header.seed, budget, goes_on))
+        with progress_bar("simulating the race"):
+            plan = plan_text(space, header.rule, backend.slots, header.seed, budget, goes_on)
+        say(plan)
     context = StudyContext(
         name=header.name,
         metric=space.metric,

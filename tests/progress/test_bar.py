@@ -1,0 +1,128 @@
+"""One long step on the screen: a clock from its first second, a time left once there is a basis for one."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from orchestrator.progress import hidden_bars, progress_bar
+from orchestrator.progress.bar import QUIET_S, _Bar
+
+
+def console(terminal: bool = True) -> Console:
+    return Console(file=io.StringIO(), width=80, force_terminal=terminal, color_system=None)
+
+
+def printed(on: Console) -> str:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Iterator[Clock]:
+    yield Clock()
+
+
+def test_a_step_that_says_nothing_shows_its_clock_in_every_second(clock: Clock) -> None:
+    on = console()
+    bar = _Bar("starting Ray", on, clock)
+    seen = []
+    for second in range(6):
+        clock.now = float(second)
+        before = len(printed(on))
+        bar.tick()
+        seen.append(printed(on)[before:])
+    bar.close()
+    assert seen[0] == ""  # under QUIET_S nothing is shown
+    shown = [found[0] for text in seen[1:] if (found := re.search(r"starting Ray: \d s so far", text))]
+    assert shown == [f"starting Ray: {second} s so far" for second in range(1, 6)]
+    assert "starting Ray: took 5 s" in printed(on)
+
+
+def test_a_real_clock_goes_on_by_itself() -> None:
+    """The thread that keeps it going: the step waits until it has written, and says nothing itself."""
+    written = io.StringIO()
+
+    class Waiting(io.StringIO):
+        def write(self, text: str) -> int:
+            written.write(text)
+            if "so far" in text:
+                seen.set()
+            return len(text)
+
+    import threading
+
+    seen = threading.Event()
+    on = Console(file=Waiting(), width=80, force_terminal=True, color_system=None)
+    with progress_bar("importing torch", on):
+        assert seen.wait(20 * QUIET_S)
+    assert "importing torch: 1 s so far" in written.getvalue()
+
+
+def test_no_time_left_is_shown_before_two_seconds_give_a_basis(clock: Clock) -> None:
+    on = console()
+    bar = _Bar("decoding", on, clock)
+    for now, done in ((1.5, 2), (3.0, 4)):
+        clock.now = now
+        bar.update(done, 12)
+    bar.close()
+    assert [text in printed(on) for text in ("2/12 2 s so far", "4/12 6 s left")] == [True, True]
+    assert "8 s left" not in printed(on)
+
+
+def test_of_steps_inside_each_other_the_innermost_is_shown_and_has_the_line_that_stays(clock: Clock) -> None:
+    on = console()
+    outer, inner = _Bar("preparing the study", on, clock), _Bar("reading rows", on, clock)
+    clock.now = 2.0
+    outer.tick()
+    outer.hide()
+    before = len(printed(on))
+    clock.now = 4.0
+    outer.tick()
+    inner.tick()
+    assert "preparing" not in printed(on)[before:]
+    inner.close()
+    outer.show_again()
+    clock.now = 5.0
+    outer.tick()
+    assert "preparing the study: 5 s so far" in printed(on)
+    outer.close()
+    assert "reading rows: took 4 s" in printed(on)
+    assert "preparing the study: took" not in printed(on)
+
+
+def test_in_a_log_file_a_silent_step_has_ever_fewer_lines(clock: Clock) -> None:
+    on = console(terminal=False)
+    bar = _Bar("starting Ray", on, clock)
+    for second in range(40):
+        clock.now = float(second)
+        bar.tick()
+    bar.close()
+    seconds = [int(found) for found in re.findall(r"starting Ray: (\d+) s so far", printed(on))]
+    assert seconds == [1, 6, 16, 36]
+    assert printed(on).endswith("starting Ray: took 39 s\n")
+
+
+def test_a_program_hears_of_steps_as_they_begin_go_on_and_end() -> None:
+    heard: list[tuple[str, int, int]] = []
+    with hidden_bars(lambda name, done, total: heard.append((name, done, total))):
+        with progress_bar("starting Ray"):
+            pass
+        with progress_bar("decoding") as progress:
+            progress(1, 2)
+            progress(2, 2)
+    assert heard == [
+        ("starting Ray", 0, 0), ("starting Ray", 1, 1),
+        ("decoding", 0, 0), ("decoding", 1, 2), ("decoding", 2, 2),
+    ]  # fmt: skip
