@@ -1,4 +1,4 @@
-"""This tool, as `docs/python.md` has it: a space, a table, a budget of time. Nothing else is set."""
+"""This tool, as `docs/how-to/python.md` has it: a space, a table, a budget of time. Nothing else is set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every diff of docs/extending.md applies to the repository as it is, and what it adds works."""
+"""Every diff of docs/how-to/extending.md applies to the repository as it is, and what it adds works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from tests.support.helpers import check_consistent, events, journal
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "extending.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "extending.md").read_text()
 DIFFS = dict(re.findall(r"## ([^\n]+)\n(?:(?!## ).)*?```diff\n(.*?)```", PAGE, flags=re.DOTALL))
 ADDITIONS = (
     "A loss", "A stopping rule", "An importer", "A storage", "An honest estimate", "A metric",
@@ -102,7 +102,7 @@ def apply(diff: str, copy: Path, *options: str) -> None:
     environ = {**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)}
     command = ["git", "apply", *options, "-"]
     done = subprocess.run(command, cwd=copy, env=environ, input=diff, capture_output=True, text=True)
-    assert done.returncode == 0, f"docs/extending.md: bring this diff up to date\n{done.stderr}"
+    assert done.returncode == 0, f"docs/how-to/extending.md: bring this diff up to date\n{done.stderr}"
 
 
 def sources(diff: str) -> list[str]:
@@ -170,8 +170,8 @@ def test_a_loss_that_is_declared_and_not_wired_is_refused_when_the_table_is_buil
     copy = tmp_path / "copy"
     shutil.copytree(bare / "orchestrator", copy / "orchestrator")
     shutil.copytree(bare / "trainables", copy / "trainables")
-    (copy / "docs").mkdir()
-    shutil.copy(bare / "docs" / "techniques.md", copy / "docs")
+    (copy / "docs" / "reference").mkdir(parents=True)
+    shutil.copy(bare / "docs" / "reference" / "techniques.md", copy / "docs" / "reference")
     apply(DIFFS["A loss"].replace("+    terms=poly1_terms,\n", "+\n"), copy)
     with pytest.raises(AssertionError, match=r"loss 'poly1'.*must give exactly one of terms and of_batch"):
         python(copy, "-c", "import trainables.parameters")

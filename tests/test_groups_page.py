@@ -1,4 +1,4 @@
-"""What docs/groups.md shows works as it stands there."""
+"""What docs/how-to/groups.md shows works as it stands there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestrator.data.quality.candidate_groups import from_folders, from_names
 from orchestrator.inputs.copies import MANY_GROUPS
 from orchestrator.tune import __main__ as tune
 
-PAGE = (Path(__file__).parents[1] / "docs" / "groups.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "groups.md").read_text()
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"python -m orchestrator\.(\w+ [^\n`;]*)", PAGE))))

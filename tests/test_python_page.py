@@ -1,4 +1,4 @@
-"""docs/python.md names what exists, and its arguments are those of the functions."""
+"""docs/how-to/python.md names what exists, and its arguments are those of the functions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orchestrator as fo
 
-PAGE = (Path(__file__).parents[1] / "docs" / "python.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "how-to" / "python.md").read_text()
 
 
 def test_its_code_calls_what_exists_with_arguments_that_it_takes() -> None:

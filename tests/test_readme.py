@@ -63,17 +63,23 @@ def test_the_program_it_shows_runs_in_small(
 
 
 def test_it_leads_to_every_page_and_every_link_of_every_page_leads_somewhere() -> None:
+    """From README over pages that it leads to; a folder's link leads to its README."""
     root = Path(__file__).parents[1]
-    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
-    links = {page: re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()) for page in pages}
-    dead = [
-        f"{page.name}: {link}"
-        for page, found in links.items()
-        for link in found
-        if "://" not in link and not (page.parent / link).exists()
-    ]
-    assert not dead
-    assert {f"docs/{page.name}" for page in pages[1:]} <= set(links[pages[0]])
+    pages = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
+    links = {page: linked_files(page) for page in pages}
+    assert not [f"{page.name}: {link}" for page in pages for link in links[page] if not link.exists()]
+    reached, found = {pages[0]}, [pages[0]]
+    while found:
+        new = {link for link in links.get(found.pop(), ()) if link not in reached}
+        reached |= new
+        found += new
+    assert not [str(page.relative_to(root)) for page in pages if page not in reached]
+
+
+def linked_files(page: Path) -> list[Path]:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+    paths = [(page.parent / link).resolve() for link in links if "://" not in link]
+    return [path / "README.md" if path.is_dir() else path for path in paths]
 
 
 def test_a_space_it_shows_lies_where_it_says() -> None:
@@ -81,7 +87,7 @@ def test_a_space_it_shows_lies_where_it_says() -> None:
     root = Path(__file__).parents[1]
     named = {word for word in re.findall(r"\b\w+/[\w/]+\.py\b", README) if word not in WRITTEN}
     assert named and not [word for word in named if not (root / word).exists()]
-    pages = "".join(page.read_text() for page in (root / "docs").glob("*.md"))
+    pages = "".join(page.read_text() for page in (root / "docs").rglob("*.md"))
     assert "--space spaces/" not in pages
 
 
@@ -106,6 +112,6 @@ def test_a_request_has_a_field_for_every_option_of_tune() -> None:
 
 
 def test_every_parameter_of_the_classifier_is_in_the_techniques() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "techniques.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "reference" / "techniques.md").read_text()
     missing = [name for name in PARAMETERS if f"`{name}`" not in page]
     assert not missing

@@ -60,7 +60,9 @@ _OWN: dict[str, Parameter] = {
     ),
     "background": _text("white", "what transparent pixels become: white, grey, black or RRGGBB"),
     "value_range": _one_of(
-        "auto", VALUE_RANGES, "values of files of more than 8 bits that become 0 to 255, see docs/images.md"
+        "auto",
+        VALUE_RANGES,
+        "values of files of more than 8 bits that become 0 to 255 (docs/reference/images.md)",
     ),
     "head": _one_of("linear", HEADS, "mlp: one hidden layer"),
     "head_hidden": _integer(512, 1, 65536, "mlp: units of its hidden layer"),

@@ -139,7 +139,7 @@ def audit_record(
     suspects: Sequence[Suspect],
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
-    """Of audit.json; docs/audit.md describes it."""
+    """Of audit.json; docs/how-to/audit.md describes it."""
     paths = [str(path) for path in evidence.frame["path"]]
     return {
         "format": FORMAT,

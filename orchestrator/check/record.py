@@ -1,4 +1,4 @@
-"""check.json: what a check found, for programs. One schema, versioned; docs/check.md describes it."""
+"""check.json: what a check found, for programs. One schema, versioned; see docs/reference/check.md."""
 
 from __future__ import annotations
 

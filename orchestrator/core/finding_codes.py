@@ -1,4 +1,6 @@
-"""The numbers of findings on data: one table of code, title and what it means. docs/check.md explains each.
+"""The numbers of findings on data: one table of code, title and what it means.
+
+docs/reference/check.md explains each.
 
     finding = coded("FO121", Level.WARNING, "12 images are copies of others: a.png = b.png", "keep one each")
 

@@ -2,7 +2,8 @@
 
 An answer is `decisions(temperature(sum over routes of weight * route))`. A route is a product of terms by the
 chain rule, or one term alone; a term is a weighted vote of members, which may come from several studies.
-docs/ensemble_json.md says what each field holds. Folders of format 1 are read into the same dataclasses.
+docs/reference/ensemble_json.md says what each field holds. Folders of format 1 are read into the same
+dataclasses.
 """
 
 from __future__ import annotations

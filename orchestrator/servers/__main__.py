@@ -158,7 +158,7 @@ def join_workers(given: argparse.Namespace) -> int:
     for refusal in refusals:
         print(f"error: {refusal.worker} is not in the cluster: {refusal.reason}", file=sys.stderr)
     count = len(servers.workers)
-    more = "; docs/cluster.md says more" if refusals else ""
+    more = "; docs/how-to/cluster.md says more" if refusals else ""
     print(f"{count - len(refusals)} of {count} workers are in{more}")
     return 1 if refusals else 0
 

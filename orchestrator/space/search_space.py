@@ -66,7 +66,7 @@ class SearchSpace:
     trainable: str  # "module:Class"; the class itself may be given and is stored as that
     target: Target  # what is predicted; the name of a column may be given and is stored as categorical(name)
     params: Mapping[str, Any]  # name -> a value, or a domain of values
-    metric: str = "macro_f1"  # a name of docs/metrics.md, or "module:function" of your own
+    metric: str = "macro_f1"  # a name of docs/reference/metrics.md, or "module:function" of your own
     mode: str = ""  # "max" or "min"; left out, it is the metric's own; needed for one of your own
     folds: int = 5  # of every trial that completes
     trials: int = 64  # configurations

@@ -1,6 +1,6 @@
 """What a search puts on disks, at least and at most, before it begins: numbers in, bytes out.
 
-The rule of what is kept, and why, is in docs/storage.md ("How much it takes").
+The rule of what is kept, and why, is in docs/reference/storage.md ("How much it takes").
 """
 
 from __future__ import annotations

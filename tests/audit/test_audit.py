@@ -410,5 +410,5 @@ def test_the_page_names_every_field_of_the_record(folder: Path, tmp_path: Path) 
     records = [record, record["targets"][0], record["targets"][0]["rows"][0]]
     records += [record["suspects"][0], record["findings"][0]]
     names = {name for item in records for name in item}
-    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "audit.md").read_text()
     assert names == {name for name in names if f"`{name}`" in page}

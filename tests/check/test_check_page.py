@@ -1,4 +1,4 @@
-"""docs/check.md explains every finding under its number and title."""
+"""docs/reference/check.md explains every finding under its number and title."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orchestrator.check.record import FORMAT, VERSION, CheckRecord
 from orchestrator.core.finding_codes import CODES
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "check.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "check.md").read_text()
 
 
 def test_the_page_has_a_line_for_every_code_with_its_title_and_meaning() -> None:

@@ -1,4 +1,4 @@
-"""docs/metrics.md lists every metric as the table in the code has it."""
+"""docs/reference/metrics.md lists every metric as the table in the code has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchestrator.core.metrics.row_sums import BINS
 from orchestrator.core.task import Task
 from orchestrator.evaluation.resampled_scores import OWN_REPEATS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "metrics.md").read_text()
 KINDS = {
     "two classes": Task(("a", "b")),
     "more classes": Task(tuple("abcdef")),

@@ -1,4 +1,4 @@
-"""Sentences of docs/security.md that no other room's tests hold."""
+"""Sentences of docs/explanation/security.md that no other room's tests hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every line of the table of layouts in docs/data.md: its files are drawn and read with its options."""
+"""Each layout in the table of docs/reference/data.md: its files are drawn and read with its options."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.data.manifest import load_manifest
 from orchestrator.data.scalars import to_scalars
 from orchestrator.inputs.data_options import reading_of
 
-PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "data.md").read_text()
 LINES = [
     [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
     for line in PAGE.partition("## Images on several servers")[0].splitlines()

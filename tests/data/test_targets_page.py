@@ -1,4 +1,4 @@
-"""docs/targets.md: every table, with its target, becomes the labels that the page says."""
+"""docs/reference/targets.md: every table, with its target, becomes the labels that the page says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from orchestrator.data.table_files import read_csv
 from orchestrator.data.targets import Target, categorical, target_from_json
 
-PAGE = (Path(__file__).parents[2] / "docs" / "targets.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "targets.md").read_text()
 EXAMPLES = re.findall(r"```csv\n(.*?)```\s*```python\n(.*?)```\s*```text\n(.*?)```", PAGE, re.DOTALL)
 
 

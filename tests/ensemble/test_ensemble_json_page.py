@@ -1,4 +1,4 @@
-"""docs/ensemble_json.md names every field that is written, and no other."""
+"""docs/reference/ensemble_json.md names every field that is written, and no other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.support.ensemble_command import build, record
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ensemble_json.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "ensemble_json.md").read_text()
 
 
 def fields_of(table: int) -> set[str]:

@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOK = ROOT / "docs" / "from_dataframe_to_ensemble.ipynb"
+NOTEBOOK = ROOT / "docs" / "tutorial" / "from_dataframe_to_ensemble.ipynb"
 TIMEOUT_S = 240  # of one cell, on a machine that does other things too
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 

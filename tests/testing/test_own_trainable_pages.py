@@ -1,4 +1,4 @@
-"""What the pages of docs/own_trainable show works as it stands there, on drawn faces."""
+"""What the pages of docs/how-to/own_trainable show works as it stands there, on drawn faces."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.tune import __main__ as tune
 pytestmark = pytest.mark.torch
 
 ROOT = Path(__file__).parents[2]
-PAGES = ROOT / "docs" / "own_trainable"
+PAGES = ROOT / "docs" / "how-to" / "own_trainable"
 SHOWN = {
     "scikit_learn": ["my_model:sgd", "my_model_too:sgd"],
     "boosting": ["my_boosting:boosting"],

@@ -1,4 +1,4 @@
-"""Sentences of docs/reliability.md that no other tests hold: writing ahead, clocks, places."""
+"""Sentences of docs/explanation/reliability.md that no other tests hold: writing ahead, clocks, places."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One image file's bytes to pixels: the only decoder, for training, validation, prediction and `check` alike.
 
 What an image becomes depends on its own bytes and on `Decoding`, never on other images. An ordinary image
-(8 bits, opaque) is what OpenCV makes of it. What it may be besides is in docs/images.md.
+(8 bits, opaque) is what OpenCV makes of it. What it may be besides is in docs/reference/images.md.
 """
 
 from __future__ import annotations

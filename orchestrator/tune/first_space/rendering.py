@@ -49,7 +49,8 @@ def _head(proposal: Proposal, commands: Sequence[str]) -> list[str]:
         "",
         *(f"    {_plain(command)}" for command in commands),
         "",
-        "Every guess stands with its reason; change what is wrong. What else can vary: docs/techniques.md.",
+        "Every guess stands with its reason; change what is wrong.",
+        "What else can vary: docs/reference/techniques.md.",
         '"""',
         "",
     ]

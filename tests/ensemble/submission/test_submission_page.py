@@ -1,4 +1,4 @@
-"""docs/submission.md shows what is written, and its commands and calls exist."""
+"""docs/how-to/submission.md shows what is written, and its commands and calls exist."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orchestrator.ensemble.submission.ids import match_ids
 from orchestrator.ensemble.submission.template import read_template, rendered
 from orchestrator.evaluation.thresholds import decide_labels
 
-PAGE = (Path(__file__).parents[3] / "docs" / "submission.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "submission.md").read_text()
 EXAMPLES = [section for section in PAGE.split("\n## ")[1:] if "```csv" in section]
 CHANCES = np.array([[0.25, 0.625, 0.125], [0.5, 0.25, 0.25]], np.float32)
 
