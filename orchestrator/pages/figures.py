@@ -94,7 +94,9 @@ class LineChart:
         _set(self, lines=tuple(self.lines), facets=tuple(self.facets), x_marks=tuple(self.x_marks))
         unknown = {line.facet for line in self.lines} - set(self.facets or ("",))
         if unknown:
-            raise ValueError(f"chart {self.title} has lines of facets {sorted(unknown)} that it does not list")
+            raise ValueError(
+                f"chart {self.title} has lines of facets {sorted(unknown)} that it does not list"
+            )
 
 
 # ---- values with intervals: estimates, class scores, paired differences ----
