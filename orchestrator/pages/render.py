@@ -1,5 +1,5 @@
-"""A page as one HTML file from which no request leaves. The engine escapes every text; a page has a script only
-where it asks for one, and shows everything without it."""
+"""A page as one HTML file from which no request leaves. The engine escapes every text; a page has a script
+only where it asks for one, and shows everything without it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from itertools import count, groupby
+from itertools import count
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -44,15 +44,15 @@ def render(page: Page, thumbnails: Mapping[int, str], version: str) -> str:
             has_findings_section=any(_has_findings(section.blocks) for section in sections),
             pictures_of=pictures_of,
             next_finding=lambda: next(numbers),
-            style=Markup(style),  # noqa: S704 - ours
-            script=Markup(script),  # noqa: S704 - ours
-            policy=Markup(_policy(style, script)),  # noqa: S704 - ours, and read by people too
+            style=Markup(style),  # ours
+            script=Markup(script),  # ours
+            policy=Markup(_policy(style, script)),  # ours, and read by people too
         )
     )
 
 
 def _policy(style: str, script: str) -> str:
-    """Only this very style and script run, only pictures within the file are shown, and nothing is asked for."""
+    """Only this very style and script run, only pictures within the file are shown; no request is allowed."""
     parts = ["default-src 'none'", "img-src data:", f"style-src '{_digest(style)}'"]
     parts += [f"script-src '{_digest(script)}'"] if script else []
     return "; ".join([*parts, "base-uri 'none'", "form-action 'none'"])
@@ -98,9 +98,12 @@ def _has_findings(blocks: Sequence[Block]) -> bool:
 
 def _runs(blocks: Sequence[Block]) -> list[list[Block]]:
     """Small charts that follow each other together, every other block alone."""
-    runs = []
-    for small, group in groupby(blocks, _is_small):
-        runs += [list(group)] if small else [[block] for block in group]
+    runs: list[list[Block]] = []
+    for block in blocks:
+        if runs and _is_small(block) and _is_small(runs[-1][0]):
+            runs[-1].append(block)
+        else:
+            runs.append([block])
     return runs
 
 

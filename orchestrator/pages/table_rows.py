@@ -26,7 +26,7 @@ def table_rows(table: Table) -> Markup:
         f"<tr{_trial(trial)}>{''.join(map(_cell, row, numbers))}</tr>"
         for row, trial in zip(table.rows, trials, strict=True)
     )
-    return Markup("\n".join(rows))  # noqa: S704 - of escaped parts
+    return Markup("\n".join(rows))  # of escaped parts
 
 
 def _trial(trial: int | str | None) -> str:

@@ -24,7 +24,7 @@ def element(name: str, *children: str, **attributes: Attribute) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{name}{written}>{''.join(map(text, children))}</{name}>")  # noqa: S704 - of escaped parts
+    return Markup(f"<{name}{written}>{''.join(map(text, children))}</{name}>")  # of escaped parts
 
 
 _NAMES = {"class_": "class", "view_box": "viewBox", "preserve_aspect_ratio": "preserveAspectRatio"}
@@ -44,7 +44,7 @@ def short(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Of a place between 0 and 1, to a hundredth of a percent: a dot stands where its number says at 4K too."""
+    """Of a place between 0 and 1, to a hundredth of a percent, which is less than a pixel at 4K."""
     return f"{100 * share:.2f}".rstrip("0").rstrip(".") + "%"
 
 
