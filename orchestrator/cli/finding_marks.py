@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from orchestrator.core.finding import Level
 
-MARKS = {Level.OK: "✓", Level.WARNING: "!", Level.BLOCKS: "✗"}
+MARKS = {Level.OK: "✓", Level.NOTE: "i", Level.WARNING: "!", Level.BLOCKS: "✗"}
 # For a terminal whose encoding lacks these.
-PLAIN = {Level.OK: "+", Level.WARNING: "!", Level.BLOCKS: "x"}
-STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.BLOCKS: "bold red"}
+PLAIN = {Level.OK: "+", Level.NOTE: "i", Level.WARNING: "!", Level.BLOCKS: "x"}
+STYLES = {Level.OK: "green", Level.NOTE: "cyan", Level.WARNING: "yellow", Level.BLOCKS: "bold red"}
 
 
 def mark(level: Level, encoding: str) -> str:

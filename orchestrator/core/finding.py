@@ -11,6 +11,8 @@ from orchestrator.core.text import counted
 
 class Level(StrEnum):
     OK = "ok"
+    NOTE = "note"
+    """Nothing is wrong; it should be known before something is chosen."""
     WARNING = "warning"
     BLOCKS = "blocks"
 
@@ -27,6 +29,7 @@ class Finding:
     code: str = ""  # of core.finding_codes, such as FO101; checks of machines have none
     rows: tuple[int, ...] = ()  # evidence: row numbers of the table that was checked, the clearest first
     pairs: tuple[tuple[int, int], ...] = ()  # evidence that two rows give together, the clearest first
+    trials: tuple[int, ...] = ()  # evidence: trials of the study that was checked, the clearest first
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
-"""The numbers of findings on data: one table of code, title and what it means.
+"""The numbers of findings: one table of code, title and what it means.
 
-docs/reference/check.md explains each.
+docs/reference/check.md explains each of data; each of studies has a page in docs/reference/checks.
 
     finding = coded("FO121", Level.WARNING, "12 images are copies of others: a.png = b.png", "keep one each")
 
-FO10x files and rows, FO11x oddities of images, FO12x duplicates and leaks, FO13x groups and folds, FO14x
-labels, FO15x shift between training and prediction, FO16x what a model on frozen features says. A number
-keeps its meaning; one that is no longer given is not used again.
+FO001 to FO099 are of studies. Of data: FO10x files and rows, FO11x oddities of images, FO12x duplicates and
+leaks, FO13x groups and folds, FO14x labels, FO15x shift between training and prediction, FO16x what a model
+on frozen features says. A number keeps its meaning; one that is no longer given is not used again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,92 @@ class FindingCode:
     meaning: str  # one sentence: what is the case, and what it does to a score
 
 
-_LISTED = (
+OF_STUDIES = (
+    FindingCode(
+        "FO001",
+        "best value at the edge of its range",
+        "The best trials have the least or the largest value that the space allows, so a better one may lie "
+        "outside.",
+    ),
+    FindingCode(
+        "FO002",
+        "a fold unlike the others",
+        "All trials score far better or worse on one fold than on the rest.",
+    ),
+    FindingCode(
+        "FO003",
+        "no better than a baseline",
+        "A model that knows no images, or one that is fitted in seconds, answers as well as the best trial.",
+    ),
+    FindingCode(
+        "FO004",
+        "best trial not told from the next",
+        "The best trial leads by less than one standard error, so chance alone may have put it first.",
+    ),
+    FindingCode(
+        "FO005",
+        "vote worse than a member",
+        "One trial alone answers better than the vote that it is part of.",
+    ),
+    FindingCode(
+        "FO006",
+        "score falls when choices are counted in",
+        "The out-of-fold score is more than one standard error better than the one that corrects for what "
+        "was chosen on the same rows.",
+    ),
+    FindingCode(
+        "FO007",
+        "classes in few groups",
+        "A class has fewer groups than twice the folds, so a fold judges it by one group or none.",
+    ),
+    FindingCode(
+        "FO008",
+        "groups of one row",
+        "Every row is its own group while names or copies say that some belong together.",
+    ),
+    FindingCode(
+        "FO009",
+        "copies in several folds or groups",
+        "A row is judged by models that trained on a copy of it, so the score is too good.",
+    ),
+    FindingCode("FO010", "scores rise until the end", "The last epoch is the best one almost everywhere."),
+    FindingCode("FO011", "failures of one kind", "Many trials failed for the same reason."),
+    FindingCode(
+        "FO012",
+        "probabilities that mislead",
+        "The probabilities are further from the share that is right than chance explains.",
+    ),
+    FindingCode(
+        "FO013",
+        "rows to predict are unlike",
+        "A check of these data told rows to predict from training rows.",
+    ),
+    FindingCode(
+        "FO014",
+        "untouched rows score worse",
+        "Rows that nothing was fitted to score far worse than the estimate from the training rows.",
+    ),
+    FindingCode(
+        "FO015",
+        "several things changed at once",
+        "Two compared studies differ in more than one thing, so no one thing explains their difference.",
+    ),
+    FindingCode(
+        "FO016", "a class missing in a fold", "A fold has no row of a class, so it cannot judge that class."
+    ),
+    FindingCode(
+        "FO017", "a failed trial was ahead", "A trial failed while it was ahead of the one that won."
+    ),
+    FindingCode(
+        "FO018", "the first epoch is the best", "Training makes the score worse after the first epoch."
+    ),
+    FindingCode("FO019", "work done twice", "Many epochs were lost after they were run, and were run again."),
+    FindingCode("FO020", "a class never predicted", "The answer never names a class that many rows have."),
+    FindingCode("FO021", "code changed during the study", "Trials of one study ran with different code."),
+)
+"""The numbers of `orchestrator.study_checks`; each has a page of its own."""
+
+OF_DATA = (
     FindingCode("FO101", "unreadable images", "A file that a row names cannot be decoded."),
     FindingCode("FO102", "rows without a label", "A row with role train has no label, so nothing learns it."),
     FindingCode("FO103", "classes with few rows", "A class has too few rows to be learned or judged."),
@@ -85,7 +170,9 @@ _LISTED = (
     ),
 )
 
-CODES: dict[str, FindingCode] = {item.code: item for item in _LISTED}
+"""The numbers of `check` and `audit`."""
+
+CODES: dict[str, FindingCode] = {item.code: item for item in (*OF_STUDIES, *OF_DATA)}
 
 
 def coded(
@@ -96,7 +183,14 @@ def coded(
     *,
     rows: Iterable[int] = (),
     pairs: Iterable[tuple[int, int]] = (),
+    trials: Iterable[int] = (),
 ) -> Finding:
     """A finding under a number of the table, whose title is its topic. KeyError for another number."""
     evidence = tuple((int(one), int(other)) for one, other in pairs)
-    return Finding(level, CODES[code].title, found, way_out, code, tuple(int(row) for row in rows), evidence)
+    which = tuple(int(row) for row in rows), evidence, tuple(int(trial) for trial in trials)
+    return Finding(level, CODES[code].title, found, way_out, code, *which)
+
+
+def fine(code: str, found: str) -> Finding:
+    """What a check saw where nothing is wrong."""
+    return coded(code, Level.OK, found)

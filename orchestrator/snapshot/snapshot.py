@@ -15,11 +15,13 @@ import pandas as pd
 from orchestrator.core.errors import EnsembleError, OrchestratorError
 from orchestrator.core.events import Decided, LegFailed
 from orchestrator.data.folds import FoldPlan
+from orchestrator.data.known_clusters import KnownClusters
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble_record.finding import newest_ensemble
 from orchestrator.ensemble_record.record import EnsembleRecord, read_record
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.race.contract import TrialStatus
+from orchestrator.snapshot.copies import copies_of
 from orchestrator.space import SearchSpace
 from orchestrator.study.exports import statuses_of
 from orchestrator.study.header import StudyHeader
@@ -163,6 +165,15 @@ class StudySnapshot:
     @cached_property
     def fold_plan(self) -> FoldPlan | None:
         return self._read(self.study.fold_plan)
+
+    @cached_property
+    def copies(self) -> KnownClusters | None:
+        """Which rows of the manifest show the same picture, by what `check` found of them before and by the
+        bytes of their files. Nothing is decoded. None where there are no image files, or none is a copy."""
+        manifest = self.manifest
+        if manifest is None or self.header.demo:
+            return None
+        return self._read(lambda: copies_of(manifest, self.path.parent / ".cache"))
 
     def oof(self, trial: int) -> Prediction | None:
         """Out-of-fold probabilities of a complete trial."""

@@ -1,0 +1,69 @@
+"""FO003: the best trial is no better than a model that knows no images, or one that is fitted in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from orchestrator.core.arrays import Floats, Labels, Probabilities
+from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded, fine
+from orchestrator.study_checks.material import Answered, Material, UnseenError
+
+CODE = "FO003"
+LEVEL = 0.95
+WAY_OUT = (
+    "look at the labels and the images first (python -m orchestrator.check), then at learning rate, image "
+    "size "
+    "and epochs: what was searched learns little of these images"
+)
+
+
+def look(material: Material) -> Iterator[Finding]:
+    best = material.answered(material.best.number)
+    classes = best.probabilities.shape[1]
+    shares = replace(best, probabilities=class_shares(best.labels, best.folds, classes))
+    rivals = [("the classes' shares, whatever the image", shares), *_fitted(material, best)]
+    findings = [_finding(material, name, best, rival) for name, rival in rivals]
+    worse = [item for item in findings if item.level is not Level.OK]
+    yield from worse or findings[-1:]
+
+
+def class_shares(
+    labels: Labels, folds: np.ndarray[tuple[int], np.dtype[np.int16]], classes: int
+) -> Probabilities:
+    """(n, C): the share of each class among the rows of the other folds. labels (n,), or (n, L)."""
+    held = labels.astype(float) if labels.ndim == 2 else np.eye(classes)[labels]
+    found = np.empty((len(labels), classes), np.float32)
+    for fold in np.unique(folds):
+        found[folds == fold] = held[folds != fold].mean(axis=0)
+    return found
+
+
+def _fitted(material: Material, best: Answered) -> list[tuple[str, Answered]]:
+    baseline = material.baseline
+    if baseline is None:
+        return []
+    at = np.full(len(material.groups), -1, np.int64)
+    at[baseline.rows] = np.arange(len(baseline.rows))
+    own = at[best.rows]
+    if (own < 0).any():
+        raise UnseenError(f"the baseline misses {int((own < 0).sum())} rows whose images cannot be read")
+    return [(baseline.name, replace(best, probabilities=baseline.probabilities[own]))]
+
+
+def _finding(material: Material, name: str, best: Answered, rival: Answered) -> Finding:
+    scores = material.resampled(CODE, best, rival)
+    ahead: Floats = scores[1:, 0] - scores[1:, 1]
+    low, high = np.quantile(ahead, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    metric, sign, number = material.space.metric, material.sign, material.best.number
+    said = (
+        f"trial {number} has {sign * scores[0, 0]:.4f} {metric}, {name} {sign * scores[0, 1]:.4f}; it is "
+        "better "
+        f"by {scores[0, 0] - scores[0, 1]:+.4f} (paired {LEVEL:.0%} interval {low:+.4f} to {high:+.4f})"
+    )
+    if low > 0:
+        return fine(CODE, said)
+    return coded(CODE, Level.WARNING, said, WAY_OUT, trials=(number,))

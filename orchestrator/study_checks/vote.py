@@ -1,0 +1,51 @@
+"""FO005: the vote is worse than one of its members."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded, fine
+from orchestrator.ensemble_record.record import Component, Member
+from orchestrator.study_checks.material import Material, UnseenError
+
+CODE = "FO005"
+CLEAR = 2.0
+"""Paired standard errors from which it is more than the luck of the best of several members."""
+
+
+def look(material: Material) -> Iterator[Finding]:
+    component = _the_vote(material)
+    best = _best(component, material.sign)
+    vote = float(material.record.metrics[material.record.metric]["mean"])
+    behind = material.sign * (best.score - vote)
+    found = material.resampled(CODE, material.ensemble_answered, material.answered(best.trial))
+    error = float((found[1:, 1] - found[1:, 0]).std())
+    said = (
+        f"the vote of {len(component.members)} trials has {vote:.4f} {material.record.metric} (mean of "
+        "folds), "
+        f"trial {best.trial} alone {best.score:.4f}, a difference of {behind / max(error, 1e-9):+.1f} paired "
+        "standard errors"
+    )
+    if behind <= 0:
+        yield fine(CODE, said)
+        return
+    level = Level.WARNING if behind > CLEAR * error else Level.NOTE
+    way_out = "python -m orchestrator.ensemble --vote auto chooses between them on rows not fitted to"
+    yield coded(CODE, level, said, way_out, trials=(best.trial,))
+
+
+def _the_vote(material: Material) -> Component:
+    record = material.record
+    if len(record.components) > 1 or record.studies != [material.snapshot.name]:
+        raise UnseenError("the ensemble combines several studies or targets")
+    component = record.components[0]
+    if len(component.members) < 2:
+        raise UnseenError("the ensemble is one trial alone")
+    if record.metric != material.space.metric or record.metrics.get(record.metric, {}).get("mean") is None:
+        raise UnseenError("the ensemble's record does not say its score")
+    return component
+
+
+def _best(component: Component, sign: float) -> Member:
+    return max(component.members, key=lambda member: sign * member.score)
