@@ -171,18 +171,18 @@ def equal_mass_ece(labels: Labels, probabilities: Probabilities, weights: Floats
     return _ece(top == labels, probabilities[np.arange(len(top)), top], weights, bins)
 
 
+def _ece(right: NDArray[np.bool_], chances: NDArray[np.float32], weights: Floats, bins: int) -> float:
+    own = equal_mass_bins(chances, weights, bins)
+    errors = np.bincount(own, weights * (right - chances.astype(np.float64)), bins)
+    return float(np.abs(errors).sum() / weights.sum())
+
+
 def equal_mass_bins(
     chances: NDArray[np.floating], weights: Floats | None = None, bins: int = BINS
 ) -> NDArray[np.intp]:
-    """(n,) the bin of each row, of equal weight so far as rows of the same probability stay together."""
+    """(n,) each row's bin, in [0, bins), of equal weight; rows of the same probability lie in one."""
     values, of = np.unique(chances, return_inverse=True)
     mass = np.bincount(of, weights, len(values))
     middle = (np.cumsum(mass) - mass / 2) / mass.sum()
     found: NDArray[np.intp] = np.minimum((middle * bins).astype(np.intp), bins - 1)[of]
     return found
-
-
-def _ece(right: NDArray[np.bool_], chances: NDArray[np.float32], weights: Floats, bins: int) -> float:
-    own = equal_mass_bins(chances, weights, bins)
-    errors = np.bincount(own, weights * (right - chances.astype(np.float64)), bins)
-    return float(np.abs(errors).sum() / weights.sum())
