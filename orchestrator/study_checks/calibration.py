@@ -14,7 +14,8 @@ from orchestrator.core.finding_codes import coded, fine
 from orchestrator.evaluation.bootstrap import group_codes
 from orchestrator.evaluation.calibration import equal_mass_bins
 from orchestrator.study_checks.chance import ALPHA
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO012"
 DRAWS = 1000

@@ -8,7 +8,8 @@ from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.core.text import on_one_line
 from orchestrator.studies.differences import changed, differences, verdict
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO015"
 

@@ -10,7 +10,8 @@ from orchestrator.core.text import counted, shortened
 from orchestrator.data.known_clusters import KnownClusters
 from orchestrator.data.manifest import joined_folds
 from orchestrator.data.quality.crossing import Pair, at_odds, clusters_at_odds, is_certain
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO009"
 WAY_OUT = (

@@ -10,7 +10,8 @@ from scipy.special import ndtri  # `scipy.stats` takes half a second to import
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 FLATTERS, UNTOUCHED = "FO006", "FO014"
 CLEAR = 3.09

@@ -11,7 +11,8 @@ from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.core.text import counted, on_one_line, shortened
 from orchestrator.study.failures import FailedTrial, failed_ahead, failed_trials, retry_command
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 SAME, AHEAD, TWICE = "FO011", "FO017", "FO019"
 MANY, SHARE = 3, 0.05

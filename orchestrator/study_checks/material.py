@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
-from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import FoldRunKey, State
 from orchestrator.core.metrics import is_own
 from orchestrator.data.folds import FoldPlan
@@ -27,13 +26,10 @@ from orchestrator.space.condition import condition_mask
 from orchestrator.study.predictions import Prediction
 from orchestrator.study.study import CompleteTrial
 from orchestrator.study_checks.fitted_baseline import FittedBaseline
+from orchestrator.study_checks.unseen import UnseenError
 
 Part = TypeVar("Part")
 REPEATS = 500  # resamples of the groups
-
-
-class UnseenError(OrchestratorError):
-    """What a check needs is not there; the message says what, in a few words."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from orchestrator.core.finding_codes import coded, fine
 from orchestrator.core.metrics import find
 from orchestrator.core.metrics.class_counts import THRESHOLD
 from orchestrator.core.text import counted, shortened
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO020"
 LEAST = 20  # rows of a class; below, none named may be chance

@@ -10,7 +10,8 @@ import numpy as np
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
-from orchestrator.study_checks.material import Answered, Material, UnseenError
+from orchestrator.study_checks.material import Answered, Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO003"
 LEVEL = 0.95
@@ -23,10 +24,11 @@ WAY_OUT = (
 
 def look(material: Material) -> Iterator[Finding]:
     best = material.answered(material.best.number)
-    classes = best.probabilities.shape[1]
-    shares = replace(best, probabilities=class_shares(best.labels, best.folds, classes))
-    rivals = [("the classes' shares, whatever the image", shares), *_fitted(material, best)]
-    findings = [_finding(material, name, best, rival) for name, rival in rivals]
+    shares = class_shares(best.labels, best.folds, best.probabilities.shape[1])
+    findings = [
+        _finding(material, "the classes' shares alone", best, replace(best, probabilities=shares)),
+        *(_finding(material, name, own, rival) for name, own, rival in _fitted(material, best)),
+    ]
     worse = [item for item in findings if item.level is not Level.OK]
     yield from worse or findings[-1:]
 
@@ -42,16 +44,16 @@ def class_shares(
     return found
 
 
-def _fitted(material: Material, best: Answered) -> list[tuple[str, Answered]]:
+def _fitted(material: Material, best: Answered) -> Iterator[tuple[str, Answered, Answered]]:
+    """The baseline's name, the best trial on its rows, and the baseline there."""
     baseline = material.baseline
     if baseline is None:
-        return []
-    at = np.full(len(material.groups), -1, np.int64)
-    at[baseline.rows] = np.arange(len(baseline.rows))
-    own = at[best.rows]
-    if (own < 0).any():
-        raise UnseenError(f"the baseline misses {int((own < 0).sum())} rows whose images cannot be read")
-    return [(baseline.name, replace(best, probabilities=baseline.probabilities[own]))]
+        return
+    own = best.taken(np.isin(best.rows, baseline.rows))
+    if not len(own.rows):
+        raise UnseenError("the baseline answers none of the rows")
+    at = np.argsort(baseline.rows)[np.searchsorted(np.sort(baseline.rows), own.rows)]
+    yield baseline.name, own, replace(own, probabilities=baseline.probabilities[at])
 
 
 def _finding(material: Material, name: str, best: Answered, rival: Answered) -> Finding:

@@ -12,7 +12,8 @@ from orchestrator.core.arrays import Floats
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.study_checks.chance import ALPHA
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO002"
 LEAST = 3  # folds: of two nobody knows which is the odd one

@@ -11,7 +11,8 @@ from orchestrator.core.arrays import Floats
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.study_checks.chance import ALPHA, binomial_tail
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 RISING, AT_ONCE = "FO010", "FO018"
 LEAST = 3  # epochs: of two, half the runs have their best one at the end by chance

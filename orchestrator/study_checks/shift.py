@@ -12,7 +12,8 @@ from orchestrator.core.finding_codes import coded, fine
 from orchestrator.core.json_text import parse_json
 from orchestrator.core.regular_files import read_file
 from orchestrator.core.text import on_one_line
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO013"
 _SHIFT = "FO151"  # of `check`

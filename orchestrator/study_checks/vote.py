@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.ensemble_record.record import Component, Member
-from orchestrator.study_checks.material import Material, UnseenError
+from orchestrator.study_checks.material import Material
+from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO005"
 CLEAR = 2.0
