@@ -146,7 +146,7 @@ def _data(header: StudyHeader) -> Iterator[tuple[str, str]]:
     yield "data", header.rows_fingerprint[:12]
     yield "classes", ", ".join(header.classes)
     fixes = header.label_fixes
-    yield "label fixes", ABSENT if fixes is None else str(fixes.get("digest", _text(fixes)))[:12]
+    yield "label fixes", ABSENT if fixes is None else str(fixes.get("sha256", _text(fixes)))[:12]
     yield "label rules", _text(header.label_rules)
     yield "copies", _text(header.copies)
     yield "extra rows", ", ".join(str(item.get("fingerprint", ""))[:12] for item in header.extra) or ABSENT

@@ -22,6 +22,9 @@ from pathlib import Path
 from orchestrator.core.links import without_links
 from orchestrator.study import journal
 
+REMOVED = ".removed-"
+"""What the name of a folder begins with whose study is being removed: it is a study no more."""
+
 
 @dataclass(frozen=True)
 class StudyFiles:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.core.errors import StudyError
 from orchestrator.core.text import shortened, suggestion
+from orchestrator.study.files import REMOVED
 from orchestrator.study.journal import FILE, has_journal, time_begun
 
 _BEGIN = "run `python -m orchestrator.tune --space SPACE` first"
@@ -37,7 +38,8 @@ def _newest_study(runs: Path) -> Path:
 
 
 def _studies(runs: Path) -> list[Path]:
-    return sorted(path.parent for path in runs.glob(f"*/{FILE}") if has_journal(path.parent))
+    found = (path.parent for path in runs.glob(f"*/{FILE}"))
+    return sorted(path for path in found if not path.name.startswith(REMOVED) and has_journal(path))
 
 
 def _way_out(named: str | Path, runs: Path) -> str:

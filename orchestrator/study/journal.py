@@ -42,6 +42,14 @@ def time_begun(folder: Path) -> float | None:
         return None
 
 
+def first_event(folder: Path) -> Event | None:
+    """What opens the study, whatever its other lines are; None where that cannot be read."""
+    try:
+        return _parse(_first_line(folder / FILE))[0]
+    except (ValueError, OSError):
+        return None
+
+
 class JournalReader:
     """Reads a journal from its beginning, and again what was added since."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels
@@ -35,6 +34,7 @@ from orchestrator.storage.checkpoint_files import oof_name, weights_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.best_trials import best_trials, with_best
 from orchestrator.study.comparing import Comparison, compare_studies
+from orchestrator.study.driver_lock import take_lock
 from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.exports import epochs_table, statuses_of, trials_table
 from orchestrator.study.files import StudyFiles
@@ -136,7 +136,7 @@ class Study:
             )
         path.mkdir(parents=True, exist_ok=True)
         files = StudyFiles(path)
-        lock = _take_lock(files)
+        lock = take_lock(files)
         files.journal.unlink(missing_ok=True)  # a first line that was never whole
         manifest.write(files.manifest)
         plan.write(files.folds)
@@ -155,7 +155,7 @@ class Study:
         files = StudyFiles(path)
         _refuse_unusable(path, trust)  # before a lock is left there
         _refuse_shared(files)
-        lock = _take_lock(files)
+        lock = take_lock(files)
         writer = JournalWriter(files.journal)
         try:
             writer.hold()
@@ -482,24 +482,6 @@ def _refuse_path(journal: Path, name: str) -> None:
     """The folder below --storage is called as the study is: a name with a way in it would lead elsewhere."""
     if name in ("", ".", "..") or any(sign in name for sign in "/\\?#"):
         raise StudyError(f"{journal}: the study's name {name!r} is no name of a folder; restore the journal")
-
-
-def _take_lock(files: StudyFiles) -> FileLock:
-    lock = FileLock(files.lock)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise StudyError(
-            f"study {files.folder} is being driven by another process; wait for it or end it first"
-        ) from None
-    except OSError as error:
-        way_out = "make the folder writable, or copy it and name the copy with --study"
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
-            way_out = "copy it to a disk that knows locks, and name the copy with --study"
-        raise StorageError(
-            f"study {files.folder} cannot go on there ({error.strerror}: {files.lock}); {way_out}"
-        ) from error
-    return lock
 
 
 def _header_of(journal: Path, events: Sequence[Event]) -> StudyHeader:

@@ -94,7 +94,7 @@ def test_several_things_are_counted_and_named() -> None:
         ({"rule": "exhaustive"}, "rule"),
         ({"sampler": "tpe"}, "sampler"),
         ({"epoch_choice": "last"}, "epoch choice"),
-        ({"label_fixes": {"path": "fixes.csv", "digest": "d" * 64}}, "label fixes"),
+        ({"label_fixes": {"file": "fixes.csv", "sha256": "d" * 64}}, "label fixes"),
         ({"extra": ({"fingerprint": "e" * 64},)}, "extra rows"),
         ({"tries": ({"lr": 0.5},)}, "tried first"),
         ({"budget": BudgetHeader(fold_epochs=7)}, "budget"),

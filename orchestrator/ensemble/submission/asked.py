@@ -10,11 +10,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from orchestrator.core.csv_cells import is_number
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import find, is_own
 from orchestrator.core.task import Task
 from orchestrator.core.text import shortened
-from orchestrator.ensemble.submission.template import Template, is_number
+from orchestrator.ensemble.submission.template import Template
 
 LABELS, PROBABILITIES = ANSWERS = "labels", "probabilities"
 _OF_CHANCE = re.compile(r"(p|prob|probs|proba|probability|score|confidence)([_ ].*)?", re.IGNORECASE)

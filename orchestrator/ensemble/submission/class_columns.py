@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from orchestrator.core.csv_cells import is_number
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened, suggestion
 from orchestrator.ensemble.submission.asked import LABELS, Asked, Cells, choose, probable
 from orchestrator.ensemble.submission.layout import Kind, Layout
 from orchestrator.ensemble.submission.spellings import Spelling
-from orchestrator.ensemble.submission.template import Template, is_number
+from orchestrator.ensemble.submission.template import Template
 
 _TRUTH = (("0", "1"), ("False", "True"), ("false", "true"))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.core.csv_cells import is_number
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import shortened, suggestion
 from orchestrator.ensemble.submission.asked import PROBABILITIES, Asked, Cells, choose, probable
 from orchestrator.ensemble.submission.class_columns import folded
 from orchestrator.ensemble.submission.layout import Kind, Layout
 from orchestrator.ensemble.submission.spellings import Spelling, spelling_of
-from orchestrator.ensemble.submission.template import Template, is_number
+from orchestrator.ensemble.submission.template import Template
 
 _SEPARATORS = (" ", "|", ";", ",")
 

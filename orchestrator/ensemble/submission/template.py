@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.core.csv_cells import is_number, without_formula
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.regular_files import read_file
 from orchestrator.data.table_files import DELIMITERS
 
 _PREAMBLE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # spreadsheets begin a file so
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,6 @@ class Template:
         return f"row {row + 1}, {self.rows[row][0]}"
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a formula of a spreadsheet begins with."""
-
-
-def is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
-
-
 def read_template(path: Path) -> Template:
     """A delimited text file in UTF-8 with a header and a row per id. Raises EnsembleError."""
     try:
@@ -72,14 +64,10 @@ def read_template(path: Path) -> Template:
 
 def without_formulas(template: Template) -> Template:
     """With ' before each cell that a spreadsheet would take for a formula; numbers stay as they are."""
-    rows = (tuple(map(_without_formula, row)) for row in template.rows)
-    header = tuple(map(_without_formula, template.header))
+    rows = (tuple(map(without_formula, row)) for row in template.rows)
+    header = tuple(map(without_formula, template.header))
     form = template.form if header == template.header else replace(template.form, head="")
     return replace(template, header=header, rows=tuple(rows), form=form)
-
-
-def _without_formula(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) and not is_number(cell) else cell
 
 
 def rendered(template: Template) -> bytes:
