@@ -91,6 +91,7 @@ def _search(
         mode=space.mode,
         max_t=space.max_t,
         slots=backend.slots,
+        folds=space.folds,
         configs=study.configs,
         resumed=request.resume,
         budget=budget_of(request, study),
