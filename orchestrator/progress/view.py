@@ -10,28 +10,19 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestrator.cli.terminal import Terminal
-from orchestrator.core.events import (
-    BudgetSpent,
-    Decision,
-    EpochEnded,
-    Event,
-    Extended,
-    FoldRunKey,
-    Shortened,
-    State,
-)
+from orchestrator.core.events import Decision, EpochEnded, Event, FoldRunKey
 from orchestrator.core.text import counted
 from orchestrator.progress.board import blocks, board
 from orchestrator.progress.draw import Drawer
+from orchestrator.progress.frames import Frames
 from orchestrator.progress.layout import Line
 from orchestrator.progress.lines import event_lines, leaderboard_lines, progress_line
 from orchestrator.progress.screen import Lines, Screen
-from orchestrator.progress.state import Activity, Frame, ProgressFigures, StudyContext
+from orchestrator.progress.state import StudyContext
 from orchestrator.progress.text import clean, duration
 from orchestrator.race.contract import Race, TrialStatus
 
 LINE_EVERY_S = 10.0
-SHARE = 200  # asking the race for its statuses may take 1/200 of the time at most
 BOARD_ROWS = 8  # of a log file, and at least so many of a terminal
 
 
@@ -52,54 +43,37 @@ class StudyView:
         unix seconds; timer: seconds, to keep what drawing costs small."""
         self._race = race
         self._study = study
-        self._activity = Activity(study.slots, study.configs)
         # A notebook gets lines of text, as a log does: rich would make a block of HTML of each.
         self._console = console or Terminal(highlight=False, force_jupyter=False)
         self._clock = clock
-        self._timer = timer
-        self._elapsed = elapsed
-        self._finishing, self._goes_on = study.finishing, study.goes_on
-        self._finished_at = 0  # fold-epochs spent when the finalists of now are complete
-        self._spent_before = race.spent_fold_epochs
         self._started: float | None = None
-        self._trains_since: float | None = None  # when the first worker had started, or an event came
-        self._statuses: tuple[TrialStatus, ...] = ()
-        self._ask_again = 0.0
         self._last_line = 0.0
         self._screen: Screen | None = None
         self._lost_output = False
         self._drawer = Drawer(study)
-        self._began = clock()  # unix seconds
-        self._began_with = race.planned_fold_epochs
-        self._frame = self._make_frame(self._began)
+        began = clock()
+        self._frames = Frames(race, study, began, elapsed, timer)
+        self._frame = self._frames.at(began)
 
     # ---- from its driver ----
 
     def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         """Takes note of an event the race has already seen. now: unix seconds of the event."""
         if self._started is None:
-            self._started = self._trains_since = self._last_line = now
-        self._finishing = self._finishing or isinstance(event, BudgetSpent)
-        self._goes_on = self._goes_on and not isinstance(event, BudgetSpent | Shortened)
-        if isinstance(event, Extended | Shortened):
-            self._began_with = self._race.planned_fold_epochs
-        self._activity.on_event(event, decisions, now)
-        self._frame = self._make_frame(now, fresh=isinstance(event, BudgetSpent))
+            self._started = self._last_line = now
+        self._frame = self._frames.on_event(event, decisions, now)
         if self._screen is None:
             for line in event_lines(event, decisions, self._study.metric):
                 self._line(line, now)
             due = now - self._last_line >= LINE_EVERY_S and not self._race.done  # the end has its own line
             if isinstance(event, EpochEnded) and due:
                 self._last_line = now
-                self._frame = self._make_frame(now, fresh=True)
+                self._frame = self._frames.at(now, fresh=True)
                 self._line(progress_line(self._frame, self._study.metric, now), now)
 
     def on_ready(self, key: FoldRunKey, now: float) -> None:
         """The worker of a fold run has started. now: unix seconds."""
-        if not self._activity.has_epochs and self._activity.all_starting:
-            self._trains_since = now  # what starting took says nothing about epochs
-        self._activity.on_ready(key, now)
-        self._frame = self._make_frame(now)
+        self._frame = self._frames.on_ready(key, now)
 
     def message(self, text: str) -> None:
         """A line of its own, above the picture where there is one."""
@@ -117,7 +91,7 @@ class StudyView:
 
     def __enter__(self) -> StudyView:
         study = self._study
-        slots = counted(len(self._activity.slots), "slot")
+        slots = counted(len(self._frame.slots), "slot")
         word = "resumed" if study.resumed else "started"
         line = (
             f"{word} {clean(study.name)}: {clean(study.metric)} ({study.mode}), "
@@ -136,7 +110,7 @@ class StudyView:
         if screen is not None:
             screen.__exit__(kind, error, traceback)
         now = self._clock()
-        self._frame = self._make_frame(now, fresh=True)
+        self._frame = self._frames.at(now, fresh=True)
         if self._started is not None:
             self._summary(now, as_table=screen is not None)
 
@@ -160,64 +134,6 @@ class StudyView:
         return board(statuses, frame.configs, frame.varied, study.metric, study.folds, width, rows)
 
     # ---- inside ----
-
-    def _make_frame(self, now: float, fresh: bool = False) -> Frame:
-        activity = self._activity
-        statuses = self._current_statuses(fresh)  # first: the progress is of what it says
-        return Frame(
-            progress=self._progress(now),
-            slots=tuple(activity.slots),
-            last_statuses=statuses,
-            configs=activity.configs,
-            decisions=tuple(activity.decisions),
-            failures=dict(activity.failures),
-            retries=activity.retries,
-            last_failure=activity.last_failure,
-            varied=activity.varied,
-            running=activity.running_trials,
-            has_epochs=activity.has_epochs,
-            began=self._began,
-        )
-
-    def _progress(self, now: float) -> ProgressFigures:
-        race = self._race
-        done_here = race.spent_fold_epochs - self._spent_before
-        took = 0.0 if self._trains_since is None else now - self._trains_since
-        under_way = 0.5 * self._activity.busy  # epochs, on the average; matters in the first minutes
-        rate = (done_here + under_way) / took if took > 0 and done_here else None
-        spent, planned = race.spent_fold_epochs, self._planned()
-        chain = min(self._activity.chain(self._study.max_t, race.next() is not None), planned - spent)
-        elapsed = now - self._began if self._elapsed is None else self._elapsed()
-        chain_s = chain * self._activity.mean_s
-        return ProgressFigures(
-            spent, planned, race.done, rate, now, chain_s, self._study.budget, elapsed, self._goes_on,
-            self._began_with, self._why_other() if race.done else "",
-        )  # fmt: skip
-
-    def _why_other(self) -> str:
-        """Why a race that is done did not spend what was planned."""
-        failed = sum(item.state is State.FAIL for item in self._statuses)
-        reasons = [f"{counted(failed, 'trial')} failed"] * bool(failed)
-        reasons += ["the budget was spent"] * self._finishing
-        return " and ".join(reasons) or "rungs pass on more trials where scores are close, fewer elsewhere"
-
-    def _planned(self) -> int:
-        """Fold-epochs in the end: of the plan within the budget, but at least what the finalists take."""
-        if self._finishing:
-            return self._finished_at
-        limit = self._study.budget.fold_epochs
-        plan = self._race.planned_fold_epochs
-        return max(plan if limit is None else min(plan, limit), self._finished_at)
-
-    def _current_statuses(self, fresh: bool) -> tuple[TrialStatus, ...]:
-        """At most 1/SHARE of the time goes into asking, however many trials there are."""
-        before = self._timer()
-        if fresh or before >= self._ask_again:
-            self._statuses = tuple(self._race.statuses())
-            self._finished_at = self._race.spent_fold_epochs + self._race.finish_fold_epochs
-            after = self._timer()
-            self._ask_again = after + SHARE * (after - before)
-        return self._statuses
 
     def _line(self, text: str, now: float) -> None:
         if self._lost_output:

@@ -89,7 +89,7 @@ class Watched:
         return drawn(picture(self.view._frame, self.study, self.now, self.console.height, width), width)
 
     def decisions(self) -> list[DecisionLine]:
-        return list(self.view._activity.decisions)
+        return list(self.view._frames.activity.decisions)
 
     def printed(self) -> str:
         file = self.console.file
