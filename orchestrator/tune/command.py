@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         output.interrupted(_resume(stop, arguments))
         return 130
     output.result(result)
+    output.next_step(result)
     return 0
 
 

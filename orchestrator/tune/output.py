@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import shlex
 from collections.abc import Iterator
 from functools import partial
@@ -21,11 +22,20 @@ from orchestrator.tune.run import run_search
 class Output(Protocol):
     """One way to speak."""
 
+    @property
+    def console(self) -> Console:
+        """For what prints lines of its own once the search is over."""
+        ...
+
     def search(self, request: Request) -> Result:
         """`run_search`, heard; raises what it raises."""
         ...
 
     def result(self, result: Result) -> None: ...
+
+    def next_step(self, result: Result) -> None:
+        """The last line of all."""
+        ...
 
     def interrupted(self, command: str) -> None:
         """command: how to go on."""
@@ -42,7 +52,7 @@ class ForPeople:
     """Lines and a live view on standard output, bars on standard error."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Terminal(highlight=False)
+        self.console: Console = console or Terminal(highlight=False)
 
     def search(self, request: Request) -> Result:
         return run_search(request, say=self._say)
@@ -51,12 +61,15 @@ class ForPeople:
         for line in result_lines(result):
             self._say(line)
 
+    def next_step(self, result: Result) -> None:
+        self._say(f"next: {next_command(result)}")
+
     def interrupted(self, command: str) -> None:
         self._say("interrupted; everything finished is saved. Continue with:")
         self._say(f"  {command}")
 
     def _say(self, text: str) -> None:
-        print_wrapped(self._console, text)
+        print_wrapped(self.console, text)
 
 
 class Quiet(ForPeople):
@@ -72,6 +85,10 @@ class ForPrograms:
 
     def __init__(self, lines: JsonLines) -> None:
         self._lines = lines
+        # So wide that no line is wrapped.
+        self.console: Console = Terminal(
+            file=_Messages(lines), width=10_000, highlight=False, force_terminal=False
+        )
 
     def search(self, request: Request) -> Result:
         with hidden_bars(self._lines.step), self._telling_errors():
@@ -92,6 +109,9 @@ class ForPrograms:
             next=next_command(result),
         )
 
+    def next_step(self, result: Result) -> None:
+        """It is a field of the result."""
+
     def interrupted(self, command: str) -> None:
         self._lines.write("interrupted", next=command)
 
@@ -105,6 +125,21 @@ class ForPrograms:
             raise
 
 
+class _Messages(io.StringIO):
+    """A file whose lines are messages."""
+
+    def __init__(self, lines: JsonLines) -> None:
+        super().__init__()
+        self._lines, self._begun = lines, ""
+
+    def write(self, text: str) -> int:
+        *whole, self._begun = (self._begun + text).split("\n")
+        for line in whole:
+            if line.strip():
+                self._lines.message(line.rstrip())
+        return len(text)
+
+
 def result_lines(result: Result) -> list[str]:
     best, found = result.complete[0], result.confidence_set
     folds = ", ".join(f"{item.score:.4f}" for item in best.bests)
@@ -113,7 +148,6 @@ def result_lines(result: Result) -> list[str]:
         f"{counted(len(result.complete), 'complete trial')} in {result.seconds / 60:.1f} min",
         f"{found.level:.0%} confidence set of the best: {found}",
         f"study: {result.study}",
-        f"next: {next_command(result)}",
     ]
 
 
