@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from orchestrator.budget import BudgetController
 from orchestrator.cli.signals import ignore_interrupts
@@ -52,6 +52,13 @@ class View(Protocol):
     """Whoever watches; see orchestrator.progress."""
 
     def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None: ...
+
+
+@runtime_checkable
+class WorkerView(View, Protocol):
+    """One that also wants to know when the worker of a fold run has started, which may take long."""
+
+    def on_ready(self, key: FoldRunKey, now: float) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -145,6 +152,11 @@ class Driver:
         """`slots` fold runs go on at once from now on."""
         if self._budget is not None:
             self._budget.use_slots(slots)
+
+    def ready(self, key: FoldRunKey) -> None:
+        """The process of a fold run has started, with its libraries; its first epoch begins."""
+        if isinstance(self._view, WorkerView):
+            self._view.on_ready(key, time.time())
 
     def report(self, outcome: Outcome) -> Answer:
         """An epoch ended or a leg failed. Raises StorageError when a store refused to write."""

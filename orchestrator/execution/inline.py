@@ -13,6 +13,7 @@ def run_inline(driver: Driver, worker: FoldRunWorker) -> None:
             assignment = driver.next_assignment()
             assert assignment is not None  # one slot: nothing else is running
             worker.start(assignment)
+            driver.ready(assignment.leg.key)
             while (answer := driver.report(worker.step())).goes_on:
                 if answer.assignment is not None:
                     worker.start(answer.assignment)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.core.events import Action, Decision, EpochEnded, Event, FoldRunKey, LegFailed, own_decision
+from orchestrator.core.failure_causes import cause
 from orchestrator.core.text import counted
 from orchestrator.progress.budget_notices import budget_notice, without_noticed
 from orchestrator.progress.draw import budget_text, progress_text
+from orchestrator.progress.parameters import parameters, varied
 from orchestrator.progress.state import Frame, leaves_slot, subject_of
-from orchestrator.progress.text import clean, parameters, per_epoch, score, varied
+from orchestrator.progress.text import clean, per_epoch, score
 from orchestrator.race.contract import TrialStatus
 
 
@@ -23,7 +25,7 @@ def event_lines(event: Event, decisions: Sequence[Decision], metric: str) -> Ite
         yield f"{notice.action.lower()} {notice.subject}: {clean(notice.reason)}"
     if isinstance(event, LegFailed):
         key = FoldRunKey(event.trial, event.fold)
-        yield f"failed {key} after epoch {event.epoch}: {clean(event.failure)}: {clean(event.error)}"
+        yield f"failed {key} after epoch {event.epoch}: {clean(event.failure)}: {cause(clean(event.error))}"
     elif isinstance(event, EpochEnded):
         own = FoldRunKey(event.trial, event.fold)
         last = own_decision(own, decisions)
@@ -56,10 +58,13 @@ def progress_line(frame: Frame, metric: str, now: float) -> str:
 
 
 def leaderboard_lines(
-    statuses: Sequence[TrialStatus], configs: Mapping[int, Mapping[str, Any]], metric: str
+    statuses: Sequence[TrialStatus],
+    configs: Mapping[int, Mapping[str, Any]],
+    metric: str,
+    names: Collection[str] | None = None,
 ) -> Iterator[str]:
-    """Trials that have a score, in the order given."""
-    names = varied(configs)
+    """Trials that have a score, in the order given. names: of the parameters that vary, where known."""
+    names = varied(configs) if names is None else names
     for item in statuses:
         if item.score is not None and item.rung is not None:
             yield (

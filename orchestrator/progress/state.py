@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeGuard
@@ -23,7 +23,9 @@ from orchestrator.core.events import (
     State,
     own_decision,
 )
+from orchestrator.core.failure_causes import cause
 from orchestrator.progress.budget_notices import budget_notice, without_noticed
+from orchestrator.progress.parameters import Varied
 from orchestrator.progress.text import clean
 from orchestrator.race.contract import TrialStatus
 
@@ -45,6 +47,7 @@ class StudyContext:
     budget: Budget = NO_BUDGET
     finishing: bool = False  # whether the budget was spent in a session before
     goes_on: bool = False  # whether more trials follow while there is time
+    folds: int | None = None  # of a complete trial
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Slot:
     score: float | None = None  # of the last epoch of this fold run
     epoch_s: float | None = None  # seconds of the last epoch of its trial
     guess_s: float | None = None  # the same; until then seconds of the last epoch of any trial
+    ready: bool = False  # whether its worker has started
 
     def part(self, now: float) -> float:
         """How much of the leg is behind it, in [0, 1]; inside an epoch by the time epochs take."""
@@ -92,6 +96,8 @@ class ProgressFigures:
     budget: Budget = NO_BUDGET
     elapsed_s: float = 0.0  # since the command began
     goes_on: bool = False  # whether more trials follow until the budget's time is over
+    began_with: int | None = None  # fold-epochs planned when the session began, or its trials last changed
+    why_other: str = ""  # why that is not what was spent in the end
 
     @property
     def part(self) -> float:
@@ -131,11 +137,15 @@ class Frame:
     failures: Mapping[str, int]  # of this session, by kind
     retries: int
     last_failure: str
+    varied: tuple[str, ...] = ()  # names of the parameters that differ between trials
+    running: frozenset[int] = frozenset()  # trials that are in a slot
+    has_epochs: bool = True  # whether one has ended in this session
+    began: float = 0.0  # unix seconds when the session did
 
     @cached_property
     def statuses(self) -> tuple[TrialStatus, ...]:
         """Best first, in line with the slots."""
-        return with_running(self.last_statuses, self.slots)
+        return with_running(self.last_statuses, self.running)
 
 
 class Activity:
@@ -149,6 +159,8 @@ class Activity:
         self._leg_ends: Counter[int] = Counter()  # epochs where a leg under way ends -> how many legs
         self._leg_epochs_left: Counter[int] = Counter()  # epochs still to come of a leg -> how many legs
         self.configs: Mapping[int, Mapping[str, Any]] = dict(configs)  # never changed: frames share it
+        self._varied = Varied(configs.values())
+        self.varied = self._varied.names
         self.decisions: deque[DecisionLine] = deque(maxlen=KEPT_DECISIONS)
         self.failures: Counter[str] = Counter()
         self.retries = 0
@@ -161,6 +173,8 @@ class Activity:
     def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> None:
         if isinstance(event, Proposed):
             self.configs = {**self.configs, event.trial: event.config}
+            self._varied.add(event.config)
+            self.varied = self._varied.names
         elif isinstance(event, LegStarted):
             self._start(event, now)
         elif isinstance(event, EpochEnded):
@@ -168,18 +182,39 @@ class Activity:
         elif isinstance(event, LegFailed):
             self.failures[event.failure] += 1
             key = FoldRunKey(event.trial, event.fold)
-            self.last_failure = f"{key}: {clean(event.error)}"
+            self.last_failure = f"{key}: {cause(clean(event.error))}"
             self._free(key)
         self._note_decisions(event, decisions, now)
+
+    def on_ready(self, key: FoldRunKey, now: float) -> None:
+        """The worker of a fold run has started: its epochs begin."""
+        index = self._slot_index.get(key)
+        slot = None if index is None else self.slots[index]
+        if index is not None and slot is not None and not slot.ready:
+            self._set_slot(index, replace(slot, ready=True, since=now))
 
     @property
     def running(self) -> list[Slot]:
         return [slot for slot in self.slots if slot is not None]
 
     @property
+    def running_trials(self) -> frozenset[int]:
+        return frozenset(key.trial for key in self._slot_index)
+
+    @property
     def busy(self) -> int:
         """Slots that are taken."""
         return len(self._slot_index)
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether one has ended in this session."""
+        return bool(self._score)
+
+    @property
+    def all_starting(self) -> bool:
+        """Whether no worker has started yet."""
+        return not any(slot.ready for slot in self.running)
 
     @property
     def mean_s(self) -> float:
@@ -202,6 +237,9 @@ class Activity:
             self._score.get(key), epoch_s, epoch_s or self._last_s,
         )  # fmt: skip
         index = self._slot_index.get(key)
+        before = None if index is None else self.slots[index]
+        if before is not None:  # the same worker goes on
+            slot = replace(slot, ready=before.ready)
         if index is None and self._idle:
             index = heapq.heappop(self._idle)
         if index is None:  # more than was said; shown rather than lost
@@ -224,7 +262,10 @@ class Activity:
         if index is not None and slot is not None:
             epoch_s, epoch, score = self._epoch_s.get(key.trial), event.epoch, event.score
             self._set_slot(
-                index, replace(slot, epoch=epoch, score=score, epoch_s=epoch_s, guess_s=epoch_s, since=now)
+                index,
+                replace(
+                    slot, epoch=epoch, score=score, epoch_s=epoch_s, guess_s=epoch_s, since=now, ready=True
+                ),
             )
 
     def _free(self, key: FoldRunKey) -> None:
@@ -272,9 +313,8 @@ def subject_of(decision: Decision) -> str:
     return str(FoldRunKey(decision.trial, decision.fold))
 
 
-def with_running(statuses: Iterable[TrialStatus], slots: Iterable[Slot | None]) -> tuple[TrialStatus, ...]:
+def with_running(statuses: Iterable[TrialStatus], running: Set[int]) -> tuple[TrialStatus, ...]:
     """Statuses brought in line with the slots: they are asked for less often than legs start."""
-    running = {slot.key.trial for slot in slots if slot is not None}
     idle = (State.WAITING, State.PARKED)
     return tuple(
         replace(item, state=State.RUNNING) if item.trial in running and item.state in idle else item

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
-from typing import Any
 
 
 def clean(text: object) -> str:
@@ -43,18 +41,3 @@ def per_epoch(seconds: float | None) -> str:
 
 def score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def value(item: Any) -> str:
-    return f"{item:.3g}" if isinstance(item, float) else clean(item)
-
-
-def varied(configs: Mapping[int, Mapping[str, Any]]) -> list[str]:
-    """Parameters that differ between configurations, absent ones included; none as long as there is one."""
-    names = list(dict.fromkeys(name for config in configs.values() for name in config))
-    return [name for name in names if len({repr(config.get(name)) for config in configs.values()}) > 1]
-
-
-def parameters(config: Mapping[str, Any], names: Collection[str]) -> str:
-    """lr=0.0003 optimizer=sgd: those of `names` that this configuration has."""
-    return " ".join(f"{clean(name)}={value(config[name])}" for name in names if name in config)

@@ -25,7 +25,7 @@ def trials_table(configs: Mapping[int, Mapping[str, Any]], statuses: Sequence[Tr
         row: dict[str, Any] = {
             "trial": status.trial,
             "state": status.state.value,
-            "rung": status.rung,
+            "rung": None if status.rung is None else status.rung + 1,  # from 1, as in every message
             "score": status.score,
             "folds_complete": status.folds_complete,
             "epochs_spent": status.epochs_spent,

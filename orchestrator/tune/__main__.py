@@ -119,6 +119,9 @@ def _add_study(made: CommandParser) -> None:
     add_shared(group, "--runs", "--storage")
     add("--wandb", metavar="PROJECT", help="project of Weights & Biases that mirrors the study")
     add_shared(group, "--private")
+    add("--json", action="store_true",
+        help="print events alone, a line of JSON each, for a program")  # fmt: skip
+    add("--quiet", action="store_true", help="print errors, and in the end what came of it")
 
 
 def _add_machines(made: CommandParser) -> None:

@@ -6,45 +6,28 @@ import argparse
 import shlex
 from pathlib import Path
 
-from rich.console import Console
-
 from orchestrator.budget import parse_duration
-from orchestrator.cli.terminal import Terminal, log_warnings
-from orchestrator.core.text import counted
+from orchestrator.cli.terminal import log_warnings
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
-from orchestrator.tune.request import Interrupted, Request, Result, repeated_options
-from orchestrator.tune.run import run_search
+from orchestrator.tune.output import output_of
+from orchestrator.tune.request import Interrupted, Request, repeated_options
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Searches and prints what came of it; the exit code."""
     log_warnings()
-    console = Terminal(highlight=False, soft_wrap=True)
+    request = _request(arguments)
+    output = output_of(request)
     try:
-        result = run_search(_request(arguments), say=lambda text: console.print(text, markup=False))
+        result = output.search(request)
     except Interrupted as stop:
-        command = _resume(stop, arguments)
-        console.print(f"interrupted; everything finished is saved. Continue with:\n  {command}", markup=False)
+        output.interrupted(_resume(stop, arguments))
         return 130
-    _say_result(result, console)
+    output.result(result)
+    output.next_step(result)
     return 0
-
-
-def _say_result(result: Result, console: Console) -> None:
-    best = result.complete[0]
-    folds = ", ".join(f"{item.score:.4f}" for item in best.bests)
-    console.print(
-        f"best: trial {best.number}, {best.score:.4f} (folds {folds}), "
-        f"{counted(len(result.complete), 'complete trial')} in {result.seconds / 60:.1f} min",
-        markup=False,
-    )
-    found = result.confidence_set
-    console.print(f"{found.level:.0%} confidence set of the best: {found}", markup=False)
-    console.print(f"study: {result.study}", markup=False)
-    command = shlex.join(["python", "-m", "orchestrator.ensemble", "--study", str(result.study)])
-    console.print(f"next: {command}", markup=False)
 
 
 def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:

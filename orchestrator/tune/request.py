@@ -80,12 +80,16 @@ class Request(DataOptions):
     gpus_per_fold_run: str = _option(REPEATED, as_gpus, default="auto")
     cpus_per_fold_run: int | None = _option(REPEATED, as_whole_number(1))
     wandb: str | None = _option(REPEATED, as_text("the name of a project"))
+    json: bool = _option(REPEATED, as_flag, default=False)  # what the command prints, and that alone
+    quiet: bool = _option(REPEATED, as_flag, default=False)
 
     def __post_init__(self) -> None:
         for name, coerce in COERCE.items():
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, coerce(name, value))
+        if self.json and self.quiet:
+            raise InputError("--json and --quiet: the one prints every event, the other none; leave one out")
         if self.retry_failed is not None and not self.resume:
             raise InputError(
                 "--retry-failed runs failed trials of a study again: give it with --resume and --study"

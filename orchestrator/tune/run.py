@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import NoCompleteTrialError
-from orchestrator.execution.driver import Driver
+from orchestrator.execution.driver import Driver, View
 from orchestrator.progress import EventListener, StudyContext, StudyView, progress_bar
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
@@ -32,13 +33,25 @@ from orchestrator.tune.resume import record_resume, reopen
 from orchestrator.tune.retrying import end_lines
 
 
+class MakeView(Protocol):
+    """Makes who watches a race from its first event to its last."""
+
+    def __call__(
+        self, race: Race, study: StudyContext, *, elapsed: Callable[[], float]
+    ) -> contextlib.AbstractContextManager[View]: ...
+
+
 def run_search(
     request: Request,
     say: Announce = print,
     clock: Callable[[], float] = time.monotonic,
     listener: EventListener | None = None,
+    view: MakeView = StudyView,
+    conclude: Announce | None = None,
 ) -> Result:
-    """Runs or continues a study. clock: seconds, for the budget of time; listener: in place of a picture.
+    """Runs or continues a study. clock: seconds, for the budget of time; listener: in place of a view; view:
+    made of race, study and seconds since the beginning; conclude: takes what there is to say once the search
+    is over (None: `say`).
 
     Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
     """
@@ -48,12 +61,12 @@ def run_search(
             ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
         try:
-            _search(ready, request, say, lambda: clock() - started, listener)
+            _search(ready, request, say, lambda: clock() - started, listener, view)
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
         for line in end_lines(study, request):
-            say(line)
+            (conclude or say)(line)
         complete, seconds = study.complete_trials(), clock() - started
         may_be_best = study.confidence_set()
     if not complete:
@@ -69,6 +82,7 @@ def _search(
     say: Announce,
     elapsed: Callable[[], float],
     listener: EventListener | None,
+    make_view: MakeView,
 ) -> None:
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
@@ -91,13 +105,14 @@ def _search(
         mode=space.mode,
         max_t=space.max_t,
         slots=backend.slots,
+        folds=space.folds,
         configs=study.configs,
         resumed=request.resume,
         budget=budget_of(request, study),
         finishing=is_spent(study),
         goes_on=goes_on,
     )
-    shown = listener or StudyView(race, context, elapsed=elapsed)
+    shown = listener or make_view(race, context, elapsed=elapsed)
     with _mirrored(study, request.wandb, say), shown as view:
         controller = controller_for(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed

@@ -26,9 +26,12 @@ from orchestrator.core.events import (
     Shortened,
     State,
 )
-from orchestrator.progress import StudyView, hidden_bars, leaderboard_table, progress_bar
+from orchestrator.progress import StudyView, hidden_bars, progress_bar
+from orchestrator.progress.board import board
 from orchestrator.progress.draw import picture, progress_text
+from orchestrator.progress.layout import Line
 from orchestrator.progress.lines import leaderboard_lines
+from orchestrator.progress.screen import Lines
 from orchestrator.progress.state import Activity, DecisionLine, ProgressFigures, StudyContext
 from orchestrator.progress.text import clock_time, duration
 from orchestrator.race import RaceConfig, make_race
@@ -72,8 +75,9 @@ class Watched:
         self.console = Console(
             file=io.StringIO(), width=120, height=height, force_terminal=terminal, color_system=None
         )
+        self.study = StudyContext("age", "macro_f1", "max", 18, slots, budget=budget, goes_on=goes_on)
         self.view = StudyView(
-            self.race, StudyContext("age", "macro_f1", "max", 18, slots, budget=budget, goes_on=goes_on),
+            self.race, self.study,
             console=self.console, clock=lambda: self.now, timer=lambda: 0.0, elapsed=lambda: self.now,
         )  # fmt: skip
 
@@ -82,10 +86,10 @@ class Watched:
         self.view.on_event(event, decisions, self.now)
 
     def picture(self, width: int = 120) -> list[str]:
-        return drawn(self.view.render(), width)
+        return drawn(picture(self.view._frame, self.study, self.now, self.console.height, width), width)
 
     def decisions(self) -> list[DecisionLine]:
-        return list(self.view._activity.decisions)
+        return list(self.view._frames.activity.decisions)
 
     def printed(self) -> str:
         file = self.console.file
@@ -93,9 +97,9 @@ class Watched:
         return file.getvalue()
 
 
-def drawn(renderable: object, width: int = 120) -> list[str]:
+def drawn(lines: Sequence[Line], width: int = 120) -> list[str]:
     console = Console(file=io.StringIO(), record=True, width=width, height=200, color_system=None)
-    console.print(renderable)
+    console.print(Lines(lines), end="")
     return [line.rstrip() for line in console.export_text().splitlines()]
 
 
@@ -181,7 +185,7 @@ def test_text_from_data_is_neither_markup_nor_a_way_to_move_the_cursor() -> None
     decision = Decision(Action.FAIL, 3, "boom [bold]\n\x1b[2Jgone[/]", 1)
     watched.see(LegFailed(3, 1, 2, "exception", "Error: [bold]a\nb\x1b[2J"), decision)
     lines = watched.picture()
-    line_with("backbone=[red]net[/red]", lines)
+    line_with("[red]net[/red]", lines)
     line_with("boom [bold]  [2Jgone[/]", lines)
     line_with("failures: 1 exception, 0 retried; last t0003-f1: Error: [bold]a b [2J", lines)
 
@@ -216,9 +220,10 @@ def test_a_study_without_any_event_yet_can_be_drawn() -> None:
 def test_the_leaderboard_shows_only_parameters_that_vary() -> None:
     statuses = [TrialStatus(t, State.COMPLETE, 3, 0.5, 5, 90, "") for t in (1, 0)]
     configs = {0: {"lr": 0.001234, "size": 224}, 1: {"lr": 1e-5, "size": 224, "momentum": 0.9}}
-    lines = drawn(leaderboard_table(statuses, configs, "macro_f1"))
-    assert line_with("t0001", lines).endswith("lr=1e-05 momentum=0.9")
-    assert line_with("t0000", lines).endswith("lr=0.00123")
+    lines = drawn(board(statuses, configs, ["lr", "momentum"], "macro_f1", 5, 100, 20))
+    assert lines[0].split() == ["trial", "state", "rung", "macro_f1", "folds", "epochs", "lr", "momentum"]
+    assert line_with("t0001", lines).split()[-2:] == ["1e-5", "0.9"]
+    assert line_with("t0000", lines).split()[-1] == "0.00123"
 
 
 # ---- progress -------------------------------------------------------------------------------------

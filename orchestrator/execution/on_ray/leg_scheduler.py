@@ -91,6 +91,10 @@ class LegScheduler:
         if self._pool.usable_slots != before:
             self._driver.use_slots(self._pool.usable_slots)
 
+    def ready(self, key: FoldRunKey) -> None:
+        """Its process has started."""
+        self._driver.ready(key)
+
     def report(self, outcome: Outcome) -> bool:
         """What a worker sent; whether it goes on with its leg, or with the next one of the same fold run."""
         key = FoldRunKey(outcome.trial, outcome.fold)

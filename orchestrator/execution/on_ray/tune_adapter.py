@@ -177,6 +177,21 @@ class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
             self._scheduler.lost(leg[0].leg.key, text)
 
 
+class _Started(tune.Callback):  # type: ignore[misc]
+    """Notes when the process of a leg has started: until then it imports its libraries."""
+
+    def __init__(self, scheduler: LegScheduler, searcher: _TuneSearcher) -> None:
+        self._scheduler, self._searcher = scheduler, searcher
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # as above
+
+    def on_trial_start(self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: Any) -> None:
+        leg = self._searcher.legs.get(trial.trial_id)
+        if leg is not None:
+            self._scheduler.ready(leg[0].leg.key)
+
+
 def _error_text(trial: TuneTrial) -> str:
     """What Ray says of a process that died."""
     try:
@@ -230,6 +245,7 @@ def _fit(scheduler: LegScheduler, setup: NodeSetup, scratch: Path) -> str:
             name="legs",
             storage_path=str(scratch),
             verbose=0,
+            callbacks=[_Started(scheduler, searcher)],
             failure_config=tune.FailureConfig(max_failures=0),
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # a round trip for nothing
         ),
