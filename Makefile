@@ -33,7 +33,10 @@ lint: setup      ## ruff, its formatter and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-check: lint test ## what must pass before a commit
+docs: setup      ## the site of README and docs/, into site/ (a dead link fails)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d site/.doctrees . site
+
+check: lint docs test  ## what must pass before a commit
 
 bench-race: setup  ## the race against its baselines on learning curves, into docs/benchmarks
 	$(BIN)/python -m benchmarks.race
@@ -49,4 +52,4 @@ bench-scale: setup ## a thousand GPUs in the simulator, reports per second part 
 	$(BIN)/python -m benchmarks.driver_rate
 	$(BIN)/python -m benchmarks.storage
 
-.PHONY: help setup demo test test-quick lint check bench-race bench-legs bench-train bench-scale
+.PHONY: help setup demo test test-quick lint docs check bench-race bench-legs bench-train bench-scale

@@ -26,7 +26,7 @@ def _world(rows: Rows, name: str) -> str:
     titles = [title for title, slots in plain if slots == 4]
     shown = [title for title in titles if not title.startswith("TopK")] + _best_top_k(plain, titles)
     lines = [
-        f"### {name}",
+        f"## {name}",
         "",
         "| rule | fold-epochs | fewer | CV regret | test regret | same pick | complete | ensemble "
         "| makespan 1, 4, 16 slots |",

@@ -19,6 +19,8 @@ import pytest
 
 from tests.support.file_seconds import SECONDS, unlisted
 
+pytest_plugins = ["tests.support.browser"]  # its fixtures start a Chromium for who asks for one
+
 # Ray's workers are at 15: beside tests that compute they would get a thirtieth of a CPU.
 os.environ.setdefault("RAY_worker_niceness", "0")
 

@@ -9,6 +9,14 @@ from orchestrator.cli.signals import ignore_interrupts, treat_hangups_as_interru
 from orchestrator.core.errors import InputError, OrchestratorError, StorageError
 from orchestrator.core.text import on_one_line, shown
 
+EXIT_CODES = {
+    0: "done",
+    1: "no trial was completed; doctor: something blocks; check: something must be mended",
+    2: "the input is wrong, or a place cannot be written; the message says what, where and the way out",
+    130: "interrupted; everything finished is saved",
+}
+"""What a shell sees, for the reference of commands."""
+
 
 def exit_code(run: Callable[[], int | None], interrupted: str) -> int:
     """What `run` returns (None: 0); 2 for wrong input, a full disk or a file that the system refuses, 1 for

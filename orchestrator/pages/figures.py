@@ -17,12 +17,15 @@ Trial = int | str | None
 """Number of the trial; where a page shows several studies a text that tells them apart, such as "age_b/7"."""
 
 
+_LARGEST = 1e300  # of what is drawn: the differences of two such numbers are finite too
+
+
 def number(value: float | None) -> Number:
     """As a Python float, None where it is not finite."""
     if value is None:
         return None
     made = float(value)
-    return made if math.isfinite(made) else None
+    return made if math.isfinite(made) and abs(made) < _LARGEST else None
 
 
 def _numbers(values: Sequence[float | None]) -> tuple[Number, ...]:

@@ -80,7 +80,7 @@ class SearchSpace:
     fold_column: str | None = None  # a column of the manifest that says the fold; None makes folds here
     joint: Joint | None = None  # how the targets of several studies make one label
     given: Given | None = None  # (GENDER, "female"): learn from and score its rows alone, for P(age | gender)
-    scales: Mapping[str, Scale] = field(default_factory=dict)
+    scales: Mapping[str, Scale] = field(default_factory=dict)  # of the names small and smoke
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "trainable", dotted_name(self.trainable))
