@@ -29,6 +29,7 @@ WORDS = {
     Level.NOTE: "worth knowing",
     Level.OK: "fine",
 }
+"""Of each level, the gravest first."""
 
 
 def render(page: Page, thumbnails: Mapping[int, str], version: str) -> str:

@@ -61,7 +61,7 @@ def scale_of(
         low, high = low - room, high + room
     elif limits is None:
         low, high = low - margin * (high - low), high + margin * (high - low)
-    whole = all(value == int(value) for value in known) and not log
+    whole = limits is None and all(value == int(value) for value in known)  # epochs, counts
     return Scale(low, high, log, _log_ticks(low, high) if log else _ticks(low, high, whole))
 
 

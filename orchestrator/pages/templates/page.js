@@ -2,7 +2,7 @@
 /* Sorting, filtering, highlighting of a trial, tooltips, light and dark. Without it the page shows everything.
    Text from data is only ever set as textContent. */
 (() => {
-  const MOST = 25; // rows of a table before "Show all"
+  const MOST = 20; // rows of a table before "Show all"
   const root = document.documentElement;
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const make = (name, text, classes) => {
