@@ -77,8 +77,9 @@ def parameter_importance(
     known = [(config, value) for config, value in zip(configs, values, strict=True) if math.isfinite(value)]
     count, best = len(known), max(math.ceil(BEST * len(known)), FEWEST_BEST)
     if count < FEWEST:
-        few = f"{counted(count, 'trial')} with a score" if count else "no trial with a score"
-        return Importances((), count, 0, f"{few} cannot tell which parameters matter; {FEWEST} can")
+        have = "has" if count == 1 else "have"
+        few = f"only {counted(count, 'trial')} {have} a score" if count else "no trial has a score"
+        return Importances((), count, 0, f"{few}, and it takes {FEWEST}")
     if not domains:
         return Importances((), count, best, "no parameter varies")
     scores = np.array([value for _, value in known])
@@ -118,7 +119,8 @@ def _ends(shares: Floats) -> Floats:
 def _by_chance(shuffled: Floats) -> Floats:
     """(P,) limits that, in `LEVEL` of shuffles, no parameter exceeds. shuffled (repeats, P)."""
     own = np.maximum(np.quantile(shuffled, LEVEL, axis=0), 1e-12)
-    limits: Floats = own * max(1.0, float(np.quantile((shuffled / own).max(axis=1), LEVEL)))
+    furthest = (shuffled / own).max(axis=1)
+    limits: Floats = own * max(1.0, float(np.quantile(furthest, LEVEL, method="higher")))
     return limits
 
 

@@ -62,7 +62,10 @@ def test_too_few_trials_tell_nothing_and_say_so() -> None:
     configs, values = trials(FEWEST, 1.0, 1)
     values[3] = float("nan")
     found = parameter_importance(configs, values, DOMAINS, np.random.default_rng(0))
-    assert found.parameters == () and found.reason.startswith(f"{FEWEST - 1} trials with a score cannot tell")
+    assert (
+        found.parameters == ()
+        and found.reason == f"only {FEWEST - 1} trials have a score, and it takes {FEWEST}"
+    )
     assert parameter_importance([], [], DOMAINS, np.random.default_rng(0)).reason.startswith("no trial")
     assert (
         parameter_importance(*trials(20, 1, 1), {}, np.random.default_rng(0)).reason == "no parameter varies"
