@@ -24,6 +24,10 @@ FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- made by python -m docs.generate; change the code and make it again -->\n"
 DOMAINS = ("choice", "uniform", "loguniform", "quniform", "randint")
 TARGETS = ("categorical", "binary", "one_hot", "multi_label", "age_bins", "joint")
+_IMPORT = """<!-- run -->
+```python
+from orchestrator.space import Scale, SearchSpace, choice, loguniform, uniform
+```"""
 _DEFAULT = re.compile(r"\s*\(default: ((?:[^()]|\([^()]*\))+)\)")
 _FIELD = re.compile(r"^    (\w+): ([^=#\n]+?)(?: = ([^#\n]+?))?(?:  # (.+))?$", re.MULTILINE)
 
@@ -130,7 +134,7 @@ def space_page() -> str:
         "# Spaces",
         "A space is a page of Python that makes one `SearchSpace` called `space`. "
         "`python -m orchestrator.tune --init my_space.py --data train.csv` writes one for your data.",
-        "    from orchestrator.space import SearchSpace, Scale, choice, loguniform, uniform",
+        _IMPORT,
         "## Fields of SearchSpace",
         _fields(spaces.SearchSpace),
         "## What a parameter may be",

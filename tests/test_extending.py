@@ -212,7 +212,7 @@ def test_the_rule_runs_a_study_that_a_resume_replays(house: Path, folder: Path) 
 
 def test_importer_storage_metric_option_knob_and_estimate_serve_one_study(house: Path, folder: Path) -> None:
     space = f'{PIXELS}, trials=6, max_t=2, min_folds=2, metric="macro_jaccard"'
-    search = ["--rule", "aggressive", "--storage", f"sqlite://{folder}/store", "--quiet"]
+    search = ["--rule", "aggressive", "--storage", f"sqlite://{folder}/store", "--because", "it is new"]
     study = tune(house, space, folder, *search)
     header = journal(study)[0]["header"]
     assert header["space"]["metric"] == "macro_jaccard" and header["space"]["min_folds"] == 2
@@ -235,18 +235,16 @@ def test_importer_storage_metric_option_knob_and_estimate_serve_one_study(house:
     assert [item["score"] for item in estimates if item["key"] == "guessing"] == [0.25]
 
 
-def test_the_option_hides_progress_and_the_command_to_resume_repeats_it(house: Path, folder: Path) -> None:
+def test_the_option_says_why_and_the_command_to_resume_repeats_it(house: Path, folder: Path) -> None:
     (folder / "space.py").write_text(SPACE.format(f"{PIXELS}, trials=2, max_t=1"))
     search = ["-m", "orchestrator.tune", "--space", str(folder / "space.py"), "--data", str(folder / "named")]
     search += ["--inline", "--runs", str(folder)]
-    loud, quiet = (
-        python(house, *search, "--study", "loud"),
-        python(house, *search, "--study", "quiet", "--quiet"),
-    )
-    shown = "planned fold-epochs"  # in the lines that show progress where no terminal is
-    assert shown in loud.stdout + loud.stderr and shown not in quiet.stdout + quiet.stderr
+    bare = python(house, *search, "--study", "bare")
+    told = python(house, *search, "--study", "told", "--because", "it is new")
+    assert "because: it is new" in told.stdout and "because" not in bare.stdout
     asked = "from orchestrator.tune.request import repeated_options as r; "
-    python(house, "-c", asked + "assert r({'quiet': True, 'resume': False}, False) == ['--quiet']")
+    says = "['--because', 'it is new']"
+    python(house, "-c", f"{asked}assert r({{'because': 'it is new', 'resume': False}}, False) == {says}")
 
 
 STORE = """
