@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.data.targets import age_bins, binary, categorical, joint, multi_label, one_hot
     from orchestrator.ensemble import Ensemble, build_ensemble, write_submission
     from orchestrator.evaluation.estimate import Estimate
+    from orchestrator.report import write_report
     from orchestrator.space import Scale, SearchSpace, choice, loguniform, quniform, randint, uniform
     from orchestrator.study import Study
     from orchestrator.study.study import compare
@@ -57,6 +58,7 @@ _HOMES = {
     "search": "orchestrator.tune.api",
     "trainable": "orchestrator.core.own_trainable",
     "uniform": "orchestrator.space",
+    "write_report": "orchestrator.report",
     "write_submission": "orchestrator.ensemble",
 }
 
@@ -87,6 +89,7 @@ __all__ = [
     "search",
     "trainable",
     "uniform",
+    "write_report",
     "write_submission",
 ]
 

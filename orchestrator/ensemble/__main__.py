@@ -83,6 +83,8 @@ def parser() -> CommandParser:
         help="what the template asks for, where its cells leave it open (default: by metric)")  # fmt: skip
     add("--safe-csv", action="store_true",
         help="write ' before cells of --submission that a spreadsheet would take for formulas")  # fmt: skip
+    add("--no-report", action="store_true",
+        help="leave the study's report.html as it is")  # fmt: skip
     add_shared(output, "--private")
     return made
 

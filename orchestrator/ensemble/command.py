@@ -31,6 +31,7 @@ from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.ensemble_record.chain_rule import uncovered_images
 from orchestrator.ensemble_record.finding import find_ensemble
 from orchestrator.progress import progress_bar
+from orchestrator.report.ending import look_back
 from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import CompleteTrial
@@ -59,6 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
         ensemble = _untouched(ensemble, inputs, arguments, console)
         if arguments.test_votes:
             _store_votes(inputs, say)
+        look_back(
+            studies[0], console, report=not arguments.no_report, ensemble=ensemble.path, trust=arguments.trust
+        )
     if arguments.export is not None:
         with progress_bar("exporting models") as progress:
             say(f"exported: {export_ensemble(ensemble, progress=progress)}")

@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 
 from orchestrator.core.errors import EnsembleError, OrchestratorError
-from orchestrator.core.events import Decided, LegFailed
+from orchestrator.core.events import Decided, LegFailed, LegStarted
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.known_clusters import KnownClusters
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble_record.finding import newest_ensemble
 from orchestrator.ensemble_record.record import EnsembleRecord, read_record
 from orchestrator.evaluation.confidence_set import ConfidenceSet
+from orchestrator.race.config import REPLAYED, config_from
 from orchestrator.race.contract import TrialStatus
+from orchestrator.race.ladder import Ladder, ladder_of
 from orchestrator.snapshot.copies import copies_of
 from orchestrator.space import SearchSpace
 from orchestrator.study.exports import statuses_of
@@ -47,7 +49,7 @@ class StudySnapshot:
     can be looked at too."""
 
     study: Study
-    ensemble: FoundEnsemble | None  # the newest
+    ensemble: FoundEnsemble | None  # the newest, or the one that was asked for
     taken: float  # unix seconds
     notes: list[str] = field(default_factory=list)  # what could not be read, each a sentence
 
@@ -73,6 +75,29 @@ class StudySnapshot:
     def state(self) -> str:
         """finished, interrupted, stopped or open (its driver runs, or was killed)."""
         return self.study.state
+
+    @property
+    def seconds(self) -> float:
+        """From its first event to its last, pauses included."""
+        return self.study.ended - self.study.started
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The servers it ran on, where there were several."""
+        found = (item.node for item in self.study.events if isinstance(item, LegStarted) and item.node)
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def ladder(self) -> Ladder:
+        """The rungs at which it compares trials; () of another rule, or a version that is not known here."""
+        header = self.header
+        if header.rule != "fold_asha" or header.rule_version not in REPLAYED:
+            return ()
+        order, version = tuple(header.fold_order) or None, header.rule_version
+        return (
+            self._read(lambda: ladder_of(config_from(self.space, fold_order=order, rule_version=version)))
+            or ()
+        )
 
     @property
     def larger_is_better(self) -> bool:
@@ -206,18 +231,18 @@ class StudySnapshot:
             return None
 
 
-def take_snapshot(path: Path, *, trust: bool = False) -> StudySnapshot:
-    """Of a study at any time, also while it runs. trust: as of `Study`. Raises StudyError where none is there
-    or its journal is damaged."""
+def take_snapshot(path: Path, *, trust: bool = False, ensemble: Path | None = None) -> StudySnapshot:
+    """Of a study at any time, also while it runs. trust: as of `Study`. ensemble: the folder of one made of
+    it; None is the newest in the study. Raises StudyError where none is there or its journal is damaged."""
     study, notes = Study(path, trust=trust), list[str]()
-    return StudySnapshot(study, _newest(path, notes), time.time(), notes)
+    return StudySnapshot(study, _ensemble(path, ensemble, notes), time.time(), notes)
 
 
-def _newest(path: Path, notes: list[str]) -> FoundEnsemble | None:
-    if not any(path.glob("*/ensemble.json")):
+def _ensemble(path: Path, named: Path | None, notes: list[str]) -> FoundEnsemble | None:
+    if named is None and not any(path.glob("*/ensemble.json")):
         return None
     try:
-        folder = newest_ensemble(path)
+        folder = named or newest_ensemble(path)
         return FoundEnsemble(folder, read_record(folder))
     except (EnsembleError, OSError) as error:
         notes.append(str(error))

@@ -58,6 +58,7 @@ class JournalReader:
         self._lines = 0
         self.bytes_read = 0  # of the lines that gave events
         self.started = 0.0  # unix seconds of the first line
+        self.ended = 0.0  # unix seconds of the last one read
 
     def new_events(self) -> list[Event]:
         """Events of the whole lines since the last call. Raises StudyError for a line that is none, OSError.
@@ -76,7 +77,7 @@ class JournalReader:
                     break
                 raise StudyError(self._broken(error)) from error
             events.append(event)
-            self.started = self.started or when
+            self.started, self.ended = self.started or when, when
             self.bytes_read += len(line) + 1
             self._lines += 1
         return events

@@ -103,6 +103,7 @@ class Study:
         reader = JournalReader(self.files.journal)
         self.events: list[Event] = reader.new_events()
         self.started = reader.started  # unix seconds
+        self.ended = reader.ended  # of the last event read; unix seconds
         self.cut_bytes = 0  # of a torn last line, when opened
         self._bytes_read = reader.bytes_read
         self._lock: FileLock | None = None

@@ -117,6 +117,8 @@ def _add_study(made: CommandParser) -> None:
         "ones alone (default: all)")  # fmt: skip
     add_shared(group, "--trust")
     add_shared(group, "--runs", "--storage")
+    add("--no-report", action="store_true",
+        help="write no report.html into the study at the end")  # fmt: skip
     add("--wandb", metavar="PROJECT", help="project of Weights & Biases that mirrors the study")
     add_shared(group, "--private")
     add("--json", action="store_true",

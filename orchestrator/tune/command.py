@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from pathlib import Path
 
+from rich.console import Console
+
 from orchestrator.budget import parse_duration
 from orchestrator.cli.terminal import log_warnings
+from orchestrator.progress import hidden_bars
+from orchestrator.report.ending import look_back
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
 from orchestrator.tune.output import output_of
-from orchestrator.tune.request import Interrupted, Request, repeated_options
+from orchestrator.tune.request import Interrupted, NothingCompleteError, Request, repeated_options
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,9 +30,18 @@ def run(arguments: argparse.Namespace) -> int:
     except Interrupted as stop:
         output.interrupted(_resume(stop, arguments))
         return 130
+    except NothingCompleteError as error:
+        _look_back(error.study, request, output.console)
+        raise
     output.result(result)
+    _look_back(result.study, request, output.console)
     output.next_step(result)
     return 0
+
+
+def _look_back(study: Path, request: Request, console: Console) -> None:
+    with hidden_bars() if request.quiet or request.json else contextlib.nullcontext():
+        look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
 
 
 def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
-from orchestrator.core.errors import InputError
+from orchestrator.core.errors import InputError, NoCompleteTrialError
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
@@ -80,6 +80,7 @@ class Request(DataOptions):
     gpus_per_fold_run: str = _option(REPEATED, as_gpus, default="auto")
     cpus_per_fold_run: int | None = _option(REPEATED, as_whole_number(1))
     wandb: str | None = _option(REPEATED, as_text("the name of a project"))
+    no_report: bool = _option(REPEATED, as_flag, default=False)  # of the command, at its end
     json: bool = _option(REPEATED, as_flag, default=False)  # what the command prints, and that alone
     quiet: bool = _option(REPEATED, as_flag, default=False)
 
@@ -144,6 +145,16 @@ class Result:
     complete: list[CompleteTrial]
     seconds: float
     confidence_set: ConfidenceSet  # of the best of them
+
+
+class NothingCompleteError(NoCompleteTrialError):
+    """The search ended without a complete trial; `study` is where the reasons are."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(
+            f"study {study.path} ended without a complete trial; the reasons are in {study.files.journal}"
+        )
+        self.study = study.path
 
 
 class Interrupted(KeyboardInterrupt):

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
-from orchestrator.core.errors import NoCompleteTrialError
 from orchestrator.execution.driver import Driver, View
 from orchestrator.progress import EventListener, StudyContext, StudyView, progress_bar
 from orchestrator.race import make_race
@@ -28,7 +27,7 @@ from orchestrator.tune.disk import guard_of
 from orchestrator.tune.new_study import begin
 from orchestrator.tune.plan import plan_text, race_config
 from orchestrator.tune.replaying import replay
-from orchestrator.tune.request import Interrupted, PreparedStudy, Request, Result
+from orchestrator.tune.request import Interrupted, NothingCompleteError, PreparedStudy, Request, Result
 from orchestrator.tune.resume import record_resume, reopen
 from orchestrator.tune.retrying import end_lines
 
@@ -53,7 +52,7 @@ def run_search(
     made of race, study and seconds since the beginning; conclude: takes what there is to say once the search
     is over (None: `say`).
 
-    Raises InputError, StorageError, NoCompleteTrialError, Interrupted.
+    Raises InputError, StorageError, NothingCompleteError, Interrupted.
     """
     started = clock()
     with contextlib.ExitStack() as stack:
@@ -70,9 +69,7 @@ def run_search(
         complete, seconds = study.complete_trials(), clock() - started
         may_be_best = study.confidence_set()
     if not complete:
-        raise NoCompleteTrialError(
-            f"study {study.path} ended without a complete trial; the reasons are in {study.files.journal}"
-        )
+        raise NothingCompleteError(study)
     return Result(study.path, complete, seconds, may_be_best)
 
 

@@ -126,7 +126,7 @@ def draw_study(
         study = Study.create(folder, header, manifest, plan)
         dataset = _dataset(manifest, space, plan, drawn.labels, folder)
         slots_of = _Slots(study, space, dataset, world, clock, probabilities, state)
-        limit = most or max(1, trials // 3)
+        limit = max(1, trials // 3) if most is None else most
         slots_of.run(slots, limit if state in ("running", "interrupted") else None)
         study.close()
     return folder

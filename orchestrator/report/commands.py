@@ -1,0 +1,91 @@
+"""Commands that a report gives to copy. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.core.events import State
+from orchestrator.snapshot import FoundEnsemble, StudySnapshot
+from orchestrator.study.failures import retry_command
+
+
+@dataclass(frozen=True)
+class NextStep:
+    why: str  # a sentence
+    command: str
+
+
+def next_step(snapshot: StudySnapshot) -> NextStep:
+    """What to do with the study as it stands."""
+    if snapshot.ensemble is not None:
+        words = ["ensemble", "--ensemble", str(snapshot.ensemble.folder), "--predict", "MANIFEST"]
+        return NextStep("Predict new images; MANIFEST is their table or folder.", _module(words))
+    if snapshot.state in ("interrupted", "stopped"):
+        return NextStep("The search has not ended; continue it.", _resume(snapshot))
+    if snapshot.complete:
+        words = ["ensemble", "--study", str(snapshot.path)]
+        why = "Build the ensemble of its best fold models, which is scored with what chose it corrected."
+        return NextStep(why, _module(words))
+    if any(status.state is State.FAIL for status in snapshot.statuses):
+        why = "Mend what made trials fail, then run those again."
+        return NextStep(why, retry_command(snapshot.path, snapshot.header.own_code))
+    why = "If its command still runs, wait; if that was killed, continue the search."
+    return NextStep(why, _resume(snapshot))
+
+
+def tune_command(snapshot: StudySnapshot) -> str:
+    """That which begins the same search, as far as the study says how it was begun."""
+    header, space = snapshot.header, snapshot.space
+    space_file = header.space_file or (header.own_code or {}).get("space_file")
+    words = ["tune", "--space", str(space_file or header.space_name or "SPACE")]
+    if not header.demo:
+        words += ["--data", str(header.manifest.get("source", "MANIFEST"))]
+    words += ["--study", f"{header.name}-again", "--scale", header.scale, "--seed", str(header.seed)]
+    words += ["--trials", str(snapshot.study.trials), "--max-epochs", str(space.max_t)]
+    given = (
+        ("--rule", header.rule, "fold_asha"),
+        ("--sampler", header.sampler, "random"),
+        ("--keep-oof", header.keep_oof, "all"),
+        ("--storage", header.storage, None),
+        ("--max-fold-epochs", header.budget.fold_epochs, None),
+        ("--label-fixes", (header.label_fixes or {}).get("source"), None),
+    )
+    for option, value, default in given:
+        if value != default:
+            words += [option, str(value)]
+    for source in header.extra:
+        words += ["--extra", str(source.get("source", "MANIFEST"))]
+    return _module([*words, *_tries(snapshot)])
+
+
+def _tries(snapshot: StudySnapshot) -> list[str]:
+    return [
+        word
+        for given in snapshot.header.tries
+        for word in ("--try", ",".join(f"{name}={value}" for name, value in given.items()))
+    ]
+
+
+def ensemble_command(snapshot: StudySnapshot, found: FoundEnsemble) -> str:
+    """That which built an ensemble. Its studies are named as they were; the first one's folder is known."""
+    named = [str(snapshot.path) if name == snapshot.name else name for name in found.record.studies]
+    words = ["ensemble", "--study", *(named or [str(snapshot.path)])]
+    if found.record.tta is not None:
+        words += ["--tta", found.record.tta]
+    return _module(words)
+
+
+def _resume(snapshot: StudySnapshot) -> str:
+    words = ["tune", "--resume", "--study", snapshot.name]
+    if snapshot.path.parent != Path("runs"):
+        words += ["--runs", str(snapshot.path.parent)]
+    if snapshot.header.own_code is not None:
+        words += ["--space", str(snapshot.header.own_code["space_file"])]
+    return _module(words)
+
+
+def _module(words: Sequence[str]) -> str:
+    return shlex.join(["python", "-m", f"orchestrator.{words[0]}", *words[1:]])

@@ -1,0 +1,47 @@
+"""The last step of `tune` and `ensemble`: what the checks found in the terminal, and the report."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rich.console import Console
+
+from orchestrator.core.text import on_one_line
+from orchestrator.report.writing import checked, write_report
+from orchestrator.snapshot import take_snapshot
+from orchestrator.study_checks import print_found
+
+
+def look_back(
+    study: Path,
+    console: Console,
+    *,
+    report: bool = True,
+    ensemble: Path | None = None,
+    trust: bool = False,
+    seed: int = 0,
+) -> Path | None:
+    """Checks a study, prints what was found, and writes its report where that is asked for.
+
+    What came of the search is on disk by then, so nothing that fails here is raised: one line tells of it.
+    Returns the report's path; None where none was written.
+    """
+    try:
+        snapshots = [take_snapshot(study, trust=trust, ensemble=ensemble)]
+        findings = checked(snapshots, seed)
+        print_found(findings[0], console)
+        if not report:
+            return None
+        out = write_report(snapshots, findings=findings, seed=seed)
+    except Exception as error:  # a night's search must not end in an error of its own report
+        what = on_one_line(str(error)) or type(error).__name__
+        again = shlex.join(["python", "-m", "orchestrator.report", "--study", str(study)])
+        console.print(
+            f"note: no report was written ({what}); try again: {again}",
+            markup=False,
+            soft_wrap=True,
+        )
+        return None
+    console.print(f"report: {out}", markup=False, soft_wrap=True)
+    return out
