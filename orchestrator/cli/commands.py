@@ -5,7 +5,7 @@ COMMANDS = {
     "check": "Look at data and a space before a search: what is odd or wrong.",
     "tune": "Search a space; weak configurations are stopped early.",
     "ensemble": "Build an ensemble from studies, score it, predict with it.",
-    "studies": "List, show, compare, remove and export studies; notes and scores.",
+    "studies": "List, compare, note, remove and export studies.",
     "audit": "List labels that models contradict, and draft fixes.",
     "pseudo_labels": "Label unlabelled images fold by fold, for tune --extra.",
     "tracking": "Mirror a study to Weights & Biases.",

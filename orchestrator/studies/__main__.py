@@ -115,7 +115,7 @@ DESCRIBED = {
         "Write a leaderboard's score of a study down, or show them.",
         "The out-of-fold score of its newest ensemble (or of --ensemble, or else of its best trial) is kept "
         "beside it; from four scores on, how well one order foretells the other.",
-        ["score age --public 0.713", "score age --private 0.70 --ensemble runs/age/ensemble-1", "score age"],
+        ["score age --public 0.713", "score age --private 0.70 --ensemble ensemble-1", "score age"],
     ),
 }
 
@@ -128,7 +128,7 @@ USAGE = {
     "clean": "",
     "export": "[NAME ...]",
     "note": "NAME [TEXT]",
-    "score": "NAME [--public SCORE] [--private SCORE]",
+    "score": "NAME [--public SCORE]",
 }
 
 

@@ -19,6 +19,7 @@ from orchestrator.cli.terminal import Terminal, log_warnings
 from orchestrator.core.errors import InputError, OrchestratorError, StudyError
 from orchestrator.core.text import bytes_text, counted, on_one_line
 from orchestrator.ensemble_record.finding import find_ensemble
+from orchestrator.ensemble_record.record import RECORD
 from orchestrator.progress import progress_bar
 from orchestrator.snapshot import take_snapshot
 from orchestrator.studies import describing as say
@@ -301,7 +302,11 @@ def _score(arguments: argparse.Namespace, console: Terminal) -> int:
     if given == (None, None) and (arguments.ensemble is not None or arguments.note):
         raise InputError("no score to write down; give --public, --private or both")
     if given != (None, None):
-        ensemble = None if arguments.ensemble is None else find_ensemble(arguments.ensemble, arguments.runs)
+        ensemble = None
+        if arguments.ensemble is not None:
+            inside = folder / arguments.ensemble  # by its name alone
+            is_inside = (inside / RECORD).is_file()
+            ensemble = inside if is_inside else find_ensemble(arguments.ensemble, arguments.runs)
         add_score(folder, leaderboard_score(Study(folder), *given, ensemble, arguments.note))
     item = listed(folder)
     _lines(console, [say.score_line(score) for score in item.remarks.scores] or ["no score yet"])

@@ -29,6 +29,7 @@ QUICK = (
     "check",
     "tune",
     "ensemble",
+    "studies",
     "audit",
     "pseudo_labels",
     "tracking",
