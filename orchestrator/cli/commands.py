@@ -10,5 +10,6 @@ COMMANDS = {
     "pseudo_labels": "Label unlabelled images fold by fold, for tune --extra.",
     "tracking": "Mirror a study to Weights & Biases.",
     "servers": "Start and end the Ray that cluster.yaml describes.",
+    "completion": "Print what a shell needs to complete commands and names.",
     "race.simulate": "Compare stopping rules on a table of learning curves.",
 }

@@ -34,6 +34,7 @@ QUICK = (
     "pseudo_labels",
     "tracking",
     "servers",
+    "completion",
     "race.simulate",
 )  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)
