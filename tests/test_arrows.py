@@ -20,7 +20,7 @@ ORDER = """
     report
     tracking ensemble
     execution pseudo_labels audit
-    tune check doctor servers testing
+    tune check doctor servers testing completion
 """
 LEVEL = {room: level for level, line in enumerate(ORDER.strip().splitlines()) for room in line.split()}
 

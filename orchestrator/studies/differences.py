@@ -92,7 +92,8 @@ def changed(found: Sequence[Difference]) -> list[str]:
 def verdict(found: Sequence[Difference]) -> str:
     """One sentence: whether scores compare, and whether a difference of them can be put down to anything."""
     names = changed(found)
-    if judged := [item.name for item in found if item.name in JUDGED]:
+    judged = [item.name for item in found if item.name in JUDGED and item.follows not in JUDGED]
+    if judged:
         return f"They are judged by other things ({shortened(judged)}): their scores do not compare."
     if not names:
         return "They differ in nothing that is recorded: a difference of scores is chance, or the machines'."

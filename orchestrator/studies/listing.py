@@ -38,6 +38,7 @@ class ListedStudy:
     begun: float | None = None  # unix seconds
     space: str = ""
     data: str = ""  # the name of the table or folder
+    rows: str = ""  # fingerprint of the rows
     metric: str = ""
     mode: str = ""
     best: float | None = None  # mean over folds of its best complete trial
@@ -103,6 +104,7 @@ def _read(study: Study) -> dict[str, Any]:
         "begun": study.started,
         "space": header.space_name or (Path(header.space_file).stem if header.space_file else ""),
         "data": "demo faces" if header.demo else Path(str(header.manifest.get("source", ""))).name,
+        "rows": header.rows_fingerprint,
         "metric": header.metric,
         "mode": header.mode,
         "best": None if best is None else best.score,

@@ -29,10 +29,12 @@ QUICK = (
     "check",
     "tune",
     "ensemble",
+    "studies",
     "audit",
     "pseudo_labels",
     "tracking",
     "servers",
+    "completion",
     "race.simulate",
 )  # their work is in a module of its own: command.py
 EVERY = pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,1 @@
+"""Tab-completion of commands, options and names of studies (command)."""

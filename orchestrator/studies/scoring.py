@@ -1,0 +1,107 @@
+"""Scores of a leaderboard beside what was known out of fold when they came."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestrator.core.errors import EnsembleError
+from orchestrator.core.text import counted
+from orchestrator.ensemble_record.finding import newest_ensemble
+from orchestrator.ensemble_record.record import read_record
+from orchestrator.evaluation.corrected_t import corrected_half_width
+from orchestrator.evaluation.rank_correlation import LEAST, rank_correlation
+from orchestrator.studies.listing import ListedStudy
+from orchestrator.study.remarks import LeaderboardScore
+from orchestrator.study.study import Study
+
+KNOWN = ("bbc_race", "bbc", "cross_fitted", "naive")
+"""Which of an ensemble's estimates stands for it: the one that corrects most first."""
+FOLD_MEAN = "fold_mean"
+
+
+def leaderboard_score(
+    study: Study,
+    public: float | None,
+    private: float | None,
+    ensemble: Path | None = None,
+    note: str = "",
+    now: float | None = None,
+) -> LeaderboardScore:
+    """With the out-of-fold score of the ensemble that was submitted (None: the newest in the study's folder),
+    or of the best trial where there is none. Raises EnsembleError for a folder that is no ensemble."""
+    when = time.time() if now is None else now
+    folder = ensemble or _newest(study.path)
+    if folder is None:
+        return _of_best_trial(study, when, public, private, note)
+    record = read_record(folder)
+    key = next((key for key in KNOWN if key in record.estimates and record.estimates[key].is_defined), "")
+    if not key:
+        return LeaderboardScore(
+            when, public, private, record.metric, None, None, None, "", folder.name, None, note
+        )
+    found = record.estimates[key]
+    ends = (_finite(found.low), _finite(found.high))
+    return LeaderboardScore(
+        when, public, private, record.metric, found.score, *ends, key, folder.name, None, note
+    )
+
+
+def _newest(study: Path) -> Path | None:
+    try:
+        return newest_ensemble(study)
+    except EnsembleError:
+        return None
+
+
+def _of_best_trial(
+    study: Study, when: float, public: float | None, private: float | None, note: str
+) -> LeaderboardScore:
+    complete, metric = study.complete_trials(), study.header.metric
+    if not complete:
+        return LeaderboardScore(when, public, private, metric, None, None, None, "", "", None, note)
+    best = complete[0]
+    half = corrected_half_width([fold.score for fold in best.bests])
+    ends = (_finite(best.score - half), _finite(best.score + half))
+    return LeaderboardScore(
+        when, public, private, metric, best.score, *ends, FOLD_MEAN, "", best.number, note
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def agreement_lines(scores: Sequence[LeaderboardScore]) -> list[str]:
+    """How well the order out of fold foretold that of a leaderboard; scores: of one metric and data set."""
+    lines = []
+    for name in ("public", "private"):
+        pairs = [
+            (item.oof, value)
+            for item in scores
+            if item.oof is not None and (value := getattr(item, name)) is not None
+        ]
+        if not pairs:
+            continue
+        found = rank_correlation([oof for oof, _ in pairs], [value for _, value in pairs])
+        what = f"{name} against out of fold"
+        if found is None:
+            lines.append(f"{what}: {counted(len(pairs), 'pair')}; from {LEAST} on their order is compared")
+        else:
+            lines.append(f"{what}: {found}")
+    return lines
+
+
+def scores_like(study: ListedStudy, others: Iterable[ListedStudy]) -> list[LeaderboardScore]:
+    """Of all studies of the same rows, by the same metric, oldest first."""
+    metrics = {study.metric, *(item.metric for item in study.remarks.scores)}
+    found = [
+        score
+        for other in others
+        if other.rows == study.rows
+        for score in other.remarks.scores
+        if score.metric in metrics
+    ]
+    return sorted(found, key=lambda score: score.time)
