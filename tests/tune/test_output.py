@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from orchestrator.core.errors import InputError
@@ -70,6 +72,28 @@ def test_quiet_prints_what_came_of_it_and_nothing_before(
     assert lines[0].startswith("best: trial ") and lines[-1].startswith("next: ")
     assert not any("space:" in line or "progress" in line or "leaderboard" in line for line in lines)
     assert said.err == ""
+
+
+def test_trials_folds_epochs_and_rungs_have_the_same_numbers_on_the_screen_and_in_the_files(
+    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune(space_file, faces, tmp_path) == 0
+    said = capsys.readouterr().out
+    trials = pd.read_parquet(tmp_path / "a" / "trials.parquet").set_index("trial")
+    epochs = pd.read_parquet(tmp_path / "a" / "epochs.parquet").set_index(["trial", "fold", "epoch"])
+    board = re.findall(r"leaderboard t(\d{4}) ([A-Z]+) rung (\d) \S+ (\S+), (\d) fold", said)
+    assert len(board) == 3
+    for trial, state, rung, score, folds in board:
+        row = trials.loc[int(trial)]
+        assert (row["state"], row["rung"], row["folds_complete"]) == (state, int(rung), int(folds))
+        assert f"{row['score']:.4f}" == score
+    legs = re.findall(r"(?:park|stop) t(\d{4})-f(\d) epoch (\d) \S+ (\d\S+)", said)
+    assert legs
+    for trial, fold, epoch, score in legs:
+        assert f"{epochs.loc[int(trial), int(fold), int(epoch)]['score']:.4f}" == score
+    best = trials[trials["state"] == "COMPLETE"].iloc[0]
+    assert f"best: trial {best.name}, {best['score']:.4f} (folds " in said
+    assert f"best t{best.name:04d} macro_f1 {best['score']:.4f} at rung {best['rung']:.0f}" in said
 
 
 def test_both_at_once_are_refused() -> None:
