@@ -27,6 +27,7 @@ ACTION_STYLE: dict[str, str] = {
     Action.FAIL: "bold red",
     Action.RETRY: "magenta",
 }
+HEADLESS = 7  # lines that slots and leaderboard take at least, with their titles
 ROOMY = 18  # lines, from which on parts are set apart and decisions are shown
 BAR, LEG_BAR = 40, 24  # cells at most
 
@@ -49,7 +50,7 @@ def fit(height: int, slots: int, trials: int, decisions: int, head: int) -> Rows
     free = max(height - 1 - head - 2 - (2 if roomy else 0), 3)  # two titles, blank lines; one stays empty
     told = min(6, decisions, max(free // 5, 1)) if roomy else 0
     free -= told + 2 if told else 0
-    busy = min(slots, max(free // 3, 1))
+    busy = min(slots, max(free // 3, 2))
     shown = min(trials, free - busy)
     busy = min(slots, free - shown)
     return Rows(busy, max(shown, 1), told)
@@ -70,7 +71,7 @@ class Drawer:
         `width` cells (40 or more)."""
         if self._statuses_of[0] is not frame.last_statuses or self._statuses_of[1] != frame.running:
             self._statuses_of, self._statuses = (frame.last_statuses, frame.running), frame.statuses
-        head = self._head(frame, now, width)
+        head = self._head(frame, now, width, height)
         board_rows = len(self._statuses) + 3  # with the titles of three blocks
         rows = fit(height, len(frame.slots), board_rows, len(frame.decisions), len(head))
         gap = [BLANK] if height >= ROOMY else []
@@ -95,7 +96,7 @@ class Drawer:
             self._board_of = asked
         return self._board
 
-    def _head(self, frame: Frame, now: float, width: int) -> list[Line]:
+    def _head(self, frame: Frame, now: float, width: int, height: int) -> list[Line]:
         study = self._study
         states = [item.state for item in self._statuses]
         counts = ", ".join(f"{states.count(state)} {state.lower()}" for state in State if state in states)
@@ -105,14 +106,13 @@ class Drawer:
         told = Part(f"  {counted(len(states), 'trial')}: {counts or 'none yet'}{metric}")
         clock = (Part(duration(_elapsed(frame.progress, now)), "dim"),)
         lines = [beside((name, told), clock, width), _progress(frame.progress, now, width)]
-        spent = budget_text(frame.progress, now)
-        if spent:
-            lines.append(line(cut(spent, width)))
-        if frame.failures:
-            lines.append(line(cut(failures_text(frame), width), "red"))
-        if waiting := waiting_text(frame, now):
-            lines.append(line(cut(waiting, width), "cyan"))
-        return lines
+        more = (
+            (waiting_text(frame, now), "cyan"),
+            (failures_text(frame) if frame.failures else "", "red"),
+            (budget_text(frame.progress, now), ""),
+        )
+        lines += [line(cut(text, width), style) for text, style in more if text]
+        return lines[: max(height - HEADLESS, 2)]
 
 
 def picture(frame: Frame, study: StudyContext, now: float, height: int = 40, width: int = 120) -> list[Line]:

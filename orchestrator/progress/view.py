@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
-from rich.text import Text
 
-from orchestrator.cli.terminal import Terminal
+from orchestrator.cli.terminal import Terminal, print_wrapped
 from orchestrator.core.events import Decision, EpochEnded, Event, FoldRunKey
 from orchestrator.core.text import counted
 from orchestrator.progress.board import blocks, board
@@ -80,7 +79,7 @@ class StudyView:
         if self._screen is None:
             self._line(clean(text), self._clock())
         else:
-            self._console.print(Text(text))
+            print_wrapped(self._console, text)
 
     # ---- shown ----
 
@@ -140,7 +139,7 @@ class StudyView:
             return
         stamp = time.strftime("%H:%M:%S", time.localtime(now))
         try:
-            self._console.print(f"{stamp} {text}", markup=False, highlight=False, emoji=False, soft_wrap=True)
+            print_wrapped(self._console, f"{stamp} {text}")
         except OSError:
             # The terminal is gone or the log's disk is full. The study goes on: its journal says everything.
             self._lost_output = True

@@ -51,6 +51,7 @@ SECONDS = {
     "tests/race/test_baselines_storm.py": 20,
     "tests/test_extending.py": 20,
     "tests/pages/test_browser.py": 20,
+    "tests/progress/test_tmux.py": 20,
 }  # on an idle machine with two cores
 WORTH_LISTING = 20  # seconds from which a file belongs into the table
 
