@@ -18,7 +18,7 @@ from orchestrator.pages.svg.series import line_legend, series_class, series_of
 MANY, VERY_MANY = 20, 200
 """Lines of a panel from which they are drawn faint, so that one sees how many lie on each other."""
 
-_COLUMNS = 40  # of the data: with more different x a row has its points in one cell
+_COLUMNS = 40  # of the data: otherwise a row has its points in one cell
 
 
 def line_chart(chart: LineChart) -> Markup:
@@ -80,9 +80,11 @@ def _description(chart: LineChart, lines: Sequence[Line]) -> str:
 
 
 def line_data(chart: LineChart) -> Table:
-    """A row for each line; a column for each x where those are few, such as epochs."""
+    """A row for each line; a column for each x where those are a few whole numbers, such as epochs."""
     all_x = sorted({value for line in chart.lines for value in line.x})
-    is_wide = len(all_x) <= _COLUMNS
+    is_wide = len(all_x) <= _COLUMNS and all(
+        x == int(x) for x in all_x
+    )  # lines share epochs, not probabilities
     names = ["line", *(["panel"] if chart.facets else []), "group", "note"]
     columns = [*names, *(map(number_text, all_x) if is_wide else ["points"])]
     rows = [
