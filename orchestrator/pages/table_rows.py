@@ -9,6 +9,8 @@ from markupsafe import Markup
 from orchestrator.pages.blocks import Cell, Quantity, Table, cell_text
 from orchestrator.pages.svg.element import text
 
+_LONG = 26  # characters of a cell that may be broken into lines
+
 
 def is_number_column(table: Table, index: int) -> bool:
     """Every cell of it is a number or empty, and one at least is a number: it stands to the right."""
@@ -35,7 +37,8 @@ def _trial(trial: int | str | None) -> str:
 
 def _cell(cell: Cell, is_number: bool) -> str:
     if isinstance(cell, str):
-        return f'<td class="number">{text(cell)}</td>' if is_number else f"<td>{text(cell)}</td>"
+        kind = "number" if is_number else "long" if len(cell) > _LONG else ""
+        return f'<td class="{kind}">{text(cell)}</td>' if kind else f"<td>{text(cell)}</td>"
     return f'<td class="number"{_sorted_as(cell)}>{text(cell_text(cell))}</td>'
 
 

@@ -78,7 +78,7 @@ def test_categories_have_a_place_each() -> None:
 
 
 @pytest.mark.parametrize(
-    "value, text", [(0.25, "0.25"), (3e-5, "3e-5"), (1200.0, "1.2e3"), (0.0001, "0.0001")]
+    "value, text", [(0.25, "0.25"), (3e-5, "3e-5"), (1200.0, "1200"), (5.2e7, "5.2e7"), (0.0001, "0.0001")]
 )
 def test_numbers_are_short(value: float, text: str) -> None:
     assert number_text(value) == text
@@ -223,3 +223,19 @@ def test_a_thousand_trials_stay_small() -> None:
     ]
     html = str(draw(LineChart("a", "epoch", "score", lines, facets=[f"fold {at}" for at in range(5)])))
     assert len(html) < 300 * 5000
+
+
+def test_rules_of_one_kind_are_named_once() -> None:
+    rungs = [(1, "rung 1"), (3, "rung 2"), (9, "rung 3"), (12, "end")]
+    html = str(draw(LineChart("a", "x", "y", [Line("b", [1, 12], [0, 1])], x_marks=rungs)))
+    names = html[html.index('class="rule-names"') :]
+    assert re.findall(r"<text[^>]*>(.*?)</text>", names)[:4] == ["rung 1", "2", "3", "end"]
+
+
+def test_the_few_are_drawn_above_the_many() -> None:
+    lines = [
+        Line("best", [1, 2], [0, 1], "complete"),
+        *(Line("x", [1, 2], [0, 1], "stopped") for _ in range(3)),
+    ]
+    html = str(draw(LineChart("a", "x", "y", lines)))
+    assert html.rindex("best") > html.rindex("<title>x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -14,10 +15,10 @@ from orchestrator.pages.svg.panel import dots, panel, path, stretched
 from orchestrator.pages.svg.scale import Scale, number_text, scale_of
 from orchestrator.pages.svg.series import line_legend, series_class, series_of
 
-MANY = 40
-"""Lines of a panel that are drawn faint, so that one sees how many lie on each other."""
+MANY, VERY_MANY = 20, 200
+"""Lines of a panel from which they are drawn faint, so that one sees how many lie on each other."""
 
-_COLUMNS = 40  # of the data: with more different x a row has its points in one cell
+_COLUMNS = 40  # of the data: otherwise a row has its points in one cell
 
 
 def line_chart(chart: LineChart) -> Markup:
@@ -35,7 +36,9 @@ def _all_x(chart: LineChart) -> list[float]:
 
 def _panel(chart: LineChart, facet: str, x: Scale, y: Scale, series: dict[str, int]) -> Markup:
     lines = [line for line in chart.lines if line.facet == facet]
-    drawn = join(_line(line, x, y, series) for line in sorted(lines, key=lambda line: not line.muted))
+    sizes = Counter(line.group for line in lines)
+    below = sorted(lines, key=lambda line: (not line.muted, -sizes[line.group]))  # the few stay in sight
+    drawn = join(_line(line, x, y, series) for line in below)
     return panel(
         x,
         y,
@@ -46,8 +49,13 @@ def _panel(chart: LineChart, facet: str, x: Scale, y: Scale, series: dict[str, i
         y_label=chart.y_label,
         head=facet,
         rules=chart.x_marks,
-        classes="crowd" if len(lines) > MANY else "",
+        classes=crowd(len(lines)),
     )
+
+
+def crowd(lines: int) -> str:
+    """Class of a plot with so many lines."""
+    return "" if lines <= MANY else "crowd" if lines <= VERY_MANY else "crowd mob"
 
 
 def _line(line: Line, x: Scale, y: Scale, series: dict[str, int]) -> Markup:
@@ -72,9 +80,11 @@ def _description(chart: LineChart, lines: Sequence[Line]) -> str:
 
 
 def line_data(chart: LineChart) -> Table:
-    """A row for each line; a column for each x where those are few, such as epochs."""
+    """A row for each line; a column for each x where those are a few whole numbers, such as epochs."""
     all_x = sorted({value for line in chart.lines for value in line.x})
-    is_wide = len(all_x) <= _COLUMNS
+    is_wide = len(all_x) <= _COLUMNS and all(
+        x == int(x) for x in all_x
+    )  # lines share epochs, not probabilities
     names = ["line", *(["panel"] if chart.facets else []), "group", "note"]
     columns = [*names, *(map(number_text, all_x) if is_wide else ["points"])]
     rows = [

@@ -104,12 +104,15 @@ def _grid(x: Scale, y: Scale) -> Markup:
 
 
 def _rule_names(rules: Sequence[tuple[float, str]]) -> Markup:
-    """At the top, those that are close one below the other."""
-    names, row = [], 0
+    """At the top, those that are close one below the other. After "rung 1" it is enough to say 2, 3, 4."""
+    names, row, stem = [], 0, ""
     for index, (place, name) in enumerate(rules):
-        row = row + 1 if index and place - rules[index - 1][0] < 0.2 else 0
-        side = {"text_anchor": "end", "dx": "-.3em"} if place > 0.75 else {"dx": ".3em"}
-        names.append(element("text", name, x=percent(place), dy=f"{1 + 1.1 * row:.1f}em", **side))
+        word, _, rest = name.rpartition(" ")
+        written, stem = (rest, stem) if word and word == stem else (name, word)
+        is_close = index > 0 and place - rules[index - 1][0] < 0.02 * len(rules[index - 1][1])
+        row = row + 1 if is_close and written == name else 0
+        side = {"text_anchor": "end", "dx": "-.3em"} if place > 0.9 else {"dx": ".3em"}
+        names.append(element("text", written, x=percent(place), dy=f"{1 + 1.1 * row:.1f}em", **side))
     return element("g", join(names), class_="rule-names")
 
 

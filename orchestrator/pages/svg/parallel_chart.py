@@ -8,7 +8,7 @@ from orchestrator.core.text import counted
 from orchestrator.pages.blocks import Cell, Quantity, Table
 from orchestrator.pages.figures import Axis, Number, ParallelChart, ParallelLine
 from orchestrator.pages.svg.element import clipped, element, join, percent, trial_attribute
-from orchestrator.pages.svg.line_chart import MANY
+from orchestrator.pages.svg.line_chart import crowd
 from orchestrator.pages.svg.panel import path, stretched
 from orchestrator.pages.svg.scale import Scale, number_text, scale_on
 from orchestrator.pages.svg.scatter_chart import cell_of
@@ -35,7 +35,7 @@ def parallel_chart(chart: ParallelChart) -> Markup:
         element("desc", _description(chart)),
         stretched(join(line for _, line in sorted(drawn, key=lambda pair: pair[0]))),
         join(_axis(axis, *at) for axis, at in zip(chart.axes, zip(scales, places, strict=True), strict=True)),
-        class_="plot crowd" if len(chart.lines) > MANY else "plot",
+        class_=f"plot {crowd(len(chart.lines))}".strip(),
         role="img",
         focusable="false",
     )

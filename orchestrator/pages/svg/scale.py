@@ -11,6 +11,7 @@ from orchestrator.pages.figures import Axis, Number
 TICKS = 5
 """About so many: their texts stand beside each other at 320 pixels too."""
 _MARGIN = 0.04  # of the length, on both sides of the numbers
+_SHORT = 2.5  # powers of ten: a log scale that covers fewer has ticks between them too
 _ALIKE = 1e-9  # numbers whose relative difference is smaller are one: a scale between them means nothing
 
 
@@ -39,7 +40,9 @@ class Scale:
 
 
 def number_text(value: float) -> str:
-    """0.25, 12, 3e-5: three digits that count."""
+    """0.25, 5760, 3e-5: three digits that count, and whole thousands."""
+    if 1000 <= abs(value) < 1e6:
+        return f"{value:.0f}"
     written = f"{value:.3g}"
     mantissa, e, exponent = written.partition("e")
     return f"{mantissa}e{int(exponent)}" if e else written
@@ -96,7 +99,7 @@ def _step(rough: float) -> float:
 
 def _log_ticks(low: float, high: float) -> tuple[Tick, ...]:
     """At powers of ten, with 2 and 5 times those where the scale is short."""
-    factors = (1, 2, 5) if high - low < 2 else (1,)
+    factors = (1, 2, 5) if high - low < _SHORT else (1,)
     every = max(1, math.ceil((high - low) / (TICKS + 1)))
     found = []
     for power in range(math.floor(low), math.ceil(high) + 1):

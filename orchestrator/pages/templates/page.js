@@ -52,6 +52,7 @@
     const body = table.tBodies[0];
     const rows = Array.from(body.rows);
     let order = rows, wanted = "", expanded = false;
+    const scroller = box.querySelector(".scroll");
     const bar = make("div", "", "bar-of-table");
     const input = make("input");
     const said = make("span");
@@ -62,6 +63,7 @@
       for (const row of rows) row.hidden = !shown.has(row);
       said.textContent = wanted ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
       more.hidden = found.length <= MOST;
+      scroller.classList.toggle("first", shown.size <= MOST);
       more.textContent = expanded ? `Show the first ${MOST}` : `Show all ${found.length}`;
     };
     const sortBy = (head, column) => {
