@@ -191,6 +191,7 @@ def test_calibrated_answers_stay_below_what_chance_gives_and_sharper_ones_do_not
     for seed in range(20):
         found = reliability(*calibrated(seed, 600), rng(seed), repeats=100)
         inside += found.ece.value <= found.by_chance and found.ece.low == 0
+        assert found.ece.low <= found.ece.value <= found.ece.high
     assert inside >= 16
     surer = reliability(*calibrated(1, 600, sharper=2.5), rng(1), repeats=100)
     assert surer.ece.value > surer.by_chance and surer.ece.low > 0

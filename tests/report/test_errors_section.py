@@ -95,6 +95,7 @@ def test_without_images_mistakes_are_listed_and_it_is_said(confused: Path, image
 def test_the_worst_groups_are_named_with_intervals(found: tuple[Block, ...]) -> None:
     groups = table(found, "Groups that fare worst")
     assert len(groups.rows) == errors.MOST_GROUPS and "of 90 groups" in groups.note
+    assert all(isinstance(share, float) and share < 1 for share in column(groups, "share right"))
     assert column(groups, "share right")[0] == 0
     assert "right or wrong together" in words(found) or "hardly more than the chance" in words(found)
 

@@ -204,6 +204,9 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
             reference=float(right.mean()),
             reference_label="all rows",
         )  # fmt: skip
+    worst = [item for item in found if item.right.value < 1][:MOST_GROUPS]
+    if not worst:
+        return
     rows = tuple(
         (
             item.group,
@@ -212,7 +215,7 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
             f"{item.right.low:.3f} to {item.right.high:.3f}",
             item.log_loss,
         )
-        for item in found[:MOST_GROUPS]
+        for item in worst
     )
     columns = ("group", "rows", "share right", "95%", "log loss")
     note = (
@@ -262,7 +265,6 @@ def _calibration(snapshot: StudySnapshot, answers: JudgedAnswers, seed: int) -> 
     note = "Bins of equally many rows. Below the diagonal, answers are surer than they are right."
     yield LineChart("Calibration", f"mean {unit}", "share that is right", lines, note, y_range=(0.0, 1.0))
     yield Text((), [_ece(name, item) for name, item in found])
-    yield _bins(*found[0])
 
 
 def _ece(name: str, found: Reliability) -> str:
@@ -275,12 +277,3 @@ def _ece(name: str, found: Reliability) -> str:
     sure = sum(part.rows * (part.sure - part.right.value) for part in found.bins)
     how = "too sure" if sure > 0 else "not sure enough"
     return f"{said}, more than the {found.by_chance:.3f} that chance explains: on the whole {how}."
-
-
-def _bins(name: str, found: Reliability) -> Table:
-    rows = tuple(
-        (part.rows, part.sure, part.right.value, ends_text(part.right.low, part.right.high))
-        for part in found.bins
-    )
-    columns = ("rows", "mean probability", "share right", "95%")
-    return Table(f"Calibration of {name}", columns, rows, in_terminal=False)

@@ -145,8 +145,10 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def _ends(behind: dict[Any, Any]) -> str:
-    return ends_text(behind.get("minus_best_low", math.nan), behind.get("minus_best_high", math.nan), "+.4f")
+def _ends(behind: dict[Any, Any]) -> Cell:
+    """Sorted by the lower end."""
+    low, high = behind.get("minus_best_low", math.nan), behind.get("minus_best_high", math.nan)
+    return Quantity(low, ends_text(low, high, "+.4f"))
 
 
 def _may_be_best(found: Any) -> str:
