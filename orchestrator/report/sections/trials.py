@@ -16,6 +16,7 @@ from orchestrator.pages.figures import Interval, IntervalChart
 from orchestrator.race.contract import TrialStatus
 from orchestrator.report.cells import ends_text, signed_cell, value_cell
 from orchestrator.report.context import ReportContext
+from orchestrator.report.sections.race import WORDS
 from orchestrator.report.trial_figures import drawn_trials, parallel, slices
 from orchestrator.sampling.importance import Importances, ParameterImportance, parameter_importance
 from orchestrator.sampling.trial_estimates import TrialEstimates
@@ -27,14 +28,6 @@ QUESTION = "Which configurations did well, and what made them?"
 MOST_SLICES = 8
 REASON = 60
 """Characters of a reason that names no rung, such as that of a failure."""
-WORDS = {
-    State.COMPLETE: "complete",
-    State.PRUNED: "stopped early",
-    State.FAIL: "failed",
-    State.PARKED: "not ended",
-    State.RUNNING: "not ended",
-    State.WAITING: "not begun",
-}
 
 
 def blocks(context: ReportContext) -> tuple[Block, ...]:
