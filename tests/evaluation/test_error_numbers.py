@@ -110,6 +110,8 @@ def test_what_is_undefined_is_said_to_be() -> None:
     none = class_scores(labels, probabilities, range(6), rng(), repeats=20)[1]
     assert none.rows == none.groups == 0
     assert all(math.isnan(item.value) for item in (none.precision, none.recall, none.f1))
+    never = class_scores(1 - labels, probabilities, range(6), rng(), repeats=20)[1]
+    assert never.recall.value == 0 and math.isnan(never.recall.low)  # 0 of 6 is no proof of never
     alone = class_scores(labels, probabilities, ["a"] * 6, rng(), repeats=20)[0]
     assert alone.f1.value == 1 and math.isnan(alone.f1.low)
 

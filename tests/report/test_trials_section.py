@@ -159,3 +159,8 @@ def test_names_and_reasons_from_data_are_escaped(tmp_path: Path) -> None:
     made = trials.blocks(context_of(draw_study(tmp_path / "a", params=params)))
     page = Page("t", (), (), (PageSection(trials.TITLE, made, trials.QUESTION),), lambda row: ())
     assert "<script>alert(1)" not in render(page, {}, "0")
+
+
+def test_one_complete_trial_is_called_no_winner(tmp_path: Path) -> None:
+    made = trials.blocks(context_of(draw_study(tmp_path / "a", trials=1)))
+    assert "Trial 0 alone is complete, so there is none that it could be compared with." in words(made)

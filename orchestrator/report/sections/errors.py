@@ -155,7 +155,8 @@ def _classes(answers: JudgedAnswers, seed: int) -> list[Block]:
     )
     note = (
         f"Intervals: {LEVEL:.0%}, over {repeats} resamples of the {of}. Precision: of the rows predicted so, "
-        "the share that is; recall: of the rows that are, the share predicted so; F1: their harmonic mean."
+        "the share that is; recall: of the rows that are, the share predicted so; F1: their harmonic mean. No "
+        "interval where all resamples agree."
     )
     chart = IntervalChart(
         f"F1 by {what}",

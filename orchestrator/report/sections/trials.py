@@ -64,6 +64,8 @@ def _told_apart(snapshot: StudySnapshot) -> str:
         return "No trial has all folds at full length, so no two scores of this table compare for certain."
     if not found.trials:
         return f"Trial {best.number} came first; which others may be as good cannot be told: {found.reason}."
+    if found.considered < 2:
+        return f"Trial {best.number} alone is complete, so there is none that it could be compared with."
     others = [str(trial) for trial in found.trials if trial != best.number]
     if not others:
         return f"Trial {best.number} came first, and by the {found.level:.0%} confidence set it is the best."
