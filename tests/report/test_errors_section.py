@@ -193,6 +193,13 @@ def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     assert "<b>bold" not in render(page, {}, "0")
 
 
+def test_of_many_classes_the_columns_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "NAMED_CLASSES", 2)
+    matrix = only(errors.blocks(context_of(draw_study(tmp_path / "a"))), Heatmap)
+    assert (matrix.row_labels, matrix.column_labels) == (("1 red", "2 green", "3 blue"), ("1", "2", "3"))
+    assert matrix.texts[0][0].isdigit() and "0" not in {text for row in matrix.texts for text in row}
+
+
 def test_many_classes_are_listed_and_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(errors, "MOST_CLASSES", 4)
     made = errors.blocks(context_of(draw_study(tmp_path / "a", classes=5, rows=300)))
