@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with the ends between which it lies in `LEVEL` of resamples; NaN where it is undefined."""
+    """A number with the ends between which it lies in `LEVEL` of resamples; NaN where they are undefined."""
 
     value: float
     low: float
@@ -73,7 +73,8 @@ def codes_of(groups: Sequence[object] | NDArray[np.generic]) -> tuple[NDArray[np
 
 
 def intervals(values: Floats, resampled: Floats) -> list[Interval]:
-    """values (K,), resampled (repeats, K)."""
+    """values (K,), resampled (repeats, K). Where all resamples agree, as where no row is right, they say
+    nothing of chance, and the ends are NaN."""
     tail = (1 - LEVEL) / 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column of NaN alone: NaN
@@ -81,6 +82,7 @@ def intervals(values: Floats, resampled: Floats) -> list[Interval]:
             ends = np.nanquantile(resampled, [tail, 1 - tail], axis=0)
         else:
             ends = np.full((2, len(values)), np.nan)
+    ends[:, ends[0] == ends[1]] = np.nan
     return [
         Interval(float(value), float(low), float(high)) if math.isfinite(value) else UNDEFINED
         for value, low, high in zip(values, *ends, strict=True)

@@ -59,7 +59,8 @@ def reliability(
     ends = intervals(np.array([ece]), resampled[:, None])[0]
     low = 0.0 if ece <= by_chance else max(2 * ece - ends.high, 0.0)
     curve = _curve(columns, codes, bags, bins)
-    return Reliability(curve, Interval(ece, low, 2 * ece - ends.low), by_chance, count)
+    # Of hardly any error every resample shows more, and the turned ends would leave the error out.
+    return Reliability(curve, Interval(ece, min(low, ece), max(2 * ece - ends.low, ece)), by_chance, count)
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,12 @@ def _unreadable(rows: tuple[int, ...], images: ReadThumbnails | None) -> str | N
 def _head(item: Mistake, answers: JudgedAnswers) -> str:
     names = answers.task.classes
     if answers.task.multi_label:
-        return f"{names[item.label]}: {_answer(item, answers)} (truth had {item.given:.2f})"
-    return f"{names[item.label]}, taken for {_answer(item, answers)} (true class had {item.given:.2f})"
+        return f"{names[item.label]}: {_answer(item, answers)} (truth had {_chance(item.given)})"
+    return f"{names[item.label]}, taken for {_answer(item, answers)} (true class had {_chance(item.given)})"
+
+
+def _chance(value: float) -> str:
+    return "< 0.01" if value < 0.01 else f"{value:.2f}"
 
 
 def _answer(item: Mistake, answers: JudgedAnswers) -> str:

@@ -20,7 +20,17 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.text import counted
 from orchestrator.pages.blocks import Block, Page, PageSection, Text
 from orchestrator.report.context import ReportContext
-from orchestrator.report.sections import answer, checks, curves, race, reproduce
+from orchestrator.report.sections import (
+    answer,
+    checks,
+    curves,
+    data,
+    ensemble,
+    errors,
+    race,
+    reproduce,
+    trials,
+)
 from orchestrator.snapshot import StudySnapshot
 
 
@@ -38,7 +48,9 @@ class Section(Protocol):
         """() leaves the section out."""
 
 
-SECTIONS: tuple[Section, ...] = (answer, checks, race, curves, reproduce)
+SECTIONS: tuple[Section, ...] = (
+    answer, checks, race, trials, curves, errors, data, ensemble, reproduce,
+)  # fmt: skip
 
 
 def report_page(

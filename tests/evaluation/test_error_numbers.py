@@ -110,6 +110,8 @@ def test_what_is_undefined_is_said_to_be() -> None:
     none = class_scores(labels, probabilities, range(6), rng(), repeats=20)[1]
     assert none.rows == none.groups == 0
     assert all(math.isnan(item.value) for item in (none.precision, none.recall, none.f1))
+    never = class_scores(1 - labels, probabilities, range(6), rng(), repeats=20)[1]
+    assert never.recall.value == 0 and math.isnan(never.recall.low)  # 0 of 6 is no proof of never
     alone = class_scores(labels, probabilities, ["a"] * 6, rng(), repeats=20)[0]
     assert alone.f1.value == 1 and math.isnan(alone.f1.low)
 
@@ -191,6 +193,7 @@ def test_calibrated_answers_stay_below_what_chance_gives_and_sharper_ones_do_not
     for seed in range(20):
         found = reliability(*calibrated(seed, 600), rng(seed), repeats=100)
         inside += found.ece.value <= found.by_chance and found.ece.low == 0
+        assert found.ece.low <= found.ece.value <= found.ece.high
     assert inside >= 16
     surer = reliability(*calibrated(1, 600, sharper=2.5), rng(1), repeats=100)
     assert surer.ece.value > surer.by_chance and surer.ece.low > 0

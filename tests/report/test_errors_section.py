@@ -95,6 +95,7 @@ def test_without_images_mistakes_are_listed_and_it_is_said(confused: Path, image
 def test_the_worst_groups_are_named_with_intervals(found: tuple[Block, ...]) -> None:
     groups = table(found, "Groups that fare worst")
     assert len(groups.rows) == errors.MOST_GROUPS and "of 90 groups" in groups.note
+    assert all(isinstance(share, float) and share < 1 for share in column(groups, "share right"))
     assert column(groups, "share right")[0] == 0
     assert "right or wrong together" in words(found) or "hardly more than the chance" in words(found)
 
@@ -190,6 +191,13 @@ def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     made = errors.blocks(context_of(draw_study(tmp_path / "a", classes=names)))
     page = Page("t", (), (), (PageSection(errors.TITLE, made, errors.QUESTION),), lambda row: ())
     assert "<b>bold" not in render(page, {}, "0")
+
+
+def test_of_many_classes_the_columns_are_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(errors, "NAMED_CLASSES", 2)
+    matrix = only(errors.blocks(context_of(draw_study(tmp_path / "a"))), Heatmap)
+    assert (matrix.row_labels, matrix.column_labels) == (("1 red", "2 green", "3 blue"), ("1", "2", "3"))
+    assert matrix.texts[0][0].isdigit() and "0" not in {text for row in matrix.texts for text in row}
 
 
 def test_many_classes_are_listed_and_not_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from orchestrator.tune.__main__ import main as tune
 from tests.support.drawn_study import draw_study
 from tests.support.small_study import MADE
 
-TITLES = ("Answer", "Checks", "Race", "Curves", "Reproduce")
+TITLES = ("Answer", "Checks", "Race", "Trials", "Curves", "Errors", "Data", "Reproduce")
 
 
 @pytest.fixture(scope="module")

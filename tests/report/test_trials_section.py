@@ -34,7 +34,9 @@ def test_the_table_has_every_trial_with_its_difference_to_the_best_and_what_it_s
     assert column(found, "minus best")[0] == "" and count > 1
     others = [float(cell) for cell in column(found, "minus best")[1:count]]
     assert others == pytest.approx(complete["minus_best"].tolist()[1:])
-    low, high = column(found, "95% interval")[1].split(" to ")
+    ends = column(found, "95% interval")[1]
+    assert isinstance(ends, Quantity)
+    low, high = ends.text.split(" to ")
     assert float(low) == pytest.approx(complete["minus_best_low"].iloc[1], abs=1e-4) and float(high) > float(
         low
     )
@@ -157,3 +159,8 @@ def test_names_and_reasons_from_data_are_escaped(tmp_path: Path) -> None:
     made = trials.blocks(context_of(draw_study(tmp_path / "a", params=params)))
     page = Page("t", (), (), (PageSection(trials.TITLE, made, trials.QUESTION),), lambda row: ())
     assert "<script>alert(1)" not in render(page, {}, "0")
+
+
+def test_one_complete_trial_is_called_no_winner(tmp_path: Path) -> None:
+    made = trials.blocks(context_of(draw_study(tmp_path / "a", trials=1)))
+    assert "Trial 0 alone is complete, so there is none that it could be compared with." in words(made)

@@ -27,6 +27,8 @@ QUESTION = "Which classes and groups are answered wrongly, and can the probabili
 
 MOST_CLASSES = 40
 """Of a matrix; with more only the commonest errors are listed."""
+NAMED_CLASSES = 8
+"""So many classes have their names above the columns of a matrix."""
 MOST_PAIRS, MOST_GROUPS = 12, 15
 FEW_GROUPS = 30
 """So many groups are drawn as well; of more the worst are listed."""
@@ -86,24 +88,35 @@ def _confusion(answers: JudgedAnswers) -> Iterator[Block]:
 
 
 def _matrix(found: Confusion, classes: tuple[str, ...]) -> Heatmap:
-    shares = found.shares
-    texts = [
-        [f"{rows} ({share:.0%})" if math.isfinite(share) else str(rows)
-         for rows, share in zip(*row, strict=True)]
-        for row in zip(found.counts.tolist(), shares.tolist(), strict=True)
-    ]  # fmt: skip
+    """Of many classes the columns have numbers, which stand before the names of the rows: names are long."""
+    many = len(classes) > NAMED_CLASSES
+    numbers = tuple(str(number) for number in range(1, len(classes) + 1))
+    rows = tuple(f"{number} {name}" for number, name in zip(numbers, classes, strict=True))
+    what = (
+        "the number of rows" if many else "the number of rows, and their share of the rows of that true class"
+    )
+    shares = found.shares.tolist()
     return Heatmap(
         "Confusion matrix",
-        classes,
-        classes,
-        shares.tolist(),
-        "In each cell the number of rows, and their share of the rows of that true class, which the colour "
-        "shows. The diagonal is right.",
+        rows if many else classes,
+        numbers if many else classes,
+        shares,
+        f"In each cell {what}. The colour shows the share of the rows of that true class; the diagonal is "
+        "right.",
         row_title="true class",
         column_title="predicted class",
-        texts=texts,
+        texts=[
+            [_cell_text(*cell, many) for cell in zip(*row, strict=True)]
+            for row in zip(found.counts.tolist(), shares, strict=True)
+        ],
         scale=(0.0, 1.0),
     )
+
+
+def _cell_text(rows: int, share: float, many: bool) -> str:
+    if many:
+        return str(rows) if rows else ""
+    return f"{rows} ({share:.0%})" if math.isfinite(share) else str(rows)
 
 
 def _distances(found: Confusion) -> str:
@@ -154,8 +167,9 @@ def _classes(answers: JudgedAnswers, seed: int) -> list[Block]:
         _class_row(name, item, answers.has_groups) for name, item in zip(classes, found, strict=True)
     )
     note = (
-        f"Intervals: {LEVEL:.0%}, over {repeats} resamples of the {of}. Precision: of the rows predicted so, "
-        "the share that is; recall: of the rows that are, the share predicted so; F1: their harmonic mean."
+        f"Intervals: {LEVEL:.0%}, over {repeats} resamples of the {of}. Precision: of the rows predicted "
+        "so, the share that is; recall: of the rows that are, the share predicted so; F1: their harmonic "
+        "mean. No interval where all resamples agree."
     )
     chart = IntervalChart(
         f"F1 by {what}",
@@ -204,6 +218,9 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
             reference=float(right.mean()),
             reference_label="all rows",
         )  # fmt: skip
+    worst = [item for item in found if item.right.value < 1][:MOST_GROUPS]
+    if not worst:
+        return
     rows = tuple(
         (
             item.group,
@@ -212,7 +229,7 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
             f"{item.right.low:.3f} to {item.right.high:.3f}",
             item.log_loss,
         )
-        for item in found[:MOST_GROUPS]
+        for item in worst
     )
     columns = ("group", "rows", "share right", "95%", "log loss")
     note = (
@@ -262,7 +279,6 @@ def _calibration(snapshot: StudySnapshot, answers: JudgedAnswers, seed: int) -> 
     note = "Bins of equally many rows. Below the diagonal, answers are surer than they are right."
     yield LineChart("Calibration", f"mean {unit}", "share that is right", lines, note, y_range=(0.0, 1.0))
     yield Text((), [_ece(name, item) for name, item in found])
-    yield _bins(*found[0])
 
 
 def _ece(name: str, found: Reliability) -> str:
@@ -275,12 +291,3 @@ def _ece(name: str, found: Reliability) -> str:
     sure = sum(part.rows * (part.sure - part.right.value) for part in found.bins)
     how = "too sure" if sure > 0 else "not sure enough"
     return f"{said}, more than the {found.by_chance:.3f} that chance explains: on the whole {how}."
-
-
-def _bins(name: str, found: Reliability) -> Table:
-    rows = tuple(
-        (part.rows, part.sure, part.right.value, ends_text(part.right.low, part.right.high))
-        for part in found.bins
-    )
-    columns = ("rows", "mean probability", "share right", "95%")
-    return Table(f"Calibration of {name}", columns, rows, in_terminal=False)

@@ -16,6 +16,7 @@ from orchestrator.pages.figures import Interval, IntervalChart
 from orchestrator.race.contract import TrialStatus
 from orchestrator.report.cells import ends_text, signed_cell, value_cell
 from orchestrator.report.context import ReportContext
+from orchestrator.report.sections.race import WORDS
 from orchestrator.report.trial_figures import drawn_trials, parallel, slices
 from orchestrator.sampling.importance import Importances, ParameterImportance, parameter_importance
 from orchestrator.sampling.trial_estimates import TrialEstimates
@@ -27,14 +28,6 @@ QUESTION = "Which configurations did well, and what made them?"
 MOST_SLICES = 8
 REASON = 60
 """Characters of a reason that names no rung, such as that of a failure."""
-WORDS = {
-    State.COMPLETE: "complete",
-    State.PRUNED: "stopped early",
-    State.FAIL: "failed",
-    State.PARKED: "not ended",
-    State.RUNNING: "not ended",
-    State.WAITING: "not begun",
-}
 
 
 def blocks(context: ReportContext) -> tuple[Block, ...]:
@@ -71,6 +64,8 @@ def _told_apart(snapshot: StudySnapshot) -> str:
         return "No trial has all folds at full length, so no two scores of this table compare for certain."
     if not found.trials:
         return f"Trial {best.number} came first; which others may be as good cannot be told: {found.reason}."
+    if found.considered < 2:
+        return f"Trial {best.number} alone is complete, so there is none that it could be compared with."
     others = [str(trial) for trial in found.trials if trial != best.number]
     if not others:
         return f"Trial {best.number} came first, and by the {found.level:.0%} confidence set it is the best."
@@ -145,8 +140,10 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
-def _ends(behind: dict[Any, Any]) -> str:
-    return ends_text(behind.get("minus_best_low", math.nan), behind.get("minus_best_high", math.nan), "+.4f")
+def _ends(behind: dict[Any, Any]) -> Cell:
+    """Sorted by the lower end."""
+    low, high = behind.get("minus_best_low", math.nan), behind.get("minus_best_high", math.nan)
+    return Quantity(low, ends_text(low, high, "+.4f"))
 
 
 def _may_be_best(found: Any) -> str:
