@@ -49,16 +49,17 @@ def copies_apart(
     same, near = at_odds(known.exact, folds), clusters_at_odds(known, folds)
     near = [pair for pair in near if known.exact[pair[0]] != known.exact[pair[1]]]
     found = False
-    for pairs, kind, certain in (
-        (same, "the same image", True),
-        (near, "near duplicates", is_certain(known.precision)),
+    for pairs, kind, sign, certain in (
+        (same, "the same image", "=", True),
+        (near, "near duplicates", "~", is_certain(known.precision)),
     ):
         pairs = [(one, other) for one, other in pairs if paths[one] != paths[other]]
         if pairs:
             found = True
             said = (
                 f"{counted(len(pairs), 'image')} in another fold than a copy ({kind}): "
-                f"{_named(pairs, paths)}; models were judged on what they trained on, so scores are too good"
+                f"{_named(pairs, paths, sign)}; models were judged on what they "
+                "trained on, so scores are too good"
             )
             level = Level.BLOCKS if certain else Level.WARNING
             yield coded(CODE, level, said, WAY_OUT, pairs=pairs)
@@ -67,14 +68,13 @@ def copies_apart(
     )
     if apart:
         said = (
-            f"{counted(len(apart), 'image')} in another group than a copy: {_named(apart, paths)}; folds "
-            "keep "
-            "them together by luck alone, and intervals count them as independent"
+            f"{counted(len(apart), 'image')} in another group than a copy: {_named(apart, paths, '=')}; "
+            "folds keep them together by luck alone, and intervals count them as independent"
         )
         yield coded(CODE, Level.WARNING, said, WAY_OUT, pairs=apart)
     elif not found:
         yield fine(CODE, f"copies share their fold and group, so far as is known. {known.rule}")
 
 
-def _named(pairs: Sequence[Pair], paths: Sequence[str]) -> str:
-    return shortened([f"{paths[one]} = {paths[other]}" for one, other in pairs])
+def _named(pairs: Sequence[Pair], paths: Sequence[str], sign: str) -> str:
+    return shortened([f"{paths[one]} {sign} {paths[other]}" for one, other in pairs])
