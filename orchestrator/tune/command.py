@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 from pathlib import Path
 
 from orchestrator.budget import parse_duration
 from orchestrator.cli.terminal import log_warnings
+from orchestrator.progress import hidden_bars
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
@@ -19,9 +21,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Searches and prints what came of it; the exit code."""
     log_warnings()
     request = _request(arguments)
+    with contextlib.ExitStack() as trackers:  # which get what is made of the study at last, too
+        if request.quiet or request.json:
+            trackers.enter_context(hidden_bars())
+        return _run(request, arguments, trackers)
+
+
+def _run(request: Request, arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> int:
     output = output_of(request)
     try:
-        result = output.search(request)
+        result = output.search(request, trackers)
     except Interrupted as stop:
         output.interrupted(_resume(stop, arguments))
         return 130
