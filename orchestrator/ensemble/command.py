@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -35,10 +36,16 @@ from orchestrator.report.ending import look_back
 from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import CompleteTrial
+from orchestrator.tracking import mirrored_as_before
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError, StorageError, NoCompleteTrialError."""
+    with contextlib.ExitStack() as trackers:  # which get what is made of the study at last, too
+        _run(arguments, trackers)
+
+
+def _run(arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> None:
     log_warnings()
     console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     _check_arguments(arguments)
@@ -53,6 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     else:
         out = arguments.out or default_out(studies)
         check_out(out)
+        if out.parent == studies[0]:
+            trackers.enter_context(mirrored_as_before(studies[0], say))
         inputs = gather(studies, arguments.top, arguments.trust)
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)

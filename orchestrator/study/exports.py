@@ -56,19 +56,25 @@ def statuses_of(
     A score is the mean of the kept epochs' scores of the folds that a trial began. choice: of those epochs.
     """
     history, states = History(space.mode, events, choice), TrialStates(events)
-    found = [_status(trial, space, history, states) for trial in trials]
-    return sorted(found, key=lambda item: _rank(item, _sign(space.mode)))
+    found = [status_of(trial, space.folds, space.max_t, history, states) for trial in trials]
+    return ranked(found, space.mode)
 
 
-def _status(trial: int, space: SearchSpace, history: History, states: TrialStates) -> TrialStatus:
-    keys = [FoldRunKey(trial, fold) for fold in range(space.folds)]
+def ranked(statuses: Iterable[TrialStatus], mode: str) -> list[TrialStatus]:
+    """Best first, as `statuses_of`."""
+    return sorted(statuses, key=lambda item: _rank(item, _sign(mode)))
+
+
+def status_of(trial: int, folds: int, max_t: int, history: History, states: TrialStates) -> TrialStatus:
+    """As `statuses_of`, of one trial. max_t: epochs of a complete fold run."""
+    keys = [FoldRunKey(trial, fold) for fold in range(folds)]
     scores = [best.score for key in keys if (best := history.best(key)) is not None]
     return TrialStatus(
         trial,
         states.of_trial(trial),
         rung=None,
         score=math.fsum(scores) / len(scores) if scores else None,
-        folds_complete=sum(history.done(key) >= space.max_t for key in keys),
+        folds_complete=sum(history.done(key) >= max_t for key in keys),
         epochs_spent=states.epochs_spent[trial],
         reason=states.reason(trial),
     )

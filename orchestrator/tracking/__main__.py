@@ -1,4 +1,4 @@
-"""Send a study to Weights & Biases, or go on sending while it runs.
+"""Send a study to Weights & Biases, TensorBoard or MLflow, or go on sending while it runs.
 
 python -m orchestrator.tracking runs/age --project faces
 """
@@ -24,7 +24,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> CommandParser:
     made = command_parser(
-        "tracking", "STUDY [options]", ["runs/age --project faces", "runs/age --mode offline --follow"]
+        "tracking",
+        "STUDY [options]",
+        ["runs/age --project faces", "runs/age --tensorboard", "runs/age --mode offline --follow"],
+        more="Without --project, --tensorboard and --mlflow, a study goes where it went before, else to W&B.",
     )
     study = made.add_argument_group("study")
     study.add_argument("study", metavar="STUDY", help="study to send, by name or folder")
@@ -33,6 +36,13 @@ def parser() -> CommandParser:
     add("--project", metavar="NAME",
         help="project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")  # fmt: skip
     add("--mode", choices=("online", "offline"), help="way of sending (default: WANDB_MODE, else online)")
+    add("--fold-runs", action="store_true", help="a run for every fold run, besides the one of the study")
+    add = made.add_argument_group("other trackers").add_argument
+    add("--tensorboard", nargs="?", const="", metavar="DIR",
+        help="event files below this folder (without DIR: in the study's folder)")  # fmt: skip
+    add("--mlflow", nargs="?", const="", metavar="URI",
+        help="server, database or folder of MLflow (without URI: MLFLOW_TRACKING_URI)")  # fmt: skip
+    add = made.add_argument_group("how long").add_argument
     add("--follow", action="store_true", help="go on sending until a signal ends it")
     add("--parent", type=int, metavar="PID", help=argparse.SUPPRESS)
     return made

@@ -7,24 +7,27 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError, StudyError
 from orchestrator.core.links import stranger_fault
-from orchestrator.core.text import shown
+from orchestrator.core.text import counted, shown
 from orchestrator.progress import progress_bar
 from orchestrator.study.files import StudyFiles
 from orchestrator.study.finding import find_study
 from orchestrator.study.journal import JournalReader
+from orchestrator.tracking.destinations import EXTRAS, Destinations, destinations_of
 from orchestrator.tracking.journal import JournalState
-from orchestrator.tracking.mirror import Mirror
-from orchestrator.tracking.position import Position, last_project
-from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode, installed, server
-from orchestrator.tracking.wandb_runs import WandbRuns
+from orchestrator.tracking.mirrors import Mirror, mirrors_for
+from orchestrator.tracking.position import last_project, remember
+from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode
 
 POLL_S = 0.5
+LOOK_S = 5.0
 ORPHAN_S = 60  # to send what is left once the driver is gone
 BEHIND = 1  # exit code: not everything could be sent
 
@@ -34,14 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     study = find_study(arguments.study, arguments.runs)
     if fault := stranger_fault(study, "study", arguments.trust):  # what is sent is noted there
         raise StudyError(fault)
-    if not installed():
-        raise InputError("wandb is not installed; pip install 'wandb>=0.21,<1', then try again")
-    mode, note = choose_mode(arguments.mode)
-    if mode == "disabled":
+    to = _destinations(arguments, study)
+    missing = [EXTRAS[name] for name in to.asked() if EXTRAS[name].is_missing]
+    if missing:
+        raise InputError(f"{missing[0].title}: {missing[0].words}; do that, then try again")
+    mode, note = choose_mode(arguments.mode) if to.wandb is not None else ("disabled", None)
+    if to.wandb is not None and mode == "disabled":
         raise InputError("WANDB_MODE=disabled: nothing is sent; unset it or give --mode online")
     if note:
         _say(note)
-    project = arguments.project or last_project(study) or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
     stop = _stop_on_signals()
     if arguments.parent is not None:
         threading.Thread(target=_stop_on_input, args=(stop,), daemon=True).start()
@@ -49,33 +53,63 @@ def run(arguments: argparse.Namespace) -> int:
     if not _take(lock, stop, wait=arguments.follow):
         return BEHIND
     try:  # one mirror at a time; the one of a driver that was killed may still be sending
+        remember(study, to.to_json())
         reader, state = JournalReader(StudyFiles(study).journal), JournalState()
-        for event in reader.new_events():
-            state.add(event)
-        position = Position(study, project, server() if mode == "online" else "offline")
-        mirror = Mirror(state, WandbRuns(study, reader.started, project, mode), position, _say)
-        _say(f"mirroring {study} to project {project} ({mode})")
+        _read(reader, state)
+        mirrors = mirrors_for(study, state, reader.started, to, mode, _say)
+        _say(f"sending {study} to {to.described(mode)}")
         if arguments.follow:
-            _follow(reader, state, mirror, stop, arguments.parent)
+            _follow(reader, state, mirrors, stop, arguments.parent)
         else:
-            _send_now(mirror, stop)
-        mirror.close()
-        left = len(mirror.pending())
+            _send_now(mirrors, stop)
+        for mirror in mirrors:
+            mirror.close()
+        left = sum(len(mirror.pending()) for mirror in mirrors)
     finally:
         lock.release()
-    _say(f"{mirror.sent_runs} runs sent" + (f", {left} left" if left else ""))
+    _say(f"{counted(left, 'item')} could not be sent" if left else "everything is sent")
     return BEHIND if left else 0
 
 
+def _destinations(arguments: argparse.Namespace, study: Path) -> Destinations:
+    """Those that were named, else those of before, else W&B. Raises InputError, StudyError."""
+    before = destinations_of(study)
+    wandb = arguments.project is not None or arguments.mode is not None or arguments.fold_runs
+    named = wandb or arguments.tensorboard is not None or arguments.mlflow is not None
+    if not named and before:
+        return before
+    project = arguments.project or last_project(study) or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
+    return Destinations(
+        project if wandb or not named else None,
+        arguments.fold_runs,
+        arguments.tensorboard,
+        arguments.mlflow,
+    )
+
+
+def _read(reader: JournalReader, state: JournalState) -> bool:
+    """Whether there was anything new."""
+    events = reader.new_events()
+    for event in events:
+        state.add(event)
+    return bool(events)
+
+
 def _follow(
-    reader: JournalReader, state: JournalState, mirror: Mirror, stop: threading.Event, parent: int | None
+    reader: JournalReader,
+    state: JournalState,
+    mirrors: Sequence[Mirror],
+    stop: threading.Event,
+    parent: int | None,
 ) -> None:
     """Until a signal says that the study has ended, or until its driver is gone."""
-    last = False
+    last, caught_up = False, -LOOK_S
     while True:
-        for event in reader.new_events():
-            state.add(event)
-        mirror.catch_up()
+        # What was kept back, and files of other commands, are looked for less often than the journal.
+        if _read(reader, state) or last or time.monotonic() >= caught_up + LOOK_S:
+            for mirror in mirrors:
+                mirror.catch_up()
+            caught_up = time.monotonic()
         if last:
             return
         stop.wait(POLL_S)
@@ -85,10 +119,10 @@ def _follow(
         last = gone or stop.is_set()  # what was written before the signal is still read
 
 
-def _send_now(mirror: Mirror, stop: threading.Event) -> None:
-    total = len(mirror.pending())
+def _send_now(mirrors: Sequence[Mirror], stop: threading.Event) -> None:
+    total = sum(len(mirror.pending()) for mirror in mirrors)
     done = 0
-    with progress_bar("sending to wandb") as progress:
+    with progress_bar("sending") as progress:
 
         def one_more() -> None:
             nonlocal done
@@ -98,7 +132,8 @@ def _send_now(mirror: Mirror, stop: threading.Event) -> None:
                 raise KeyboardInterrupt
 
         try:
-            mirror.catch_up(one_more)
+            for mirror in mirrors:
+                mirror.catch_up(one_more)
         except KeyboardInterrupt:
             _say("interrupted; the same command sends the rest")
 

@@ -1,8 +1,9 @@
-"""How far a mirror has come, in a small JSON file of the study's folder."""
+"""Where a study is sent and how much has arrived there, in a small JSON file of its folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,37 +18,62 @@ FILE = "tracking.json"
 
 @dataclass(frozen=True)
 class Sent:
-    """Of one fold run, once its W&B run was closed without an error: the last epoch and the state."""
+    """How much of something has arrived, and which state of it: epochs of a fold run and its state, or the
+    version of a file."""
 
     epoch: int
     state: str
 
 
 class Position:
-    """Per destination (a server's project, or offline): what has arrived there."""
+    """What has arrived at one destination (a server's project, offline files, a folder)."""
 
-    def __init__(self, study: Path, project: str, destination: str) -> None:
+    def __init__(self, study: Path, project: str, destination: str, *, forget: bool = False) -> None:
+        """project: of W&B, else "". forget: the destination is empty, whatever was noted before."""
         self._path = study / FILE
-        self._destination = f"{destination}/{project}"
-        record = _read(self._path)
-        self._record: dict[str, Any] = {"project": project, "sent": record.get("sent", {})}
-        arrived = self._record["sent"].get(self._destination, {})
+        self._project = project
+        self._destination = f"{destination}/{project}" if project else destination
+        arrived = {} if forget else _read(self._path).get("sent", {}).get(self._destination, {})
         self.sent = {key: Sent(epoch, state) for key, (epoch, state) in arrived.items()}
 
     def note(self, key: FoldRunKey, sent: Sent) -> None:
         """On disk when it returns. Raises OSError."""
-        self.sent[str(key)] = sent
-        self._record["sent"][self._destination] = {
-            name: [item.epoch, item.state] for name, item in self.sent.items()
-        }
-        with atomic_write(self._path) as file:
-            file.write(json.dumps(self._record, indent=1).encode())
+        self.note_all({str(key): sent})
+
+    def note_all(self, new: Mapping[str, Sent]) -> None:
+        """As `note`. What other destinations noted meanwhile stays."""
+        if not new:
+            return
+        self.sent |= new
+        record = _read(self._path)
+        if self._project:
+            record["project"] = self._project
+        arrived = {key: [item.epoch, item.state] for key, item in self.sent.items()}
+        _write(self._path, {**record, "sent": {**record.get("sent", {}), self._destination: arrived}})
+
+
+def remember(study: Path, trackers: Mapping[str, Any]) -> None:
+    """What the study is sent to, for commands to come. Raises OSError."""
+    record = _read(study / FILE)
+    if record.get("trackers") != trackers:
+        _write(study / FILE, {**record, "trackers": dict(trackers)})
+
+
+def remembered(study: Path) -> dict[str, Any] | None:
+    """What `remember` was given last; None where nothing was."""
+    trackers = _read(study / FILE).get("trackers")
+    return trackers if isinstance(trackers, dict) else None
 
 
 def last_project(study: Path) -> str | None:
     """The project of the last mirror of this study that sent something."""
     project = _read(study / FILE).get("project")
     return project if isinstance(project, str) else None
+
+
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    with atomic_write(path) as file:
+        file.write(json.dumps(record, indent=1).encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.events import FoldRunKey
+from orchestrator.tracking.contract import digest_of_study
 from orchestrator.tracking.settings import Mode
 
 INIT_TIMEOUT_S = 20.0
@@ -19,7 +20,7 @@ FINISH_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class WandbRuns:
-    """The W&B runs of one study in one project: one for each fold run, the same one whoever opens it."""
+    """The W&B runs of one study in one project: its own and one for each fold run, always the same ones."""
 
     folder: Path  # of the study; W&B keeps its files below it
     started: float  # unix seconds when the study began, which tells studies of one name apart
@@ -27,20 +28,29 @@ class WandbRuns:
     mode: Mode
 
     def open(self, study: str, key: FoldRunKey, config: Mapping[str, Any]) -> Any:
-        """study: its name; config: of the trial. Raises whatever W&B does."""
+        """Of a fold run. study: its name; config: of the trial. Raises whatever W&B does."""
+        identity = run_id(study, self.started, key)
+        return self._init(
+            identity, name=str(key), group=f"t{key.trial:04d}", job_type=f"fold{key.fold}",
+            tags=[study[:64]],  # W&B's limit
+            config=dict(config),
+        )  # fmt: skip
+
+    def open_study(self, study: str, config: Mapping[str, Any]) -> Any:
+        """As `open`, of the study itself."""
+        identity = run_id(study, self.started)
+        return self._init(identity, name=study, job_type="study", tags=[study[:64]], config=dict(config))
+
+    def _init(self, identity: str, **about: Any) -> Any:
+        os.environ.setdefault("WANDB_DATA_DIR", str(self.folder / "wandb"))  # not the user's home
         import wandb
 
-        identity = run_id(study, self.started, key)
         before = self._folders(identity)
         try:
             return wandb.init(
                 project=self.project,
                 id=identity,
-                name=str(key),
-                group=f"t{key.trial:04d}",
-                job_type=f"fold{key.fold}",
-                tags=[study[:64]],  # W&B's limit
-                config=dict(config),
+                **about,
                 dir=str(self.folder),
                 mode=self.mode,
                 resume="allow",
@@ -60,8 +70,7 @@ class WandbRuns:
         return set((self.folder / "wandb").glob(f"run-*-{identity}"))
 
 
-def run_id(study: str, started: float, key: FoldRunKey) -> str:
+def run_id(study: str, started: float, key: FoldRunKey | None = None) -> str:
     """The same for the same study, whoever sends it; other studies of that name have others."""
     readable = re.sub(r"[^A-Za-z0-9_-]+", "-", study)[:60]
-    digest = hashlib.sha256(f"{study}/{started!r}".encode()).hexdigest()[:8]
-    return f"{readable}-{key}-{digest}"
+    return f"{readable}-{'study' if key is None else key}-{digest_of_study(study, started)}"

@@ -119,7 +119,13 @@ def _add_study(made: CommandParser) -> None:
     add_shared(group, "--runs", "--storage")
     add("--no-report", action="store_true",
         help="write no report.html into the study at the end")  # fmt: skip
-    add("--wandb", metavar="PROJECT", help="project of Weights & Biases that mirrors the study")
+    add("--wandb", metavar="PROJECT", help="project of Weights & Biases that gets a run for the study")
+    add("--wandb-fold-runs", action="store_true", help="with --wandb: a run for every fold run besides")
+    add("--tensorboard", nargs="?", const=True, metavar="DIR",
+        help="write event files of TensorBoard below this folder (default: the study's)")  # fmt: skip
+    add("--mlflow", nargs="?", const=True, metavar="URI",
+        help="server, database or folder of MLflow that gets the study (without URI: "
+        "MLFLOW_TRACKING_URI)")  # fmt: skip
     add_shared(group, "--private")
     add("--json", action="store_true",
         help="print events alone, a line of JSON each, for a program")  # fmt: skip

@@ -77,6 +77,9 @@ def search(
     keep_oof: Literal["all", "complete"] | None = None,
     storage: AnyPath | None = None,
     wandb: str | None = None,
+    wandb_fold_runs: bool = False,
+    tensorboard: bool | AnyPath | None = None,
+    mlflow: bool | str | None = None,
     private: bool = False,
     say: Announce | None = None,
 ) -> Study:
@@ -100,7 +103,8 @@ def search(
         "labels": labels, "class_pattern": class_pattern, "group_pattern": group_pattern,
         "data_root": data_root, "label_fixes": label_fixes, "drop_rare": drop_rare, "rare_as": rare_as,
         "on_conflict": on_conflict, "torn_clusters": torn_clusters, "extra": extra, "keep_oof": keep_oof,
-        "storage": storage, "wandb": wandb, "private": private,
+        "storage": storage, "wandb": wandb, "wandb_fold_runs": wandb_fold_runs, "tensorboard": tensorboard,
+        "mlflow": mlflow, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 
@@ -118,6 +122,9 @@ def resume(
     trust: bool = False,
     data_root: AnyPath | None = None,
     wandb: str | None = None,
+    wandb_fold_runs: bool = False,
+    tensorboard: bool | AnyPath | None = None,
+    mlflow: bool | str | None = None,
     private: bool = False,
     say: Announce | None = None,
 ) -> Study:
@@ -133,7 +140,8 @@ def resume(
     asked: dict[str, Any] = {
         "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials, "space": space,
         "retry_failed": retry_failed,
-        "trust": trust, "data_root": data_root, "wandb": wandb, "private": private,
+        "trust": trust, "data_root": data_root, "wandb": wandb, "wandb_fold_runs": wandb_fold_runs,
+        "tensorboard": tensorboard, "mlflow": mlflow, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 

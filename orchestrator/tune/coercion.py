@@ -165,6 +165,17 @@ def as_flag(name: str, value: Any) -> bool:
     raise _refusal(name, value, "True or False")
 
 
+def as_flag_or_text(rule: str) -> Coerce:
+    def coerce(name: str, value: Any) -> bool | str:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str | os.PathLike) and os.fspath(value):
+            return os.fspath(value)
+        raise _refusal(name, value, rule)
+
+    return coerce
+
+
 OF_DATA: dict[str, Coerce] = {
     "data": _data,
     "path_column": as_text("the name of a column"),

@@ -24,9 +24,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Searches and prints what came of it; the exit code."""
     log_warnings()
     request = _request(arguments)
+    with contextlib.ExitStack() as trackers:  # which get what is made of the study at last, too
+        if request.quiet or request.json:
+            trackers.enter_context(hidden_bars())
+        return _run(request, arguments, trackers)
+
+
+def _run(request: Request, arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> int:
     output = output_of(request)
     try:
-        result = output.search(request)
+        result = output.search(request, trackers)
     except Interrupted as stop:
         output.interrupted(_resume(stop, arguments))
         return 130

@@ -27,8 +27,8 @@ class Output(Protocol):
         """For what prints lines of its own once the search is over."""
         ...
 
-    def search(self, request: Request) -> Result:
-        """`run_search`, heard; raises what it raises."""
+    def search(self, request: Request, trackers: contextlib.ExitStack) -> Result:
+        """`run_search`, heard; raises what it raises. trackers: as there."""
         ...
 
     def result(self, result: Result) -> None: ...
@@ -54,8 +54,8 @@ class ForPeople:
     def __init__(self, console: Console | None = None) -> None:
         self.console: Console = console or Terminal(highlight=False)
 
-    def search(self, request: Request) -> Result:
-        return run_search(request, say=self._say)
+    def search(self, request: Request, trackers: contextlib.ExitStack) -> Result:
+        return run_search(request, say=self._say, trackers=trackers)
 
     def result(self, result: Result) -> None:
         for line in result_lines(result):
@@ -75,9 +75,11 @@ class ForPeople:
 class Quiet(ForPeople):
     """What failed and what came of it, once the search is over."""
 
-    def search(self, request: Request) -> Result:
+    def search(self, request: Request, trackers: contextlib.ExitStack) -> Result:
         with hidden_bars():
-            return run_search(request, say=_nothing, listener=EventListener(), conclude=self._say)
+            return run_search(
+                request, say=_nothing, listener=EventListener(), conclude=self._say, trackers=trackers
+            )
 
 
 class ForPrograms:
@@ -90,9 +92,10 @@ class ForPrograms:
             file=_Messages(lines), width=10_000, highlight=False, force_terminal=False
         )
 
-    def search(self, request: Request) -> Result:
+    def search(self, request: Request, trackers: contextlib.ExitStack) -> Result:
         with hidden_bars(self._lines.step), self._telling_errors():
-            return run_search(request, say=self._lines.message, view=partial(JsonView, out=self._lines))
+            view = partial(JsonView, out=self._lines)
+            return run_search(request, say=self._lines.message, view=view, trackers=trackers)
 
     def result(self, result: Result) -> None:
         best, found = result.complete[0], result.confidence_set

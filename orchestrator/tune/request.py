@@ -15,10 +15,12 @@ from orchestrator.execution.backends import Backend
 from orchestrator.inputs.data_options import FIXED, LIMIT, OWN, REPEATED, DataOptions
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import CompleteTrial, Study
+from orchestrator.tracking.destinations import HERE, Destinations
 from orchestrator.tune.coercion import (
     OF_DATA,
     Coerce,
     as_flag,
+    as_flag_or_text,
     as_gpus,
     as_mapping,
     as_mappings,
@@ -83,6 +85,11 @@ class Request(DataOptions):
     no_report: bool = _option(REPEATED, as_flag, default=False)  # of the command, at its end
     json: bool = _option(REPEATED, as_flag, default=False)  # what the command prints, and that alone
     quiet: bool = _option(REPEATED, as_flag, default=False)
+    wandb_fold_runs: bool = _option(REPEATED, as_flag, default=False)
+    # True: in the study's folder
+    tensorboard: bool | str | None = _option(REPEATED, as_flag_or_text("True, or a folder"))
+    # True: what MLFLOW_TRACKING_URI says
+    mlflow: bool | str | None = _option(REPEATED, as_flag_or_text("True, or the address of a server"))
 
     def __post_init__(self) -> None:
         for name, coerce in COERCE.items():
@@ -95,6 +102,13 @@ class Request(DataOptions):
             raise InputError(
                 "--retry-failed runs failed trials of a study again: give it with --resume and --study"
             )
+        _ = self.destinations  # raises for what contradicts itself
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where the study is sent to while it runs."""
+        named = [HERE if value is True else value or None for value in (self.tensorboard, self.mlflow)]
+        return Destinations(self.wandb or None, self.wandb_fold_runs, *named)
 
     def fixed(self) -> list[str]:
         """The options that were given and that a study which exists cannot take."""

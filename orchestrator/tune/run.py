@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from orchestrator.cli.signals import ignore_interrupts
@@ -16,6 +16,7 @@ from orchestrator.race.contract import Race
 from orchestrator.sampling import make_sampler
 from orchestrator.space import SearchSpace
 from orchestrator.study.study import Study
+from orchestrator.tracking import mirrored
 from orchestrator.tune.budgeting import (
     budget_of,
     controller_for,
@@ -47,10 +48,11 @@ def run_search(
     listener: EventListener | None = None,
     view: MakeView = StudyView,
     conclude: Announce | None = None,
+    trackers: contextlib.ExitStack | None = None,
 ) -> Result:
     """Runs or continues a study. clock: seconds, for the budget of time; listener: in place of a view; view:
     made of race, study and seconds since the beginning; conclude: takes what there is to say once the search
-    is over (None: `say`).
+    is over (None: `say`); trackers: what ends them, where they are to see what the caller makes of the study.
 
     Raises InputError, StorageError, NothingCompleteError, Interrupted.
     """
@@ -60,6 +62,8 @@ def run_search(
             ready = (reopen if request.resume else begin)(request, stack, say)
         study = ready.study
         try:
+            following = mirrored(study.path, request.destinations, say, conclude or say)
+            (trackers or stack).enter_context(following)
             _search(ready, request, say, lambda: clock() - started, listener, view)
         except KeyboardInterrupt:
             ignore_interrupts()
@@ -110,7 +114,7 @@ def _search(
         goes_on=goes_on,
     )
     shown = listener or make_view(race, context, elapsed=elapsed)
-    with _mirrored(study, request.wandb, say), shown as view:
+    with shown as view:
         controller = controller_for(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
         )
@@ -131,21 +135,3 @@ def _rebuild_race(study: Study, space: SearchSpace) -> Race:
     race = _new_race(study, space)
     replay(race, study)
     return race
-
-
-@contextlib.contextmanager
-def _mirrored(study: Study, project: str | None, say: Announce) -> Iterator[None]:
-    """Mirrors the study to a W&B project, where one is named, while it runs."""
-    if not project:
-        yield
-        return
-    from orchestrator.tracking import Tracker  # an extra: only when asked for
-
-    tracker = Tracker.start(study.path, project)
-    try:
-        for note in tracker.notes:
-            say(note)
-        yield
-    finally:
-        if left := tracker.stop():
-            say(left)

@@ -28,11 +28,13 @@ from orchestrator.core.events import (
     State,
     to_json,
 )
-from orchestrator.tracking import Tracker, settings, tracker
+from orchestrator.tracking import Destinations, Tracker, settings, tracker
 from orchestrator.tracking.__main__ import main
+from orchestrator.tracking.destinations import Extra
 from orchestrator.tracking.journal import JournalState
-from orchestrator.tracking.mirror import FIRST_PAUSE_S, Mirror
+from orchestrator.tracking.pause import FIRST_PAUSE_S
 from orchestrator.tracking.position import Position, last_project
+from orchestrator.tracking.wandb_fold_runs import FoldRunMirror
 from orchestrator.tracking.wandb_runs import WandbRuns, run_id
 from tests.execution.on_ray.test_sockets import is_loopback, listening
 
@@ -211,10 +213,12 @@ class Clock:
         return self.now
 
 
-def mirror_of(runs: JournalState, study: Path, clock: Clock | None = None) -> Mirror:
+def mirror_of(runs: JournalState, study: Path, clock: Clock | None = None) -> FoldRunMirror:
     study.mkdir(exist_ok=True)
     position = Position(study, "p", "server")
-    return Mirror(runs, WandbRuns(study, 1.5, "p", "online"), position, lambda text: None, clock or Clock())
+    return FoldRunMirror(
+        runs, WandbRuns(study, 1.5, "p", "online"), position, lambda text: None, clock or Clock()
+    )
 
 
 def test_a_parked_fold_run_keeps_its_run_open_and_a_settled_one_is_closed_with_its_state(
@@ -267,7 +271,7 @@ def test_another_destination_gets_everything(wandb: FakeWandb, tmp_path: Path) -
     first.catch_up()
     first.close()
     position = Position(tmp_path, "p", "elsewhere")
-    assert Mirror(runs, WandbRuns(tmp_path, 1.5, "p", "online"), position, print).pending() == [KEY]
+    assert FoldRunMirror(runs, WandbRuns(tmp_path, 1.5, "p", "online"), position, print).pending() == [KEY]
 
 
 def test_a_server_that_is_down_is_left_alone_for_a_while_and_gets_everything_later(
@@ -310,7 +314,7 @@ def test_steps_that_the_server_has_are_not_sent_again(
 def test_parked_runs_are_closed_when_too_many_are_open(
     wandb: FakeWandb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.tracking.mirror.OPEN_RUNS", 2)
+    monkeypatch.setattr("orchestrator.tracking.wandb_fold_runs.OPEN_RUNS", 2)
     running = LegStarted(0, 0, 1, 3)
     parked = [event for trial in (1, 2, 3) for event in leg(trial, 0, 0.1)]
     mirror_of(state_of(opened(), *leg(0, 0, 0.1), running, *parked), tmp_path).catch_up()
@@ -324,9 +328,9 @@ def test_parked_runs_are_closed_when_too_many_are_open(
 def test_without_wandb_the_study_goes_on_and_is_told_how_to_send_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tracker, "installed", lambda: False)
+    monkeypatch.setattr(Extra, "is_missing", True)
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
-    mirror = Tracker.start(write(tmp_path / "age", opened()), "p")
+    mirror = Tracker.start(write(tmp_path / "age", opened()), Destinations("p"))
     assert "not installed" in mirror.notes[0]
     left = mirror.stop()
     assert left is not None
@@ -338,14 +342,27 @@ def test_the_mirror_is_given_its_study_so_that_no_other_of_that_name_is_meant(
 ) -> None:
     commands: list[list[str]] = []
     monkeypatch.setattr(tracker.subprocess, "Popen", lambda command, **rest: commands.append(command))
-    monkeypatch.setattr(tracker, "installed", lambda: True)
+    monkeypatch.setattr(Extra, "is_missing", False)
     monkeypatch.chdir(write(tmp_path / "age", opened()).parent)
-    Tracker.start(Path("age"), "p", "offline")
+    Tracker.start(Path("age"), Destinations("p"), "offline")
     assert commands[0][3] == str(tmp_path / "age")
 
 
+def test_the_mirror_shares_no_wandb_service_of_the_program_that_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments: list[dict[str, str]] = []
+    monkeypatch.setattr(tracker.subprocess, "Popen", lambda command, **rest: environments.append(rest["env"]))
+    monkeypatch.setattr(Extra, "is_missing", False)
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-tcp-localhost-1")
+    monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
+    Tracker.start(write(tmp_path / "age", opened()), Destinations("p"), "offline")
+    assert "WANDB_SERVICE" not in environments[0]
+    assert environments[0]["WANDB_API_KEY"] == FAKE_KEY
+
+
 def test_a_disabled_mirror_is_silent(tmp_path: Path) -> None:
-    mirror = Tracker.start(tmp_path, "p", "disabled")
+    mirror = Tracker.start(tmp_path, Destinations("p"), "disabled")
     assert (mirror.notes, mirror.stop()) == ((), None)
 
 
@@ -381,7 +398,7 @@ def written(study: Path) -> dict[str, dict[str, Any]]:
     """Run name -> what its .wandb file says."""
     found: dict[str, dict[str, Any]] = {}
     for path in sorted(study.glob("wandb/offline-run-*/*.wandb")):
-        run: dict[str, Any] = {"history": [], "summary": {}}
+        run: dict[str, Any] = {"history": [], "summary": {}, "artifacts": []}
         for record in records(path):
             kind = record.WhichOneof("record_type")
             if kind == "run":
@@ -394,6 +411,8 @@ def written(study: Path) -> dict[str, dict[str, Any]]:
                 run["summary"] |= {
                     item.key or item.nested_key[0]: json.loads(item.value_json) for item in updates
                 }
+            elif kind == "artifact":
+                run["artifacts"].append(record.artifact)
             elif kind == "exit":
                 run["exit"] = record.exit.exit_code
         found[run["run"].display_name] = run
@@ -405,7 +424,7 @@ def test_real_wandb_writes_a_run_per_fold_run_that_reads_back(tmp_path: Path) ->
     pytest.importorskip("wandb")
     events = [opened(), Proposed(3, {"lr": 0.1, "optimizer": "sgd"}), Proposed(4, {"lr": 0.2})]
     study = write(tmp_path / "age", *events, *leg(3, 1, 0.1, 0.4, 0.3), *leg(4, 0, 0.2))
-    mirror = Tracker.start(study, "faces", "offline")
+    mirror = Tracker.start(study, Destinations("faces", wandb_fold_runs=True), "offline")
     write(study, Decided("PRUNE", 3, "rank 9"))
     process = mirror._process
     assert process is not None
@@ -418,7 +437,7 @@ def test_real_wandb_writes_a_run_per_fold_run_that_reads_back(tmp_path: Path) ->
     assert left is not None
     assert "wandb sync" in left
     runs = written(study)
-    assert set(runs) == {"t0003-f1", "t0004-f0"}
+    assert set(runs) == {"t0003-f1", "t0004-f0", "age"}
     run = runs["t0003-f1"]["run"]
     assert (run.project, run.run_group, run.job_type, list(run.tags)) == ("faces", "t0003", "fold1", ["age"])
     assert run.run_id == run_id("age", 1.79e9, KEY)
@@ -441,7 +460,7 @@ def test_an_unreachable_server_holds_the_study_for_no_longer_than_the_timeout(
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", FAKE_KEY)
     study = write(tmp_path / "age", opened(), *leg(3, 1, 0.1))
-    mirror = Tracker.start(study, "p", "online")
+    mirror = Tracker.start(study, Destinations("p"), "online")
     process = mirror._process
     assert process is not None
     assert os.getsid(process.pid) != os.getsid(0)  # out of reach of Ctrl-C
@@ -460,10 +479,11 @@ def test_a_mirror_whose_driver_is_gone_sends_what_is_there_and_ends(tmp_path: Pa
     pytest.importorskip("wandb")
     study = write(tmp_path / "age", opened(), *leg(3, 1, 0.1))
     command = [sys.executable, "-m", "orchestrator.tracking", str(study), "--mode", "offline", "--follow"]
+    command += ["--fold-runs"]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [*command, "--parent", "1", "--project", "p"], stdin=subprocess.DEVNULL, capture_output=True,
         timeout=60, text=True, env={**os.environ, "PYTHONPATH": root},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert set(written(study)) == {"t0003-f1"}
+    assert set(written(study)) == {"t0003-f1", "age"}

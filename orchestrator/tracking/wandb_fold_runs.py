@@ -1,4 +1,7 @@
-"""Sends what a journal says to W&B: one W&B run per fold run. Runs in the tracking process only."""
+"""A W&B run for every fold run, for those who ask for it (`--wandb-fold-runs`); else a study has one run.
+
+It is no `StudyTracker`: its runs are many, some are open at a time, and each arrives when it is closed.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,14 @@ from typing import Any
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.events import EpochEnded, FoldRunKey, State
 from orchestrator.tracking.journal import JournalState
+from orchestrator.tracking.pause import Pause
 from orchestrator.tracking.position import Position, Sent
 from orchestrator.tracking.wandb_runs import WandbRuns
 
 OPEN_RUNS = 128  # at once; an open run costs under 1 MB, opening one again a third of a second
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 30.0, 600.0  # before a server that could not be reached is tried again
 
 
-class Mirror:
+class FoldRunMirror:
     """Keeps W&B runs in line with a journal. A run stays open until its fold run is settled, so that most are
     opened once; what is sent counts as sent once its run was closed without an error."""
 
@@ -32,13 +35,9 @@ class Mirror:
         self._journal = journal
         self._wandb_runs = wandb_runs
         self._position = position
-        self._say = say
-        self._clock = clock
+        self._pause = Pause("W&B", say, clock)
         self._open: dict[FoldRunKey, Any] = {}  # least recently used first
         self._logged: dict[FoldRunKey, int] = {}  # last epoch, of open runs
-        self._pause_s = 0.0
-        self._wait_until = 0.0
-        self.sent_runs = 0
 
     def pending(self) -> list[FoldRunKey]:
         """Fold runs with something to send or to close."""
@@ -47,7 +46,7 @@ class Mirror:
     def catch_up(self, after_each: Callable[[], None] = lambda: None) -> None:
         """Sends what is new; gives up for a while where the server cannot be reached."""
         for key in self.pending():
-            if self._clock() < self._wait_until:
+            if self._pause.holds:
                 return
             if self._send(key):
                 self._close_idle_runs()
@@ -79,9 +78,9 @@ class Mirror:
                 run.log(self._values(event), step=event.epoch)
                 self._logged[key] = event.epoch
         except Exception as error:  # whatever W&B raises: the study has nothing to do with it
-            self._postpone(f"{key}: {type(error).__name__}: {error}")
+            self._pause.begin(f"{key}: {type(error).__name__}: {error}")
             return False
-        self._pause_s = 0.0
+        self._pause.end()
         if self._journal.settled(key):
             self._note_sent(*self._finish((key, run)))
         return True
@@ -122,18 +121,12 @@ class Mirror:
     def _note_sent(self, key: FoldRunKey, error: str | None) -> None:
         del self._open[key]
         if error is not None:
-            self._postpone(error)
+            self._pause.begin(error)
             return
         self._position.note(key, Sent(self._logged[key], self._journal.state(key).value))
-        self.sent_runs += 1
 
     def _close_idle_runs(self) -> None:
         while len(self._open) > OPEN_RUNS:
             idle = (key for key in self._open if self._journal.state(key) is not State.RUNNING)
             key = next(idle, next(iter(self._open)))
             self._note_sent(*self._finish((key, self._open[key])))
-
-    def _postpone(self, error: str) -> None:
-        self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
-        self._wait_until = self._clock() + self._pause_s
-        self._say(f"cannot send {error}; next try in {self._pause_s:.0f} s")

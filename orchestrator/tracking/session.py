@@ -1,0 +1,46 @@
+"""A study is sent to its trackers while a command works on it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.core.callbacks import Announce
+from orchestrator.core.errors import InputError
+from orchestrator.progress import progress_bar
+from orchestrator.tracking.destinations import Destinations, destinations_of
+from orchestrator.tracking.tracker import Tracker
+
+
+@contextlib.contextmanager
+def mirrored(
+    study: Path, to: Destinations, say: Announce, conclude: Announce | None = None, timeout_s: float = 10.0
+) -> Iterator[None]:
+    """Sends the study to the trackers that were named. conclude: takes what could not be sent (None: `say`);
+    timeout_s: for what is left at the end."""
+    if not to:
+        yield
+        return
+    tracker = Tracker.start(study, to)
+    try:
+        for note in tracker.notes:
+            say(note)
+        yield
+    finally:
+        with progress_bar("sending to trackers"):
+            left = tracker.stop(timeout_s)
+        if left:
+            (conclude or say)(left)
+
+
+@contextlib.contextmanager
+def mirrored_as_before(study: Path, say: Announce, timeout_s: float = 30.0) -> Iterator[None]:
+    """As `mirrored`, to where the study was sent before; what is wrong with that is said and no more."""
+    try:
+        to = destinations_of(study)
+    except InputError as error:
+        say(f"tracking: {error}")
+        to = Destinations()
+    with mirrored(study, to, say, timeout_s=timeout_s):
+        yield
