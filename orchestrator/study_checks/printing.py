@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.finding_marks import STYLES, arrow, mark
+from orchestrator.cli.finding_marks import STYLES, arrow, is_unicode, mark
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.text import counted, on_one_line
 
@@ -17,22 +17,44 @@ MOST = 6
 
 
 def print_found(findings: Sequence[Finding], console: Console) -> None:
-    """Those that are worth a look, each with its way out; nothing where all is fine."""
+    """Those that are worth a look; nothing where all is fine.
+
+    On a screen each has one line as wide as it, with its way out where there is room; in a file or a pipe the
+    line is as long as it takes.
+    """
     told = [item for item in findings if item.level is not Level.OK]
     if not told:
         return
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=1)
-    grid.add_column(width=5)
-    grid.add_column(overflow="fold")  # not cut: commands are copied from here
+    console.print(Text(_head(told)), soft_wrap=True)
     for finding in told[:MOST]:
-        style = STYLES[finding.level]
-        text = Text(on_one_line(finding.found))
-        if finding.way_out:
-            text.append(f" {arrow(console.encoding)} {on_one_line(finding.way_out)}", style="bold")
-        grid.add_row(Text(mark(finding.level, console.encoding), style), Text(finding.code, style), text)
-    console.print(Text(_head(told)))
-    console.print(grid)
+        head = f"{mark(finding.level, console.encoding)} {finding.code} "
+        line = Text(head, style=STYLES[finding.level])
+        line.append(_fitted(finding, console, len(head)), style="not bold default")
+        console.print(line, soft_wrap=True)
+
+
+def _fitted(finding: Finding, console: Console, before: int) -> str:
+    """The longest form for which there is room; of the shortest as much as there is."""
+    forms = list(_forms(finding, arrow(console.encoding)))
+    if not console.is_terminal:
+        return forms[0]
+    room = max(console.width - before, 10)
+    for form in forms:
+        if cell_len(form) <= room:
+            return form
+    more = "…" if is_unicode(console.encoding) else "..."
+    return set_cell_size(forms[-1], room - len(more)).rstrip() + more
+
+
+def _forms(finding: Finding, leads_to: str) -> Iterator[str]:
+    """The longest first: all that was found and the way out, then its first clause alone."""
+    found, way_out = on_one_line(finding.found), on_one_line(finding.way_out)
+    clause = found.split("; ")[0]
+    if way_out:
+        yield f"{found} {leads_to} {way_out}"
+        yield f"{clause} {leads_to} {way_out}"
+    yield found
+    yield clause
 
 
 def _head(told: Sequence[Finding]) -> str:
@@ -44,5 +66,5 @@ def _head(told: Sequence[Finding]) -> str:
         f"{odd} worth a look" if odd else "",
         counted(notes, "note") if notes else "",
     ]
-    more = f" (the first {MOST}; the report has all)" if len(told) > MOST else ""
-    return f"checks: {', '.join(filter(None, parts))}{more}"
+    more = f"the first {MOST} of {len(told)}; " if len(told) > MOST else ""
+    return f"checks: {', '.join(filter(None, parts))} ({more}evidence and ways out are in the report)"
