@@ -40,6 +40,9 @@ def parser() -> CommandParser:
     add_shared(studies, "--study", nargs="+", action="extend",
         help="studies, by name or folder: the report is about the first, with the others beside it "
         "(default: the newest)")  # fmt: skip
+    studies.add_argument("--baseline", action="store_true",
+        help="fit the simple baseline that the best trial is compared with, also of many images (default: of "
+        "few, where it takes seconds)")  # fmt: skip
     add_shared(studies, "--seed", default=0, help="seed of resampled intervals (default: 0)")
     add_shared(studies, "--runs", "--trust")
     images = made.add_argument_group("images")

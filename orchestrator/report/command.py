@@ -14,6 +14,7 @@ from orchestrator.report.writing import checked, refuse_other_file, write_report
 from orchestrator.snapshot import StudySnapshot, take_snapshot
 from orchestrator.study.finding import find_study
 from orchestrator.study_checks import print_found
+from orchestrator.study_checks.fitted_baseline import fit_baseline, quick_baseline
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.out is not None:
         refuse_other_file(arguments.out)  # before the work
     snapshots = _snapshots(arguments)
-    findings = checked(snapshots, arguments.seed)
+    findings = checked(snapshots, arguments.seed, fit_baseline if arguments.baseline else quick_baseline)
     out = write_report(
         snapshots, arguments.out, findings=findings, data_root=arguments.data_root, seed=arguments.seed
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.cli.parser import version
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Progress
-from orchestrator.core.errors import InputError, StorageError
+from orchestrator.core.errors import InputError, OrchestratorError, StorageError
 from orchestrator.core.finding import Finding
 from orchestrator.core.thumbnails import read_thumbnails
 from orchestrator.pages.evidence import rows_on
@@ -20,6 +20,7 @@ from orchestrator.report.page import report_page
 from orchestrator.snapshot import StudySnapshot, take_snapshot
 from orchestrator.study.study import Study
 from orchestrator.study_checks import check_study
+from orchestrator.study_checks.fitted_baseline import FittedBaseline, known_baseline
 
 FILE = "report.html"
 MARK = b"<!-- report of fold-orchestrator -->"
@@ -72,15 +73,33 @@ def _snapshot(given: Reported) -> StudySnapshot:
     return take_snapshot(given.path if isinstance(given, Study) else Path(given))
 
 
-def checked(snapshots: Sequence[StudySnapshot], seed: int) -> list[tuple[Finding, ...]]:
-    """Of each study; the first one is compared with the others."""
-    with progress_bar("checking") as progress:
+BaselineOf = Callable[[StudySnapshot], FittedBaseline | None]
+
+
+def checked(
+    snapshots: Sequence[StudySnapshot], seed: int, baseline: BaselineOf = known_baseline
+) -> list[tuple[Finding, ...]]:
+    """Of each study; the first one is compared with the others. baseline: that of a study; by default one
+    that was fitted before, which costs nothing."""
+    with progress_bar("checking the study") as progress:
         found = []
         for number, snapshot in enumerate(snapshots):
             others = [] if number else snapshots[1:]
-            found.append(check_study(snapshot, seed=seed, others=others))
+            simple = _baseline(snapshot, baseline)
+            found.append(check_study(snapshot, seed=seed, baseline=simple, others=others))
             progress(number + 1, len(snapshots))
     return found
+
+
+def _baseline(snapshot: StudySnapshot, baseline: BaselineOf) -> FittedBaseline | None:
+    """None where there is none to compare with; a note says why."""
+    if not snapshot.complete:
+        return None
+    try:
+        return baseline(snapshot)
+    except OrchestratorError as error:
+        snapshot.notes.append(str(error))
+        return None
 
 
 def refuse_other_file(out: Path) -> None:

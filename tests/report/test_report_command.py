@@ -47,14 +47,15 @@ def told(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
 
 
 def test_the_newest_study_is_reported_into_its_folder(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    study = runs / "age"
+    before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     assert main(["--runs", str(runs)]) == 0
     out, _ = told(capsys)
     report = runs / "age" / "report.html"
     html = report.read_text(encoding="utf-8")
     assert f"report: {report} (" in out and report.resolve().as_uri() in out
     assert all(f'id="{title.lower()}"' in html for title in TITLES)
-    after = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file() and path != report}
+    after = {path: path.read_bytes() for path in study.rglob("*") if path.is_file() and path != report}
     assert after == before  # a study is looked at and not touched
 
 
