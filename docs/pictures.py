@@ -20,7 +20,6 @@ from pathlib import Path
 from PIL import Image
 
 from orchestrator import build_ensemble
-from orchestrator.report import write_report
 from orchestrator.study.study import Study
 from tests.support.drawn_study import draw_study
 
@@ -90,6 +89,8 @@ def draw_race(folder: Path) -> None:
 
 def draw_report(folder: Path) -> None:
     """Two pictures of the report of a drawn study, its ensemble included: what to use, and the race."""
+    from orchestrator.report import write_report  # neither this nor Chromium is needed for the race
+
     with contextlib.chdir(folder):  # the commands in it then name runs/leaves
         path = draw_study(
             Path("runs/leaves"),
@@ -111,7 +112,7 @@ def draw_report(folder: Path) -> None:
 
 def _photograph(page: Path, section: str, height: int, out: Path) -> None:
     """The upper part of a section, in 32 colours: a picture of a page is small then."""
-    from playwright.sync_api import sync_playwright  # not needed for the race
+    from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
