@@ -22,6 +22,7 @@ from trainables.parameters import PARAMETERS
 
 FOLDER = Path(__file__).parent / "reference"
 NOTE = "<!-- made by python -m docs.generate; change the code and make it again -->\n"
+SHAPE = "<!-- not run: the shape of the command -->"
 DOMAINS = ("choice", "uniform", "loguniform", "quniform", "randint")
 TARGETS = ("categorical", "binary", "one_hot", "multi_label", "age_bins", "joint")
 _IMPORT = """<!-- run -->
@@ -60,6 +61,7 @@ def command_page(command: str) -> str:
 def _parser(parser: argparse.ArgumentParser) -> Iterator[str]:
     usage = _usage(parser)
     yield _plain(" ".join((parser.description or "").split()))
+    yield SHAPE
     yield f"    {usage}"
     for group in parser._action_groups:
         shown = [action for action in group._group_actions if _is_told(action)]
@@ -80,6 +82,7 @@ def _sub_commands(parser: argparse.ArgumentParser) -> Iterator[str]:
             for name, sub in action.choices.items():
                 yield f"## {name}"
                 yield _plain(told.get(name, ""))
+                yield SHAPE
                 yield f"    {_usage(sub)}"
                 options = [item for item in sub._actions if _is_told(item)]
                 if options:

@@ -1,19 +1,29 @@
 """Draws the pictures of README and docs again, from studies that are drawn for them.
 
-python -m docs.pictures            # all; the report's need Chromium (CHROMIUM=path)
+python -m docs.pictures            # all; the report's need Chromium
 python -m docs.pictures race       # docs/images/race.svg alone
+
+docs/images/screen.svg is made by a test of the screen.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
+
+from orchestrator import build_ensemble
 from orchestrator.study.study import Study
 from tests.support.drawn_study import draw_study
 
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 IMAGES = Path(__file__).parent / "images"
 TRIALS, FOLDS, EPOCHS = 64, 5, 18
 ROW, CELL, GAP, LEFT, TOP = 6, 7, 8, 12, 48  # pixels: of a trial, an epoch, between folds, beside, above
@@ -77,7 +87,43 @@ def draw_race(folder: Path) -> None:
     (IMAGES / "race.svg").write_text(race_picture(epochs, complete))
 
 
-PICTURES: Mapping[str, Callable[[Path], None]] = {"race": draw_race}
+def draw_report(folder: Path) -> None:
+    """Two pictures of the report of a drawn study, its ensemble included: what to use, and the race."""
+    from orchestrator.report import write_report  # neither this nor Chromium is needed for the race
+
+    with contextlib.chdir(folder):  # the commands in it then name runs/leaves
+        path = draw_study(
+            Path("runs/leaves"),
+            trials=24,
+            folds=FOLDS,
+            max_t=12,
+            rows=480,
+            test_rows=60,
+            slots=4,
+            classes=["healthy", "rust", "scab", "mildew"],
+            fault="bad_fold",
+            images=True,
+        )
+        build_ensemble(path)
+        report = write_report(path)
+        for section, height in (("answer", 900), ("race", 980)):
+            _photograph(report, section, height, IMAGES / f"report_{section}.png")
+
+
+def _photograph(page: Path, section: str, height: int, out: Path) -> None:
+    """The upper part of a section, in 32 colours: a picture of a page is small then."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 980, "height": height}, color_scheme="light")
+        tab.goto(f"{page.resolve().as_uri()}#{section}")
+        shown = Image.open(BytesIO(tab.screenshot()))
+        browser.close()
+    shown.convert("RGB").quantize(32).save(out, optimize=True)
+
+
+PICTURES: Mapping[str, Callable[[Path], None]] = {"race": draw_race, "report": draw_report}
 
 
 def main(names: list[str]) -> None:

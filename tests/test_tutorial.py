@@ -1,4 +1,4 @@
-"""docs/tutorial/first_submission.md: its commands run in its order, small, and end in a submission."""
+"""docs/tutorial/first_submission.md: its commands run in its order, small, and end in a submission and a report."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def in_small(command: Command) -> list[str]:
     return words
 
 
-def test_its_commands_end_in_a_submission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_commands_end_in_a_submission_and_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     [draws] = [block for block in BLOCKS if block.language == "python"]
     exec(compile(draws.text, draws.where, "exec"), {"__name__": "__main__"})  # noqa: S102  our own page
@@ -40,3 +42,4 @@ def test_its_commands_end_in_a_submission(tmp_path: Path, monkeypatch: pytest.Mo
     assert filled["image_id"].tolist() == sample["image_id"].tolist()
     assert set(filled["label"]) <= {"healthy", "rust", "scab"}
     assert filled["label"].nunique() > 1
+    assert "leaderboard" in Path("runs/leaves/report.html").read_text()

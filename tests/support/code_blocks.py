@@ -26,7 +26,6 @@ _EVERY = re.compile(r"<!-- every block is tested: (\S+?) -->")
 _OURS = re.compile(
     r"^(?:python -m ((?:orchestrator|benchmarks|docs)\.[\w.]+)|fold-orchestrator (\w[\w.]*))( .*|$)"
 )
-_SHAPE = re.compile(r"(.* )?\[options\]$")  # of a command in its reference: nothing that one types
 _LOOP = re.compile(r"^for (\w+) in ([^;]+); do (.+); done$")
 _MAKE = re.compile(r"^make ([a-z-]+)$")
 
@@ -77,6 +76,8 @@ def _mark_of(comment: str) -> tuple[str, str]:
 
 def commands_of(block: CodeBlock) -> list[Command]:
     """Of this program; of a block marked `not run` too, whose other lines need what a test has not."""
+    if block.detail == "the shape of the command":  # in its reference: nothing that one types
+        return []
     return [command for line in _lines(block.text) for command in _commands(line)]
 
 
@@ -91,7 +92,7 @@ def _lines(text: str) -> list[str]:
     """Without comments; a backslash at the end joins a line with the next."""
     joined = text.replace("\\\n", " ")
     lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in joined.splitlines()]
-    return [line for line in lines if line and not _SHAPE.match(line)]
+    return [line for line in lines if line]
 
 
 def _commands(line: str) -> Iterator[Command]:

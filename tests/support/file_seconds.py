@@ -29,6 +29,7 @@ SECONDS = {
     "tests/search_spaces/test_any_layout.py": 35,
     "tests/check/test_stage_shift.py": 30,
     "tests/tune/test_disk.py": 25,
+    "tests/test_tutorial.py": 25,
     "tests/study/test_file_mutations.py": 20,
     "tests/tune/test_own_metric.py": 20,
     "tests/pseudo_labels/test_pseudo_labels.py": 30,
