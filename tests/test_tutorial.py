@@ -1,4 +1,4 @@
-"""docs/tutorial/first_submission.md: its commands run in its order, small, and end in a submission and a report."""
+"""The tutorial's commands from table to submission, run at tiny scale on drawn data in the order of its page."""
 
 from __future__ import annotations
 
