@@ -1,4 +1,4 @@
-"""The tutorial's commands from table to submission, run at tiny scale on drawn data in the order of its page."""
+"""The tutorial's commands, run small on drawn data in the order in which the page has them."""
 
 from __future__ import annotations
 
