@@ -11,13 +11,14 @@ from orchestrator.core.events import EpochEnded, Event, LegStarted
 from orchestrator.core.finding import Level
 from orchestrator.core.finding_codes import coded
 from orchestrator.pages.blocks import Block, Code, Columns, Link, Table, Text
-from orchestrator.pages.figures import IntervalChart, LineChart
+from orchestrator.pages.figures import IntervalChart, LineChart, ScatterChart
 from orchestrator.report.commands import tune_command
 from orchestrator.report.context import ReportContext
 from orchestrator.report.page import SECTIONS, report_page
 from orchestrator.report.sections import answer, checks, curves, race, reproduce
 from orchestrator.report.sections.race import level_points
 from orchestrator.snapshot import StudySnapshot, take_snapshot
+from orchestrator.study.remarks import LeaderboardScore, add_note, add_score
 from orchestrator.tune.__main__ import parser as tune_parser
 from tests.support.drawn_study import draw_study
 
@@ -188,6 +189,26 @@ def test_studies_of_other_rows_have_no_paired_difference_and_it_says_why(tmp_pat
     two = take_snapshot(draw_study(tmp_path / "b", rows=200))
     said = words(answer.blocks(context_of(one, two)))
     assert "no paired difference" in said and "different rows" in said
+
+
+# ---- a leaderboard ----
+
+
+def test_scores_of_a_leaderboard_stand_against_those_out_of_fold(tmp_path: Path) -> None:
+    path = draw_study(tmp_path / "a")
+    before = answer.blocks(context_of(take_snapshot(path)))
+    assert not any(isinstance(block, ScatterChart) for block in before)
+    for number, (oof, public) in enumerate([(0.7, 0.6), (0.71, 0.62), (0.72, 0.61), (0.8, 0.7)]):
+        add_score(path, LeaderboardScore(0.0, public, None, "macro_f1", oof, None, None, "bbc", f"e{number}"))
+    add_score(path, LeaderboardScore(0.0, 0.5, 0.4, "accuracy", 0.9, None, None, "bbc", "other metric"))
+    add_note(path, "the fourth had the new crops")
+    snapshot = take_snapshot(path)
+    blocks = answer.blocks(context_of(snapshot))
+    chart = next(block for block in blocks if isinstance(block, ScatterChart))
+    assert [(point.x, point.y) for point in chart.points][-1] == (0.8, 0.7) and len(chart.points) == 4
+    assert "rank correlation +0.80" in chart.note  # of 1 2 3 4 with 1 3 2 4
+    assert len(table(blocks, "Scores of a leaderboard").rows) == 5
+    assert "the fourth had the new crops" in words(reproduce.blocks(context_of(snapshot)))
 
 
 # ---- strange studies ----

@@ -14,6 +14,7 @@ from orchestrator.report.commands import next_step
 from orchestrator.report.context import ReportContext
 from orchestrator.report.estimates import estimates_of, interval_of, leading
 from orchestrator.report.recommended import recommended
+from orchestrator.report.sections.leaderboard import leaderboard
 from orchestrator.report.sections.side_by_side import side_by_side
 from orchestrator.snapshot import StudySnapshot
 
@@ -37,6 +38,7 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
         Text((*_cautions(context.findings[0]), *_untouched(estimates), _state(snapshot))),
         Code(step.command, "Next", step.why),
         *_estimates(snapshot, estimates),
+        *leaderboard(context),
         *side_by_side(context),
     )
 

@@ -128,9 +128,10 @@ def _models(snapshot: StudySnapshot) -> Iterator[Block]:
 
 
 def _notes(context: ReportContext) -> Iterator[Block]:
-    """What could not be read, of any study here, and what its rows' source said."""
+    """What its user noted of a study, what could not be read of it, and what its rows' source said."""
     for snapshot in context.snapshots:
-        said = [*(snapshot.manifest.notes if snapshot.manifest is not None else ()), *snapshot.notes]
+        noted = (f"{_when(note.time)}: {note.text}" for note in snapshot.remarks.notes)
+        said = [*noted, *(snapshot.manifest.notes if snapshot.manifest is not None else ()), *snapshot.notes]
         if said:
             yield Text((), tuple(dict.fromkeys(said)), title=f"Notes on {snapshot.name}")
 
