@@ -15,7 +15,7 @@ from orchestrator.study.header import StudyHeader
 
 NAMES = "check-*/check.json"
 _FORMAT, _VERSION = "orchestrator check", 1
-_MOST_BYTES = 200_000_000
+_MOST_BYTES = 50_000_000
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ import numpy as np
 
 from orchestrator.core.events import State
 from orchestrator.core.text import counted
-from orchestrator.pages.blocks import Block, Text
+from orchestrator.pages.blocks import Block, Text, cell_text
 from orchestrator.pages.figures import Axis, ParallelChart, ParallelLine, Point, ScatterChart
+from orchestrator.report.cells import value_cell
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.space.domains import Domain
 
@@ -65,7 +66,7 @@ def slices(snapshot: StudySnapshot, drawn: tuple[list[Drawn], int], names: Seque
         axis = axis_of(name, snapshot.space.domains[name])
         points = [
             Point(place, item.score, f"trial {item.trial}", item.state, item.trial,
-                  f"{name}={item.config[name]}")
+                  f"{name}={cell_text(value_cell(item.config[name]))}")
             for item in trials
             if (place := place_on(axis, item.config.get(name), name in item.config)) is not None
         ]  # fmt: skip

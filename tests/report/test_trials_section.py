@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.pages.blocks import Page, PageSection, Quantity
+from orchestrator.pages.blocks import Block, Page, PageSection, Quantity
 from orchestrator.pages.figures import IntervalChart, ParallelChart, ScatterChart
 from orchestrator.pages.render import render
 from orchestrator.report import trial_figures
@@ -24,9 +24,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return draw_study(tmp_path_factory.mktemp("trials") / "a", trials=32, seed=3)
 
 
-def test_the_table_has_every_trial_with_its_difference_to_the_best_and_what_it_spent(study: Path) -> None:
-    context = context_of(study)
-    found, board = table(trials.blocks(context), "All trials"), context.main.leaderboard
+@pytest.fixture(scope="module")
+def made(study: Path) -> tuple[Block, ...]:
+    return trials.blocks(context_of(study))
+
+
+def test_the_table_has_every_trial_with_its_difference_to_the_best_and_what_it_spent(
+    study: Path, made: tuple[Block, ...]
+) -> None:
+    found, board = table(made, "All trials"), context_of(study).main.leaderboard
     assert column(found, "trial") == board["trial"].tolist() == list(found.trials)
     assert column(found, "fold-epochs") == board["epochs_spent"].tolist()
     complete = board[board["state"] == "COMPLETE"]
@@ -44,8 +50,8 @@ def test_the_table_has_every_trial_with_its_difference_to_the_best_and_what_it_s
     assert column(found, "may be best")[:count] == [marks[bool(item)] for item in complete["may_be_best"]]
 
 
-def test_scores_of_partial_trials_are_marked_and_compare_with_nothing(study: Path) -> None:
-    found = table(trials.blocks(context_of(study)), "All trials")
+def test_scores_of_partial_trials_are_marked_and_compare_with_nothing(made: tuple[Block, ...]) -> None:
+    found = table(made, "All trials")
     states = column(found, "state")
     for state, score, behind in zip(
         states, column(found, "macro_f1"), column(found, "minus best"), strict=True
@@ -58,24 +64,24 @@ def test_scores_of_partial_trials_are_marked_and_compare_with_nothing(study: Pat
     assert ended and all(str(end).startswith("rung ") for end in ended)
 
 
-def test_the_planted_parameter_matters_most_and_by_more_than_chance(study: Path) -> None:
-    chart = only(trials.blocks(context_of(study)), IntervalChart, "Which parameters")
+def test_the_planted_parameter_matters_most_and_by_more_than_chance(made: tuple[Block, ...]) -> None:
+    chart = only(made, IntervalChart, "Which parameters")
     assert chart.intervals[0].label == "lr"
     assert chart.intervals[0].group == "more than chance"
     assert {item.label for item in chart.intervals} == {"lr", "width", "flip"}
-    assert "More than chance tells the best trials apart by lr;" in words(trials.blocks(context_of(study)))
+    assert "More than chance tells the best trials apart by lr;" in words(made)
 
 
-def test_parameters_are_ordered_by_importance_in_the_table_and_across_the_chart(study: Path) -> None:
-    made = trials.blocks(context_of(study))
+def test_parameters_are_ordered_by_importance_in_the_table_and_across_the_chart(
+    made: tuple[Block, ...],
+) -> None:
     order = [item.label for item in only(made, IntervalChart, "Which parameters").intervals]
     columns = table(made, "All trials").columns
     assert [name for name in columns if name in order] == order
     assert [axis.label for axis in only(made, ParallelChart).axes] == [*order, "macro_f1"]
 
 
-def test_slices_tell_complete_trials_from_others(study: Path) -> None:
-    made = trials.blocks(context_of(study))
+def test_slices_tell_complete_trials_from_others(study: Path, made: tuple[Block, ...]) -> None:
     (lr,) = [item for item in made if isinstance(item, ScatterChart) and item.title == "lr"]
     board = context_of(study).main.leaderboard.set_index("trial")
     assert lr.x.log and {point.group for point in lr.points} == {COMPLETE, EARLY}
@@ -120,19 +126,19 @@ def test_very_many_trials_are_drawn_in_part_and_all_in_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial_figures, "MOST", 20)
-    context = context_of(draw_study(tmp_path / "a", trials=60, rows=60))
+    context = context_of(draw_study(tmp_path / "a", trials=40, rows=60))
     made = trials.blocks(context)
     complete = {trial.number for trial in context.main.complete}
     drawn = {line.trial for line in only(made, ParallelChart).lines}
     assert len(drawn) == 20 and complete <= drawn
-    assert len(table(made, "All trials").rows) == 60
-    assert "40 trials without all folds are not drawn, chosen at random." in words(made)
+    assert len(table(made, "All trials").rows) == 40
+    assert "20 trials without all folds are not drawn, chosen at random." in words(made)
     again = {line.trial for line in only(trials.blocks(context), ParallelChart).lines}
     assert again == drawn
 
 
 def test_what_failed_names_its_reason_and_has_no_part_in_importance(tmp_path: Path) -> None:
-    context = context_of(draw_study(tmp_path / "a", trials=40, fault="failures"))
+    context = context_of(draw_study(tmp_path / "a", trials=20, fault="failures"))
     found = table(trials.blocks(context), "All trials")
     failed = [row for row in found.rows if row[1] == "failed"]
     assert failed and all(
@@ -159,6 +165,22 @@ def test_names_and_reasons_from_data_are_escaped(tmp_path: Path) -> None:
     made = trials.blocks(context_of(draw_study(tmp_path / "a", params=params)))
     page = Page("t", (), (), (PageSection(trials.TITLE, made, trials.QUESTION),), lambda row: ())
     assert "<script>alert(1)" not in render(page, {}, "0")
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        (
+            "rank 2 of 2 entries at rung 1 (1 fold, 1 epoch), 0 missing: outside quota 1",
+            "rung 1 (1 fold, 1 epoch)",
+        ),
+        ("exception: ValueError:\nno", "exception: ValueError: no"),
+        ("x" * 100, "x" * 59 + "…"),
+        ("", ""),
+    ],
+)
+def test_where_a_trial_ended_is_its_rung_or_its_first_words(reason: str, said: str) -> None:
+    assert trials.where_it_ended(reason) == said
 
 
 def test_one_complete_trial_is_called_no_winner(tmp_path: Path) -> None:

@@ -43,11 +43,11 @@ def test_a_planted_parameter_ranks_first_by_more_than_chance() -> None:
 
 def test_scores_that_are_chance_alone_tell_nothing_in_most_studies() -> None:
     alarms = 0
-    for seed in range(50, 56):
+    for seed in range(50, 54):
         rng = np.random.default_rng(seed)
         found = parameter_importance(*trials(24, 0.0, seed), DOMAINS, rng, repeats=20)
         alarms += any(item.is_told for item in found.parameters)
-    assert alarms <= 2
+    assert alarms <= 1
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:

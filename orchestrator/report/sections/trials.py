@@ -133,7 +133,7 @@ def _score(item: TrialStatus, is_complete: bool) -> Cell:
 def where_it_ended(reason: str) -> str:
     """The rung that a reason names, else its first words; the race has the whole of it."""
     rung = re.search(r"rung \d+ \([^)]*\)", reason)
-    return rung[0] if rung else shorten(reason, REASON)
+    return rung[0] if rung else shorten(" ".join(reason.split()), REASON)
 
 
 def shorten(text: str, most: int) -> str:
