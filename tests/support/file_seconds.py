@@ -41,6 +41,7 @@ SECONDS = {
     "tests/trainables/test_continuation.py": 25,
     "tests/report/test_report_browser.py": 30,
     "tests/report/test_report_command.py": 20,
+    "tests/study_checks/test_check_study.py": 20,
     "tests/race/test_storm.py": 25,
     "tests/execution/on_ray/test_sockets.py": 20,
     "tests/trainables/test_imports.py": 20,
