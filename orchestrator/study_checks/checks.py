@@ -87,11 +87,6 @@ def check_study(
     return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.level)))
 
 
-def worth_telling(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Without those of level OK."""
-    return tuple(item for item in findings if item.level is not Level.OK)
-
-
 def _findings(check: Check, material: Material) -> list[Finding]:
     try:
         return list(check.look(material))

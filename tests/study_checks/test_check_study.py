@@ -15,7 +15,7 @@ from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import CODES, OF_STUDIES
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.snapshot import take_snapshot
-from orchestrator.study_checks.checks import CHECKS, NOT_LOOKED_AT, check_study, worth_telling
+from orchestrator.study_checks.checks import CHECKS, NOT_LOOKED_AT, check_study
 from orchestrator.study_checks.fitted_baseline import FittedBaseline
 from tests.support.drawn_study import STATES, draw_study
 
@@ -251,4 +251,3 @@ def test_what_was_found_is_sorted_and_the_same_for_the_same_seed(tmp_path: Path)
     levels = [order.index(item.level) for item in found]
     assert levels == sorted(levels) and levels[0] == 0
     assert found == check_study(take_snapshot(path), seed=1)
-    assert all(item.level is not Level.OK for item in worth_telling(found))

@@ -42,6 +42,7 @@ SECONDS = {
     "tests/report/test_report_browser.py": 30,
     "tests/report/test_report_command.py": 20,
     "tests/report/test_sections.py": 20,
+    "tests/study_checks/test_check_study.py": 20,
     "tests/race/test_storm.py": 25,
     "tests/execution/on_ray/test_sockets.py": 20,
     "tests/trainables/test_imports.py": 20,
