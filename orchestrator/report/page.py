@@ -27,6 +27,7 @@ from orchestrator.report.sections import (
     data,
     ensemble,
     errors,
+    leaderboard,
     race,
     reproduce,
     trials,
@@ -49,7 +50,7 @@ class Section(Protocol):
 
 
 SECTIONS: tuple[Section, ...] = (
-    answer, checks, race, trials, curves, errors, data, ensemble, reproduce,
+    answer, checks, race, trials, curves, errors, data, ensemble, leaderboard, reproduce,
 )  # fmt: skip
 
 
