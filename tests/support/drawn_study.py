@@ -95,9 +95,10 @@ def draw_study(
     """Writes the study `folder`; its images, where asked for, and its table lie in <folder>-data.
 
     fault: one of FAULTS, or several joined by +. state: one of STATES. most: fold-epochs after which a study
-    that runs or was interrupted stops (default: a third of the trials begun). test_rows: rows with role test and labels in the table that it names as its
-    source; they need images. probabilities: those of every epoch are kept. params: in place of lr, width and
-    flip, of which lr has to stay. paths: of the first rows, in place of row0000.png. notes: of the manifest.
+    that runs or was interrupted stops (default: a third of the trials begun). test_rows: rows with role test
+    and labels in the table that it names as its source; they need images. probabilities: those of every epoch
+    are kept. params: in place of lr, width and flip, of which lr has to stay. paths: of the first rows, in
+    place of row0000.png. notes: of the manifest.
     """
     assert faults_of(fault) <= set(FAULTS) and state in STATES, (fault, state)
     names = tuple(COLOURS[:classes]) if isinstance(classes, int) else tuple(classes)

@@ -79,7 +79,7 @@ class DrawnWorld:
         strength = self.strength(config, fold, epoch)
         scores = noise + RUN_SD * own + EPOCH_SD * late
         scores[np.arange(len(rows)), self._looks_like[rows]] += strength
-        if self.has("leak"):
+        if self.has("leak") and not (self.has("bad_fold") and fold == BAD_FOLD):
             known = self.copied[rows]
             scores[known, self.labels[rows][known]] += 6.0
         return self._posterior(scores, strength)
