@@ -44,7 +44,7 @@ from orchestrator.study.kept_probabilities import KIND, probabilities_to_bytes
 from orchestrator.study.predictions import fold_to_bytes
 from orchestrator.study.study import Study
 from orchestrator.tune.plan import race_config
-from tests.support.drawn_world import FAULTS, DrawnWorld
+from tests.support.drawn_world import FAULTS, DrawnWorld, faults_of
 
 STATES = ("finished", "running", "interrupted", "failed")
 """running: its driver still holds it, or was killed; failed: every leg raised."""
@@ -94,12 +94,13 @@ def draw_study(
 ) -> Path:
     """Writes the study `folder`; its images, where asked for, and its table lie in <folder>-data.
 
-    state: one of STATES. most: fold-epochs after which a study that runs or was interrupted stops (default: a
-    third of the trials begun). test_rows: rows with role test and labels in the table that it names as its
-    source; they need images. probabilities: those of every epoch are kept. params: in place of lr, width and
-    flip, of which lr has to stay. paths: of the first rows, in place of row0000.png. notes: of the manifest.
+    fault: one of FAULTS, or several joined by +. state: one of STATES. most: fold-epochs after which a study
+    that runs or was interrupted stops (default: a third of the trials begun). test_rows: rows with role test
+    and labels in the table that it names as its source; they need images. probabilities: those of every epoch
+    are kept. params: in place of lr, width and flip, of which lr has to stay. paths: of the first rows, in
+    place of row0000.png. notes: of the manifest.
     """
-    assert fault in (None, *FAULTS) and state in STATES, (fault, state)
+    assert faults_of(fault) <= set(FAULTS) and state in STATES, (fault, state)
     names = tuple(COLOURS[:classes]) if isinstance(classes, int) else tuple(classes)
     drawn = _draw_rows(names, rows, rows_per_group, folds, seed, fault)
     data = folder.with_name(f"{folder.name}-data")
@@ -110,13 +111,14 @@ def draw_study(
         trials=trials, max_t=max_t, finalists=min(3, trials), group="group",
         params=params or _PARAMS,
     )  # fmt: skip
-    if images or test_rows or fault == "leak":
+    if images or test_rows or "leak" in faults_of(fault):
         _draw_data(data, manifest, drawn, names, test_rows, seed)
     plan = build_fold_plan(manifest, folds, seed, (target,))
     header = StudyHeader(
         folder.name, space.to_json(), space_name="drawn", space_file="search_spaces/drawn.py", seed=seed,
         rule_version=VERSION, fold_order=np.random.default_rng([seed, folds]).permutation(folds).tolist(),
-        tries=[{"lr": 0.097}] if fault == "edge" else (), classes=names, versions={"python": "3.11.7"},
+        tries=[{"lr": 0.097}] if "edge" in faults_of(fault) else (), classes=names,
+        versions={"python": "3.11.7"},
         manifest={"source": str(data / "rows.csv"), "root": str(data)},
         sources={"orchestrator": "0123456789ab"},
     )  # fmt: skip
@@ -161,12 +163,12 @@ def _draw_rows(
     codes = np.arange(rows) // per_group
     groups = int(codes.max()) + 1
     of_group = np.arange(groups) % len(names)
-    if fault == "rare_class":
+    if "rare_class" in faults_of(fault):
         last = len(names) - 1
         of_group = np.where(of_group == last, 0, of_group)
         of_group[:: groups // (folds + 1)][: folds + 1] = last
     copy_of = np.arange(rows)
-    if fault == "leak":
+    if "leak" in faults_of(fault):
         copies = np.flatnonzero(codes % 4 == 3)
         copies = copies[copies >= per_group]
         copy_of[copies] = copies - per_group
@@ -285,7 +287,7 @@ class _Slots:
     ) -> EpochEnded | LegFailed:
         leg, config = assignment.leg, assignment.config
         self.epochs += 1
-        fails = self.world.fault == "failures" and config.get("width") == FAILING_WIDTH
+        fails = self.world.has("failures") and config.get("width") == FAILING_WIDTH
         if self.state == "failed" or fails:
             return LegFailed(leg.trial, leg.fold, epoch - 1, "exception", WORDS, f"Traceback: {WORDS}")
         rows = self.dataset.validation_rows(leg.fold)

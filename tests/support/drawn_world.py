@@ -35,6 +35,11 @@ BEST_LR = 10**-2.5
 """The middle of its range, on a log scale."""
 
 
+def faults_of(fault: str | None) -> frozenset[str]:
+    """Of one of FAULTS, or of several joined by +."""
+    return frozenset() if fault is None else frozenset(fault.split("+"))
+
+
 @dataclass(frozen=True)
 class DrawnWorld:
     """Rows, and what any trial's fold models say of them."""
@@ -45,17 +50,20 @@ class DrawnWorld:
     classes: int
     max_t: int
     seed: int
-    fault: str | None
+    fault: str | None  # one of FAULTS, or several joined by +
+
+    def has(self, fault: str) -> bool:
+        return fault in faults_of(self.fault)
 
     def strength(self, config: Mapping[str, Any], fold: int, epoch: int) -> float:
         """Distance of a row's own class from the others, in units of the scores."""
-        peak, width = (-0.3, 0.9) if self.fault == "edge" else (math.log10(BEST_LR), 1.2)
+        peak, width = (-0.3, 0.9) if self.has("edge") else (math.log10(BEST_LR), 1.2)
         apart = (math.log10(config["lr"]) - peak) / width
-        quality = 1.0 if self.fault == "luck" else 0.3 + 0.7 * math.exp(-(apart**2))
-        final = (0.15 if self.fault == "weak" else 2.0) * quality
-        if self.fault == "bad_fold" and fold == BAD_FOLD:
+        quality = 1.0 if self.has("luck") else 0.3 + 0.7 * math.exp(-(apart**2))
+        final = (0.15 if self.has("weak") else 2.0) * quality
+        if self.has("bad_fold") and fold == BAD_FOLD:
             final *= 0.3
-        lasting = (2.5 if self.fault == "rising" else 0.15) * self.max_t
+        lasting = (2.5 if self.has("rising") else 0.15) * self.max_t
         return final * (1 - math.exp(-epoch / lasting))
 
     def answer(
@@ -71,7 +79,7 @@ class DrawnWorld:
         strength = self.strength(config, fold, epoch)
         scores = noise + RUN_SD * own + EPOCH_SD * late
         scores[np.arange(len(rows)), self._looks_like[rows]] += strength
-        if self.fault == "leak":
+        if self.has("leak") and not (self.has("bad_fold") and fold == BAD_FOLD):
             known = self.copied[rows]
             scores[known, self.labels[rows][known]] += 6.0
         return self._posterior(scores, strength)
@@ -79,13 +87,13 @@ class DrawnWorld:
     @property
     def _looks_like(self) -> NDArray[np.int64]:
         """(n,): the class whose score is raised."""
-        if self.fault != "confused":
+        if not self.has("confused"):
             return self.labels
         half = np.random.default_rng([self.seed, 4]).random(len(self.labels)) < 0.5
         return np.where((self.labels == 1) & half, 0, self.labels)
 
     def _posterior(self, scores: NDArray[np.float64], strength: float) -> NDArray[np.float32]:
-        sure = strength / VARIANCE * (5.0 if self.fault == "uncalibrated" else 1.0)
+        sure = strength / VARIANCE * (5.0 if self.has("uncalibrated") else 1.0)
         shares = np.bincount(self.labels, minlength=self.classes) / len(self.labels)
         logits = sure * scores + np.log(shares)
         made = np.exp(logits - logits.max(axis=1, keepdims=True))
