@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> CommandParser:
     made = command_parser(
         "completion",
-        "SHELL",
+        "SHELL [options]",
         ["bash", "fish"],
         more="For bash write `source <(python -m orchestrator completion bash)` into ~/.bashrc, for zsh the "
         "same with zsh into ~/.zshrc, for fish `python -m orchestrator completion fish | source` into "

@@ -52,6 +52,7 @@ _KINDS = (
     _Kind("images/measures-*.npz", "the next check of these images measures them again"),
     _Kind("images/embeddings-*", "the next check computes their features again"),
     _Kind("contents/contents-*.parquet", "the next search reads these files again to find identical ones"),
+    _Kind("baselines/*.parquet", "the next check of a study's baseline fits it again, in seconds"),
     _Kind("demo-faces-*", "the next search without --data draws them again, in seconds"),
 )
 _LEFT = _Kind(f"{REMOVED}*", "nothing: it is the rest of an earlier cleaning")

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from orchestrator.core.atomic_file import atomic_write, sync_folder
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import StorageError, StudyError
@@ -37,6 +39,8 @@ from orchestrator.study.journal import FILE
 STATE = "removal.json"
 """In a folder aside: where the study's part of a store lies, while there is one; else that it is gone."""
 
+MIRROR = "tracking.lock"
+"""Held by who sends the study to a tracker."""
 _LAST = (FILE, STATE, "lock")
 
 
@@ -150,13 +154,29 @@ def remove(planned: Removal, progress: Progress | None = None) -> None:
     """Raises StudyError where a driver holds it, StorageError where something cannot be removed: then the
     study is gone from the list, and `finish` goes on with what is left."""
     folder = planned.folder
-    with held(folder):
+    with held(folder), _unread(folder):
         aside = folder.with_name(f"{REMOVED}{secrets.token_hex(4)}")
         folder.rename(aside)
         with _said_what_is_left(aside):
             sync_folder(folder.parent)
             _empty(aside, planned.location, progress)
     _drop(aside)
+
+
+@contextmanager
+def _unread(folder: Path) -> Iterator[None]:
+    """No mirror reads the study meanwhile. Raises StudyError where one does."""
+    lock = folder / MIRROR
+    if not lock.exists():
+        yield
+        return
+    try:
+        with FileLock(lock, timeout=0):
+            yield
+    except Timeout:
+        raise StudyError(
+            f"study {folder} is being sent to a tracker by another process; wait for it or end it first"
+        ) from None
 
 
 def leftovers(runs: Path) -> list[Path]:

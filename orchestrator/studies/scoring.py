@@ -100,7 +100,7 @@ def scores_like(study: ListedStudy, others: Iterable[ListedStudy]) -> list[Leade
     found = [
         score
         for other in others
-        if other.rows == study.rows
+        if other.path == study.path or (study.rows and other.rows == study.rows)
         for score in other.remarks.scores
         if score.metric in metrics
     ]

@@ -49,6 +49,7 @@ def runs(tmp_path: Path) -> Path:
     cache = tmp_path / ".cache"
     for name in ("images/images-1-64px.npy", "images/images-1-64px.npy.lock", "images/measures-2.npz",
                  "images/embeddings-3/part", "images/embeddings-3/lock", "contents/contents-4.parquet",
+                 "baselines/8.parquet",
                  "demo-faces-v1-seed0/train/x.png", "folds/folds-5.parquet", "clusters/6.parquet",
                  "images/images-7-64px.npy.99.part", "mine/file"):  # fmt: skip
         (cache / name).parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,8 @@ STAYS = {"folds/folds-5.parquet", "clusters/6.parquet", "images/images-7-64px.np
 def test_what_can_be_made_again_goes_and_folds_copies_and_what_is_unknown_stay(runs: Path) -> None:
     found = cache_entries(runs / ".cache")
     assert {item.name for item in found} == {
-        "images-1-64px.npy", "measures-2.npz", "embeddings-3", "contents-4.parquet", "demo-faces-v1-seed0",
+        "images-1-64px.npy", "measures-2.npz", "embeddings-3", "contents-4.parquet", "8.parquet",
+        "demo-faces-v1-seed0",
     }  # fmt: skip
     [store] = [item for item in found if item.name == "images-1-64px.npy"]
     assert "1680 images" in store.costs and store.size == 127
@@ -80,7 +82,7 @@ def test_what_can_be_made_again_goes_and_folds_copies_and_what_is_unknown_stay(r
 def test_a_read_counts_as_use(runs: Path) -> None:
     os.utime(runs / ".cache" / "images" / "images-1-64px.npy", (NOW - DAY, NOW - 50 * DAY))
     old = to_clean(cache_entries(runs / ".cache"), NOW, 30 * DAY, None)
-    assert "images-1-64px.npy" not in {item.name for item in old} and len(old) == 4
+    assert "images-1-64px.npy" not in {item.name for item in old} and len(old) == 5
 
 
 def test_what_somebody_makes_stays_and_is_told(runs: Path) -> None:

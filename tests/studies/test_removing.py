@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from orchestrator.core.errors import StorageError, StudyError
 from orchestrator.storage import DirectoryStore, take_ownership
@@ -22,7 +23,9 @@ from tests.support.journals import unsealed
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return draw_study(tmp_path_factory.mktemp("drawn") / "a", trials=3, folds=2, max_t=1, rows=24)
+    return draw_study(
+        tmp_path_factory.mktemp("drawn") / "a", trials=2, folds=2, max_t=1, rows=24, probabilities=False
+    )
 
 
 @pytest.fixture
@@ -112,6 +115,14 @@ def test_one_that_is_driven_is_refused(runs: Path) -> None:
         remove(plan_removal(runs / "a", runs))
     assert tree(runs) == before
     study.close()
+
+
+def test_one_that_a_mirror_reads_is_refused(runs: Path) -> None:
+    with FileLock(runs / "a" / "tracking.lock"), pytest.raises(StudyError, match="sent to a tracker"):
+        remove(plan_removal(runs / "a", runs))
+    assert (runs / "a").exists()
+    remove(plan_removal(runs / "a", runs))
+    assert not (runs / "a").exists()
 
 
 # ---- interrupted ----------------------------------------------------------------------------------
