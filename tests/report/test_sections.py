@@ -211,6 +211,16 @@ def test_scores_of_a_leaderboard_stand_against_those_out_of_fold(tmp_path: Path)
     assert "the fourth had the new crops" in words(reproduce.blocks(context_of(snapshot)))
 
 
+def test_leaderboard_scores_of_other_rows_are_no_points(tmp_path: Path) -> None:
+    paths = [draw_study(tmp_path / "a"), draw_study(tmp_path / "b", rows=120)]
+    for path in paths:
+        add_score(path, LeaderboardScore(0.0, 0.6, None, "macro_f1", 0.7, None, None, "bbc", "e"))
+    blocks = answer.blocks(context_of(*map(take_snapshot, paths)))
+    [chart] = [block for block in blocks if isinstance(block, ScatterChart)]
+    assert [point.label for point in chart.points] == ["a, e"]
+    assert len(table(blocks, "Scores of a leaderboard").rows) == 2
+
+
 # ---- strange studies ----
 
 STRANGE = {

@@ -9,6 +9,7 @@ from orchestrator.evaluation.rank_correlation import rank_correlation
 from orchestrator.pages.blocks import Block, Cell, Table
 from orchestrator.pages.figures import Point, ScatterChart
 from orchestrator.report.context import ReportContext
+from orchestrator.snapshot import StudySnapshot
 from orchestrator.study.remarks import LeaderboardScore
 
 Noted = tuple[str, LeaderboardScore]
@@ -20,7 +21,15 @@ def leaderboard(context: ReportContext) -> tuple[Block, ...]:
     noted = [(item.name, score) for item in context.snapshots for score in item.leaderboard_scores]
     if not noted:
         return ()
-    return (*_chart(noted, context.main.space.metric), _table(noted))
+    alike = {item.name for item in context.snapshots if _on_the_same_rows(item, context.main)}
+    charted = [each for each in noted if each[0] in alike]
+    return (*_chart(charted, context.main.space.metric), _table(noted))
+
+
+def _on_the_same_rows(one: StudySnapshot, other: StudySnapshot) -> bool:
+    """Scores of other rows do not compare; early headers do not say which rows there were."""
+    rows = other.header.rows_fingerprint
+    return one is other or (rows != "" and one.header.rows_fingerprint == rows)
 
 
 def _chart(noted: Sequence[Noted], metric: str) -> tuple[Block, ...]:
