@@ -137,7 +137,9 @@ class _Bar:
             elif self._live is not None:
                 self._live.update(self._line_of(f"took {duration(took)}"))
                 self._stop_live(keeps_line=True)
-            elif self._last_line is not None:
+            elif self._last_line is not None or (
+                not self._in_terminal and self._is_at_end and took >= QUIET_S
+            ):
                 self._line(f"{self._counts()}took {duration(took)}")
 
     def _keep_ticking(self) -> None:
@@ -150,9 +152,14 @@ class _Bar:
             return
         if self._in_terminal:
             self._draw(now)
-        elif self._is_line_due(now):
+        elif not self._was_hidden and not self._is_at_end and self._is_line_due(now):
+            # The steps inside have lines of their own, and so has the end.
             self._last_line = now
             self._line(f"{self._counts()}{self._left(now)}")
+
+    @property
+    def _is_at_end(self) -> bool:
+        return self._last[0] >= self._last[1] > 0
 
     def _is_line_due(self, now: float) -> bool:
         if self._last_line is None:
@@ -204,7 +211,7 @@ class _Bar:
         """The time left where that is known, else the time so far."""
         done, total = self._last
         so_far = now - self._started
-        if not done or not total or (self._in_terminal and so_far < SURE_S):
+        if not done or not total or self._is_at_end or (self._in_terminal and so_far < SURE_S):
             return f"{duration(so_far)} so far"
         return f"{duration(so_far * (total - done) / done)} left"
 

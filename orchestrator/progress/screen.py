@@ -15,7 +15,7 @@ from orchestrator.progress.layout import Line
 
 REFRESH_S = 0.25
 SLOWEST_S = 1.0  # the clock in the picture shows seconds
-SHARE = 0.01  # of a core, that drawing may take
+SHARE = 0.008  # of a core, that drawing may take; what events cost comes on top
 
 
 PLAIN = str.maketrans({"━": "=", "╸": "=", "─": "-", "…": "."})

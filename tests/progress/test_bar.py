@@ -114,6 +114,22 @@ def test_in_a_log_file_a_silent_step_has_ever_fewer_lines(clock: Clock) -> None:
     assert printed(on).endswith("starting Ray: took 39 s\n")
 
 
+def test_a_step_that_has_done_all_it_counted_has_no_time_left(clock: Clock) -> None:
+    """It writes what it made, or waits for others."""
+    for terminal, expected in ((True, "decoding"), (False, "decoding: 4/4 (100%), took 9 s\n")):
+        on = console(terminal)
+        clock.now = 0.0
+        bar = _Bar("decoding", on, clock)
+        clock.now = 0.5
+        bar.update(4, 4)
+        clock.now = 8.0
+        bar.tick()
+        clock.now = 9.0
+        bar.close()
+        assert "0 s left" not in printed(on)
+        assert printed(on).startswith(expected) or terminal
+
+
 def test_a_program_hears_of_steps_as_they_begin_go_on_and_end() -> None:
     heard: list[tuple[str, int, int]] = []
     with hidden_bars(lambda name, done, total: heard.append((name, done, total))):

@@ -84,7 +84,18 @@ def terminals(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for width, height in SIZES:
             terminal = Terminal(width, height, folder / f"{width}.socket", folder / f"{width}.gate")
             terminal.let(0)
-            words = ["--space", space, "--data", faces, "--runs", folder, "--study", f"s{width}", "--inline"]
+            words = [
+                "--space",
+                space,
+                "--data",
+                faces,
+                "--runs",
+                folder,
+                "--study",
+                f"s{width}",
+                "--inline",
+                "--no-report",
+            ]
             search = shlex.join([sys.executable, "-m", "orchestrator.tune", *map(str, words)])
             settings = {
                 "GATE": terminal.gate,

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
     words = ["--space", str(space), "--data", str(data), "--runs", str(runs), "--study", "a", "--inline"]
-    return main([*words, "--trials", "3", "--max-epochs", "2", *more])
+    return main([*words, "--trials", "3", "--max-epochs", "2", "--no-report", *more])
 
 
 def test_json_prints_events_alone_and_a_result_that_agrees_with_the_files(
