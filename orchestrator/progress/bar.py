@@ -150,7 +150,7 @@ class _Bar:
             return
         if self._in_terminal:
             self._draw(now)
-        elif self._is_line_due(now):
+        elif not self._was_hidden and self._is_line_due(now):  # the steps inside have lines of their own
             self._last_line = now
             self._line(f"{self._counts()}{self._left(now)}")
 

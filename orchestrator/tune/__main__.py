@@ -5,8 +5,10 @@ python -m orchestrator.tune --space search_spaces/age.py
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from orchestrator.cli.arguments import int_at_least
@@ -20,13 +22,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit codes: 0 done, 1 no complete trial, 2 the input is wrong or the disk full, 130 interrupted."""
     arguments = parser().parse_args(argv)
     # Not before: --help and a misspelt option are answered at once, without pandas.
-    if arguments.init is not None:
-        from orchestrator.tune.first_space.command import run
-    else:
-        from orchestrator.tune.command import run
+    run = _load(arguments)
 
     with private_files(arguments.private):
         return exit_code(lambda: run(arguments), "interrupted before anything of the study was changed")
+
+
+def _load(arguments: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    """What runs; reading pandas and the rest takes a second, or several on a busy disk."""
+    if arguments.init is not None:
+        from orchestrator.tune.first_space.command import run as run_init
+
+        return run_init
+    from orchestrator.progress import hidden_bars, progress_bar
+
+    hidden = hidden_bars() if arguments.json or arguments.quiet else contextlib.nullcontext()
+    with hidden, progress_bar("loading the program"):
+        from orchestrator.tune.command import run
+    return run
 
 
 def parser() -> CommandParser:

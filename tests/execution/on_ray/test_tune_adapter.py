@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,8 +48,9 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
     space_file: Path, faces: Path, tmp_path: Path, ray_address: str
 ) -> None:
-    on_ray = run(command(space_file, faces, tmp_path, "--study", "ray", "--address", ray_address))
+    on_ray = run(command(space_file, faces, tmp_path, "--study", "ray", "--address", ray_address, "--json"))
     assert on_ray.returncode == 0, on_ray.stderr
+    check_phases([json.loads(line) for line in on_ray.stdout.splitlines()], ray_address)
     inline = run(command(space_file, faces, tmp_path, "--study", "inline", "--inline"))
     assert inline.returncode == 0, inline.stderr
     check_consistent(tmp_path / "ray", folds=3, max_t=4)
@@ -56,6 +59,19 @@ def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
     shared = [(key, epoch) for key in one for epoch in one[key] if epoch in other.get(key, {})]
     assert len(shared) > 20
     assert all(one[key][epoch] == other[key][epoch] for key, epoch in shared)
+
+
+def check_phases(said: list[dict[str, Any]], address: str) -> None:
+    """What the command waits for is told from its beginning, and of every worker when it has started."""
+    steps = {event["step"]: event["ended"] for event in said if event["event"] == "step"}
+    wanted = (f"joining the Ray at {address}", "importing the trainable and its libraries", "reading rows")
+    assert [steps.get(name) for name in wanted] == [True] * 3
+    started: set[tuple[int, int]] = set()
+    for event in said:
+        if event["event"] == "worker_ready":
+            started.add((event["trial"], event["fold"]))
+        assert event["event"] != "epoch_ended" or (event["trial"], event["fold"]) in started
+    assert len(started) > 5
 
 
 def test_a_fold_run_whose_process_dies_is_retried_from_its_last_epoch(
