@@ -7,6 +7,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from docs.pictures import EPOCHS, FOLDS, TRIALS, race_picture
+from orchestrator.race.config import RaceConfig
+from orchestrator.race.ladder import ladder_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -29,6 +31,14 @@ def test_the_page_of_the_race_says_what_its_picture_says() -> None:
     spent, total = re.findall(r"(\d+) of (\d+) fold-epochs", told[1])[0]
     page = (DOCS / "explanation" / "race.md").read_text()
     assert f"The race runs {spent} of them" in page and f"{int(total):,} fold-epochs" in page
+
+
+def test_the_page_of_the_race_has_the_rungs_of_the_default_ladder() -> None:
+    page = (DOCS / "explanation" / "race.md").read_text()
+    shown = re.findall(r"^\| \d+ \| (\d+) \| (\d+) \| ([\d or]+) \|$", page, re.MULTILINE)
+    ladder = ladder_of(RaceConfig(trials=TRIALS, folds=FOLDS, max_t=EPOCHS))
+    assert [(int(folds), int(epochs)) for folds, epochs, _ in shown] == [(r.folds, r.epochs) for r in ladder]
+    assert [int(comes.split()[0]) for *_, comes in shown] == [rung.quota for rung in ladder]
 
 
 def test_pictures_are_small_and_ask_nobody() -> None:
