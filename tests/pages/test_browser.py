@@ -88,6 +88,10 @@ def test_numbers_sort_as_numbers_whatever_they_look_like(open_page: OpenPage, ht
     table.get_by_role("button", name="lr").click()
     rates = [float(cell) for cell in column(table, 2)]
     assert rates == sorted(rates) and any("e-05" in cell for cell in column(table, 2))
+    table.get_by_role("button", name="time").click()
+    times = [cell.split() for cell in column(table, 4)]
+    seconds = [60 * int(minutes) + int(rest) for minutes, _, rest, _ in times]
+    assert seconds == sorted(seconds) and seconds[-1] > 60
 
 
 def test_equal_cells_keep_their_order(open_page: OpenPage, html: str) -> None:

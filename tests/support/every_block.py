@@ -96,13 +96,14 @@ def _trials(scores: list[float], rates: list[float], kinds: list[int], name: str
             scores[number] if number % 9 else "",
             Quantity(rates[number], f"{rates[number]:.2g}"),
             BACKBONES[kind] + name,
+            Quantity(37 * number % 400, f"{37 * number % 400 // 60} min {37 * number % 400 % 60} s"),
         )
         for number, kind in enumerate(kinds)
     )
     axes = (Axis("lr", log=True), Axis("backbone", categories=BACKBONES), Axis("macro-F1"))
     places = tuple((rates[number], kinds[number], scores[number]) for number in numbers)
     return (
-        Table(f"Trials{name}", ("trial", "macro-F1", "lr", "backbone"), rows, name, trials=numbers),
+        Table(f"Trials{name}", ("trial", "macro-F1", "lr", "backbone", "time"), rows, name, trials=numbers),
         *(
             ScatterChart(
                 axis.label + name,
