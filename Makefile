@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= auto
-# Workers that compute beside each other: threads that wait give their core away, memory that was freed is kept.
-BESIDE := OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 \
+# Workers that compute beside each other: threads that wait give their core away, memory that was freed is kept,
+# and what one compiled (modules, tests with their assertions rewritten) the others and their processes load.
+BESIDE := PYTHONDONTWRITEBYTECODE= OMP_WAIT_POLICY=passive OPENBLAS_NUM_THREADS=1 \
           MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296
 .DEFAULT_GOAL := help
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ def test_a_tracker_follows_a_search_and_later_its_ensemble(
     words = ["--space", space_file, "--data", faces, "--study", "tint", "--runs", tmp_path, "--inline"]
     assert tune([*map(str, words), "--smoke", "--tensorboard"]) == 0
     assert "tracking:" not in capsys.readouterr().out, "all of it arrived in time"
+    sent = json.loads((tmp_path / "tint" / "tracking.json").read_text())["sent"]
+    assert ["report.html" in arrived for arrived in sent.values()] == [True], "it was written in time"
     folder = tmp_path / "tint" / "tensorboard"
     best = Study(tmp_path / "tint").complete_trials()[0]
     found = accumulator.EventAccumulator(str(folder / "study")).Reload()
