@@ -36,7 +36,9 @@ def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
     """
     if page == "README":
         source[0] += _contents(["docs/index"])
-        for section in (Path(app.srcdir) / "docs/index.md").read_text().split("\n## ")[1:]:
+        listed = Path(app.srcdir) / "docs/index.md"
+        app.env.note_dependency(str(listed))  # README is read again when the list has changed
+        for section in listed.read_text().split("\n## ")[1:]:
             title = section.splitlines()[0].split(":")[0]
             source[0] += _contents([f"docs/{path}" for path in _PAGE.findall(section)], f":caption: {title}")
     elif page != "docs/index" and page.rpartition("/")[2] in ("README", "index"):
