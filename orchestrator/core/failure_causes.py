@@ -20,7 +20,7 @@ _GPU_TOTAL = re.compile(r"total capacity of ([\d.]+) (\w+) of which ([\d.]+) (\w
 _GPU_OWN = re.compile(r"this process has ([\d.]+) (\w+) memory in use")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NOISE = re.compile(r"^(?:ray\.exceptions\.\w+: |[\w.]*RayTaskError\(\w+\): |ray::\S+\s*)+")
-GB = 10**9
+GB = 2**30  # what Ray calls one
 
 
 def is_for_memory(text: str) -> bool:

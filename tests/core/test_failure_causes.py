@@ -59,7 +59,7 @@ def test_the_first_words_say_why(text: str, expected: str) -> None:
 def test_only_rays_own_word_speaks_of_memory() -> None:
     """The three guesses that it lists of any death name the kernel's killer too."""
     assert is_for_memory(BY_MONITOR) and not is_for_memory(DIED) and not is_for_memory(TORCH)
-    assert own_resident(BY_MONITOR) == 130_000_000 and own_resident(DIED) is None
+    assert own_resident(BY_MONITOR) == round(0.13 * 2**30) and own_resident(DIED) is None
 
 
 def test_what_torch_says_of_a_gpu_in_bytes() -> None:
