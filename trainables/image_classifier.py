@@ -23,7 +23,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import NonFiniteError
-from orchestrator.core.image_measures import ImageMeasures, ImageSource
+from orchestrator.core.image_measures import ImageSource
 from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import preparation, seeding
@@ -31,8 +31,7 @@ from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
 from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
-from trainables.images.measuring import measure_images
-from trainables.images.thumbnails import read_thumbnails
+from trainables.images.looking import LooksAtImages
 from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, load_predictor
 from trainables.losses.target_shape import target_shape
@@ -46,7 +45,7 @@ from trainables.preview import Preview, preview
 CHECK_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 
 
-class ImageClassifier:
+class ImageClassifier(LooksAtImages):
     def __init__(
         self, dataset: Dataset, fold: int, config: Config, max_epochs: int, seed: int, resources: Resources
     ) -> None:
@@ -233,16 +232,6 @@ class ImageClassifier:
         return preparation.build_stores(dataset, preparation.smallest_stores(values), progress)
 
     @classmethod
-    def measure_images(
-        cls,
-        images: ImageSource,
-        progress: Progress | None = None,
-        values: Mapping[str, Sequence[Any]] | None = None,
-    ) -> ImageMeasures:
-        """What one pass over the files measures of each. Raises StorageError."""
-        return measure_images(images, progress, values)
-
-    @classmethod
     def check_values(cls, values: Mapping[str, Sequence[Any]], dataset: Dataset) -> None:
         """Whether each parameter's values can work on this data, images unseen. Raises InputError."""
         preparation.check_texts(values)
@@ -269,11 +258,6 @@ class ImageClassifier:
         from trainables.onnx_export import export_onnx  # not for who trains
 
         return export_onnx(weights, completed(config), classes, path)
-
-    @classmethod
-    def thumbnails(cls, root: str, paths: Sequence[str], side: int) -> list[NDArray[np.uint8] | None]:
-        """Each image upright and small, (h, w, 3) uint8 RGB; None for one that cannot be read."""
-        return read_thumbnails(Path(root), paths, side)
 
     @classmethod
     def preview(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ from orchestrator.core.trainable import load_trainable
 
 SHIPPED = "trainables.image_classifier:ImageClassifier"
 """Who looks at images where there is no space, or where the space's trainable has none of its own."""
+SHIPPED_LOOK = "trainables.images.looking:LooksAtImages"
+"""What of SHIPPED looks at images and trains nothing; SHIPPED inherits it."""
 
 
 def measure_images(
@@ -31,5 +34,12 @@ def measure_images(
 
 def own_or_shipped(trainable: str, method: str) -> Any:
     """That class method of a trainable, or of the shipped one where it has none. Raises TrainableError."""
-    own = getattr(load_trainable(trainable), method, None)
-    return getattr(load_trainable(SHIPPED), method) if own is None else own
+    own = None if trainable == SHIPPED else getattr(load_trainable(trainable), method, None)
+    return _shipped(method) if own is None else own
+
+
+def _shipped(method: str) -> Any:
+    """The part that looks at images comes without torch, which takes seconds to load."""
+    module, _, name = SHIPPED_LOOK.partition(":")
+    looking = getattr(importlib.import_module(module), name)
+    return getattr(looking if hasattr(looking, method) else load_trainable(SHIPPED), method)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from orchestrator.check import __main__ as check
+from orchestrator.demo import faces
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 
@@ -19,8 +21,13 @@ ALL = sorted(path.stem for path in FOLDER.glob("recipe*.py"))
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder, so that faces are drawn and decoded once."""
-    return Path(tmp_path_factory.mktemp("runs"))
+    """One folder, so that faces are drawn and decoded once: few, so rare classes are rarer still."""
+    folder = Path(tmp_path_factory.mktemp("runs"))
+    with pytest.MonkeyPatch.context() as patched:
+        few = partial(faces.make_demo_faces, people=60, eval_people=3)
+        patched.setattr(faces, "make_demo_faces", few)
+        faces.demo_faces(folder / ".cache")
+    return folder
 
 
 def test_there_are_five() -> None:

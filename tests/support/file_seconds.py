@@ -8,7 +8,7 @@ SECONDS = {
     "tests/execution/on_ray/test_tune_adapter.py": 195,
     "tests/execution/on_ray/test_loss_of_head.py": 180,
     "tests/lab/test_one_server.py": 175,
-    "tests/search_spaces/test_recipes.py": 155,
+    "tests/search_spaces/test_recipes.py": 80,
     "tests/execution/on_ray/test_loss_of_nodes.py": 145,
     "tests/lab/test_two_servers.py": 145,
     "tests/inputs/test_node_images.py": 90,

@@ -27,6 +27,22 @@ def test_the_parameter_table_comes_without_torch() -> None:
     assert python("import sys, trainables.parameters; print('torch' in sys.modules)") == "False"
 
 
+def test_images_are_looked_at_without_torch(tmp_path: Path) -> None:
+    """By the shipped trainable, for a report or a check of data."""
+    code = f"""
+import sys, numpy as np, cv2
+from orchestrator.core.image_measures import ImageList
+from orchestrator.core.measuring import measure_images
+from orchestrator.core.thumbnails import read_thumbnails
+root = {str(tmp_path)!r}
+cv2.imwrite(root + "/a.png", np.zeros((4, 6, 3), np.uint8))
+[picture] = read_thumbnails(root, ["a.png"], 3)
+measures = measure_images(ImageList(root, ("a.png",), root))
+print(picture.shape, *measures.readable, "torch" in sys.modules)
+"""
+    assert python(code) == "(2, 3, 3) True False"
+
+
 def test_timm_can_be_imported_whatever_torchvision_was_built_for() -> None:
     """With torchvision's extension hidden, as when it was built for another torch."""
     hide = (
