@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from typing import Any, NoReturn, Protocol
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -13,8 +17,39 @@ from rich.text import Text
 from orchestrator.core.text import shown
 
 
+class LastLine(Protocol):
+    """A line that a console of its own keeps drawn anew below all others."""
+
+    def aside(self, console: Console) -> AbstractContextManager[None]:
+        """It is off the screen inside, for what `console` writes; its own writes round it anyway."""
+        ...
+
+
+_LAST_LINE: ContextVar[LastLine | None] = ContextVar("last_line", default=None)
+
+
+@contextlib.contextmanager
+def last_line(line: LastLine | None) -> Iterator[None]:
+    """What every `Terminal` prints inside goes above this line, on whichever stream it is."""
+    before = _LAST_LINE.set(line)
+    try:
+        yield
+    finally:
+        _LAST_LINE.reset(before)
+
+
 class Terminal(Console):
     """A console that writes no control character but its own: colours, and the moves of a live view."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        line = _LAST_LINE.get()
+        with contextlib.nullcontext() if line is None else line.aside(self):
+            super().print(*objects, **options)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called inside an `except BrokenPipeError`, which is the business of the command's own end."""
+        self.quiet = True
+        raise
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

@@ -19,7 +19,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.terminal import Terminal
+from orchestrator.cli.terminal import Terminal, last_line
 from orchestrator.core.callbacks import Progress as Callback
 from orchestrator.progress.text import clean, duration
 
@@ -61,7 +61,8 @@ def progress_bar(
     before = _INNERMOST.set(bar)
     try:
         bar.open()
-        yield bar.update
+        with last_line(bar):
+            yield bar.update
     finally:
         bar.close()
         _INNERMOST.reset(before)
@@ -127,6 +128,20 @@ class _Bar:
     def show_again(self) -> None:
         with self._lock:
             self._hidden = False
+
+    @contextmanager
+    def aside(self, console: Console) -> Iterator[None]:
+        """Takes the line away while another console prints: Rich writes past a live line of a console that
+        is not its own, and the two would share a row of the screen."""
+        if console is self._console or not console.is_terminal:
+            yield
+            return
+        with self._lock:
+            shown = self._live is not None
+            self._stop_live(keeps_line=False)
+            yield
+            if shown:
+                self._draw(self._clock())
 
     def close(self) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
+from orchestrator.cli.terminal import Terminal, last_line
 from orchestrator.progress import hidden_bars, progress_bar
 from orchestrator.progress.bar import QUIET_S, _Bar
 
@@ -142,3 +144,63 @@ def test_a_program_hears_of_steps_as_they_begin_go_on_and_end() -> None:
         ("starting Ray", 0, 0), ("starting Ray", 1, 1),
         ("decoding", 0, 0), ("decoding", 1, 2), ("decoding", 2, 2),
     ]  # fmt: skip
+
+
+def on_screen(written: str) -> list[str]:
+    """The rows of a terminal, of what moves by carriage returns, goes up and clears rows."""
+    rows, row, column = [""], 0, 0
+    for sign in re.findall(r"\x1b\[\??\d*[a-zA-Z]|[^\x1b]", written):
+        if sign == "\n":
+            row, column = row + 1, 0
+            rows += [""] * (row == len(rows))
+        elif sign == "\r":
+            column = 0
+        elif sign == "\x1b[2K":
+            rows[row] = ""
+        elif sign == "\x1b[1A":
+            row -= 1
+        elif not sign.startswith("\x1b"):
+            rows[row] = f"{rows[row].ljust(column)[:column]}{sign}{rows[row][column + 1 :]}"
+            column += 1
+    return rows
+
+
+def test_what_another_stream_prints_goes_above_the_line_of_a_step(clock: Clock) -> None:
+    screen = io.StringIO()  # both streams are the same terminal
+    streams = [Terminal(file=screen, width=80, force_terminal=True, color_system=None) for _ in range(2)]
+    bar = _Bar("reading rows", streams[0], clock)
+    clock.now = 18.0
+    bar.tick()
+    with last_line(bar):
+        streams[1].print("rows: 1680 images of 240 groups")
+        assert on_screen(screen.getvalue()) == [
+            "rows: 1680 images of 240 groups",
+            "reading rows: 18 s so far",
+        ]
+        clock.now = 19.0
+        bar.close()
+        streams[1].print("folds: 5")
+    assert on_screen(screen.getvalue())[:3] == [
+        "rows: 1680 images of 240 groups", "reading rows: took 19 s", "folds: 5",
+    ]  # fmt: skip
+
+
+def test_a_step_is_the_last_line_of_every_terminal_while_it_goes_on() -> None:
+    out, err = console(), console()
+    screen = Terminal(file=out.file, width=80, force_terminal=True, color_system=None)
+    asked: list[str] = []
+
+    class Watched:
+        @contextlib.contextmanager
+        def aside(self, console: Console) -> Iterator[None]:
+            asked.append("outer")
+            yield
+
+    with last_line(Watched()):
+        with progress_bar("reading rows", err):
+            screen.print("one")
+        assert asked == []
+        screen.print("two")
+    assert asked == ["outer"]
+    screen.print("three")
+    assert asked == ["outer"] and printed(out) == "one\ntwo\nthree\n"
