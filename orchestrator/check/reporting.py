@@ -13,7 +13,7 @@ from orchestrator.check.record import CheckRecord
 from orchestrator.check.stages import run_stages
 from orchestrator.cli.parser import version
 from orchestrator.core.finding import Finding, Level
-from orchestrator.pages.blocks import Page, PageSection, Table
+from orchestrator.pages.blocks import BESIDE, Page, PageSection, Table
 from orchestrator.pages.evidence import rows_on
 from orchestrator.pages.render import render
 from orchestrator.pages.terminal import findings_line, print_findings, print_tables
@@ -39,7 +39,10 @@ def report(look: Look, source: str, space: str, lines: list[str], console: Conso
         sections += [PageSection(stage.title, result.blocks)] if result.blocks else []
     findings.sort(key=lambda item: (_ORDER.index(item.level), item.code))
     print_findings(findings, console)
-    page = Page(f"Check of {source}", tuple(lines), tuple(findings), tuple(sections), look.caption)
+    page = Page(
+        f"Check of {source}", tuple(lines), tuple(findings), tuple(sections), look.caption,
+        all_evidence=BESIDE,
+    )  # fmt: skip
     record = _record(look, source, space, page)
     write_check(folder, record, _html(page, look))
     console.print(Text(findings_line(findings), style="bold"))

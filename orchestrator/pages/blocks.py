@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from orchestrator.core.finding import Finding
 from orchestrator.pages.figures import Figure, Trial
@@ -86,10 +86,16 @@ class Code:
 
 @dataclass(frozen=True)
 class Findings:
-    """Findings with the pictures of their evidence, as at the head of a page; for a section of its own."""
+    """Findings with the pictures of their evidence, as at the head of a page; for a section of its own.
+
+    brief: one line each, with a link to where the page tells all of it. see: of a code, where the page shows
+    more of what it is about.
+    """
 
     findings: Sequence[Finding]
     title: str = ""
+    brief: bool = False
+    see: Mapping[str, Link] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,10 @@ class Columns:
 
 
 Block = Table | Pictures | Text | Code | Findings | Columns | Figure
+
+
+BESIDE = "the JSON beside this page lists all"
+"""Of a page that has such a file."""
 
 
 @dataclass(frozen=True)
@@ -125,3 +135,4 @@ class Page:
     sections: tuple[PageSection, ...]
     caption: Callable[[int], tuple[str, ...]]  # of a row: its path, then what else is known of it
     script: bool = False  # sorting, filtering, highlighting and a button for light and dark; else no script
+    all_evidence: str = ""  # where all of a finding's evidence is listed, as the end of a sentence

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -15,7 +15,7 @@ from itertools import count
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from orchestrator.core.finding import Level
+from orchestrator.core.finding import Finding, Level
 from orchestrator.core.text import shown
 from orchestrator.pages.blocks import Block, Columns, Findings, Page, PageSection
 from orchestrator.pages.evidence import pictures_of
@@ -48,8 +48,9 @@ def render(page: Page, thumbnails: Mapping[int, str], version: str) -> str:
             words=WORDS,
             levels=[(level, sum(item.level is level for item in page.findings)) for level in WORDS],
             has_findings_section=any(_has_findings(section.blocks) for section in sections),
-            pictures_of=pictures_of,
+            pictures_of=lambda finding: pictures_of(finding, page.all_evidence),
             next_finding=lambda: next(numbers),
+            number_of=_numbers(page).get,
             style=Markup(style),  # ours
             script=Markup(script),  # ours
             policy=Markup(_policy(style, script)),  # ours, and read by people too
@@ -95,6 +96,23 @@ def _slug(title: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
 
 
+def _numbers(page: Page) -> dict[int, int]:
+    """Identity of a finding that is told in full -> its number on the page."""
+    told = [*page.findings, *(item for section in page.sections for item in _told(section.blocks))]
+    numbers: dict[int, int] = {}
+    for number, item in enumerate(told, 1):
+        numbers.setdefault(id(item), number)
+    return numbers
+
+
+def _told(blocks: Sequence[Block]) -> Iterator[Finding]:
+    for block in blocks:
+        if isinstance(block, Findings) and not block.brief:
+            yield from block.findings
+        elif isinstance(block, Columns):
+            yield from (item for column in block.columns for item in _told(column))
+
+
 def _has_findings(blocks: Sequence[Block]) -> bool:
     return any(
         isinstance(block, Findings) or (isinstance(block, Columns) and any(map(_has_findings, block.columns)))
@@ -131,6 +149,7 @@ def _environment() -> Environment:
     made.filters |= {
         "data_table": data_table,
         "draw": draw,
+        "identity": id,
         "is_empty": is_empty,
         "is_number_column": is_number_column,
         "is_small": _is_small,

@@ -17,6 +17,7 @@ ReadThumbnails = Callable[[Sequence[int], int], Sequence[Pixels | None]]
 
 SIDE = 96  # pixels of the longer side
 BYTES = 7_000_000  # of all data URIs of a page together
+TINY = 40  # pixels of the longer side, up to which a page enlarges an image without smoothing it
 _QUALITY = 82  # of JPEG: artefacts stay invisible at this size
 _AT_ONCE = 64  # images read before progress is told
 
@@ -47,7 +48,12 @@ def thumbnail_uris(
 
 
 def data_uri(pixels: Pixels) -> str:
-    """Of an image (h, w, 3) RGB, as JPEG."""
+    """Of an image (h, w, 3) RGB, as JPEG; of a tiny one as PNG, by which the page knows it."""
     swapped = np.ascontiguousarray(pixels[..., ::-1])
-    _, data = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"
+    if max(pixels.shape[:2]) <= TINY:
+        return _uri("png", cv2.imencode(".png", swapped)[1])
+    return _uri("jpeg", cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+
+
+def _uri(kind: str, data: NDArray[np.uint8]) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"

@@ -56,6 +56,7 @@ def copies_apart(
         pairs = [(one, other) for one, other in pairs if paths[one] != paths[other]]
         if pairs:
             found = True
+            pairs = _apart_first(pairs, groups)
             said = (
                 f"{counted(len(pairs), 'image')} in another fold than a copy ({kind}): "
                 f"{_named(pairs, paths, sign)}; models were judged on what they "
@@ -74,6 +75,17 @@ def copies_apart(
         yield coded(CODE, Level.WARNING, said, WAY_OUT, pairs=apart)
     elif not found:
         yield fine(CODE, f"copies share their fold and group, so far as is known. {known.rule}")
+
+
+def _apart_first(pairs: Sequence[Pair], groups: Sequence[Hashable]) -> list[Pair]:
+    """One of each two groups, then the others: who looks at the first few sees different ones."""
+    seen: set[frozenset[Hashable]] = set()
+    first, rest = list[Pair](), list[Pair]()
+    for pair in pairs:
+        between = frozenset(groups[row] for row in pair)
+        (rest if between in seen else first).append(pair)
+        seen.add(between)
+    return first + rest
 
 
 def _named(pairs: Sequence[Pair], paths: Sequence[str], sign: str) -> str:

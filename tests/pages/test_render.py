@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.finding import Level
 from orchestrator.core.finding_codes import coded
-from orchestrator.pages.blocks import Page, PageSection, Pictures, Table
+from orchestrator.pages.blocks import BESIDE, Columns, Findings, Link, Page, PageSection, Pictures, Table
 from orchestrator.pages.evidence import PAIRS, ROWS, pictures_of, rows_on
 from orchestrator.pages.render import render
 from orchestrator.pages.thumbnails import data_uri, thumbnail_uris
@@ -66,7 +67,7 @@ def test_nothing_leaves_the_page() -> None:
         for name, value in attributes.items()
         if name in ("src", "href", "srcset", "action", "data", "poster") and value is not None
     ]
-    assert links and all(link.startswith(("data:image/jpeg;base64,", "#")) for link in links)
+    assert links and all(link.startswith(("data:image/png;base64,", "#")) for link in links)
     assert not re.search(r"url\(|@import|https?://", html)
     assert "default-src 'none'" in html
 
@@ -128,3 +129,37 @@ def test_pictures_fit_into_so_many_bytes_and_unreadable_ones_are_left_out(budget
     if fits:
         half = thumbnail_uris(range(6), read, budget=len(uris[0]) + len(uris[1]))
         assert list(half) == [0, 1] and told[-1] == (6, 6)
+
+
+def in_a_section(*blocks: Findings | Columns) -> Page:
+    return Page("p", (), (), (PageSection("Checks", blocks),), lambda row: (f"row {row}",))
+
+
+def test_findings_of_a_section_have_pictures_too() -> None:
+    one, other = (coded("FO009", Level.BLOCKS, "copies", pairs=[pair]) for pair in ((0, 7), (3, 4)))
+    page = in_a_section(Findings((one,)), Columns(("a",), ((Findings((other,)),),)))
+    assert rows_on(page) == (0, 7, 3, 4)
+    uri = data_uri(np.zeros((2, 3, 3), np.uint8))
+    html = render(page, dict.fromkeys(rows_on(page), uri), "1.0")
+    assert html.count(f'src="{uri}"') == 4 and "no picture" not in html
+
+
+def test_brief_findings_link_to_where_they_are_told_in_full() -> None:
+    one, other = (coded(code, Level.WARNING, "a and b") for code in ("FO001", "FO002"))
+    seen = {"FO002": Link("Curves", anchor="curves")}
+    html = render(in_a_section(Findings((other,), brief=True), Findings((one, other), see=seen)), {}, "1.0")
+    assert '<a href="#finding-2">FO002 a fold unlike the others</a>: a and b' in html
+    assert html.count('id="finding-2"') == 1 and html.count('<a href="#curves">Curves</a>') == 1
+
+
+def test_a_page_says_where_all_evidence_is_only_if_it_is_somewhere() -> None:
+    many = coded("FO009", Level.BLOCKS, "copies", pairs=[(row, row + 1) for row in range(PAIRS + 1)])
+    page = in_a_section(Findings((many,)))
+    assert f"{PAIRS} of {PAIRS + 1} pairs.</p>" in render(page, {}, "1.0")
+    assert f"pairs; {BESIDE}.</p>" in render(replace(page, all_evidence=BESIDE), {}, "1.0")
+
+
+def test_a_tiny_image_keeps_its_pixels() -> None:
+    """The page enlarges it, and knows it by its kind."""
+    assert data_uri(np.zeros((16, 16, 3), np.uint8)).startswith("data:image/png;")
+    assert data_uri(np.zeros((72, 96, 3), np.uint8)).startswith("data:image/jpeg;")
