@@ -106,6 +106,12 @@ OF_STUDIES = (
     FindingCode("FO019", "work done twice", "Many epochs were lost after they were run, and were run again."),
     FindingCode("FO020", "a class never predicted", "The answer never names a class that many rows have."),
     FindingCode("FO021", "code changed during the study", "Trials of one study ran with different code."),
+    FindingCode(
+        "FO022",
+        "fold models that are one file",
+        "Models that learnt from different rows have the same bytes, so what was stored is not what was "
+        "trained.",
+    ),
 )
 """The numbers of `orchestrator.study_checks`; each has a page of its own."""
 

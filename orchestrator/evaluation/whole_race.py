@@ -257,8 +257,21 @@ def _shares(replays: Sequence[_Replays], count: int) -> tuple[float, float]:
 def _meaning(parts: int, left: float, replaced: float) -> str:
     return (
         f"The whole race is run again with one of {parts} parts of the groups left out: its rungs, quotas "
-        "and choice of epochs, then members and all that is fitted; the part left out is scored. In "
-        f"{left:.0%} of the replays a trial that was stopped in truth ended as a finalist and a trial with a "
-        f"complete record took its place ({replaced:.0%} of all places): so far the race's choice is not "
-        "corrected. It judges one fold model per trial and row; new images get the mean of all folds' models."
+        "and choice of epochs, then members and all that is fitted; the part left out is scored. "
+        f"{_not_corrected(left, replaced)} "
+        "It judges one fold model per trial and row; new images get the mean of all folds' models."
     )
+
+
+def _not_corrected(left: float, replaced: float) -> str:
+    if not left:
+        return "Every finalist of these repeats had been trained to the end, so nothing had to be guessed."
+    return (
+        f"In {_share(left)} of these repeats the race chose a trial that the real one had stopped, whose end "
+        f"nobody knows; a trial that was trained to the end took its place ({_share(replaced)} of all places "
+        "of finalists). So far the race's choice is not corrected."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{value:.0%}" if value >= 0.01 else "less than 1%"

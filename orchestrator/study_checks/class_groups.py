@@ -46,7 +46,7 @@ def look_for_few(material: Material) -> Iterator[Finding]:
     few = sorted((item for item in found if item.groups < due), key=lambda item: item.groups)
     if not few:
         least = min((item.groups for item in found), default=0)
-        yield fine(FEW, f"the class in the fewest groups is in {least}, of twice the folds {due}")
+        yield fine(FEW, f"the class in the fewest groups is in {least}; {due} are enough, two a fold")
         return
     listed = shortened([f"{item.name} ({counted(item.groups, 'group')})" for item in few], 5)
     yield coded(

@@ -29,7 +29,8 @@ def look_at_choices(material: Material) -> Iterator[Finding]:
     fall, error = sign_of(material) * (naive.score - corrected.score), standard_error(naive)
     said = (
         f"{naive.title} is {naive.score:.4f}; with the choices counted in ({corrected.title}) it is "
-        f"{corrected.score:.4f}, {fall / max(error, 1e-9):+.1f} standard errors lower"
+        f"{corrected.score:.4f}, {abs(fall) / max(error, 1e-9):.1f} standard errors "
+        f"{'worse' if fall > 0 else 'better'}"
     )
     if not fall > error:
         yield fine(FLATTERS, said)

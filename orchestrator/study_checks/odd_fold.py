@@ -38,7 +38,8 @@ def look(material: Material) -> Iterator[Finding]:
     found = furthest(scores, *_errors(material))
     said = (
         f"fold {found.fold} differs by {material.sign * found.difference:+.3f} {material.space.metric} from "
-        f"the mean of the others, {abs(found.errors):.1f} standard errors (chance leaves {found.limit:.1f})"
+        f"the mean of the others, {abs(found.errors):.1f} standard errors (by chance a fold differs by up to "
+        f"{found.limit:.1f} in {1 - LUCK:.0%} of studies)"
     )
     if abs(found.errors) <= found.limit:
         yield fine(CODE, said)

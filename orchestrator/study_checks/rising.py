@@ -79,7 +79,8 @@ def look_at_the_beginning(material: Material) -> Iterator[Finding]:
     said = (
         f"the first of {found.epochs} epochs is the best one in {found.first} of {found.runs} fold runs of "
         f"complete trials; from it to the last {material.space.metric} changes by "
-        f"{-material.sign * found.loss:+.3f}, {found.loss / max(error, 1e-9):.1f} standard errors"
+        f"{-material.sign * found.loss:+.3f}, {abs(found.loss) / max(error, 1e-9):.1f} standard errors "
+        f"{'worse' if found.loss > 0 else 'better'}"
     )
     if not (found.is_best_at_once and found.loss > WORTH * error):
         yield fine(AT_ONCE, said)

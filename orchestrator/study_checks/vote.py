@@ -24,9 +24,9 @@ def look(material: Material) -> Iterator[Finding]:
     error = float((found[1:, 1] - found[1:, 0]).std())
     said = (
         f"the vote of {len(component.members)} trials has {vote:.4f} {material.record.metric} (mean of "
-        "folds), "
-        f"trial {best.trial} alone {best.score:.4f}, a difference of {behind / max(error, 1e-9):+.1f} paired "
-        "standard errors"
+        f"folds), trial {best.trial} alone {best.score:.4f}: the vote is "
+        f"{abs(behind) / max(error, 1e-9):.1f} paired standard errors "
+        f"{'worse' if behind > 0 else 'better'}"
     )
     if behind <= 0:
         yield fine(CODE, said)

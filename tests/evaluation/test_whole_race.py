@@ -152,7 +152,7 @@ def test_a_finalist_without_a_record_is_replaced_and_counted() -> None:
     found = whole_race([study], fit, answers, rng(1), 100)
     assert seen <= set(complete)
     assert 0 < found.replaced < found.left < 1
-    assert f"{found.left:.0%} of the replays" in found.estimate.meaning
+    assert f"{found.left:.0%} of these repeats" in found.estimate.meaning
 
 
 def test_without_any_record_there_is_no_estimate_but_the_reason() -> None:

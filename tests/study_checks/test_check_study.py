@@ -178,6 +178,9 @@ def test_a_vote_that_loses_to_a_member_is_told(with_ensemble: Path, tmp_path: Pa
         said["metrics"][said["metric"]]["mean"] -= 0.3
 
     assert "FO005" not in told_of(with_ensemble)
+    fine = found_of(with_ensemble)
+    assert "paired standard errors better" in fine["FO005"].found
+    assert "+" in fine["FO018"].found and fine["FO018"].found.endswith("standard errors better")
     found = told_of(rewritten(with_ensemble, tmp_path / "a", lose))["FO005"]
     assert found.level is Level.WARNING and len(found.trials) == 1
 

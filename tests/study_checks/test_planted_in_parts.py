@@ -34,7 +34,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> None:
     monkeypatch.setattr(Material, name, property(lambda material: value))
 
 
-@pytest.mark.parametrize("code", ["FO016", "FO017", "FO018", "FO019", "FO020", "FO021"])
+@pytest.mark.parametrize("code", ["FO016", "FO017", "FO018", "FO019", "FO020", "FO021", "FO022"])
 def test_without_the_fault_all_is_fine(snapshot: StudySnapshot, code: str) -> None:
     assert found_by(code, snapshot).level is Level.OK
 

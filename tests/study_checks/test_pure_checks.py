@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Probabilities
+from orchestrator.core.events import FoldRunKey
 from orchestrator.core.finding import Level
 from orchestrator.data.known_clusters import KnownClusters
 from orchestrator.evaluation.calibration import equal_mass_ece
@@ -24,6 +25,7 @@ from orchestrator.study_checks.fitted_baseline import BaselineRows, fit
 from orchestrator.study_checks.never_predicted import unnamed
 from orchestrator.study_checks.no_better import class_shares
 from orchestrator.study_checks.odd_fold import furthest
+from orchestrator.study_checks.one_file import one_file
 from orchestrator.study_checks.rising import best_epochs
 
 
@@ -166,6 +168,12 @@ def test_a_copy_in_another_fold_blocks_and_names_both_rows() -> None:
     assert found.level is Level.BLOCKS and found.pairs == ((0, 2),) and "p = r" in found.found
 
 
+def test_of_copies_of_whole_groups_one_pair_of_each_comes_first() -> None:
+    known = clusters([0, 1, 0, 1, 2, 2])
+    (found,) = copies_apart(known, [0, 0, 1, 1, 0, 1], ["a", "a", "b", "b", "c", "d"], list("pqrstu"))
+    assert found.pairs == ((0, 2), (4, 5), (1, 3))
+
+
 def test_near_duplicates_in_another_fold_are_a_warning_until_they_are_certain() -> None:
     for precision, level in ((None, Level.WARNING), (0.995, Level.BLOCKS)):
         known = clusters([0, 1, 2], [(0, 2)], precision)
@@ -244,3 +252,14 @@ def test_a_baseline_learns_what_features_say_and_leaves_out_what_cannot_be_read(
     found = fit(baseline_rows(labels, np.arange(150) % 3), "x", features)
     assert len(found.rows) == 149 and 107 not in found.rows
     assert (found.probabilities.argmax(axis=1) == np.delete(labels, 7)).all()
+
+
+def test_models_of_different_folds_that_are_one_file_are_a_warning() -> None:
+    keys = [FoldRunKey(trial, fold) for trial in (4, 7) for fold in (0, 1)]
+    (found,) = one_file(dict(zip(keys, ["same", "same", "own", "same"], strict=True)))
+    assert found.level is Level.WARNING and found.trials == (4, 7) and "3 of 4 fold models" in found.found
+    assert "trial 4 fold 0, trial 4 fold 1, trial 7 fold 1" in found.found
+    (found,) = one_file(dict(zip(keys, ["one", "other", "one", "third"], strict=True)))
+    assert found.level is Level.NOTE and "trial 4 fold 0, trial 7 fold 0" in found.found
+    (found,) = one_file(dict(zip(keys, "abcd", strict=True)))
+    assert found.level is Level.OK
