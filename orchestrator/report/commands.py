@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.core.events import State
+from orchestrator.core.finding import Finding, Level
 from orchestrator.snapshot import FoundEnsemble, StudySnapshot
 from orchestrator.study.failures import retry_command
+
+COPIES = "FO009"
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,35 @@ def next_step(snapshot: StudySnapshot) -> NextStep:
     return NextStep(why, _resume(snapshot))
 
 
-def tune_command(snapshot: StudySnapshot) -> str:
-    """That which begins the same search, as far as the study says how it was begun."""
-    header, space = snapshot.header, snapshot.space
+def mending_steps(snapshot: StudySnapshot, findings: Sequence[Finding]) -> tuple[NextStep, ...]:
+    """What makes scores hold again where copies lie in several folds or groups; () where they do not."""
+    if not any(item.code == COPIES and item.level is Level.BLOCKS for item in findings):
+        return ()
+    table = f"{snapshot.name}-grouped.csv"
+    source = str(snapshot.header.manifest.get("source", "MANIFEST"))
+    words = ["check", "--space", _space(snapshot), "--data", source, "--write-groups", table]
+    return (
+        NextStep(f"Writes {table}: the same rows, with copies in one group ({COPIES}).", _module(words)),
+        NextStep(
+            "Searches again on that table: copies then share a fold, so no model is judged on what it "
+            "trained on.",
+            tune_command(snapshot, data=table),
+        ),
+    )
+
+
+def _space(snapshot: StudySnapshot) -> str:
+    header = snapshot.header
     space_file = header.space_file or (header.own_code or {}).get("space_file")
-    words = ["tune", "--space", str(space_file or header.space_name or "SPACE")]
+    return str(space_file or header.space_name or "SPACE")
+
+
+def tune_command(snapshot: StudySnapshot, data: str | None = None) -> str:
+    """That which begins the same search, as far as the study says how it was begun. data: another table."""
+    header, space = snapshot.header, snapshot.space
+    words = ["tune", "--space", _space(snapshot)]
     if not header.demo:
-        words += ["--data", str(header.manifest.get("source", "MANIFEST"))]
+        words += ["--data", data or str(header.manifest.get("source", "MANIFEST"))]
     words += ["--study", f"{header.name}-again", "--scale", header.scale, "--seed", str(header.seed)]
     words += ["--trials", str(snapshot.study.trials), "--max-epochs", str(space.max_t)]
     given = (

@@ -21,6 +21,7 @@ _MOST_BYTES = 50_000_000
 @dataclass(frozen=True)
 class EarlierCheck:
     page: Path  # its HTML file
+    written: float  # unix seconds
     same_rows: bool  # its fingerprint is the study's; else it is of the same source and as many rows
     lines: tuple[str, ...]  # facts
     findings: tuple[Finding, ...]  # without the rows of their evidence, which its page shows
@@ -35,7 +36,8 @@ def find_check(runs: Path, header: StudyHeader, manifest: Manifest) -> EarlierCh
             record = _record(path)
             match = _match(record, header, manifest)
             if match is not None:
-                found.append((match, path.stat().st_mtime_ns, _made(path, record, match)))
+                written = path.stat().st_mtime
+                found.append((match, written, _made(path, record, match, written)))
         except (OSError, KeyError, TypeError, ValueError, AttributeError):
             continue  # somebody's other file, or a damaged one: a report needs no check
     return max(found, key=lambda item: item[:2])[2] if found else None
@@ -63,10 +65,11 @@ def _match(record: Mapping[str, Any], header: StudyHeader, manifest: Manifest) -
     return False if same else None
 
 
-def _made(path: Path, record: Mapping[str, Any], same_rows: bool) -> EarlierCheck:
+def _made(path: Path, record: Mapping[str, Any], same_rows: bool, written: float) -> EarlierCheck:
     findings = tuple(
         Finding(Level(item["level"]), str(item["title"]), str(item["found"]), str(item["way_out"]),
                 str(item["code"]))
         for item in record["findings"]
     )  # fmt: skip
-    return EarlierCheck(path.with_name("check.html"), same_rows, tuple(map(str, record["lines"])), findings)
+    lines = tuple(map(str, record["lines"]))
+    return EarlierCheck(path.with_name("check.html"), written, same_rows, lines, findings)

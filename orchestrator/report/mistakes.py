@@ -41,10 +41,13 @@ def _unreadable(rows: tuple[int, ...], images: ReadThumbnails | None) -> str | N
 
 
 def _head(item: Mistake, answers: JudgedAnswers) -> str:
-    names = answers.task.classes
+    names, fold = answers.task.classes, f"fold {answers.folds[item.at]}"
     if answers.task.multi_label:
-        return f"{names[item.label]}: {_answer(item, answers)} (truth had {_chance(item.given)})"
-    return f"{names[item.label]}, taken for {_answer(item, answers)} (true class had {_chance(item.given)})"
+        return f"{names[item.label]}: {_answer(item, answers)} (truth had {_chance(item.given)}), {fold}"
+    return (
+        f"{names[item.label]}, taken for {_answer(item, answers)} (true class had {_chance(item.given)}), "
+        f"{fold}"
+    )
 
 
 def _chance(value: float) -> str:
@@ -60,10 +63,10 @@ def _answer(item: Mistake, answers: JudgedAnswers) -> str:
 def _table(found: tuple[Mistake, ...], rows: tuple[int, ...], answers: JudgedAnswers, note: str) -> Table:
     names = answers.task.classes
     cells = tuple(
-        (row, str(answers.groups[item.at]), names[item.label],
+        (row, str(answers.groups[item.at]), int(answers.folds[item.at]), names[item.label],
          _answer(item, answers),
          item.given, item.loss)
         for row, item in zip(rows, found, strict=True)
     )  # fmt: skip
-    columns = ("row", "group", "true", "answer", "probability of the truth", "log loss")
+    columns = ("row", "group", "fold", "true", "answer", "probability of the truth", "log loss")
     return Table(TITLE, columns, cells, note)

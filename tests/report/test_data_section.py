@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 
 from orchestrator.check.record import CheckRecord
 from orchestrator.core.finding import Finding, Level
+from orchestrator.core.finding_codes import coded
 from orchestrator.pages.blocks import Code, Findings, Pictures
 from orchestrator.report.sections import data
 from tests.report.test_errors_section import grey
@@ -61,12 +64,27 @@ def copied(study: Path, to: Path) -> Path:
 def test_what_a_check_of_the_same_rows_found_is_shown(study: Path, tmp_path: Path) -> None:
     here = copied(study, tmp_path / "runs")
     write_check(tmp_path / "runs" / "check-rows", study)
+    os.utime(tmp_path / "runs" / "check-rows" / "check.json", (1_764_000_000, 1_764_000_000))
     made = data.blocks(context_of(here))
     (finding,) = only(made, Findings).findings
     assert (finding.code, finding.level, finding.rows) == ("FO151", Level.WARNING, ())
     said = words(made)
-    assert "A check of these very rows (check-rows) found: 1 thing worth a look." in said
+    assert "A check of these very rows (check-rows, 2025-11-24 16:00 UTC)" in said
+    assert "found in its own words: 1 thing worth a look." in said
     assert "Shift: rows to predict differ: AUC 0.81." in said
+
+
+def test_copies_that_a_check_counts_are_told_from_those_in_several_folds(study: Path, tmp_path: Path) -> None:
+    here = copied(study, tmp_path / "runs")
+    write_check(tmp_path / "runs" / "check-rows", study)
+    record = tmp_path / "runs" / "check-rows" / "check.json"
+    record.write_text(record.read_text().replace("FO151", "FO121"))
+    folds = pd.read_parquet(study / "folds.parquet")["fold"].to_numpy()
+    pair = (int((folds == 0).argmax()), int((folds == 1).argmax()))
+    grave = coded("FO009", Level.BLOCKS, "1 image", pairs=[pair])
+    said = words(data.blocks(replace(context_of(here), findings=((grave,),))))
+    assert "Of the copies that it counts, 1 image came to lie in another fold" in said
+    assert "Of the copies" not in words(data.blocks(context_of(here)))
 
 
 def test_a_check_that_read_rows_to_predict_too_is_told_from_one_of_the_same_rows(

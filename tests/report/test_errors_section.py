@@ -90,6 +90,9 @@ def test_without_images_mistakes_are_listed_and_it_is_said(confused: Path, image
     assert not [item for item in made if isinstance(item, Pictures)]
     assert "mistakes are listed without pictures" in words(made)
     assert len(table(made, "Worst mistakes").rows) == 24
+    folds = pd.read_parquet(confused / "folds.parquet")["fold"].to_numpy()
+    listed = table(made, "Worst mistakes")
+    assert column(listed, "fold") == [folds[row] for row in column(listed, "row")]
 
 
 def test_the_worst_groups_are_named_with_intervals(found: tuple[Block, ...]) -> None:
@@ -97,6 +100,7 @@ def test_the_worst_groups_are_named_with_intervals(found: tuple[Block, ...]) -> 
     assert len(groups.rows) == errors.MOST_GROUPS and "of 90 groups" in groups.note
     assert all(isinstance(share, float) and share < 1 for share in column(groups, "share right"))
     assert column(groups, "share right")[0] == 0
+    assert set(column(groups, "fold")) <= {0, 1, 2}
     assert "right or wrong together" in words(found) or "hardly more than the chance" in words(found)
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.check.__main__ import parser as check_parser
 from orchestrator.core.events import EpochEnded, Event, LegStarted
 from orchestrator.core.finding import Level
 from orchestrator.core.finding_codes import coded
-from orchestrator.pages.blocks import Block, Code, Columns, Link, Table, Text
+from orchestrator.pages.blocks import Block, Code, Columns, Findings, Link, Table, Text
 from orchestrator.pages.figures import IntervalChart, LineChart, ScatterChart
 from orchestrator.report.commands import tune_command
 from orchestrator.report.context import ReportContext
 from orchestrator.report.page import SECTIONS, report_page
-from orchestrator.report.sections import answer, checks, curves, race, reproduce
+from orchestrator.report.sections import answer, checks, curves, data, errors, race, reproduce
 from orchestrator.report.sections.race import level_points
 from orchestrator.snapshot import StudySnapshot, take_snapshot
 from orchestrator.study.remarks import LeaderboardScore, add_note, add_score
@@ -63,7 +64,8 @@ def test_without_an_ensemble_the_answer_is_the_best_trial_and_says_that_its_scor
     said = words(answer.blocks(context_of(drawn)))
     assert f"Use trial {drawn.best.number}: macro_f1 {drawn.best.score:.4f}" in said
     assert "flatters" in said and f"orchestrator.ensemble --study {drawn.path}" in said
-    chart = next(block for block in answer.blocks(context_of(drawn)) if isinstance(block, IntervalChart))
+    charts = [block for block in answer.blocks(context_of(drawn)) if isinstance(block, IntervalChart)]
+    chart = next(chart for chart in charts if chart.title == "Estimates side by side")
     assert chart.intervals[0].value == pytest.approx(drawn.best.score)
 
 
@@ -71,10 +73,76 @@ def test_findings_that_make_a_score_worth_less_stand_beside_it(drawn: StudySnaps
     odd = coded("FO121", Level.WARNING, "12 images are copies", "keep one each")
     fine = coded("FO111", Level.OK, "none", "")
     context = ReportContext((drawn,), ((odd, fine),), None)
-    said = words(answer.blocks(context))
-    assert f"FO121 {odd.topic}" in said and "FO111" not in said
-    assert "12 images are copies" not in said  # that is for the section of the checks
+    blocks = answer.blocks(context)
+    (told,) = [block for block in blocks if isinstance(block, Findings)]
+    assert told.findings == [odd] and told.brief
+    assert "Use trial" in words(blocks) and "with this 1 finding in mind" in words(blocks)
     assert "1 worth a look" in words(checks.blocks(context))
+
+
+def leaking(snapshot: StudySnapshot) -> ReportContext:
+    """Rows of two folds are found to be copies."""
+    assert snapshot.fold_plan is not None
+    one, other = (int((snapshot.fold_plan.folds == fold).argmax()) for fold in (0, 1))
+    grave = coded("FO009", Level.BLOCKS, "1 image in another fold", "give one group", pairs=[(one, other)])
+    return ReportContext((snapshot,), ((grave,),), None)
+
+
+def test_a_score_that_does_not_hold_is_no_headline_and_what_mends_it_comes_first(
+    drawn: StudySnapshot,
+) -> None:
+    blocks = answer.blocks(leaking(drawn))
+    head = blocks[0]
+    assert isinstance(head, Text) and drawn.best is not None
+    first, record = map(str, head.paragraphs)
+    score = f"{drawn.best.score:.4f}"
+    assert score not in first and "No score of this study holds" in first and "Use trial" not in words(blocks)
+    assert score in record and "not to be believed" in record
+    check, tune, last = [block for block in blocks if isinstance(block, Code)]
+    source = drawn.header.manifest["source"]
+    writes = check_parser().parse_args(shlex.split(check.text)[3:])
+    assert writes.data == source and str(writes.write_groups) == "age-grouped.csv"
+    asked = tune_parser().parse_args(shlex.split(tune.text)[3:])
+    assert asked.data == "age-grouped.csv" and asked.space == drawn.header.space_file
+    assert "orchestrator.ensemble" in last.text and "Not before what stands above is mended" in last.note
+
+
+def test_where_copies_lie_in_several_folds_no_section_says_that_models_never_saw_the_rows(
+    drawn: StudySnapshot,
+) -> None:
+    for section in (answer, errors, data):
+        said = words(section.blocks(leaking(drawn)))
+        assert "1 image lies in another fold than a copy (FO009)" in said and "All of these numbers" in said
+        assert "flatter" in said and "but" in said
+        assert "All of these numbers" not in words(section.blocks(context_of(drawn)))
+
+
+def test_copies_in_one_fold_make_no_number_flatter(drawn: StudySnapshot) -> None:
+    assert drawn.fold_plan is not None
+    one, other = (drawn.fold_plan.folds == 0).nonzero()[0][:2].tolist()
+    apart = coded("FO009", Level.WARNING, "1 image in another group", "give one group", pairs=[(one, other)])
+    said = words(answer.blocks(ReportContext((drawn,), ((apart,),), None)))
+    assert "All of these numbers" not in said and "Use trial" in said
+
+
+def test_scores_of_each_fold_stand_beside_their_mean(drawn: StudySnapshot) -> None:
+    (chart,) = [
+        block
+        for block in answer.blocks(context_of(drawn))
+        if isinstance(block, IntervalChart) and block.title == "Score on each fold"
+    ]
+    assert drawn.best is not None
+    assert {item.label: item.value for item in chart.intervals} == {
+        f"fold {best.fold}": best.score for best in drawn.best.bests
+    }
+    assert chart.reference == pytest.approx(drawn.best.score)
+
+
+def test_what_was_not_looked_at_has_a_table_of_its_own(drawn: StudySnapshot) -> None:
+    seen, unseen = coded("FO111", Level.OK, "none"), coded("FO013", Level.OK, "not looked at: no check")
+    blocks = checks.blocks(ReportContext((drawn,), ((seen, unseen),), None))
+    assert [row[0] for row in table(blocks, "Looked at, and nothing found").rows] == ["FO111"]
+    assert table(blocks, "Not looked at").rows == (("FO013", unseen.topic, "no check"),)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> str:
     def read(rows: Sequence[int], side: int) -> list[Pixels | None]:
         paths = [Path(manifest.root) / manifest.frame["path"].iloc[row] for row in rows]
         found = [cv2.imread(str(path)) for path in paths]
-        return [None if pixels is None else cv2.resize(pixels, (side, side)) for pixels in found]
+        return [None if pixels is None else cv2.resize(pixels, (16, 16)) for pixels in found]  # tiny ones
 
     context = ReportContext((snapshot,), ((),), read)
     sections = tuple(PageSection(item.TITLE, item.blocks(context), item.QUESTION) for item in SECTIONS)
@@ -57,7 +57,18 @@ def test_everything_is_there_at_any_width_and_without_a_script(
     assert heads.count() > 0 and pictures.count() >= heads.count() + 3
     broken = "images => images.filter(image => image.naturalWidth === 0).length"
     assert pictures.evaluate_all(broken) == 0
+    small = "images => images.filter(image => image.getBoundingClientRect().width < 90).length"
+    assert pictures.evaluate_all(small) == 0
     assert page.locator("i").count() == 0  # the class named <i> is text
+
+
+def test_a_link_to_a_section_shows_it(open_page: OpenPage, html: str) -> None:
+    page = open_page(html, height=700, anchor="#errors").page
+    assert page.evaluate("scrollY") > 700
+    box = page.locator("#errors-title").bounding_box()
+    assert box is not None and 0 <= box["y"] < 100
+    seen = "document.elementFromPoint(600, 350).closest('section').id"
+    assert page.evaluate(seen) == "errors"
 
 
 def test_the_trials_sort_by_a_parameter_and_nobody_is_left_out(open_page: OpenPage, html: str) -> None:

@@ -78,6 +78,7 @@ def test_parameters_are_ordered_by_importance_in_the_table_and_across_the_chart(
     order = [item.label for item in only(made, IntervalChart, "Which parameters").intervals]
     columns = table(made, "All trials").columns
     assert [name for name in columns if name in order] == order
+    assert columns.index(order[-1]) < columns.index("fold-epochs")
     assert [axis.label for axis in only(made, ParallelChart).axes] == [*order, "macro_f1"]
 
 
@@ -186,3 +187,10 @@ def test_where_a_trial_ended_is_its_rung_or_its_first_words(reason: str, said: s
 def test_one_complete_trial_is_called_no_winner(tmp_path: Path) -> None:
     made = trials.blocks(context_of(draw_study(tmp_path / "a", trials=1)))
     assert "Trial 0 alone is complete, so there is none that it could be compared with." in words(made)
+
+
+def test_a_column_without_a_value_is_left_out(tmp_path: Path) -> None:
+    """Of a study of one trial none is compared with the best."""
+    found = table(trials.blocks(context_of(draw_study(tmp_path / "a", trials=1))), "All trials")
+    assert "minus best" not in found.columns and "95% interval" not in found.columns
+    assert all(len(row) == len(found.columns) for row in found.rows)

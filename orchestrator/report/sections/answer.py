@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.text import counted
 from orchestrator.evaluation.estimate import Estimate
-from orchestrator.pages.blocks import Block, Code, Link, Sentence, Table, Text
+from orchestrator.pages.blocks import Block, Code, Findings, Sentence, Table, Text
 from orchestrator.pages.figures import IntervalChart
 from orchestrator.progress.text import duration
-from orchestrator.report.commands import next_step
+from orchestrator.report.commands import mending_steps, next_step
 from orchestrator.report.context import ReportContext
 from orchestrator.report.estimates import estimates_of, interval_of, leading
+from orchestrator.report.fold_scores import fold_scores
+from orchestrator.report.leaks import Leak, leak_of
 from orchestrator.report.recommended import recommended
 from orchestrator.report.sections.leaderboard import leaderboard
 from orchestrator.report.sections.side_by_side import side_by_side
@@ -29,46 +31,80 @@ STATES = {
 }
 
 
+BBC = (
+    "BBC is bootstrap bias correction: all that was chosen is chosen again on resampled groups and scored on "
+    "groups left out."
+)
+UNSEEN = "each judged by models that did not train on it or its group"
+"""How the meaning of an estimate has it, also in the record of an ensemble."""
+MEND_FIRST = "Not before what stands above is mended: until then the score says too much."
+
+
 def blocks(context: ReportContext) -> tuple[Block, ...]:
-    snapshot = context.main
+    snapshot, findings = context.main, context.findings[0]
     estimates = estimates_of(snapshot, context.seed)
-    step = next_step(snapshot)
     return (
-        Text((lead(snapshot, estimates),), lead=True),
-        Text((*_cautions(context.findings[0]), *_untouched(estimates), _state(snapshot))),
-        Code(step.command, "Next", step.why),
-        *_estimates(snapshot, estimates),
+        Text(lead(snapshot, estimates, findings), lead=True),
+        *_cautions(findings),
+        Text((*_untouched(estimates), _state(snapshot))),
+        *_next(snapshot, findings),
+        *fold_scores(snapshot),
+        *_estimates(snapshot, estimates, leak_of(context)),
         *leaderboard(context),
         *side_by_side(context),
     )
 
 
-def lead(snapshot: StudySnapshot, estimates: Sequence[Estimate]) -> Sentence:
-    """One sentence: what to use and its score, or why there is nothing yet."""
+def lead(
+    snapshot: StudySnapshot, estimates: Sequence[Estimate], findings: Sequence[Finding] = ()
+) -> tuple[Sentence, ...]:
+    """What to use and its score, or why there is nothing yet. A score that does not hold is no headline."""
     found = recommended(snapshot)
     if found is None:
-        return f"There is nothing to use yet: no trial of {snapshot.name} is complete."
+        return (f"There is nothing to use yet: no trial of {snapshot.name} is complete.",)
     score = leading(estimates)
+    grave = [item for item in findings if item.level is Level.BLOCKS]
+    how = f"{_metric(snapshot)} {score}" if score is not None else "no estimate of its score"
+    if grave:
+        named = ", ".join(dict.fromkeys(f"{item.code} {item.topic}" for item in grave))
+        return (
+            f"No score of this study holds until what must be mended is mended: {named}.",
+            f"For the record: {found.name} has {how}. That number is not to be believed.",
+        )
     if score is None:
-        return f"Use {found.name}; no estimate of its score could be made."
-    metric = snapshot.space.metric
-    if snapshot.ensemble is not None:
-        metric = snapshot.ensemble.record.metric
-    how = f"{metric} {score} on new images of the same kind" if found.ensemble is not None else (
-        f"{metric} {score}, which flatters: it was chosen as the best of "
-        f"{counted(len(snapshot.statuses), 'trial')} by this number"
+        return (f"Use {found.name}; no estimate of its score could be made.",)
+    kind = " on new images of the same kind" if found.ensemble is not None else (
+        f", which flatters: it was chosen as the best of {counted(len(snapshot.statuses), 'trial')} by this "
+        "number"
     )  # fmt: skip
-    return f"Use {found.name}: {how}."
+    odd = sum(item.level is Level.WARNING for item in findings)
+    mind = f", with {'this' if odd == 1 else 'these'} {counted(odd, 'finding')} in mind" if odd else ""
+    return (f"Use {found.name}: {how}{kind}{mind}.",)
 
 
-def _cautions(findings: Sequence[Finding]) -> tuple[Sentence, ...]:
-    """What the checks found that makes the score worth less, by name."""
+def _metric(snapshot: StudySnapshot) -> str:
+    return snapshot.space.metric if snapshot.ensemble is None else snapshot.ensemble.record.metric
+
+
+def _cautions(findings: Sequence[Finding]) -> tuple[Block, ...]:
+    """What the checks found that makes the score worth less, each with its figures."""
     odd = [item for item in findings if item.level in (Level.BLOCKS, Level.WARNING)]
     if not odd:
         return ()
-    named = "; ".join(f"{item.code} {item.topic}" for item in odd)
-    return ((f"Before it is believed, look at {counted(len(odd), 'finding')}: {named}. See ",
-             Link("Checks", anchor="checks"), "."),)  # fmt: skip
+    grave = any(item.level is Level.BLOCKS for item in odd)
+    return (Findings(odd, "To mend before a score is believed" if grave else "In mind", brief=True),)
+
+
+def _next(snapshot: StudySnapshot, findings: Sequence[Finding]) -> tuple[Block, ...]:
+    """What mends a finding comes before what uses the study as it is."""
+    step = next_step(snapshot)
+    grave = [item for item in findings if item.level is Level.BLOCKS]
+    if not grave:
+        return (Code(step.command, "Next", step.why),)
+    first = [Code(item.command, "" if number else "Next", item.why)
+             for number, item in enumerate(mending_steps(snapshot, findings))]  # fmt: skip
+    told = () if first else (Text(items=[f"{item.code}: {item.way_out}" for item in grave], title="Next"),)
+    return (*told, *first, Code(step.command, "After that", f"{step.why} {MEND_FIRST}"))
 
 
 def _state(snapshot: StudySnapshot) -> str:
@@ -87,16 +123,25 @@ def _untouched(estimates: Sequence[Estimate]) -> tuple[str, ...]:
     return (f"On the rows that nothing was trained, chosen or fitted with, it scores {found}.",)
 
 
-def _estimates(snapshot: StudySnapshot, estimates: Sequence[Estimate]) -> tuple[Block, ...]:
+def _estimates(
+    snapshot: StudySnapshot, estimates: Sequence[Estimate], leak: Leak | None
+) -> tuple[Block, ...]:
     if not estimates:
         return ()
+    bbc = f" {BBC}" if any("BBC" in item.title for item in estimates) else ""
     chart = IntervalChart(
         "Estimates side by side",
         snapshot.space.metric,
         [interval_of(item) for item in estimates if item.is_defined],
         "Each answers another question; the table says what it corrects and what it does not. "
-        f"{'Larger' if snapshot.larger_is_better else 'Smaller'} is better.",
+        f"{'Larger' if snapshot.larger_is_better else 'Smaller'} is better.{bbc}",
     )
-    rows = [(item.title or item.method, str(item), item.meaning) for item in estimates]
+    rows = [(item.title or item.method, str(item), _meaning(item, leak)) for item in estimates]
     table = Table("What each estimate says", ("estimate", "score", "meaning"), tuple(rows), in_terminal=False)
-    return (chart, table)
+    return (*(() if leak is None else (Text((leak.sentence,)),)), chart, table)
+
+
+def _meaning(found: Estimate, leak: Leak | None) -> str:
+    return (
+        found.meaning if leak is None else found.meaning.replace(UNSEEN, f"{UNSEEN}, but on copies of some")
+    )

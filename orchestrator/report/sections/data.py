@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.pages.blocks import Block, Cell, Code, Findings, Pictures, Quantity, Table, Text
 from orchestrator.report.context import ReportContext
 from orchestrator.report.earlier_check import EarlierCheck, find_check
+from orchestrator.report.leaks import CODE, Leak, leak_of
 from orchestrator.snapshot import StudySnapshot
 
 TITLE = "Data"
@@ -25,6 +27,7 @@ QUESTION = "What was learned from: which rows, classes, groups and folds, and is
 PICTURES = 24
 """In all: three of each class, fewer of many classes."""
 PER_CLASS = 3
+COPIES = ("FO121", "FO122", "FO125", "FO126")
 SHIFT = ("FO151", "FO152")
 
 
@@ -33,11 +36,12 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
     manifest = snapshot.manifest
     if manifest is None:
         return (Text(("The rows of this study cannot be read, so nothing is known of its data.",)),)
-    found: list[Block] = [Text((_lead(manifest),))]
+    leak = leak_of(context)
+    found: list[Block] = [Text((_lead(manifest, leak), *(() if leak is None else (leak.sentence,))))]
     task = _task(snapshot, manifest)
     if task is not None:
         found += [_classes(task, manifest), *_folds(task, manifest, snapshot.fold_plan)]
-    found += _check(snapshot, manifest)
+    found += _check(snapshot, manifest, leak)
     if task is not None and context.images is not None:
         found += _pictures(task, manifest, context.seed)
     return tuple(found)
@@ -61,7 +65,7 @@ def _has_groups(manifest: Manifest) -> bool:
     return bool(manifest.frame["group"].nunique() < len(manifest.frame))
 
 
-def _lead(manifest: Manifest) -> str:
+def _lead(manifest: Manifest, leak: Leak | None) -> str:
     roles = manifest.frame["role"].value_counts()
     rows = ", ".join(f"{counted(int(number), 'row')} with role {role}" for role, number in roles.items())
     if not _has_groups(manifest):
@@ -69,7 +73,10 @@ def _lead(manifest: Manifest) -> str:
     sizes = manifest.frame["group"].value_counts()
     least, most = int(sizes.min()), int(sizes.max())
     of = counted(most, "row") if least == most else f"{least} to {most} rows (median {int(sizes.median())})"
-    return f"{rows}; {counted(len(sizes), 'group')} of {of}, none of which lies on both sides of a fold."
+    return (
+        f"{rows}; {counted(len(sizes), 'group')} of {of}, none of which lies on both sides of a fold"
+        f"{'' if leak is None else ', but copies of some of their images do'}."
+    )
 
 
 def _classes(task: TaskLabels, manifest: Manifest) -> Table:
@@ -106,14 +113,27 @@ def _fold_row(fold: int, size: list[int], cells: NDArray[np.int64], has_groups: 
 # ---- what a check found ----
 
 
-def _check(snapshot: StudySnapshot, manifest: Manifest) -> list[Block]:
+def _check(snapshot: StudySnapshot, manifest: Manifest, leak: Leak | None) -> list[Block]:
     found = find_check(snapshot.path.parent, snapshot.header, manifest)
     if found is None:
         return [_no_check(snapshot)]
     of = "these very rows" if found.same_rows else "the same source, with as many rows to learn from"
-    said = f"A check of {of} ({found.page.parent.name}) found: {_counted(found)}. {_shift(found)}"
-    return [Text((said,), title="What a check of the data found"),
+    when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(found.written))
+    said = (
+        f"A check of {of} ({found.page.parent.name}, {when}), which knows nothing of this study's scores, "
+        f"found in its own words: {_counted(found)}. {_shift(found)}"
+    )
+    return [Text((said, *_in_folds(found, leak)), title="What a check of the data found"),
             *([Findings(found.findings)] if found.findings else [])]  # fmt: skip
+
+
+def _in_folds(found: EarlierCheck, leak: Leak | None) -> Iterator[str]:
+    """How its number of copies and that of this study's check go together."""
+    if leak is not None and any(item.code in COPIES for item in found.findings):
+        yield (
+            f"Of the copies that it counts, {counted(leak.images, 'image')} came to lie in another fold of "
+            f"this study than a copy: {CODE} in Checks counts those alone."
+        )
 
 
 def _no_check(snapshot: StudySnapshot) -> Block:

@@ -18,6 +18,7 @@ from orchestrator.pages.figures import Heatmap, Interval, IntervalChart, Line, L
 from orchestrator.report.answers import JudgedAnswers, answers_of_trial, judged_answers
 from orchestrator.report.cells import ends_text, share_cell
 from orchestrator.report.context import ReportContext
+from orchestrator.report.leaks import Leak, leak_of
 from orchestrator.report.mistakes import mistakes
 from orchestrator.report.recommended import recommended
 from orchestrator.snapshot import StudySnapshot
@@ -42,8 +43,9 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
     answers = judged_answers(snapshot)
     if answers is None:
         return (Text((_why_none(snapshot),)),)
+    leak = leak_of(context)
     return (
-        Text((_lead(answers), answers.caveat)),
+        Text((_lead(answers, leak), answers.caveat, *(() if leak is None else (leak.sentence,)))),
         *_confusion(answers),
         *_classes(answers, context.seed),
         *_groups(answers),
@@ -59,14 +61,15 @@ def _why_none(snapshot: StudySnapshot) -> str:
     return f"The out-of-fold probabilities of {found.name} cannot be read, so its errors are not known."
 
 
-def _lead(answers: JudgedAnswers) -> str:
+def _lead(answers: JudgedAnswers, leak: Leak | None) -> str:
     groups = len(np.unique(answers.groups))
     of = f" of {counted(groups, 'group')}" if answers.has_groups else ""
     wrong = int((~are_right(answers.labels, answers.decided)).sum())
     own = "nor on its group" if answers.has_groups else "(rows have no groups here)"
     return (
         f"By {answers.name}: {counted(wrong, 'wrong answer')} to {len(answers.rows)} rows{of}. Each row is "
-        f"answered by a model that trained neither on it {own}."
+        f"answered by a model that trained neither on it {own}"
+        f"{'' if leak is None else ', but on copies of some'}."
     )
 
 
@@ -221,9 +224,11 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
     worst = [item for item in found if item.right.value < 1][:MOST_GROUPS]
     if not worst:
         return
+    folds = _folds_of_groups(answers)
     rows = tuple(
         (
             item.group,
+            folds[item.group],
             item.rows,
             item.right.value,
             f"{item.right.low:.3f} to {item.right.high:.3f}",
@@ -231,13 +236,24 @@ def _groups(answers: JudgedAnswers) -> Iterator[Block]:
         )
         for item in worst
     )
-    columns = ("group", "rows", "share right", "95%", "log loss")
+    columns = ("group", "fold", "rows", "share right", "95%", "log loss")
     note = (
         f"The {len(rows)} worst of {counted(len(found), 'group')}: ordered by the upper end of the interval "
         "(Wilson), so that a group of one wrong row does not come before one of twenty. The worst of many "
         "look worse than they are."
     )
     yield Table("Groups that fare worst", columns, rows, note)
+
+
+def _folds_of_groups(answers: JudgedAnswers) -> dict[str, Cell]:
+    """One each, but in a study whose groups are torn."""
+    found: dict[str, set[int]] = {}
+    for group, fold in zip(answers.groups.tolist(), answers.folds.tolist(), strict=True):
+        found.setdefault(group, set()).add(fold)
+    return {
+        group: next(iter(own)) if len(own) == 1 else ", ".join(map(str, sorted(own)))
+        for group, own in found.items()
+    }
 
 
 def _together(correlation: float) -> str:

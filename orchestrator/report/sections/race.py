@@ -150,8 +150,10 @@ def _rungs(snapshot: StudySnapshot) -> tuple[Block, ...]:
         rows.append((number, rung.folds, rung.epochs, rung.quota_text, len(came)))
     note = (
         "At a rung trials are compared by their mean over the same folds at the same epoch. The quota is how "
-        "many go there by the plan; it moves with what the study shows. Trials that come may be more: a free "
-        "slot runs a likely one before it is certain, and early votes run some further."
+        "many go there by the plan; in brackets are the bounds within which it moves with what the study "
+        "shows, and a reason such as 'certain outside quota 5' names the quota of its moment. Trials that "
+        "come may be more: a free slot runs a likely one before it is certain, and early votes run some "
+        "further."
     )
     columns = ("rung", "folds", "epochs", "quota", "trials that came")
     return (Table("Rungs", columns, tuple(rows), note, in_terminal=False),)

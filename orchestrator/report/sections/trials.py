@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,8 @@ def _told_apart(snapshot: StudySnapshot) -> str:
 
 def _table(snapshot: StudySnapshot, names: Sequence[str]) -> Table:
     space, own = snapshot.space, _own_values(snapshot, names)
-    columns = ("trial", "state", space.metric, "may be best", "minus best", "95% interval", "folds begun",
-               "fold-epochs", *own, "where it ended")  # fmt: skip
+    columns = ("trial", "state", space.metric, "may be best", "minus best", "95% interval", *own,
+               "folds begun", "fold-epochs", "where it ended")  # fmt: skip
     behind = {
         int(row["trial"]): row for row in snapshot.leaderboard.to_dict("records")
     }  # of complete trials: what tells them from the best
@@ -93,7 +94,18 @@ def _table(snapshot: StudySnapshot, names: Sequence[str]) -> Table:
         "Bengio, 2003), which says whether models trained on other rows would differ too. May be best: of "
         f"the {snapshot.confidence_set.level:.0%} confidence set."
     )
-    return Table("All trials", columns, rows, note, trials=[item.trial for item in snapshot.statuses])
+    trials = [item.trial for item in snapshot.statuses]
+    return _without_empty(Table("All trials", columns, rows, note, trials=trials))
+
+
+def _without_empty(table: Table) -> Table:
+    """Columns that say nothing of any trial are left out, so that others fit on a screen."""
+    kept = [at for at in range(len(table.columns)) if any(row[at] != "" for row in table.rows)]
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in kept),
+        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+    )
 
 
 def _own_values(snapshot: StudySnapshot, names: Sequence[str]) -> list[str]:
@@ -117,9 +129,9 @@ def _row(
         _may_be_best(behind.get("may_be_best")) if is_complete else "",
         signed_cell(difference),
         "" if difference is None else _ends(behind),
+        *(value_cell(config[name]) if name in config else "" for name in names),
         Quantity(begun, f"{begun} of {len(folds)}"),
         item.epochs_spent,
-        *(value_cell(config[name]) if name in config else "" for name in names),
         where_it_ended(item.reason),
     )
 
