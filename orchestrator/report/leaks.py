@@ -20,25 +20,21 @@ class Leak:
     images: int
     is_certain: bool
 
-    @property
-    def why(self) -> str:
-        """As a sentence, of whatever numbers stand beside it."""
+    def sentence(self, what: str = "All of these numbers") -> Sentence:
+        """what: flatters by it, in the plural."""
         lie = "lies" if self.images == 1 else "lie"
+        images = counted(self.images, "image")
         if self.is_certain:
-            return (
-                f"All of these numbers flatter: {counted(self.images, 'image')} {lie} in another fold than a "
-                f"copy ({CODE}), so models were judged on what they had trained on. Nothing here corrects "
-                "that."
+            why = (
+                f"{what} flatter: {images} {lie} in another fold than a copy ({CODE}), so models were "
+                "judged on what they had trained on. Nothing here corrects that."
             )
-        return (
-            f"All of these numbers may flatter: {counted(self.images, 'image')} {lie} in another fold than "
-            f"what looks like a copy ({CODE}). If it is one, models were judged on what they had trained on, "
-            "and nothing here corrects that."
-        )
-
-    @property
-    def sentence(self) -> Sentence:
-        return (f"{self.why} See ", Link("Checks", anchor="checks"), ".")
+        else:
+            why = (
+                f"{what} may flatter: {images} {lie} in another fold than what looks like a copy ({CODE}). "
+                "If it is one, models were judged on what they had trained on, and nothing here corrects that."
+            )
+        return (f"{why} See ", Link("Checks", anchor="checks"), ".")
 
 
 def leak_of(context: ReportContext) -> Leak | None:

@@ -64,8 +64,8 @@ def look_at_the_end(material: Material) -> Iterator[Finding]:
     error, metric = material.standard_error, material.space.metric
     said = (
         f"the last of {found.epochs} epochs is the best one in {found.last} of {found.runs} fold runs of "
-        f"complete trials; the last {back} brought {material.sign * found.gain:+.3f} {metric}, "
-        f"{found.gain / max(error, 1e-9):.1f} standard errors"
+        f"complete trials; the last {back} brought {material.sign * found.gain:+z.3f} {metric}, "
+        f"{abs(found.gain) / max(error, 1e-9):.1f} standard errors {'better' if found.gain > 0 else 'worse'}"
     )
     if not (found.is_rising and found.gain > WORTH * error):
         yield fine(RISING, said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,9 +113,16 @@ def test_where_copies_lie_in_several_folds_no_section_says_that_models_never_saw
 ) -> None:
     for section in (answer, errors, data):
         said = words(section.blocks(leaking(drawn)))
-        assert "1 image lies in another fold than a copy (FO009)" in said and "All of these numbers" in said
-        assert "flatter" in said and "but" in said
-        assert "All of these numbers" not in words(section.blocks(context_of(drawn)))
+        flatter = "flatter: 1 image lies in another fold than a copy (FO009)"
+        assert flatter in said and ", but " in said
+        assert "FO009" not in words(section.blocks(context_of(drawn)))
+
+
+def test_of_what_only_looks_like_a_copy_it_is_not_certain(drawn: StudySnapshot) -> None:
+    context = leaking(drawn)
+    unsure = replace(context.findings[0][0], level=Level.WARNING)
+    said = words(answer.blocks(replace(context, findings=((unsure,),))))
+    assert "All of these numbers may flatter" in said and "Use trial" in said
 
 
 def test_copies_in_one_fold_make_no_number_flatter(drawn: StudySnapshot) -> None:

@@ -138,7 +138,7 @@ def _estimates(
     )
     rows = [(item.title or item.method, str(item), _meaning(item, leak)) for item in estimates]
     table = Table("What each estimate says", ("estimate", "score", "meaning"), tuple(rows), in_terminal=False)
-    return (*(() if leak is None else (Text((leak.sentence,)),)), chart, table)
+    return (*(() if leak is None else (Text((leak.sentence(),)),)), chart, table)
 
 
 def _meaning(found: Estimate, leak: Leak | None) -> str:

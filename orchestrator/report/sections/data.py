@@ -37,7 +37,11 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
     if manifest is None:
         return (Text(("The rows of this study cannot be read, so nothing is known of its data.",)),)
     leak = leak_of(context)
-    found: list[Block] = [Text((_lead(manifest, leak), *(() if leak is None else (leak.sentence,))))]
+    found: list[Block] = [
+        Text(
+            (_lead(manifest, leak), *(() if leak is None else (leak.sentence("All scores on these folds"),)))
+        )
+    ]
     task = _task(snapshot, manifest)
     if task is not None:
         found += [_classes(task, manifest), *_folds(task, manifest, snapshot.fold_plan)]

@@ -45,7 +45,7 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
         return (Text((_why_none(snapshot),)),)
     leak = leak_of(context)
     return (
-        Text((_lead(answers, leak), answers.caveat, *(() if leak is None else (leak.sentence,)))),
+        Text((_lead(answers, leak), answers.caveat, *(() if leak is None else (leak.sentence(),)))),
         *_confusion(answers),
         *_classes(answers, context.seed),
         *_groups(answers),
