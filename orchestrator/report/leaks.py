@@ -26,8 +26,8 @@ class Leak:
         images = counted(self.images, "image")
         if self.is_certain:
             why = (
-                f"{what} flatter: {images} {lie} in another fold than a copy ({CODE}), so models were "
-                "judged on what they had trained on. Nothing here corrects that."
+                f"{what} flatter: {images} {lie} in another fold than a copy ({CODE}), so models were judged "
+                "on what they had trained on. Nothing here corrects that."
             )
         else:
             why = (
