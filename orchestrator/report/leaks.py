@@ -32,7 +32,7 @@ class Leak:
         else:
             why = (
                 f"{what} may flatter: {images} {lie} in another fold than what looks like a copy ({CODE}). "
-                "If it is one, models were judged on what they had trained on, and nothing here corrects that."
+                "If it is one, models were judged on what they trained on, and nothing here corrects that."
             )
         return (f"{why} See ", Link("Checks", anchor="checks"), ".")
 
