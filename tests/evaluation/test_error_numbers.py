@@ -209,7 +209,7 @@ def test_the_interval_of_the_ece_holds_the_error_of_very_many_rows() -> None:
 
 
 def test_calibrated_answers_of_groups_that_are_right_together_are_no_more_than_chance() -> None:
-    """Groups of 8 rows that have one label and one answer: chance leaves more than where each row is drawn."""
+    """Groups of 8 rows that have one label and one answer: chance leaves more than row by row."""
     beyond = above_zero = 0
     for seed in range(60):
         rng = np.random.default_rng(seed)
