@@ -47,14 +47,14 @@ def reliability(
     (reverse percentile; Davison, Hinkley, "Bootstrap methods and their application", 1997, 5.2), and begins
     at 0 where chance alone explains it. What chance alone gives comes from labels drawn by the probabilities
     (Broecker, Smith, Weather and Forecasting 22, 2007, "Increasing the reliability of reliability diagrams"),
-    row by row: rows of one group that err alike give more.
+    alike for the rows of a group: they are often right or wrong together, which lets chance leave more.
     """
     codes, count = codes_of(groups)
     bags = draw_bags(count, repeats, rng) if count > 1 else np.empty((0, count), np.float32)
     columns = _columns(labels, probabilities, bins)
     ece = equal_mass_ece(labels, probabilities, np.ones(len(labels)), bins)
     resampled = np.mean([column.errors(codes, bags) for column in columns], axis=0)
-    drawn = np.mean([column.errors_by_chance(rng, repeats) for column in columns], axis=0)
+    drawn = np.mean([column.errors_by_chance(codes, rng, repeats) for column in columns], axis=0)
     by_chance = float(np.quantile(drawn, LEVEL))
     ends = intervals(np.array([ece]), resampled[:, None])[0]
     low = 0.0 if ece <= by_chance else max(2 * ece - ends.high, 0.0)
@@ -85,11 +85,11 @@ class _Column:
         found: Floats = sums / np.maximum(bags @ np.bincount(codes, minlength=count), 1)
         return found
 
-    def errors_by_chance(self, rng: np.random.Generator, repeats: int) -> Floats:
-        """(repeats,): the ECE where each row is right with the probability that it claims."""
-        found = np.empty(repeats)
+    def errors_by_chance(self, codes: NDArray[np.int64], rng: np.random.Generator, repeats: int) -> Floats:
+        """(repeats,): the ECE where rows are right with the probability that they claim, a group together."""
+        found, groups = np.empty(repeats), int(codes.max()) + 1
         for number in range(repeats):
-            drawn = rng.random(len(self.sure)) < self.sure
+            drawn = rng.random(groups)[codes] < self.sure
             found[number] = np.abs(np.bincount(self.own, drawn - self.sure, self.bins)).sum() / len(drawn)
         return found
 

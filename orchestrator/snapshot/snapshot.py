@@ -194,11 +194,24 @@ class StudySnapshot:
     @cached_property
     def copies(self) -> KnownClusters | None:
         """Which rows of the manifest show the same picture, by what `check` found of them before and by the
-        bytes of their files. Nothing is decoded. None where there are no image files, or none is a copy."""
+        bytes of their files. Nothing is decoded. None where there are no image files, where none is a copy,
+        and where it could not be found out, which `copies_fault` tells."""
+        return self._copies[0]
+
+    @property
+    def copies_fault(self) -> str:
+        """Why it could not be found out which rows are copies; "" where it was."""
+        return self._copies[1]
+
+    @cached_property
+    def _copies(self) -> tuple[KnownClusters | None, str]:
         manifest = self.manifest
         if manifest is None or self.header.demo:
-            return None
-        return self._read(lambda: copies_of(manifest, self.path.parent / ".cache"))
+            return None, ""
+        try:
+            return copies_of(manifest, self.path.parent / ".cache"), ""
+        except (OrchestratorError, OSError) as error:
+            return None, str(error)
 
     def oof(self, trial: int) -> Prediction | None:
         """Out-of-fold probabilities of a complete trial."""

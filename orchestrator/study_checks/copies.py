@@ -22,6 +22,8 @@ WAY_OUT = (
 
 def look(material: Material) -> Iterator[Finding]:
     known = material.snapshot.copies
+    if fault := material.snapshot.copies_fault:
+        raise UnseenError(f"which images are copies could not be found out: {fault}")
     if known is None:
         raise UnseenError(
             "no two images are known to be copies (python -m orchestrator.check looks for them)"

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
+from orchestrator.core.metrics import is_own
+from orchestrator.core.text import counted
+from orchestrator.study_checks.best_by_chance import LEVEL, TRIALS, BestByChance, best_by_chance
 from orchestrator.study_checks.material import Answered, Material
 from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO003"
-LEVEL = 0.95
+FEW_GROUPS = 6
+"""Groups of a fold that are dealt in so few ways that the true one is often among them."""
 WAY_OUT = (
     "look at the labels and the images first (python -m orchestrator.check), then at learning rate, image "
     "size "
@@ -25,15 +29,43 @@ WAY_OUT = (
 
 def look(material: Material) -> Iterator[Finding]:
     best = material.answered(material.best.number)
+    chosen = _choice(material, best)
     shares = class_shares(best.labels, best.folds, best.probabilities.shape[1])
-    dealt = best.probabilities[dealt_anew(best.folds, material.rng(CODE))]
-    findings = [
-        _finding(material, "the classes' shares alone", best, replace(best, probabilities=shares)),
-        _finding(material, "its answers dealt to other rows", best, replace(best, probabilities=dealt)),
-        *(_finding(material, name, own, rival) for name, own, rival in _fitted(material, best)),
+    share = replace(best, probabilities=shares)
+    own = [
+        _beside_chance(material, chosen),
+        _finding(material, "the classes' shares alone", best, share),
     ]
-    worse = [item for item in findings if item.level is not Level.OK]
-    yield from worse or findings[-1:]
+    fitted = [_finding(material, name, ours, rival) for name, ours, rival in _fitted(material, best)]
+    worse = [item for item in (*own, *fitted) if item.level is not Level.OK]
+    yield from worse or (fitted or own)[:1]
+
+
+def _choice(material: Material, best: Answered) -> BestByChance:
+    """What choosing the best of the study's trials gives where none knows anything."""
+    metric = material.space.metric
+    if is_own(metric):
+        raise UnseenError(f"{metric} is a function of your own, which is not called for it")
+    others = [trial.number for trial in material.complete[1:TRIALS]]
+    answers = [best, *(material.answered(one) for one in others if material.snapshot.oof(one) is not None)]
+    trials, epochs = len(material.ranked), material.space.max_t
+    return best_by_chance(answers, metric, material.sign, trials, epochs, material.rng(CODE))
+
+
+def _beside_chance(material: Material, chosen: BestByChance) -> Finding:
+    sign, number, score = material.sign, material.best.number, material.best.score
+    trials, side = counted(len(material.ranked), "trial"), "below" if sign > 0 else "above"
+    said = (
+        f"trial {number} has {score:.4f} {material.space.metric}; its answers dealt to other rows have "
+        f"{sign * chosen.dealt:.4f}, and the best of {trials} that know nothing, each at its best epochs, "
+        f"stays {side} {sign * chosen.highest:.4f} in {LEVEL:.0%} of cases"
+    )
+    if sign * score > chosen.highest:
+        return fine(CODE, said)
+    if chosen.groups < FEW_GROUPS:
+        few = f"{said}; a fold of {counted(chosen.groups, 'group')} cannot tell it from chance"
+        return coded(CODE, Level.NOTE, few, "more groups, or fewer folds, would tell", trials=(number,))
+    return coded(CODE, Level.WARNING, said, WAY_OUT, trials=(number,))
 
 
 def class_shares(labels: Labels, folds: NDArray[np.int16], classes: int) -> Probabilities:
@@ -43,16 +75,6 @@ def class_shares(labels: Labels, folds: NDArray[np.int16], classes: int) -> Prob
     for fold in np.unique(folds):
         found[folds == fold] = held[folds != fold].mean(axis=0)
     return found
-
-
-def dealt_anew(folds: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(n,): for each row another of its fold, drawn: answers so dealt know nothing of their rows, but name
-    the classes as often. A metric such as macro-F1 thinks less of one class named always than of that."""
-    order = np.arange(len(folds))
-    for fold in np.unique(folds):
-        own = np.flatnonzero(folds == fold)
-        order[own] = rng.permutation(own)
-    return order
 
 
 def _fitted(material: Material, best: Answered) -> Iterator[tuple[str, Answered, Answered]]:
@@ -74,8 +96,8 @@ def _finding(material: Material, name: str, best: Answered, rival: Answered) -> 
     metric, sign, number = material.space.metric, material.sign, material.best.number
     said = (
         f"trial {number} has {sign * scores[0, 0]:.4f} {metric}, {name} {sign * scores[0, 1]:.4f}; it is "
-        "better "
-        f"by {scores[0, 0] - scores[0, 1]:+.4f} (paired {LEVEL:.0%} interval {low:+.4f} to {high:+.4f})"
+        f"better by {scores[0, 0] - scores[0, 1]:+.4f} (paired {LEVEL:.0%} interval {low:+.4f} to "
+        f"{high:+.4f})"
     )
     if low > 0:
         return fine(CODE, said)

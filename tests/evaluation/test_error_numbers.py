@@ -206,3 +206,18 @@ def test_the_interval_of_the_ece_holds_the_error_of_very_many_rows() -> None:
         ece = reliability(*calibrated(seed, 1500, 1.5), rng(seed), repeats=100).ece
         held += ece.low <= truth <= ece.high
     assert held >= 15
+
+
+def test_calibrated_answers_of_groups_that_are_right_together_are_no_more_than_chance() -> None:
+    """Groups of 8 rows that have one label and one answer: chance leaves more than row by row."""
+    beyond = above_zero = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        sure = rng.uniform(0.5, 0.99, 30)
+        labels = (rng.random(30) > sure).astype(np.int64)
+        groups = np.repeat(np.arange(30), 8)
+        answers = np.column_stack([sure, 1 - sure])[groups].astype(np.float32)
+        found = reliability(labels[groups], answers, groups, np.random.default_rng(1), 200)
+        beyond += found.ece.value > found.by_chance
+        above_zero += found.ece.low > 0
+    assert beyond <= 8 and above_zero <= 8  # 3 are expected; drawn row by row it was all of them

@@ -18,6 +18,7 @@ from orchestrator.snapshot import take_snapshot
 from orchestrator.study_checks.checks import CHECKS, NOT_LOOKED_AT, check_study
 from orchestrator.study_checks.fitted_baseline import FittedBaseline
 from tests.support.drawn_study import STATES, draw_study
+from tests.support.drawn_world import DrawnWorld
 
 Draw = Callable[..., Path]
 
@@ -73,6 +74,24 @@ def test_a_planted_fault_is_found(
     found = told_of(draw_study(tmp_path / "a", fault=fault, probabilities=False, **more))
     assert found[code].level is level
     assert found[code].topic == CODES[code].title and found[code].way_out
+
+
+@pytest.mark.parametrize("alike", [False, True], ids=["rows", "groups"])
+def test_the_best_of_many_trials_that_know_nothing_is_no_find(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """Trial and epochs are chosen by the rows that score them; groups may be answered alike as well."""
+
+    def guessed(self: DrawnWorld, _: object, trial: int, fold: int, epoch: int, rows: Any) -> Any:
+        rng = np.random.default_rng([self.seed, trial, fold, epoch])
+        drawn = np.exp(rng.normal(size=(len(self.labels), self.classes)))
+        made = drawn[self.codes[rows] if alike else rows]
+        return (made / made.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    monkeypatch.setattr(DrawnWorld, "answer", guessed)
+    path = draw_study(tmp_path / "a", trials=30, max_t=8, seed=1, probabilities=False)
+    found = told_of(path)["FO003"]
+    assert found.level is Level.WARNING and "best of 30" in found.found
 
 
 def test_the_evidence_names_trials_and_rows(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from orchestrator.study.study import Study
 from orchestrator.study_checks import failures
 from orchestrator.study_checks.checks import CHECKS
 from orchestrator.study_checks.material import Answered, Material
+from orchestrator.study_checks.unseen import UnseenError
 from tests.support.drawn_study import draw_study
 
 
@@ -110,3 +111,24 @@ def test_copies_are_known_by_their_bytes_and_none_are_where_images_are_gone(
     known = leak.copies
     assert known is not None and len(np.unique(known.exact)) < len(known.exact)
     assert "bytes" in known.rule and not (tmp_path / ".cache").exists()  # looking leaves nothing behind
+
+
+def test_a_leak_is_found_where_the_cache_cannot_be_written(tmp_path: Path) -> None:
+    path = draw_study(tmp_path / "a", fault="leak", probabilities=False)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "contents").write_text("a file where a folder would be made")
+    found = found_by("FO009", take_snapshot(path))
+    assert found.level is Level.BLOCKS and "in another fold than a copy" in found.found
+
+
+def test_copies_that_could_not_be_looked_for_are_not_said_to_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = draw_study(tmp_path / "a", fault="leak", probabilities=False)
+
+    def refused(*_: object) -> None:
+        raise PermissionError("clusters may not be read")
+
+    monkeypatch.setattr("orchestrator.snapshot.copies.known_clusters", refused)
+    with pytest.raises(UnseenError, match="clusters may not be read"):
+        found_by("FO009", take_snapshot(path))
