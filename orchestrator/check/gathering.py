@@ -16,7 +16,7 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import FoldPlanError, InputError, ManifestError
 from orchestrator.data.extra_rows import dataset_folds, paths_below
 from orchestrator.data.folds import load_or_build
-from orchestrator.data.manifest import Manifest, load_manifest, source_name
+from orchestrator.data.manifest import NAMES_NO_GROUP, Manifest, load_manifest, source_name
 from orchestrator.data.quality.task_labels import TaskLabels
 from orchestrator.data.scalars import to_scalars
 from orchestrator.data.targets import Joint, Target
@@ -58,14 +58,20 @@ def look_at_data(options: DataOptions, arguments: argparse.Namespace, say: Annou
     tell = _once(say)  # a second reading of the same rows has the same notes
     manifest = load_manifest(options.data, reading=options.reading, data_root=options.data_root)
     for line in manifest.lines():
-        tell(line)
+        if NAMES_NO_GROUP not in line:  # said below, where no column is proposed that does
+            tell(line)
     try:
         space, lines = _proposed(manifest, source_name(options.data), arguments)
     except InputError as error:
+        for line in manifest.lines():
+            tell(line)
         if any(getattr(arguments, name) for name in _OF_LABELS):
             raise
         say(f"labels: not looked at: {error}")
         return _unlabelled(manifest, arguments, say)
+    if space.group is not None:
+        others = tuple(note for note in manifest.notes if NAMES_NO_GROUP not in note)
+        manifest = replace(manifest, notes=others)
     known = _known(replace(options, data=manifest, data_root=None), space, arguments.seed, tell)
     for line in lines:
         say(line)

@@ -29,7 +29,7 @@ def look_at_baseline(look: Look) -> StageResult:
     """Raises TrainableError, WeightsError, StorageError."""
     groups = look.joined
     if not look.tasks or len(np.unique(groups[_judged(look)])) == _judged(look).sum():
-        return StageResult(_unseen(look))
+        return StageResult(lines=_unseen(look))
     described, found = features_of(look), list[tuple[TaskLabels, LeakValue]]()
     for task in look.tasks[:TASKS]:
         rows = baseline_rows(look, task, described)
@@ -37,7 +37,7 @@ def look_at_baseline(look: Look) -> StageResult:
             found.append((task, _value(look, task, described, rows)))
     findings = [_finding(look, task, described, value) for task, value in found if value.is_certain]
     lines = (f"baseline: logistic regression on {described.by}",) if found else ()
-    return StageResult((*_unseen(look), *findings), _tables(found), lines)
+    return StageResult(tuple(findings), _tables(found), (*lines, *_unseen(look)))
 
 
 def baseline_rows(look: Look, task: TaskLabels, described: Described) -> NDArray[np.int64]:
@@ -91,11 +91,11 @@ def _metric(look: Look, task: TaskLabels) -> tuple[str, str]:
     return "macro_f1", "max"
 
 
-def _unseen(look: Look) -> tuple[Finding, ...]:
+def _unseen(look: Look) -> tuple[str, ...]:
     """What is not looked at without weights; nothing where there are some."""
     if look.embedded.values is not None:
         return ()
-    return (coded("FO162", Level.OK, look.embedded.note),)
+    return (f"note: {look.embedded.note}",)
 
 
 def _keeps_together(folds: NDArray[np.int16], groups: NDArray[np.integer]) -> bool:

@@ -171,9 +171,6 @@ OF_DATA = (
     FindingCode(
         "FO161", "what a leak is worth", "Folds that ignore groups or copies score better than honest ones."
     ),
-    FindingCode(
-        "FO162", "no embeddings", "Without weights of a backbone, content is compared by pixels alone."
-    ),
 )
 
 """The numbers of `check` and `audit`."""

@@ -33,11 +33,12 @@ def member_differences(snapshot: StudySnapshot, record: EnsembleRecord, seed: in
     decided = whole.probabilities
     if record.decisions is not None:
         decided = Decisions.from_json(record.decisions).apply(decided)
-    intervals = []
+    intervals, left_out = list[Interval](), list[int]()
     complete = {trial.number for trial in snapshot.complete}  # others have no table of their own
     for member in own:
         other = snapshot.oof(member.trial) if member.trial in complete else None
         if other is None or not _same_rows(whole, other):
+            left_out.append(member.trial)
             continue
         rng = np.random.default_rng([seed, 20])
         try:
@@ -57,9 +58,16 @@ def member_differences(snapshot: StudySnapshot, record: EnsembleRecord, seed: in
             intervals,
             f"Of all rows at once; 95% over the same resamples of the groups. {better.capitalize()} 0 the "
             "ensemble is better. Its weights were fitted to these rows, so the gains flatter it a little; "
-            "the steps below compare on rows that nothing was fitted to.",
+            f"the steps below compare on rows that nothing was fitted to.{_omitted(left_out)}",
             reference=0.0, reference_label="no difference",
         )  # fmt: skip
+
+
+def _omitted(trials: list[int]) -> str:
+    if not trials:
+        return ""
+    named = ", ".join(f"trial {trial}" for trial in trials)
+    return f" Left out, as no model of theirs answers some of these rows: {named}."
 
 
 def _same_rows(one: Prediction, other: Prediction) -> bool:

@@ -36,9 +36,9 @@ from orchestrator.studies.listing import (
     study_folders,
 )
 from orchestrator.studies.removing import finish, leftovers, plan_removal, remove, study_to_remove
-from orchestrator.studies.scoring import agreement_lines, leaderboard_score, scores_like
+from orchestrator.studies.scoring import agreement_lines, beyond_bounds, leaderboard_score, scores_like
 from orchestrator.study.finding import find_study
-from orchestrator.study.remarks import add_note, add_score, read_remarks
+from orchestrator.study.remarks import SCORES, add_note, add_score, read_remarks
 from orchestrator.study.study import Study
 
 NOT_DONE = 1
@@ -307,7 +307,10 @@ def _score(arguments: argparse.Namespace, console: Terminal) -> int:
             inside = folder / arguments.ensemble  # by its name alone
             is_inside = (inside / RECORD).is_file()
             ensemble = inside if is_inside else find_ensemble(arguments.ensemble, arguments.runs)
-        add_score(folder, leaderboard_score(Study(folder), *given, ensemble, arguments.note))
+        made = leaderboard_score(Study(folder), *given, ensemble, arguments.note)
+        add_score(folder, made)
+        taken_back = f"it is kept; to take it back, delete the last line of {folder / SCORES}"
+        _lines(console, (f"warning: {line}; {taken_back}" for line in beyond_bounds(made)))
     item = listed(folder)
     _lines(console, [say.score_line(score) for score in item.remarks.scores] or ["no score yet"])
     _lines(console, (f"note: {fault}" for fault in item.remarks.faults))

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from orchestrator.core.errors import EnsembleError
+from orchestrator.core.errors import EnsembleError, OrchestratorError
+from orchestrator.core.metrics import find
 from orchestrator.core.text import counted
 from orchestrator.ensemble_record.finding import newest_ensemble
 from orchestrator.ensemble_record.record import read_record
@@ -47,6 +48,21 @@ def leaderboard_score(
     return LeaderboardScore(
         when, public, private, record.metric, found.score, *ends, key, folder.name, None, note
     )
+
+
+def beyond_bounds(score: LeaderboardScore) -> list[str]:
+    """A sentence for each number that no score of the study's metric can be: a percentage, or a slip."""
+    try:
+        low, high = find(score.metric).bounds
+    except OrchestratorError:
+        return []  # a metric of one's own, whose file may be gone
+    numbers = {"public": score.public, "private": score.private}
+    between = f"{low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
+    return [
+        f"{name} {value:g} is no {score.metric}, which is {between}"
+        for name, value in numbers.items()
+        if value is not None and not low <= value <= high
+    ]
 
 
 def _newest(study: Path) -> Path | None:

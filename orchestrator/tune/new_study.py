@@ -18,6 +18,7 @@ from orchestrator.core.errors import InputError, StudyError
 from orchestrator.core.known_code import remember_names
 from orchestrator.core.text import counted
 from orchestrator.core.trainable import Parameter
+from orchestrator.data.importers.detect import refuse_absent
 from orchestrator.execution.backends import Backend, open_backend
 from orchestrator.execution.on_ray.slots import parse_resource_request
 from orchestrator.inputs import image_origin
@@ -60,6 +61,8 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
     keep_oof = _keep_oof(request, say)
     location = location_of(request)
     store = stack.enter_context(new_store(location, name, folder))
+    if isinstance(request.data, str | Path):
+        refuse_absent(Path(request.data))
     # Workers of a cluster are sent the module when they start, so it is settled before the backend is.
     own = None if given.file is None else beside(given.file, full.trainable, full.metric)
     backend = stack.enter_context(open_for(request, own))

@@ -60,6 +60,19 @@ def test_data_alone_are_looked_at_as_a_first_space_would(
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {".cache", "check-faces"}
 
 
+def test_that_nothing_names_groups_is_said_once_and_not_where_a_column_is_found_that_does(
+    own: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(own)
+    frame.rename(columns={"group": "plant_id"}).to_csv(own, index=False)
+    assert check(own, tmp_path) == 0
+    said = capsys.readouterr().out
+    assert "groups: plant_id" in said and "names no group" not in said
+    frame.drop(columns="group").to_csv(own, index=False)
+    assert check(own, tmp_path) == 0
+    assert capsys.readouterr().out.count("names no group") == 1
+
+
 def test_the_same_check_writes_the_same_again(faces: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert check(faces, tmp_path, "--out", str(tmp_path / "looked")) == 0

@@ -65,7 +65,7 @@ def test_rows_like_the_training_rows_give_no_finding_and_a_leak_has_its_price(
     # The tint is drawn: only who knows the person knows it.
     assert re.search(r"^FO161 what a leak is worth: tint: macro_f1 0\.\d+ in folds that ignore", said, re.M)
     assert "a quick baseline in folds that ignore groups, and in honest ones" in said
-    assert "FO162 no embeddings: no weights were named" in said
+    assert "note: no weights were named" in said and "FO162" not in said
 
 
 def test_one_fold_to_validate_is_no_folds_to_fit_and_score_on(

@@ -74,6 +74,19 @@ def test_a_member_is_compared_with_the_whole_on_the_same_rows(study: Path, found
         assert item.low is not None and item.high is not None and item.low <= item.value <= item.high
 
 
+def test_members_that_cannot_be_compared_are_named(study: Path) -> None:
+    record, snapshot = record_of(study), context_of(study).main
+    stopped = max(trial.number for trial in snapshot.complete) + 100
+    added = replace(record.members[0], trial=stopped)
+    [route] = record.routes
+    [term] = route.terms
+    more = replace(route, terms=(replace(term, members=(*term.members, added)),))
+    made = ensemble.blocks(with_record(study, replace(record, routes=(more,))))
+    chart = only(made, IntervalChart, "The ensemble minus each member")
+    assert stopped not in [item.trial for item in chart.intervals]
+    assert chart.note.endswith(f"some of these rows: trial {stopped}.")
+
+
 def test_the_temperature_is_shown_with_what_it_changed(study: Path, found: tuple[Block, ...]) -> None:
     noted = record_of(study).choice["calibration"]
     scores = table(found, "Temperature")

@@ -16,7 +16,7 @@ from orchestrator.studies import command
 from orchestrator.studies.__main__ import SORTS, STATES, main
 from orchestrator.studies.listing import DAMAGED, ORDERS, RUNNING, list_studies
 from orchestrator.study import Study
-from orchestrator.study.remarks import read_remarks
+from orchestrator.study.remarks import SCORES, read_remarks
 from tests.support.drawn_study import draw_study
 
 HOSTILE = "x\x1b[2J\n\u202e=1"
@@ -282,6 +282,22 @@ def test_a_score_that_cannot_be_is_refused(
 ) -> None:
     said(capsys, 2, runs, "score", "a", *words)
     assert not read_remarks(runs / "a").scores
+
+
+def test_a_score_that_the_metric_cannot_be_is_kept_with_a_warning_and_can_be_taken_back(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = len(read_remarks(runs / "a").scores)
+    assert "warning" not in said(capsys, 0, runs, "score", "a", "--public", "1")
+    text = said(capsys, 0, runs, "score", "a", "--public", "87.1", "--private", "0.5")
+    file = runs / "a" / SCORES
+    warning = "warning: public 87.1 is no macro_f1, which is 0 to 1; it is kept; to take it back, delete"
+    assert warning in text and str(file) in text
+    lines = file.read_text().splitlines(keepends=True)
+    assert len(read_remarks(runs / "a").scores) == before + 2
+    file.write_text("".join(lines[:-1]))
+    assert [item.public for item in read_remarks(runs / "a").scores][before:] == [1.0]
+    file.write_text("".join(lines[:-2]))
 
 
 def test_a_score_without_a_complete_trial_has_no_out_of_fold_score(

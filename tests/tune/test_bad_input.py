@@ -40,6 +40,20 @@ def test_a_study_that_exists_is_not_overwritten(
     assert (finished / "a" / "journal.jsonl").read_bytes() == before
 
 
+def test_data_that_do_not_exist_are_refused_before_a_backend_is_opened(
+    space_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object) -> None:
+        raise AssertionError("starting Ray takes long")
+
+    monkeypatch.setattr("orchestrator.tune.new_study.open_backend", opened)
+    nowhere = tmp_path / "nope"
+    message = refused(
+        capsys, "--space", str(space_file), "--data", str(nowhere), "--runs", str(tmp_path / "runs")
+    )
+    assert f"{nowhere} does not exist; name a table" in message
+
+
 def test_a_second_driver_is_refused(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = Study.open(finished / "a")
     try:

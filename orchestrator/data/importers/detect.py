@@ -30,9 +30,14 @@ def with_more(rows: Imported, reading: Reading, source: Path) -> Imported:
     return with_groups(rows, reading.group_pattern, source)
 
 
-def _detected(source: Path, reading: Reading) -> Imported:
+def refuse_absent(source: Path) -> None:
+    """Costs nothing, so that it can come before what takes long. Raises ManifestError."""
     if not source.exists():
         raise ManifestError(f"{source} does not exist; name a table or a folder of images")
+
+
+def _detected(source: Path, reading: Reading) -> Imported:
+    refuse_absent(source)
     if kind := kind_of_special(source.stat().st_mode):
         raise ManifestError(f"{source} is {kind}, not a file; name a table or a folder of images")
     for candidate in _inward(Source(source, reading)):

@@ -61,7 +61,7 @@ def learned_threshold(
     """
     safe = safe_threshold(pairs, similarity, count)
     if groups is None:
-        return _default(safe, "no groups are given")
+        return _default(safe, "no groups are given that could teach another")
     units, chance = _units(groups[pairs], similarity), _chance(groups)
     taught = _taught(units, chance, safe)
     if taught is None:
@@ -93,7 +93,7 @@ def safe_threshold(pairs: NDArray[np.int64], similarity: Similarities, count: in
 
 def _default(value: float, why: str) -> Threshold:
     raised = "" if value == DEFAULT else ", raised because most images have several others nearly as similar"
-    return Threshold(value, _sentence(value, f"the safe default{raised}, as {why}"), None)
+    return Threshold(value, _sentence(value, f"the safe default{raised}; {why}"), None)
 
 
 def _why_none(units: _Units, safe: float) -> str:
@@ -101,11 +101,13 @@ def _why_none(units: _Units, safe: float) -> str:
     within, across = int(similar.within.sum()), int((~similar.within).sum())
     if across > within * (1 - PRECISION):
         return f"such images lie within {within} groups, but across {across} pairs of groups as well"
-    return f"{within} groups hold such pairs, too few to learn from"
+    held = f"{within} of the groups hold" if within else "none of the groups holds"
+    return f"{held} two such images, too few to teach another"
 
 
 def _sentence(value: float, source: str) -> str:
-    return f"pairs of a similarity of {value:.2f} or more are near duplicates: {source}"
+    scale = "(1: no difference)"
+    return f"two images count as near duplicates from a similarity of {value:.2f} on {scale}: {source}"
 
 
 def _units(groups: NDArray[np.int64], similarity: Similarities) -> _Units:
