@@ -315,7 +315,16 @@ def test_a_study_with_extra_rows_has_the_folds_of_one_without_and_other_models(
     space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine, theirs = split(faces, tmp_path)
-    shared = ["--space", str(space_file), "--data", str(mine), "--runs", str(tmp_path / "runs"), "--inline"]
+    shared = [
+        "--space",
+        str(space_file),
+        "--data",
+        str(mine),
+        "--runs",
+        str(tmp_path / "runs"),
+        "--inline",
+        "--no-report",
+    ]
     shared += ["--smoke", "--rule", "exhaustive"]
     assert main([*shared, "--study", "a"]) == 0
     assert main([*shared, "--study", "b", "--extra", str(theirs)]) == 0
@@ -329,7 +338,20 @@ def test_a_study_with_extra_rows_has_the_folds_of_one_without_and_other_models(
     assert [(item["source"], item["rows"]) for item in record] == [(str(theirs), 18)]
     theirs.unlink()
     assert (
-        main(["--resume", "--runs", str(tmp_path / "runs"), "--trials", "4", "--inline", "--study", "b"]) == 0
+        main(
+            [
+                "--resume",
+                "--runs",
+                str(tmp_path / "runs"),
+                "--trials",
+                "4",
+                "--inline",
+                "--no-report",
+                "--study",
+                "b",
+            ]
+        )
+        == 0
     )
 
 
@@ -340,7 +362,7 @@ def test_the_command_refuses_copies_and_extra_rows_on_resume(
     lines = theirs.read_text().splitlines()
     (theirs.parent / "copy.png").write_bytes((mine.parent / "p00-0.png").read_bytes())
     theirs.write_text("\n".join([*lines, "copy.png,new,red"]) + "\n")
-    runs = ["--runs", str(tmp_path / "runs"), "--inline"]
+    runs = ["--runs", str(tmp_path / "runs"), "--inline", "--no-report"]
     arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--study", "a", *runs]
     assert main([*arguments, "--extra", str(theirs)]) == 2
     assert "copy.png = p00-0.png" in capsys.readouterr().err
@@ -359,7 +381,7 @@ def test_the_command_refuses_people_it_knows_by_the_column_of_the_data(
     mine.write_text("\n".join([f"{head},name", *named]) + "\n")
     lines = theirs.read_text().replace("path,group,", "path,name,").splitlines()
     theirs.write_text("\n".join([*lines[:-1], lines[-1].replace(",p19,", ",p03,")]) + "\n")
-    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline"]
+    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline", "--no-report"]
     assert main([*arguments, "--runs", str(tmp_path / "runs"), "--extra", str(theirs)]) == 2
     assert "1 of its groups are in rows too: p03" in capsys.readouterr().err
 
@@ -369,7 +391,7 @@ def test_a_missing_label_is_told_with_its_own_file_and_row(
 ) -> None:
     mine, theirs = split(faces, tmp_path)
     theirs.write_text(theirs.read_text().replace("p14-1.png,p14,red", "p14-1.png,p14,"))
-    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline"]
+    arguments = ["--space", str(space_file), "--data", str(mine), "--smoke", "--inline", "--no-report"]
     assert main([*arguments, "--runs", str(tmp_path / "runs"), "--extra", str(theirs)]) == 2
     said = capsys.readouterr().err
     assert f"--extra {theirs}: column 'tint' has a missing value (row 2, p14-1.png)" in said

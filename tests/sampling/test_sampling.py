@@ -185,7 +185,9 @@ def tune(tmp_path: Path, data: Path, name: str) -> int:
     space = tmp_path / "tint.py"
     space.write_text(SPACE)
     asked = ["--space", str(space), "--data", str(data), "--study", name, "--runs", str(tmp_path / "runs")]
-    return main([*asked, "--inline", "--sampler", "tpe", "--try", "lr=0.25", "--try", '{"lr": 1}'])
+    return main(
+        [*asked, "--inline", "--no-report", "--sampler", "tpe", "--try", "lr=0.25", "--try", '{"lr": 1}']
+    )
 
 
 class StoppedError(Exception):
@@ -210,7 +212,7 @@ def test_a_study_that_is_cut_and_resumed_proposes_what_it_would_have(
     monkeypatch.undo()
     runs = tmp_path / "runs"
     assert len(events(runs / "cut", "proposed")) < 14
-    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline", "--no-report"]) == 0
     whole, cut = ([event["config"] for event in events(runs / name, "proposed")] for name in ("whole", "cut"))
     assert whole == cut
     assert curves(runs / "whole") == curves(runs / "cut")

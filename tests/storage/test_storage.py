@@ -351,11 +351,13 @@ def test_nobody_outside_the_room_asks_what_kind_of_store_one_is() -> None:
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
-    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+    return main(
+        ["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", "--no-report", *more]
+    )
 
 
 def resume(runs: Path, *more: str) -> int:
-    return main(["--resume", "--study", "a", "--runs", str(runs), "--inline", *more])
+    return main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--no-report", *more])
 
 
 class StoppedError(Exception):

@@ -13,7 +13,7 @@ from tests.support.helpers import journal
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The message of a command that must exit with 2."""
-    assert main([*arguments, "--inline"]) == 2
+    assert main([*arguments, "--inline", "--no-report"]) == 2
     message = capsys.readouterr().err
     assert message.startswith("error: ") and "Traceback" not in message
     assert len(message.strip().splitlines()) <= 2
@@ -25,7 +25,7 @@ def finished(space_file: Path, faces: Path, tmp_path: Path) -> Path:
     """A folder of runs with the small finished study `a`."""
     runs = tmp_path / "runs"
     arguments = ["--space", str(space_file), "--data", str(faces), "--runs", str(runs), "--study", "a"]
-    assert main([*arguments, "--inline", "--smoke"]) == 0
+    assert main([*arguments, "--inline", "--no-report", "--smoke"]) == 0
     return runs
 
 
@@ -68,7 +68,7 @@ def test_a_torn_last_line_is_cut_off_and_the_study_goes_on(
     path = finished / "a" / "journal.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"event": "epoch_en')
-    assert main(["--resume", "--runs", str(finished), "--inline"]) == 0
+    assert main(["--resume", "--runs", str(finished), "--inline", "--no-report"]) == 0
     assert "torn last line (19 bytes)" in capsys.readouterr().out
     assert path.read_bytes().startswith(whole)
     assert journal(finished / "a")
@@ -91,9 +91,9 @@ def test_a_journal_without_a_whole_first_line_is_no_study(
     """What a driver killed while it made the folder leaves behind stands in nobody's way."""
     (finished / "z").mkdir()
     (finished / "z" / "journal.jsonl").write_text('{"event": "ope')
-    assert main(["--resume", "--runs", str(finished), "--inline"]) == 0
+    assert main(["--resume", "--runs", str(finished), "--inline", "--no-report"]) == 0
     begin = ["--space", str(space_file), "--data", str(faces), "--runs", str(finished), "--study", "z"]
-    assert main([*begin, "--inline", "--smoke"]) == 0
+    assert main([*begin, "--inline", "--no-report", "--smoke"]) == 0
     assert journal(finished / "z")[0]["event"] == "opened"
 
 
@@ -119,7 +119,10 @@ def test_a_name_that_is_no_single_folder_is_refused(
 def test_a_name_may_be_given_with_the_folder_of_runs(space_file: Path, faces: Path, tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     name = ["--runs", str(runs), "--study", str(runs / "a")]
-    assert main(["--space", str(space_file), "--data", str(faces), "--inline", "--smoke", *name]) == 0
+    assert (
+        main(["--space", str(space_file), "--data", str(faces), "--inline", "--no-report", "--smoke", *name])
+        == 0
+    )
     assert (runs / "a" / "journal.jsonl").exists()
 
 

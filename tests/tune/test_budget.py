@@ -37,11 +37,13 @@ def runs(tmp_path: Path) -> Path:
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
-    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+    return main(
+        ["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", "--no-report", *more]
+    )
 
 
 def resume(runs: Path, name: str, *more: str) -> int:
-    return main(["--resume", "--study", name, "--runs", str(runs), "--inline", *more])
+    return main(["--resume", "--study", name, "--runs", str(runs), "--inline", "--no-report", *more])
 
 
 def spent(folder: Path) -> int:
@@ -321,7 +323,7 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("orchestrator.tune.command.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=Clock(monkeypatch)))
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
     limits = ("--time-budget", "26s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130

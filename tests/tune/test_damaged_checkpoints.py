@@ -45,7 +45,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
         'target=categorical("tint", ["red", "blue"]),\n'
         '    params={"lr": loguniform(1e-3, 2.0)}, folds=3, trials=9, max_t=4, grace_period=1, finalists=2)\n'
     )
-    words = ["--space", str(space), "--data", str(faces), "--runs", str(runs), "--inline"]
+    words = ["--space", str(space), "--data", str(faces), "--runs", str(runs), "--inline", "--no-report"]
     assert main([*words, "--study", "whole"]) == 0
     original, left = worker.FoldRunWorker.step, [12]
 
@@ -67,7 +67,7 @@ def runs(made: Path, tmp_path: Path) -> Path:
 
 
 def resume(runs: Path, study: str = "cut") -> int:
-    return main(["--resume", "--study", study, "--runs", str(runs), "--inline"])
+    return main(["--resume", "--study", study, "--runs", str(runs), "--inline", "--no-report"])
 
 
 def states(runs: Path) -> list[Path]:
@@ -279,7 +279,7 @@ def test_losers_predictions_go_where_complete_ones_alone_are_kept(
     space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--space", str(space_file), "--data", str(faces), "--runs", str(tmp_path), "--study", "few"]
-    assert main([*words, "--inline", "--keep-oof", "complete"]) == 0
+    assert main([*words, "--inline", "--no-report", "--keep-oof", "complete"]) == 0
     assert "no estimate over the whole race" in capsys.readouterr().out
     study = Study(tmp_path / "few")
     complete = {trial.number for trial in study.complete_trials()}
@@ -290,9 +290,9 @@ def test_losers_predictions_go_where_complete_ones_alone_are_kept(
         f"t{trial:04d}" for trial in complete
     }
     assert [key for key, _ in kept] == kept.epochs()
-    assert main([*words, "--inline", "--keep-oof", "some"]) == 2
+    assert main([*words, "--inline", "--no-report", "--keep-oof", "some"]) == 2
     assert "study" in capsys.readouterr().err
-    assert main([*words[:-1], "other", "--inline", "--keep-oof", "some"]) == 2
+    assert main([*words[:-1], "other", "--inline", "--no-report", "--keep-oof", "some"]) == 2
     assert "--keep-oof some: use all or complete" in capsys.readouterr().err
     assert main(["--resume", "--study", "few", "--runs", str(tmp_path), "--keep-oof", "all"]) == 2
     assert "--keep-oof cannot change study" in capsys.readouterr().err

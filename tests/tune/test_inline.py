@@ -24,7 +24,9 @@ from tests.support.journals import unsealed
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
-    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+    return main(
+        ["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", "--no-report", *more]
+    )
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_driver_that_dies_anywhere_is_continued_bit_for_bit(
     with pytest.raises(StoppedError):
         tune(space_file, faces, runs, "--study", "cut")
     monkeypatch.undo()
-    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline", "--no-report"]) == 0
     assert curves(runs / "cut") == curves(runs / "whole")
     check_consistent(runs / "cut", folds=3, max_t=4)
     whole, cut = Study(runs / "whole"), Study(runs / "cut")
@@ -161,7 +163,7 @@ def test_a_resume_state_that_is_gone_costs_its_epochs_and_no_trial(
     assert gone
     for path in gone:
         path.unlink()
-    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--study", "cut", "--runs", str(runs), "--inline", "--no-report"]) == 0
     assert any("missing from the store" in event["error"] for event in events(runs / "cut", "leg_failed"))
     assert Study(runs / "cut").complete_trials() == Study(runs / "whole").complete_trials()
     assert curves(runs / "cut") == curves(runs / "whole")
@@ -171,7 +173,10 @@ def test_a_resume_state_that_is_gone_costs_its_epochs_and_no_trial(
 def test_a_finished_study_can_be_extended(space_file: Path, faces: Path, runs: Path) -> None:
     tune(space_file, faces, runs, "--study", "a")
     before = journal(runs / "a")
-    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--trials", "15"]) == 0
+    assert (
+        main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--no-report", "--trials", "15"])
+        == 0
+    )
     after = journal(runs / "a")
     assert after[: len(before)] == before
     assert len(Study(runs / "a").configs) == 15
@@ -184,7 +189,7 @@ def test_resuming_a_finished_study_changes_nothing_but_the_journals_end(
 ) -> None:
     tune(space_file, faces, runs, "--study", "a")
     before = Study(runs / "a").complete_trials()
-    assert main(["--resume", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--runs", str(runs), "--inline", "--no-report"]) == 0
     assert Study(runs / "a").complete_trials() == before
 
 
@@ -199,7 +204,7 @@ def test_a_study_of_another_version_of_the_race_is_not_continued(
     path.write_text(f"{json.dumps(opened)}\n{rest}")
     before = path.read_text()
     capsys.readouterr()
-    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline"]) == 2
+    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--no-report"]) == 2
     assert "begun by an earlier version of the race (version 1" in capsys.readouterr().err
     assert path.read_text() == before and len(Study(runs / "a").complete_trials()) == 2
 
@@ -217,7 +222,10 @@ def test_a_study_that_version_3_of_the_race_began_goes_on_by_its_decisions(
     with monkeypatch.context() as then:
         then.setattr("orchestrator.tune.new_study.VERSION", 3)
         tune(space_file, faces, runs, "--study", "a")
-    assert main(["--resume", "--study", "a", "--trials", "12", "--runs", str(runs), "--inline"]) == 0
+    assert (
+        main(["--resume", "--study", "a", "--trials", "12", "--runs", str(runs), "--inline", "--no-report"])
+        == 0
+    )
     assert set(made) == {3} and Study(runs / "a").header.rule_version == 3
 
 
@@ -265,7 +273,7 @@ def test_a_full_disk_stops_the_study_and_a_resume_finishes_it(
     assert "disk full" in capsys.readouterr().err
     assert not events(runs / "full", "leg_failed")
     monkeypatch.undo()
-    assert main(["--resume", "--study", "full", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--study", "full", "--runs", str(runs), "--inline", "--no-report"]) == 0
     assert curves(runs / "full") == curves(runs / "whole")
 
 
@@ -291,4 +299,4 @@ def test_a_journal_that_cannot_be_written_keeps_no_half_line(
     monkeypatch.undo()
     assert "journal.jsonl: No space left" in capsys.readouterr().err
     assert journal(runs / "a")  # every line parses
-    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline"]) == 0
+    assert main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--no-report"]) == 0

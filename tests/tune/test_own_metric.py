@@ -49,7 +49,7 @@ def write(folder: Path, metric: str, body: str = "") -> Path:
 
 def tune(space: Path, data: Path, *more: str) -> int:
     search = ["--space", str(space), "--data", str(data), "--runs", str(space.parent), "--study", "a"]
-    return main([*search, "--inline", *more])
+    return main([*search, "--inline", "--no-report", *more])
 
 
 def decisions(study: Path) -> list[tuple[Any, ...]]:

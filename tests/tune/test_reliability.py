@@ -19,11 +19,13 @@ from tests.support.helpers import check_consistent, curves, journal
 
 
 def tune(space: Path, data: Path, runs: Path, *more: str) -> int:
-    return main(["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", *more])
+    return main(
+        ["--space", str(space), "--data", str(data), "--runs", str(runs), "--inline", "--no-report", *more]
+    )
 
 
 def resume(runs: Path, *more: str) -> int:
-    return main(["--resume", "--study", "a", "--runs", str(runs), "--inline", *more])
+    return main(["--resume", "--study", "a", "--runs", str(runs), "--inline", "--no-report", *more])
 
 
 class DiedError(BaseException):
