@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.signals import restored_signals
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.report.__main__ import main as report
 from orchestrator.snapshot import take_snapshot
@@ -47,7 +48,8 @@ def ran(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     (runs / "metric_of_somebody.py").write_text(CODE.format(ran=str(ran)))
     monkeypatch.chdir(runs)
     monkeypatch.syspath_prepend(str(runs))
-    yield ran
+    with restored_signals():
+        yield ran
     sys.modules.pop("metric_of_somebody", None)
 
 

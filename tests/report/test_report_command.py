@@ -242,6 +242,8 @@ def interrupting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[signal.S
         monkeypatch.setattr(ending, "write_report", lambda *_, **__: signal.raise_signal(number))
 
     with restored_signals():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as where a command begins
         yield interrupt
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.cli.signals import restored_signals
 from orchestrator.core.errors import InputError
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.tracking import Destinations, mirrored_as_before
@@ -24,8 +26,10 @@ THEIRS = "http://mlflow.elsewhere:5000"
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with restored_signals():
+        yield
 
 
 @pytest.fixture
