@@ -18,11 +18,12 @@ class _Asked:
     """at: when an interrupt came that nobody has said yet is being obeyed; None: none did."""
 
     at: float | None = None
+    number: int | None = None  # the signal that it was
 
 
 def treat_hangups_as_interrupts() -> None:
     """SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does; what is ignored (nohup) stays ignored."""
-    _Asked.at = None
+    _Asked.at = _Asked.number = None
     for number in (signal.SIGINT, *HANGUPS):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _interrupt)
@@ -31,6 +32,16 @@ def treat_hangups_as_interrupts() -> None:
 def raise_if_interrupted() -> None:
     """Raises the KeyboardInterrupt that a library has caught and dropped, as Ray's compiled part may."""
     if _Asked.at is not None:
+        raise KeyboardInterrupt
+
+
+def take_interrupt() -> None:
+    """For who caught a Ctrl-C that ends one step alone, and goes on; another one counts again.
+
+    Raises KeyboardInterrupt for a termination or a closed connection, which mean the whole command.
+    """
+    number, _Asked.at, _Asked.number = _Asked.number, None, None
+    if number in HANGUPS:
         raise KeyboardInterrupt
 
 
@@ -60,5 +71,5 @@ def _interrupt(signum: int, frame: Any) -> None:
     """A second one on the way to `ignore_interrupts` would end the command before anything is noted."""
     now = time.monotonic()
     if _Asked.at is None or now - _Asked.at > REPEATED_S:
-        _Asked.at = now
+        _Asked.at, _Asked.number = now, signum
         raise KeyboardInterrupt

@@ -7,8 +7,6 @@ study or ensemble can write to it.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,29 +14,20 @@ from pathlib import Path
 from orchestrator.core.callbacks import Announce
 from orchestrator.core.code_origin import JOURNAL, CodeOrigin, find_code, is_installed, written_by_a_study
 from orchestrator.core.errors import TrainableError
-from orchestrator.core.json_text import parse_json
+from orchestrator.core.known_list import add_to_list, is_listed, known_list_file
 
 LIST = "known_code.jsonl"
 
 
 def known_code_file() -> Path:
     """Where the user's list lies."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "fold-orchestrator" / LIST
+    return known_list_file(LIST)
 
 
 def remember(code: CodeOrigin) -> None:
     """The user has named it: from now on a record on disk may name it too. Raises OSError."""
-    if is_installed(code) or is_known(code):
-        return
-    path = known_code_file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    line = json.dumps({"origin": str(code.origin), "digest": code.digest}) + "\n"
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    try:
-        os.write(file, line.encode())  # one write: commands that run at once don't mix their lines
-    finally:
-        os.close(file)
+    if not is_installed(code) and not is_known(code):
+        add_to_list(known_code_file(), _record(code))
 
 
 def remember_names(names: Sequence[str], say: Announce) -> None:
@@ -56,22 +45,11 @@ def remember_names(names: Sequence[str], say: Announce) -> None:
 
 def is_known(code: CodeOrigin) -> bool:
     """Whether a command of this user named this file with these contents."""
-    path = known_code_file()
-    try:
-        about = path.stat()
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return False
-    if about.st_uid != os.getuid() or about.st_mode & 0o022:
-        return False  # others may have written it
-    return {"origin": str(code.origin), "digest": code.digest} in map(_parsed, lines)
+    return is_listed(known_code_file(), _record(code))
 
 
-def _parsed(line: str) -> object:
-    try:
-        return parse_json(line)
-    except ValueError:  # a line of a process that was killed
-        return None
+def _record(code: CodeOrigin) -> dict[str, str]:
+    return {"origin": str(code.origin), "digest": code.digest}
 
 
 def check_named_code(name: str, folder: Path, trust: bool = False, beside: Path | None = None) -> None:

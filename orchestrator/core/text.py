@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 _STEERING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
@@ -21,6 +23,11 @@ def shown(text: str) -> str:
 def on_one_line(text: str) -> str:
     """A name from data that stands in a line of ours: `shown`, and a newline in it makes no new line."""
     return shown(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def path_to_paste(path: Path) -> str:
+    """As a word of a command that somebody pastes into a shell."""
+    return on_one_line(shlex.quote(str(path)))
 
 
 def shortened(items: Sequence[str], limit: int = 3) -> str:

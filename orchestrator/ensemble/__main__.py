@@ -59,7 +59,9 @@ def parser() -> CommandParser:
         metavar="DIR",
         help="an ensemble to use instead of studies: its folder, or a study whose newest one is meant",
     )
-    add_shared(members, "--trust")
+    add_shared(members, "--trust",
+        help="use a study or an ensemble from elsewhere: import what it names, follow its links, send it "
+        "where it says")  # fmt: skip
     images = made.add_argument_group("prediction")
     add_shared(
         images,

@@ -60,9 +60,9 @@ def _run(arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> None:
     else:
         out = arguments.out or default_out(studies)
         check_out(out)
+        inputs = gather(studies, arguments.top, arguments.trust)  # refuses links, which a log would follow
         if out.parent == studies[0]:
-            trackers.enter_context(mirrored_as_before(studies[0], say))
-        inputs = gather(studies, arguments.top, arguments.trust)
+            trackers.enter_context(mirrored_as_before(studies[0], say, trust=arguments.trust))
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)

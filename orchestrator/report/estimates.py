@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from orchestrator.core.errors import EnsembleError
+from orchestrator.core.metrics import is_own
 from orchestrator.core.text import counted
 from orchestrator.evaluation.bootstrap import group_bootstrap
 from orchestrator.evaluation.corrected_t import corrected_half_width
@@ -55,7 +56,10 @@ def _mean_of_folds(snapshot: StudySnapshot, best: CompleteTrial) -> Estimate:
 
 
 def _of_all_rows(snapshot: StudySnapshot, best: CompleteTrial, seed: int) -> tuple[Estimate, ...]:
-    """All out-of-fold rows at once; () where they cannot be read, or are of one group."""
+    """All out-of-fold rows at once; () where they cannot be read, or are of one group, and by a metric of
+    one's own, which is not called here: the study may come from somebody else."""
+    if is_own(snapshot.space.metric):
+        return ()
     oof = snapshot.oof(best.number)
     groups = None if oof is None else snapshot.groups_of(oof)
     manifest = snapshot.manifest

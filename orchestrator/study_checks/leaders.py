@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
+from orchestrator.core.text import path_to_paste
 from orchestrator.study_checks.material import Material
 from orchestrator.study_checks.unseen import UnseenError
 
@@ -29,8 +30,7 @@ def look(material: Material) -> Iterator[Finding]:
         return
     way_out = (
         f"take trial {best.number} for no better than the next: let them vote (python -m "
-        "orchestrator.ensemble "
-        f"--study {material.snapshot.name}), or choose the cheaper one"
+        f"orchestrator.ensemble --study {path_to_paste(material.snapshot.path)}), or choose the cheaper one"
     )
     # A lead so small is what most honest searches have: nothing is wrong, so it is no warning.
     yield coded(CODE, Level.NOTE, said, way_out, trials=(best.number, second.number))

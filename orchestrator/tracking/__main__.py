@@ -31,7 +31,9 @@ def parser() -> CommandParser:
     )
     study = made.add_argument_group("study")
     study.add_argument("study", metavar="STUDY", help="study to send, by name or folder")
-    add_shared(study, "--trust", "--runs")
+    add_shared(study, "--trust",
+        help="use a study from elsewhere: follow its links, send it where it says")  # fmt: skip
+    add_shared(study, "--runs")
     add = made.add_argument_group("Weights & Biases").add_argument
     add("--project", metavar="NAME",
         help="project (default: the one used before, WANDB_PROJECT, or fold-orchestrator)")  # fmt: skip

@@ -22,6 +22,12 @@ from orchestrator.study.finding import find_study
 from orchestrator.study.journal import JournalReader
 from orchestrator.tracking.destinations import EXTRAS, Destinations, destinations_of
 from orchestrator.tracking.journal import JournalState
+from orchestrator.tracking.known_destinations import (
+    known_destinations_file,
+    refusal,
+    remember_destinations,
+    unknown_in,
+)
 from orchestrator.tracking.mirrors import Mirror, mirrors_for
 from orchestrator.tracking.position import last_project, remember
 from orchestrator.tracking.settings import DEFAULT_PROJECT, choose_mode
@@ -54,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return BEHIND
     try:  # one mirror at a time; the one of a driver that was killed may still be sending
         remember(study, to.to_json())
+        _remember_as_named(to)
         reader, state = JournalReader(StudyFiles(study).journal), JournalState()
         _read(reader, state)
         mirrors = mirrors_for(study, state, reader.started, to, mode, _say)
@@ -72,19 +79,43 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _destinations(arguments: argparse.Namespace, study: Path) -> Destinations:
-    """Those that were named, else those of before, else W&B. Raises InputError, StudyError."""
+    """Those that were named, else those of before, else W&B.
+
+    Raises InputError, also for a place that the study alone names; StudyError.
+    """
     before = destinations_of(study)
     wandb = arguments.project is not None or arguments.mode is not None or arguments.fold_runs
     named = wandb or arguments.tensorboard is not None or arguments.mlflow is not None
     if not named and before:
+        _refuse_strange(before, study, arguments.trust)
         return before
-    project = arguments.project or last_project(study) or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
+    former = None if arguments.project else last_project(study)
+    if former is not None and (wandb or not named):
+        _refuse_strange(Destinations(wandb=former), study, arguments.trust)
+    project = arguments.project or former or os.environ.get("WANDB_PROJECT") or DEFAULT_PROJECT
     return Destinations(
         project if wandb or not named else None,
         arguments.fold_runs,
         arguments.tensorboard,
         arguments.mlflow,
     )
+
+
+def _refuse_strange(to: Destinations, study: Path, trust: bool) -> None:
+    strange = unknown_in(to)
+    if strange and not trust:
+        raise InputError(f"{refusal(study, strange)},\nand so does --trust")
+
+
+def _remember_as_named(to: Destinations) -> None:
+    """The user named them, or said --trust."""
+    try:
+        remember_destinations(to)
+    except OSError as error:
+        _say(
+            f"note: {known_destinations_file()} cannot be written ({error.strerror}), so later commands ask "
+            "for these places again"
+        )
 
 
 def _read(reader: JournalReader, state: JournalState) -> bool:

@@ -86,10 +86,10 @@ class Destinations:
             found += [] if value is None else [f"--{name}"] if value == HERE else [f"--{name}", value]
         return found
 
-    def described(self, mode: str) -> str:
+    def described(self, mode: str = "") -> str:
         """mode: of W&B."""
         own = {
-            "wandb": f"W&B project {self.wandb} ({mode})",
+            "wandb": f"W&B project {self.wandb}{mode and f' ({mode})'}",
             "tensorboard": f"TensorBoard files in {self.tensorboard or 'its folder'}",
             "mlflow": f"MLflow at {self.mlflow or MLFLOW_URI}",
         }

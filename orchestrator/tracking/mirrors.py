@@ -40,7 +40,8 @@ def tensorboard_folder(study: Path, folder: str, name: str, started: float) -> P
     """Of a study alone; `folder` may hold those of others."""
     if folder == HERE:
         return study / "tensorboard"
-    return Path(folder) / f"{name}-{digest_of_study(name, started)}"
+    # A study from elsewhere could be named ../somewhere.
+    return Path(folder) / f"{name.replace('/', '-')}-{digest_of_study(name, started)}"
 
 
 def mirrors_for(

@@ -10,6 +10,7 @@ from orchestrator.core.callbacks import Announce
 from orchestrator.core.errors import InputError
 from orchestrator.progress import progress_bar
 from orchestrator.tracking.destinations import Destinations, destinations_of
+from orchestrator.tracking.known_destinations import known_in, refusal, unknown_in
 from orchestrator.tracking.tracker import Tracker
 
 
@@ -35,12 +36,25 @@ def mirrored(
 
 
 @contextlib.contextmanager
-def mirrored_as_before(study: Path, say: Announce, timeout_s: float = 30.0) -> Iterator[None]:
-    """As `mirrored`, to where the study was sent before; what is wrong with that is said and no more."""
+def mirrored_as_before(
+    study: Path, say: Announce, timeout_s: float = 30.0, trust: bool = False
+) -> Iterator[None]:
+    """As `mirrored`, to where the study was sent before; what is wrong with that is said and no more.
+
+    trust: also to places that no command of this user named.
+    """
+    with mirrored(study, _believed(study, say, trust), say, timeout_s=timeout_s):
+        yield
+
+
+def _believed(study: Path, say: Announce, trust: bool) -> Destinations:
     try:
         to = destinations_of(study)
-    except InputError as error:
+    except (InputError, OSError) as error:
         say(f"tracking: {error}")
-        to = Destinations()
-    with mirrored(study, to, say, timeout_s=timeout_s):
-        yield
+        return Destinations()
+    if trust:
+        return to
+    if strange := unknown_in(to):
+        say(f"tracking: {refusal(study, strange)}")
+    return known_in(to)

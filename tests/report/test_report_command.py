@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 import orchestrator
+from orchestrator.cli.signals import restored_signals
 from orchestrator.core.errors import InputError
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.report import ending
@@ -229,6 +232,45 @@ def test_a_report_that_fails_never_fails_the_search(
     out, err = told(capsys)
     assert "note: no report was written (a bug in a section\\nof two lines); try again: " in out
     assert "Traceback" not in out + err and "next: " in out
+
+
+@pytest.fixture
+def interrupting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[signal.Signals], None]]:
+    """Has the report interrupt its own command."""
+
+    def interrupt(number: signal.Signals) -> None:
+        monkeypatch.setattr(ending, "write_report", lambda *_, **__: signal.raise_signal(number))
+
+    with restored_signals():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as where a command begins
+        yield interrupt
+
+
+def test_ctrl_c_in_the_report_ends_the_report_alone(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    interrupting: Callable[[signal.Signals], None],
+) -> None:
+    interrupting(signal.SIGINT)
+    assert search(tmp_path) == 0
+    again = f"python -m orchestrator.report --study {tmp_path / 'a'}"
+    out, err = told(capsys)
+    assert f"note: no report was written (interrupted); try again: {again}" in out
+    assert out.splitlines()[-1].startswith("next: ") and not err
+    predict = ["--predict", str(tmp_path / "data" / "rows.csv"), "--data-root", str(tmp_path / "data")]
+    assert ensemble(["--study", str(tmp_path / "a"), "--out", str(tmp_path / "e"), *predict]) == 0
+    assert list((tmp_path / "e").glob("predictions*")), "what comes after the report was done"
+
+
+def test_a_termination_in_the_report_ends_the_command(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    interrupting: Callable[[signal.Signals], None],
+) -> None:
+    interrupting(signal.SIGTERM)
+    assert search(tmp_path) == 130
+    assert "next: " not in told(capsys)[0]
 
 
 def test_somebodys_own_file_in_the_reports_place_stays(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -232,6 +233,22 @@ def test_compared_studies_that_differ_in_two_things_are_told(tmp_path: Path) -> 
     found = told_of(first, others=[take_snapshot(other)])["FO015"]
     assert found.level is Level.WARNING and "folds" in found.found and "max_t" in found.found
     assert "FO015" not in told_of(first, others=[take_snapshot(same)])
+
+
+def words_after(command: str, text: str) -> list[str]:
+    """Of a command in a sentence, as a shell reads it."""
+    return shlex.split(text.partition(command)[2].replace(")", " ").replace(",", " "))
+
+
+def test_commands_to_paste_name_studies_by_their_folders_as_a_shell_reads_them(
+    tmp_path: Path,
+) -> None:
+    first = draw_study(tmp_path / "two words", probabilities=False, fault="luck", seed=3)
+    other = draw_study(tmp_path / "b; reboot", probabilities=False, folds=4, max_t=3)
+    found = told_of(first, others=[take_snapshot(other)])
+    said = words_after("orchestrator.studies compare", found["FO015"].way_out)
+    assert said[:2] == [str(first), str(other)]
+    assert words_after("--study", found["FO004"].way_out)[0] == str(first)
 
 
 # ---- strange studies ------------------------------------------------------------------------------
