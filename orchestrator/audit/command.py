@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from orchestrator.pages.terminal import findings_line, print_findings
 from orchestrator.pages.thumbnails import Pixels, thumbnail_uris
 from orchestrator.progress import progress_bar
 from orchestrator.study.agreed import compare_agreed
+from orchestrator.study.being_read import being_read
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import Study
 
@@ -39,7 +41,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.compare is not None:
         _compare(arguments, console)
     else:
-        _audit(arguments, console)
+        with contextlib.ExitStack() as held:
+            _audit(arguments, console, held)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
@@ -63,9 +66,11 @@ def _compare(arguments: argparse.Namespace, console: Terminal) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _audit(arguments: argparse.Namespace, console: Terminal) -> None:
+def _audit(arguments: argparse.Namespace, console: Terminal, held: contextlib.ExitStack) -> None:
     names: Sequence[str | None] = arguments.study or [None]
     studies = [Study(find_study(name, arguments.runs), trust=arguments.trust) for name in names]
+    for study in studies:
+        held.enter_context(being_read(study.path))
     with progress_bar("reading predictions") as progress:
         evidence = gather_evidence(studies, progress)
     if arguments.ensemble is not None:

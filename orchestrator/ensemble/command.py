@@ -33,6 +33,7 @@ from orchestrator.ensemble_record.chain_rule import uncovered_images
 from orchestrator.ensemble_record.finding import find_ensemble
 from orchestrator.progress import progress_bar
 from orchestrator.report.ending import look_back
+from orchestrator.study.being_read import being_read
 from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study
 from orchestrator.study.study import CompleteTrial
@@ -41,11 +42,11 @@ from orchestrator.tracking import mirrored_as_before
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError, StorageError, NoCompleteTrialError."""
-    with contextlib.ExitStack() as trackers:  # which get what is made of the study at last, too
-        _run(arguments, trackers)
+    with contextlib.ExitStack() as held:  # trackers, which get what is made of the study at last, too
+        _run(arguments, held)
 
 
-def _run(arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> None:
+def _run(arguments: argparse.Namespace, held: contextlib.ExitStack) -> None:
     log_warnings()
     console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
     _check_arguments(arguments)
@@ -58,11 +59,13 @@ def _run(arguments: argparse.Namespace, trackers: contextlib.ExitStack) -> None:
         found = find_ensemble(arguments.ensemble, arguments.runs)
         ensemble, plan = _load(found, arguments, console), None
     else:
+        for study in studies:
+            held.enter_context(being_read(study))
         out = arguments.out or default_out(studies)
         check_out(out)
         inputs = gather(studies, arguments.top, arguments.trust)  # refuses links, which a log would follow
         if out.parent == studies[0]:
-            trackers.enter_context(mirrored_as_before(studies[0], say, trust=arguments.trust))
+            held.enter_context(mirrored_as_before(studies[0], say, trust=arguments.trust))
         asked = asked_for(inputs.target, inputs.metric, arguments.answer, spellings_of(inputs))
         plan = None if rows is None else planned(arguments, rows, asked, say)
         ensemble = _load(_build(out, inputs, arguments, console), arguments, console)

@@ -4,7 +4,7 @@ Both keep the contract in contract.py; the third store, which carries bytes to t
 driver's own disk, needs Ray and stands in orchestrator.execution.on_ray.head_store.
 """
 
-from orchestrator.storage.claim import check_ownership, release, take_ownership
+from orchestrator.storage.claim import check_ownership, is_claimed_by, release, take_ownership
 from orchestrator.storage.directory import DirectoryStore
 from orchestrator.storage.location import STORES, join, normalised, open_store
 from orchestrator.storage.probe import probe
@@ -15,6 +15,7 @@ __all__ = [
     "DirectoryStore",
     "UriStore",
     "check_ownership",
+    "is_claimed_by",
     "join",
     "normalised",
     "open_store",

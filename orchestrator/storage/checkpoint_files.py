@@ -26,6 +26,13 @@ PROBABILITIES = "probabilities/"
 
 _NAME = re.compile(r"^(?P<run>t\d+-f\d+)/(?P<kind>resume|best)-e(?P<epoch>\d+)\.(?P<suffix>[a-z.]+)$")
 
+_EPOCH_PROBABILITIES = re.compile(rf"^{PROBABILITIES}t\d+-f\d+/e\d+\.parquet$")
+
+
+def is_ours(name: str) -> bool:
+    """Whether it is a name that this module gives."""
+    return _NAME.match(name) is not None or _EPOCH_PROBABILITIES.match(name) is not None
+
 
 # Epochs with four digits: listed names are in the order of epochs.
 def resume_name(key: FoldRunKey, epoch: int) -> str:

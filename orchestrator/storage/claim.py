@@ -5,6 +5,7 @@ Nothing in such a location is ever overwritten by a study of the same name that 
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
@@ -54,6 +55,23 @@ def check_ownership(store: CheckpointStore, study: Path) -> None:
             f"{store} holds the checkpoints of another study, {other}; resume that one, or remove it if this "
             "one is to go on in its place"
         )
+
+
+def is_claimed_by(store: CheckpointStore, study: Path) -> bool:
+    """Whether the claim names this machine and this very place, be the study there or no more; StorageError.
+
+    For who deletes: a study that was moved, or copied to another machine, is not told from its copy, so in
+    doubt the answer is no.
+    """
+    try:
+        owner = store.get(CLAIM).decode(errors="replace").removesuffix("\n")
+    except KeyError:
+        return False
+    host, _, place = owner.partition(":")
+    if not host or host != platform.node() or "\0" in place or not Path(place).is_absolute():
+        return False
+    there, here = Path(place), study.absolute()
+    return there.name == here.name and os.path.realpath(there.parent) == os.path.realpath(here.parent)
 
 
 def release(store: CheckpointStore) -> None:

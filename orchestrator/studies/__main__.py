@@ -91,7 +91,7 @@ DESCRIBED = {
     "rm": (
         "Remove studies, and what they have in a store.",
         "It says first what goes, what stays and what else uses it, and asks. A study that is being driven "
-        "is refused, and no link is followed.",
+        "or read is refused, no link is followed, and what in a store is not certainly its own stays.",
         ["rm age_b", "rm age_b age_c --yes"],
     ),
     "clean": (

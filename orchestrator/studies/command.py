@@ -35,7 +35,15 @@ from orchestrator.studies.listing import (
     nothing_found,
     study_folders,
 )
-from orchestrator.studies.removing import finish, leftovers, plan_removal, remove, study_to_remove
+from orchestrator.studies.removing import (
+    Removal,
+    finish,
+    leftovers,
+    plan_removal,
+    plan_rest,
+    remove,
+    study_to_remove,
+)
 from orchestrator.studies.scoring import agreement_lines, beyond_bounds, leaderboard_score, scores_like
 from orchestrator.study.finding import find_study
 from orchestrator.study.remarks import SCORES, add_note, add_score, read_remarks
@@ -228,7 +236,7 @@ def _clean(arguments: argparse.Namespace, console: Terminal) -> int:
     gone = to_clean(
         entries, time.time(), age, None if arguments.max_size is None else _bytes(arguments.max_size)
     )
-    left = leftovers(runs)
+    left, faults = _rests(runs)
     total = (
         f"{bytes_text(sum(entry.size for entry in entries))} in {counted(len(entries), 'entry', 'entries')}"
     )
@@ -242,23 +250,38 @@ def _clean(arguments: argparse.Namespace, console: Terminal) -> int:
             ("size",),
             may_break=("last used", "what", "its loss costs"),
         )
-    _lines(console, [f"and what {counted(len(left), 'removal')} left in {runs}"] if left else [])
+    _lines(console, [f"and what {counted(len(left), 'removal')} left in {runs}:"] if left else [])
+    for rest in left:
+        _lines(console, say.removal_lines(rest))
+    _lines(console, faults)
+    done = NOT_DONE if faults else 0
     if not gone and not left:
-        return 0
+        return done
     if not arguments.yes and not sys.stdin.isatty():
         console.print("nothing was removed; say --yes to remove it")
-        return 0
+        return done
     if not arguments.yes and not _asked("remove it?"):
         console.print("nothing was removed")
         return NOT_DONE
-    for aside in left:
+    for rest in left:
         with progress_bar("removing") as progress:
-            finish(aside, progress)
+            finish(rest, progress)
     with progress_bar("cleaning") as progress:
         kept = clean(runs, gone, progress)
     _lines(console, [f"{entry.name} is being made and stays" for entry in kept])
     console.print(Text(f"removed {bytes_text(sum(entry.size for entry in gone if entry not in kept))}"))
-    return 0
+    return done
+
+
+def _rests(runs: Path) -> tuple[list[Removal], list[str]]:
+    """Of removals that were interrupted; and a sentence for each that nobody may end yet."""
+    rests, faults = [], []
+    for aside in leftovers(runs):
+        try:
+            rests.append(plan_rest(aside))
+        except OrchestratorError as error:
+            faults.append(f"{aside} stays: {error}")
+    return rests, faults
 
 
 def _bytes(text: str) -> int:
@@ -315,11 +338,14 @@ def _score(arguments: argparse.Namespace, console: Terminal) -> int:
     _lines(console, [say.score_line(score) for score in item.remarks.scores] or ["no score yet"])
     _lines(console, (f"note: {fault}" for fault in item.remarks.faults))
     if item.remarks.scores:
-        alike = scores_like(item, _others(arguments, item))
+        others = _others(arguments, item)
+        alike = scores_like(item, others)
         elsewhere = len(alike) - len(item.remarks.scores)
         if elsewhere > 0:
             console.print(f"with {counted(elsewhere, 'score')} of other studies of the same rows and metric:")
-        _lines(console, agreement_lines(alike))
+        modes = {other.metric: other.mode for other in (item, *others)}
+        smaller = [metric for metric, mode in modes.items() if mode == "min"]
+        _lines(console, agreement_lines(alike, smaller_is_better=smaller))
     return 0
 
 

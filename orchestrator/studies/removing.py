@@ -3,6 +3,9 @@
 The folder is renamed aside first, in one step: before it the study is whole, after it there is none, whatever
 interrupts. What is left of a removal that was interrupted lies in a folder whose name begins with REMOVED; it
 knows what is still to do, and `finish` goes on.
+
+Of a store only what is certainly the study's own goes: its claim names this machine and the folder that is
+removed, and files there have names that the project gives. In doubt a file stays, and a sentence says so.
 """
 
 from __future__ import annotations
@@ -11,9 +14,9 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,11 +28,13 @@ from orchestrator.core.json_text import parse_json
 from orchestrator.core.links import links_out_of
 from orchestrator.core.regular_files import read_file
 from orchestrator.core.text import counted, on_one_line
-from orchestrator.storage import check_ownership, join, open_store
+from orchestrator.storage import is_claimed_by, join, open_store
+from orchestrator.storage.checkpoint_files import is_ours
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.storage.directory import CLAIM
 from orchestrator.studies.listing import files_below, size_on_disk
 from orchestrator.studies.using import header_of, lost_with_it, shares_storage, uses_of
+from orchestrator.study.being_read import read_by_nobody
 from orchestrator.study.driver_lock import held
 from orchestrator.study.files import REMOVED
 from orchestrator.study.finding import find_study
@@ -37,7 +42,8 @@ from orchestrator.study.header import StudyHeader
 from orchestrator.study.journal import FILE
 
 STATE = "removal.json"
-"""In a folder aside: where the study's part of a store lies, while there is one; else that it is gone."""
+"""Where the study's part of a store lies that goes with it, and what its folder was called; there is none
+where nothing of a store is to go, or no more."""
 
 MIRROR = "tracking.lock"
 """Held by who sends the study to a tracker."""
@@ -48,11 +54,12 @@ _LAST = (FILE, STATE, "lock")
 class Removal:
     """What removing a study would do, told before it is done."""
 
-    folder: Path
+    folder: Path  # which `finish` is to go on with, where it was renamed aside
+    original: Path  # what it is called while it is a study
     size: int  # bytes of the folder
     freed: int  # bytes of them that have no other name elsewhere, as linked weights of an ensemble have
     location: str = ""  # of its part of a store given with --storage; "" where that is left alone
-    stored: int = 0  # files there
+    stored: int = 0  # files there that go
     links: tuple[str, ...] = ()  # out of the folder; what they lead to stays
     lost: tuple[str, ...] = ()  # sentences: what in the folder is more than the search
     uses: tuple[str, ...] = ()  # sentences: what else uses it
@@ -80,27 +87,34 @@ def _refuse_other_than_a_study(folder: Path) -> None:
             f"{folder} is a link to {folder.resolve()}; name that folder to remove the study, or remove the "
             f"link by hand (rm {on_one_line(str(folder))})"
         )
-    inner = [path.parent.name for path in folder.glob(f"*/{FILE}")]
-    if inner:
-        raise StudyError(
-            f"{folder} holds other studies ({on_one_line(inner[0])}); remove them one by one first"
-        )
+    _refuse_what_holds_studies(folder)
     if Path.cwd().is_relative_to(folder):
         raise StudyError(f"this command stands in {folder}; leave that folder first (cd)")
+
+
+def _refuse_what_holds_studies(folder: Path) -> None:
+    """However deep they lie, but for those behind links, which no removal follows."""
+    for place, inner, names in os.walk(folder, onerror=_raised):
+        if Path(place) != folder and FILE in (*inner, *names):
+            raise StudyError(
+                f"{folder} holds other studies ({on_one_line(str(Path(place).relative_to(folder)))}); remove "
+                "them one by one first, or move them away"
+            )
+
+
+def _raised(error: OSError) -> None:
+    raise StudyError(f"{error.filename} cannot be looked into ({error.strerror}); a study may lie there")
 
 
 def plan_removal(folder: Path, runs: Path, keep_storage: bool = False) -> Removal:
     """Looks and changes nothing. Raises StorageError where its store does not answer."""
     header = header_of(folder)
-    location, stored, notes = "", 0, []
-    if header is None:
-        notes.append(
-            "its journal does not say whether it has a part of a store given with --storage: if it has, that "
-            "stays"
-        )
-    elif header.storage is not None:
-        location, stored, note = _stored(header, folder, runs, keep_storage)
-        notes += [note] if note else []
+    location, stored, notes = "", 0, [_UNKNOWN] if header is None else []
+    if header is not None and header.storage is not None:
+        if keep_storage:
+            notes = [f"what lies in {_place(header)} stays, as --keep-storage says"]
+        else:
+            location, stored, notes = _stored(header, folder, folder, runs)
     links = tuple(
         f"{on_one_line(str(path.relative_to(folder)))} is a link; what it leads to stays: "
         f"{on_one_line(str(path.readlink()))}"
@@ -108,6 +122,7 @@ def plan_removal(folder: Path, runs: Path, keep_storage: bool = False) -> Remova
     )
     size = size_on_disk(folder)
     return Removal(
+        folder,
         folder,
         size,
         size - _shared_bytes(folder),
@@ -120,25 +135,46 @@ def plan_removal(folder: Path, runs: Path, keep_storage: bool = False) -> Remova
     )
 
 
-def _stored(header: StudyHeader, folder: Path, runs: Path, keep: bool) -> tuple[str, int, str]:
-    """Where its part of a store lies, how many files are there, and why it is left alone, if it is."""
-    location = join(str(header.storage), header.name)
-    if keep:
-        return "", 0, f"what lies in {location} stays, as --keep-storage says"
+_UNKNOWN = (
+    "its journal does not say whether it has a part of a store given with --storage: if it has, that stays"
+)
+
+
+def _place(header: StudyHeader) -> str:
+    return join(str(header.storage), header.name)
+
+
+def _stored(header: StudyHeader, folder: Path, original: Path, runs: Path) -> tuple[str, int, list[str]]:
+    """Where its part of a store lies, "" where that is left alone; how many files go; what stays, and why."""
+    location = _place(header)
     if others := shares_storage(header, folder, runs):
-        return "", 0, f"what lies in {location} stays: study {on_one_line(others[0])} uses the same files"
+        return "", 0, [f"what lies in {location} stays: study {on_one_line(others[0])} uses the same files"]
     store = open_store(location).with_short_timeouts()
     try:
         names = store.names()
         if CLAIM not in names:
             what = "nothing lies" if not names else f"{counted(len(names), 'file')} that no study claims stay"
-            return "", 0, f"{what} in {location}"
-        check_ownership(store, folder)
-    except StudyError as error:
-        return "", 0, f"what lies in {location} stays: {error}"
+            return "", 0, [f"{what} in {location}"]
+        if not is_claimed_by(store, original):
+            return "", 0, [_of_another(store, location)]
     except StorageError as error:
         raise StorageError(f"{error}; or say --keep-storage to leave what lies in {location}") from error
-    return location, len(names), ""
+    foreign = len(names) - len(_ours(names))
+    stay = f"{counted(foreign, 'file')} in {location} stay, for their names are none that a study gives"
+    return location, len(names) - foreign, [stay] if foreign else []
+
+
+def _of_another(store: CheckpointStore, location: str) -> str:
+    owner = store.get(CLAIM).decode(errors="replace").strip()
+    return (
+        f"what lies in {location} stays: it is of {on_one_line(owner)}, which may be another study; where "
+        "nobody uses it any more, delete it by hand"
+    )
+
+
+def _ours(names: Iterable[str]) -> list[str]:
+    """Those that may go, the claim last: until then nobody else takes the place."""
+    return [*filter(is_ours, names), CLAIM]
 
 
 def _shared_bytes(folder: Path) -> int:
@@ -151,15 +187,16 @@ def _shared_bytes(folder: Path) -> int:
 
 
 def remove(planned: Removal, progress: Progress | None = None) -> None:
-    """Raises StudyError where a driver holds it, StorageError where something cannot be removed: then the
-    study is gone from the list, and `finish` goes on with what is left."""
+    """Raises StudyError where a driver holds it or somebody reads it, StorageError where something cannot be
+    removed: then the study is gone from the list, and `finish` goes on with what is left; OSError before."""
     folder = planned.folder
-    with held(folder), _unread(folder):
+    with held(folder), _unread(folder), read_by_nobody(folder):
+        _note(planned)  # first: without a note nothing of a store goes
         aside = folder.with_name(f"{REMOVED}{secrets.token_hex(4)}")
         folder.rename(aside)
         with _said_what_is_left(aside):
             sync_folder(folder.parent)
-            _empty(aside, planned.location, progress)
+            _empty(replace(planned, folder=aside), progress)
     _drop(aside)
 
 
@@ -186,24 +223,41 @@ def leftovers(runs: Path) -> list[Path]:
     return sorted(path for path in runs.iterdir() if path.name.startswith(REMOVED) and _is_folder(path))
 
 
-def finish(aside: Path, progress: Progress | None = None) -> None:
-    """Goes on with a removal that was interrupted. Raises as `remove`."""
+def plan_rest(aside: Path) -> Removal:
+    """What `finish` would do, as `plan_removal`. Raises StudyError where studies lie in it, StorageError."""
+    _refuse_what_holds_studies(aside)
+    header, noted = header_of(aside), _noted(aside)
+    location, stored, notes = "", 0, [_UNKNOWN] if header is None and os.path.lexists(aside / STATE) else []
+    if header is not None and header.storage is not None:
+        original = None if noted is None or noted[0] != _place(header) else aside.with_name(noted[1])
+        if original is None or os.path.lexists(original):
+            notes = [f"what may lie in {_place(header)} stays"]
+        else:
+            location, stored, notes = _stored(header, aside, original, aside.parent)
+    size = size_on_disk(aside)
+    freed = size - _shared_bytes(aside)
+    original = aside if noted is None else aside.with_name(noted[1])
+    return Removal(aside, original, size, freed, location, stored, notes=tuple(notes))
+
+
+def finish(planned: Removal, progress: Progress | None = None) -> None:
+    """Goes on with a removal that was interrupted, as `plan_rest` found it. Raises as `remove`."""
+    aside = planned.folder
     with held(aside), _said_what_is_left(aside):
-        _empty(aside, _location_left(aside), progress)
+        _empty(planned, progress)
     _drop(aside)
 
 
-def _location_left(aside: Path) -> str:
-    """As it was noted; of a removal that was interrupted before that, as the journal says."""
+def _noted(aside: Path) -> tuple[str, str] | None:
+    """The location that is to go and the name of the study's folder; None without a note to believe, for
+    leaving files behind is mended more easily than deleting others'."""
     try:
-        return str(parse_json(read_file(aside / STATE))["location"])
-    except FileNotFoundError:
-        header = header_of(aside)
-        if header is None or header.storage is None or shares_storage(header, aside, aside.parent):
-            return ""
-        return join(header.storage, header.name)
+        record = parse_json(read_file(aside / STATE))
+        location, name = str(record["location"]), str(record["folder"])
     except (OSError, ValueError, KeyError, TypeError):
-        return ""  # leaving files behind is mended more easily than deleting others'
+        return None
+    is_name = name not in ("", ".", "..") and not {"/", "\0"} & set(name)
+    return (location, name) if is_name else None
 
 
 @contextmanager
@@ -218,12 +272,13 @@ def _said_what_is_left(aside: Path) -> Iterator[None]:
         ) from error
 
 
-def _empty(aside: Path, location: str, progress: Progress | None) -> None:
+def _empty(planned: Removal, progress: Progress | None) -> None:
     """The part in the store first: the journal says where it is, and goes last of all."""
-    _note(aside, location)
-    if location:
-        _free(open_store(location), aside, progress)
-        _note(aside, "")
+    aside = planned.folder
+    if planned.location:
+        _free(open_store(planned.location), planned.original, progress)
+        (aside / STATE).unlink(missing_ok=True)  # which a full disk allows too
+        sync_folder(aside)
     pieces = list(_pieces(aside))
     for number, piece in enumerate(pieces, 1):
         if _is_folder(piece):
@@ -234,26 +289,31 @@ def _empty(aside: Path, location: str, progress: Progress | None) -> None:
             progress(number, len(pieces))
 
 
-def _note(aside: Path, location: str) -> None:
-    with atomic_write(aside / STATE) as file:
-        file.write(json.dumps({"location": location}).encode())
+def _note(planned: Removal) -> None:
+    """What is to go of a store; one of a try that was killed before the folder was renamed goes."""
+    path = planned.folder / STATE
+    if not planned.location:
+        if os.path.lexists(path):
+            path.unlink()
+            sync_folder(planned.folder)
+        return
+    with atomic_write(path) as file:
+        file.write(json.dumps({"location": planned.location, "folder": planned.original.name}).encode())
 
 
-def _free(store: CheckpointStore, aside: Path, progress: Progress | None) -> None:
-    """The claim last: until then nobody else takes the place."""
-    names = sorted(store.names(), key=lambda name: name == CLAIM)
+def _free(store: CheckpointStore, original: Path, progress: Progress | None) -> None:
+    names = store.names()
     if CLAIM not in names:  # it was freed before, or is not mounted here
         store.remove_if_empty()
         return
-    try:
-        check_ownership(store, aside)
-    except StudyError:
+    if os.path.lexists(original) or not is_claimed_by(store, original):
         return  # another study has taken the place since
     store.remove_partial_files()
-    for number, name in enumerate(names, 1):
+    ours = _ours(names)
+    for number, name in enumerate(ours, 1):
         store.delete(name)
         if progress is not None:
-            progress(number, len(names))
+            progress(number, len(ours))
     store.remove_if_empty()
 
 

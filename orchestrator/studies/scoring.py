@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.core.errors import EnsembleError, OrchestratorError
 from orchestrator.core.metrics import find
-from orchestrator.core.text import counted
+from orchestrator.core.text import counted, shortened
 from orchestrator.ensemble_record.finding import newest_ensemble
-from orchestrator.ensemble_record.record import read_record
+from orchestrator.ensemble_record.record import EnsembleRecord, read_record
 from orchestrator.evaluation.corrected_t import corrected_half_width
 from orchestrator.evaluation.rank_correlation import LEAST, rank_correlation
 from orchestrator.studies.listing import ListedStudy
@@ -38,6 +38,7 @@ def leaderboard_score(
     if folder is None:
         return _of_best_trial(study, when, public, private, note)
     record = read_record(folder)
+    _refuse_without_the_study(folder, record, study)
     key = next((key for key in KNOWN if key in record.estimates and record.estimates[key].is_defined), "")
     if not key:
         return LeaderboardScore(
@@ -65,6 +66,18 @@ def beyond_bounds(score: LeaderboardScore) -> list[str]:
     ]
 
 
+def _refuse_without_the_study(folder: Path, record: EnsembleRecord, study: Study) -> None:
+    """One in the study's folder is of it, though that was renamed since."""
+    members = [name.rpartition("/")[2] for name in record.studies]
+    if folder.resolve().is_relative_to(study.path.resolve()):
+        return
+    if not {study.path.name, study.header.name} & set(members):
+        raise EnsembleError(
+            f"ensemble {folder} has no member of study {study.path.name}, it is of {shortened(members)}; "
+            "note its score there"
+        )
+
+
 def _newest(study: Path) -> Path | None:
     try:
         return newest_ensemble(study)
@@ -90,24 +103,40 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def agreement_lines(scores: Sequence[LeaderboardScore]) -> list[str]:
-    """How well the order out of fold foretold that of a leaderboard; scores: of one metric and data set."""
+def agreement_lines(scores: Iterable[LeaderboardScore], smaller_is_better: Collection[str] = ()) -> list[str]:
+    """How well the order out of fold foretold that of a leaderboard; scores: of one data set.
+
+    Scores of other metrics have no common order, nor have estimates that correct for other things: each pair
+    of them is compared by itself. smaller_is_better: metrics.
+    """
+    known = [score for score in scores if score.oof is not None]
     lines = []
-    for name in ("public", "private"):
-        pairs = [
-            (item.oof, value)
-            for item in scores
-            if item.oof is not None and (value := getattr(item, name)) is not None
-        ]
-        if not pairs:
-            continue
-        found = rank_correlation([oof for oof, _ in pairs], [value for _, value in pairs])
-        what = f"{name} against out of fold"
-        if found is None:
-            lines.append(f"{what}: {counted(len(pairs), 'pair')}; from {LEAST} on their order is compared")
-        else:
-            lines.append(f"{what}: {found}")
+    for metric, estimate in sorted({(score.metric, score.estimate) for score in known}):
+        of_kind = [score for score in known if (score.metric, score.estimate) == (metric, estimate)]
+        told = [*_agreement("public", of_kind), *_agreement("private", of_kind)]
+        sign = (
+            f"; a smaller {metric} is better: where a larger score wins on the leaderboard, full agreement "
+            "is -1"
+            if metric in smaller_is_better
+            else ""
+        )
+        lines += [f"{line}{sign}" for line in told]
     return lines
+
+
+def _agreement(name: str, scores: Sequence[LeaderboardScore]) -> Iterator[str]:
+    """name: public, private; scores: of one metric and kind of estimate."""
+    pairs = [
+        (item.oof, value)
+        for item in scores
+        if item.oof is not None and (value := getattr(item, name)) is not None
+    ]
+    if not pairs:
+        return
+    found = rank_correlation([oof for oof, _ in pairs], [value for _, value in pairs])
+    few = f"{counted(len(pairs), 'pair')}; from {LEAST} on their order is compared"
+    what = f"{name} against out of fold ({scores[0].metric}, {scores[0].estimate})"
+    yield f"{what}: {few if found is None else found}"
 
 
 def scores_like(study: ListedStudy, others: Iterable[ListedStudy]) -> list[LeaderboardScore]:

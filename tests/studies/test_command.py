@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -12,12 +13,15 @@ import pandas as pd
 import pytest
 
 from orchestrator import studies
+from orchestrator.storage import DirectoryStore, take_ownership
 from orchestrator.studies import command
 from orchestrator.studies.__main__ import SORTS, STATES, main
 from orchestrator.studies.listing import DAMAGED, ORDERS, RUNNING, list_studies
+from orchestrator.studies.scoring import agreement_lines
 from orchestrator.study import Study
-from orchestrator.study.remarks import SCORES, read_remarks
+from orchestrator.study.remarks import SCORES, LeaderboardScore, read_remarks
 from tests.support.drawn_study import draw_study
+from tests.support.journals import unsealed
 
 HOSTILE = "x\x1b[2J\n\u202e=1"
 
@@ -232,6 +236,32 @@ def test_clean_ends_a_removal_that_was_interrupted_and_list_tells_of_it(
     assert not (runs / ".removed-0a1b2c3d").exists() and (runs / "b").exists()
 
 
+def test_clean_names_what_goes_in_a_store_before_it_asks(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = runs / "a" / "journal.jsonl"
+    first, rest = unsealed(journal.read_text()).split("\n", 1)
+    store = tmp_path / "store"
+    header = {**json.loads(first)["header"], "storage": str(store)}
+    journal.write_text(json.dumps({**json.loads(first), "header": header}) + "\n" + rest)
+    location = store / header["name"]
+    take_ownership(DirectoryStore(location), runs / "a")
+    DirectoryStore(location).put("t0000-f0/best-e0001.safetensors", b"w")
+    left = (runs / "a").rename(runs / ".removed-0a1b2c3d")
+    (left / "removal.json").write_text(json.dumps({"location": str(location), "folder": "a"}))
+    text = said(capsys, 0, runs, "clean")
+    assert f"2 files in {location}" in text and "say --yes" in text and (location / "study.txt").exists()
+    assert f"2 files in {location}" in said(capsys, 0, runs, "clean", "--yes")
+    assert not location.exists() and not left.exists()
+
+
+def test_clean_leaves_a_rest_that_holds_studies(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    left = (runs / "a").rename(runs / ".removed-0a1b2c3d")
+    shutil.copytree(runs / "b", left / "x" / "y")
+    text = said(capsys, 1, runs, "clean", "--yes")
+    assert "holds other studies" in text and (left / "x" / "y" / "journal.jsonl").exists()
+
+
 # ---- export, note, score --------------------------------------------------------------------------
 
 
@@ -272,6 +302,22 @@ def test_scores_are_kept_beside_what_was_known_and_from_four_on_their_order_is_c
     assert "3 pairs" in said(capsys, 0, runs, "score", "a")
     text = said(capsys, 0, runs, "score", "a", "--public", "0.72")
     assert "rank correlation" in text and "4 pairs" in text and "with 2 scores of other studies" in text
+
+
+def test_an_order_is_compared_of_one_metric_and_one_kind_of_estimate_at_a_time() -> None:
+    def a_score(metric: str, estimate: str, number: int, slope: int) -> LeaderboardScore:
+        public = 0.5 + slope * number / 100
+        return LeaderboardScore(0.0, public, None, metric, number / 10, None, None, estimate)
+
+    scores = [a_score("accuracy", "bbc", number, 1) for number in range(4)]
+    scores += [a_score("accuracy", "fold_mean", number, -1) for number in range(5)]
+    scores += [a_score("log_loss", "bbc", number, -1) for number in range(6)]
+    lines = list(agreement_lines(scores, smaller_is_better={"log_loss"}))
+    found = {tuple(re.findall(r"correlation (\S+) .* (\d+) pairs", line)[0]): line for line in lines}
+    assert set(found) == {("+1.00", "4"), ("-1.00", "5"), ("-1.00", "6")}
+    assert "accuracy, bbc" in found["+1.00", "4"] and "accuracy, fold_mean" in found["-1.00", "5"]
+    assert "smaller" not in found["-1.00", "5"]
+    assert "smaller log_loss is better: where a larger score wins on the leaderboard" in found["-1.00", "6"]
 
 
 @pytest.mark.parametrize(

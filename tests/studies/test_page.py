@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -34,6 +35,15 @@ def test_the_states_the_estimates_and_the_age_are_those_of_the_code() -> None:
     assert {name for row in rows for name in row.split(", ")} - {"state"} == set(STATES)
     assert "`" + "`, `".join(KNOWN) + "`" in " ".join(PAGE.split())
     assert f"--older {DEFAULT_AGE}" in PAGE
+
+
+def test_chance_is_as_the_orders_say() -> None:
+    orders = list(itertools.permutations(range(4)))
+    alike = sum(order == (0, 1, 2, 3) for order in orders)
+    turned = sum(order == (3, 2, 1, 0) for order in orders)
+    text = " ".join(PAGE.split())
+    assert f"agrees in all four is chance once in {len(orders) // alike}" in text
+    assert f"agrees or is reversed in all four, once in {len(orders) // (alike + turned)}" in text
 
 
 def test_the_lines_for_shells_name_shells() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +16,16 @@ from orchestrator.core.errors import StorageError, StudyError
 from orchestrator.storage import DirectoryStore, take_ownership
 from orchestrator.studies import removing
 from orchestrator.studies.listing import list_studies
-from orchestrator.studies.removing import finish, leftovers, plan_removal, remove, study_to_remove
+from orchestrator.studies.removing import (
+    finish,
+    leftovers,
+    plan_removal,
+    plan_rest,
+    remove,
+    study_to_remove,
+)
 from orchestrator.study import Study
+from orchestrator.study.being_read import being_read
 from orchestrator.study.finding import find_study
 from tests.support.drawn_study import draw_study
 from tests.support.journals import unsealed
@@ -125,6 +135,20 @@ def test_one_that_a_mirror_reads_is_refused(runs: Path) -> None:
     assert not (runs / "a").exists()
 
 
+def test_one_that_an_ensemble_is_built_of_is_refused(runs: Path) -> None:
+    planned = plan_removal(runs / "a", runs)
+    before = tree(runs)
+    with being_read(runs / "a"), being_read(runs / "a"):  # many may
+        with pytest.raises(StudyError, match=r"is being read .* wait for it"):
+            remove(planned)
+        assert {name for name in tree(runs) if not name.endswith("lock")} == {
+            name for name in before if not name.endswith("lock")
+        }
+        Study.open(runs / "a").close()  # nobody who goes on with it is in the way
+    remove(planned)
+    assert not (runs / "a").exists()
+
+
 # ---- interrupted ----------------------------------------------------------------------------------
 
 
@@ -162,7 +186,8 @@ def test_whatever_interrupts_the_study_is_whole_or_gone_and_the_rest_can_be_remo
             except Stopped:
                 interrupted += 1
                 if (runs / "a").exists():
-                    assert {name: data for name, data in tree(runs / "a").items() if name != "lock"} == {
+                    beside = ("lock", "removal.json")  # which takes nothing from a study that goes on
+                    assert {name: data for name, data in tree(runs / "a").items() if name not in beside} == {
                         name: data for name, data in whole.items() if name != "lock"
                     }
                     Study(runs / "a")
@@ -170,7 +195,7 @@ def test_whatever_interrupts_the_study_is_whole_or_gone_and_the_rest_can_be_remo
                     assert [item.name for item in list_studies(runs)] == ["b"]
                     assert find_study(None, runs) == runs / "b"
         for left in leftovers(runs):
-            finish(left)
+            finish(plan_rest(left))
         if not (runs / "a").exists():
             assert not leftovers(runs) and not tree(store / "a")
             assert names_in(runs) == [".cache", "b"]
@@ -209,7 +234,7 @@ def test_what_cannot_be_removed_is_named_and_the_way_on(runs: Path, monkeypatch:
         remove(plan_removal(runs / "a", runs))
     monkeypatch.undo()
     [left] = leftovers(runs)
-    finish(left)
+    finish(plan_rest(left))
     assert not leftovers(runs) and names_in(runs) == [".cache", "b"]
 
 
@@ -226,7 +251,144 @@ def test_the_rest_of_a_removal_takes_nothing_from_a_study_that_came_to_its_place
     shutil.copytree(kept, runs / "a")  # of the same name, with the same claim
     before = tree(store)
     [left] = leftovers(runs)
-    finish(left)
+    finish(plan_rest(left))
+    assert tree(store) == before and not leftovers(runs)
+
+
+# ---- in doubt what lies in a store stays ----------------------------------------------------------
+
+ELSEWHERE = {
+    "another machine": lambda folder: f"serverA:{folder}",
+    "another folder": lambda folder: f"{platform.node()}:{folder.parent.parent}/moved/a",
+    "a link to it": lambda folder: f"{platform.node()}:{folder.parent}/linked",
+    "no place": lambda folder: "what is this",
+    "no name": lambda folder: f"{platform.node()}:",
+}
+"""What the claim of a store says, by the folder of the study that is removed."""
+
+
+@pytest.mark.parametrize("whose", ELSEWHERE)
+def test_what_a_study_elsewhere_may_use_of_a_store_stays_and_is_told(
+    runs: Path, tmp_path: Path, whose: str
+) -> None:
+    """The study is copied to another machine, or its folder moved and a copy of it removed."""
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    (runs / "linked").symlink_to(runs / "a")
+    (store / "a" / "study.txt").write_text(ELSEWHERE[whose](runs / "a") + "\n")
+    before = tree(store)
+    planned = plan_removal(runs / "a", runs)
+    assert planned.location == "" and f"what lies in {store / 'a'} stays" in planned.notes[0]
+    remove(planned)
+    assert tree(store) == before and not (runs / "a").exists()
+
+
+def test_a_claim_that_changes_after_the_question_is_believed_too(runs: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    planned = plan_removal(runs / "a", runs)
+    (store / "a" / "study.txt").write_text("serverA:/home/a/runs/a\n")
+    before = tree(store)
+    remove(planned)
+    assert planned.location and tree(store) == before
+
+
+def test_files_of_other_names_in_its_part_of_a_store_stay_and_are_told(runs: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    DirectoryStore(store / "a").put("probabilities/t0000-f0/e0001.parquet", b"ours")
+    foreign = (
+        "notes.md",
+        "t0000-f0/mine.bin",
+        "probabilities/t0000-f0/extra.csv",
+        "t0000-f0/best-e1.ckpt.bak2",
+    )
+    for name in foreign:
+        DirectoryStore(store / "a").put(name, b"precious")
+    planned = plan_removal(runs / "a", runs)
+    assert planned.stored == 4
+    assert planned.notes == (f"4 files in {store / 'a'} stay, for their names are none that a study gives",)
+    remove(planned)
+    assert tree(store / "a") == dict.fromkeys(foreign, b"precious")
+
+
+@pytest.mark.parametrize("step, after", [("rename", True), ("sync", False), ("sync", True)])
+def test_what_was_to_be_kept_is_kept_where_the_removal_was_interrupted(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
+) -> None:
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    before = tree(store)
+    planned = plan_removal(runs / "a", runs, keep_storage=True)
+    with monkeypatch.context() as patched:
+        _stop_at(patched, *STEPS[step], 0, after)
+        with pytest.raises(Stopped):
+            remove(planned)
+    [left] = leftovers(runs)
+    assert plan_rest(left).notes == (f"what may lie in {store / 'a'} stays",)
+    finish(plan_rest(left))
+    assert tree(store) == before and not leftovers(runs)
+
+
+def test_a_note_of_an_earlier_try_does_not_outlast_keep_storage(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process killed before the folder was renamed leaves the note in a study that is whole."""
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    before = tree(store)
+    (runs / "a" / "removal.json").write_text(json.dumps({"location": str(store / "a"), "folder": "a"}))
+    with monkeypatch.context() as patched:
+        _stop_at(patched, Path, "rename", 0, True)
+        with pytest.raises(Stopped):
+            remove(plan_removal(runs / "a", runs, keep_storage=True))
+    [left] = leftovers(runs)
+    finish(plan_rest(left))
+    assert tree(store) == before
+
+
+PLANTED: dict[str, tuple[str, str]] = {
+    # name noted, claim
+    "another machine": ("gone", "serverA:{runs}/gone"),
+    "a study that is there": ("a", "{node}:{runs}/a"),
+    "a folder elsewhere": ("../elsewhere/gone", "{node}:{runs}/../elsewhere/gone"),
+    "an absolute one": ("/elsewhere/gone", "{node}:/elsewhere/gone"),
+    "another location": ("gone", "{node}:{runs}/gone"),
+}
+
+
+@pytest.mark.parametrize("what", PLANTED)
+def test_a_note_that_came_with_the_data_frees_nothing(runs: Path, tmp_path: Path, what: str) -> None:
+    """As a received folder of studies may hold one: what it names was never this user's to remove."""
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    name, claim = PLANTED[what]
+    (store / "a" / "study.txt").write_text(claim.format(node=platform.node(), runs=runs) + "\n")
+    left = shutil.copytree(runs / "a", runs / ".removed-0a1b2c3d")
+    # What `stored` made has its part of the store in `store / "a"`; the last note names another place.
+    noted = store / "a" if what != "another location" else store / "other"
+    if what == "another location":
+        shutil.copytree(store / "a", noted)
+    (left / "removal.json").write_text(json.dumps({"location": str(noted), "folder": name}))
+    if what != "a study that is there":
+        shutil.rmtree(runs / "a")  # so that no copy in the folder of studies keeps it
+    before = tree(store)
+    planned = plan_rest(left)
+    assert planned.location == "" and "stays" in planned.notes[0]
+    finish(planned)
+    assert tree(store) == before and not leftovers(runs)
+
+
+def test_a_note_without_a_journal_frees_nothing_and_that_is_told(runs: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    stored(runs / "a", store)
+    before = tree(store)
+    left = runs / ".removed-0a1b2c3d"
+    left.mkdir()
+    (left / "removal.json").write_text(json.dumps({"location": str(store / "a")}))
+    planned = plan_rest(left)
+    assert "stays" in planned.notes[0]
+    finish(planned)
     assert tree(store) == before and not leftovers(runs)
 
 
@@ -277,6 +439,25 @@ def test_a_folder_that_holds_studies_is_refused(runs: Path) -> None:
     shutil.copy(runs / "a" / "journal.jsonl", runs / "journal.jsonl")
     with pytest.raises(StudyError, match="holds other studies"):
         study_to_remove(str(runs), runs)
+
+
+@pytest.mark.parametrize("inner", ["x/y", "x/y/z", "checkpoints/.hidden"])
+def test_a_folder_that_holds_studies_deeper_down_is_refused(runs: Path, inner: str) -> None:
+    (runs / "a" / inner).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(runs / "b", runs / "a" / inner)
+    before = tree(runs)
+    with pytest.raises(StudyError, match=f"holds other studies .*{Path(inner).name}"):
+        study_to_remove("a", runs)
+    left = (runs / "a").rename(runs / ".removed-0a1b2c3d")
+    with pytest.raises(StudyError, match="holds other studies"):
+        plan_rest(left)
+    left.rename(runs / "a")
+    assert tree(runs) == before
+
+
+def test_a_study_behind_a_link_hinders_no_removal(runs: Path) -> None:
+    (runs / "a" / "linked").symlink_to(runs)
+    assert study_to_remove("a", runs) == runs / "a"
 
 
 def test_the_folder_that_the_command_stands_in_is_refused(

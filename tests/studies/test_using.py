@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.audit.__main__ import main as audit
+from orchestrator.core.errors import StudyError
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.studies.__main__ import main as studies
@@ -17,6 +19,7 @@ from orchestrator.studies.removing import plan_removal, remove
 from orchestrator.studies.scoring import leaderboard_score
 from orchestrator.studies.using import header_of, lost_with_it, shares_storage, uses_of
 from orchestrator.study import Study
+from orchestrator.study.remarks import read_remarks
 from tests.support.drawn_study import draw_study
 from tests.support.journals import unsealed
 
@@ -115,6 +118,38 @@ def test_damaged_neighbours_say_nothing_and_stop_nothing(runs: Path) -> None:
     assert uses_of(runs / "a", runs) == [] and header_of(runs / "b") is None
 
 
+@pytest.mark.parametrize(
+    "main, where, words",
+    [
+        (ensemble, "orchestrator.ensemble.command.gather", ["--out", "new"]),
+        (audit, "orchestrator.audit.command.gather_evidence", []),
+    ],
+    ids=["ensemble", "audit"],
+)
+def test_what_an_ensemble_is_built_of_or_an_audit_looks_at_is_not_removed(
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    main: Callable[[Sequence[str]], int],
+    where: str,
+    words: list[str],
+) -> None:
+    refused = []
+
+    def meanwhile(*given: object) -> None:
+        for name in "ab":
+            with pytest.raises(StudyError, match="is being read by another process"):
+                remove(plan_removal(runs / name, runs))
+            refused.append(name)
+        raise StudyError("that was it")
+
+    monkeypatch.chdir(runs)
+    monkeypatch.setattr(where, meanwhile)
+    assert main(["--study", "a", "b", "--runs", str(runs), *words]) == 2
+    assert refused == ["a", "b"] and (runs / "a" / "journal.jsonl").exists()
+    remove(plan_removal(runs / "a", runs))  # nobody holds it any more
+    assert not (runs / "a").exists()
+
+
 # ---- a score of an ensemble -----------------------------------------------------------------------
 
 
@@ -126,6 +161,18 @@ def test_a_score_stands_beside_the_estimate_that_corrects_most(runs: Path) -> No
     assert found.low is not None and found.high is not None and found.low <= found.oof <= found.high
     other = leaderboard_score(Study(runs / "a"), 0.7, None, runs / "both", now=1.0)
     assert other.ensemble == "both"
+
+
+def test_an_ensemble_without_the_study_is_no_source_of_its_score(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [inner] = runs.glob("a/ensemble-*")
+    words = ["score", "b", "--public", "0.5", "--ensemble", str(inner), "--runs", str(runs)]
+    assert studies(words) == 2
+    assert "has no member of study b, it is of a" in capsys.readouterr().err
+    assert not read_remarks(runs / "b").scores
+    (runs / "a").rename(runs / "renamed")
+    assert leaderboard_score(Study(runs / "renamed"), 0.7, None, runs / "renamed" / inner.name).ensemble
 
 
 def test_the_ensemble_is_found_by_its_name_in_the_study(
