@@ -47,7 +47,8 @@ def race_picture(epochs: Mapping[tuple[int, int], int], complete: set[int]) -> s
         for line, trial in enumerate(order)
         for x, fold in zip(_columns(), folds, strict=True)
     ]
-    heads = [f'<text x="{x}" y="{TOP - 8}">fold {n}</text>' for n, x in enumerate(_columns(), 1)]
+    placed = zip(_columns(), folds, strict=True)
+    heads = [f'<text x="{x}" y="{TOP - 8}">fold {fold}</text>' for x, fold in placed]
     share = 100 * spent / (TRIALS * FOLDS * EPOCHS)
     told = (
         f"{TRIALS} trials, one a line, over {FOLDS} folds of {EPOCHS} epochs: "

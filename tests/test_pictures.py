@@ -21,6 +21,8 @@ def test_a_race_shows_each_fold_run_as_long_as_it_ran_and_the_complete_trials_fi
     assert [item.get("class") for item in bars] == ["final"] * FOLDS + ["ran"]
     lengths = [int(item.get("width", "0")) for item in bars]
     assert len(set(lengths[:FOLDS])) == 1 and lengths[0] * 2 == lengths[-1] * EPOCHS
+    heads = [text for item in drawn.iter(f"{SVG}text") if (text := item.text or "").startswith("fold ")]
+    assert heads == [f"fold {fold}" for fold in range(FOLDS)]
     told = drawn.findtext(f"{SVG}desc") or ""
     assert f"{FOLDS * EPOCHS + 2} of {TRIALS * FOLDS * EPOCHS} fold-epochs" in told
 

@@ -8,6 +8,7 @@ add_shared(group, "--data", "--runs")
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,8 @@ from typing import Any, NoReturn
 from orchestrator.cli.commands import COMMANDS
 from orchestrator.core.text import suggestion
 
+_FIRST_PACKAGES = ("numpy", "pandas", "rich", "sortedcontainers")
+"""What commands import before anything else; whether all packages are as they must be, `doctor` looks."""
 _OPTION = re.compile(r"--?[A-Za-z]\S+")  # as argparse sees one: a negative number and a sentence are none
 
 
@@ -45,6 +48,7 @@ class CommandParser(argparse.ArgumentParser):
     """A parser that refuses in one or two lines, knows no abbreviations, and suggests what may be meant."""
 
     examples: Sequence[str] = ()  # whole commands, as --help shows them
+    needs_packages = False  # whether what comes after the options is nothing without `make setup`
 
     def __init__(self, **options: Any) -> None:
         # An abbreviation is a misspelling that silently means something; another option can change what.
@@ -56,6 +60,22 @@ class CommandParser(argparse.ArgumentParser):
         words = sys.argv[1:] if args is None else list(args)
         self._refuse_unknown(words)
         return super().parse_known_args(words, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """--help and --version need no package, nor does the refusal of an option."""
+        found = super().parse_args(args, namespace)
+        if self.needs_packages:
+            self._refuse_before_setup()
+        return found
+
+    def _refuse_before_setup(self) -> None:
+        missing = [name for name in _FIRST_PACKAGES if importlib.util.find_spec(name) is None]
+        if missing:
+            self.exit(
+                2,
+                f"error: this Python, {sys.executable}, has no package {', '.join(missing)}: `make setup` "
+                "installs all\ninto .venv, and after `source .venv/bin/activate` the same command runs\n",
+            )
 
     def _refuse_unknown(self, words: Iterable[str]) -> None:
         for word in words:
@@ -80,11 +100,17 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def command_parser(
-    command: str, usage: str, examples: Sequence[str], more: str = "", **options: Any
+    command: str,
+    usage: str,
+    examples: Sequence[str],
+    more: str = "",
+    needs_packages: bool = True,
+    **options: Any,
 ) -> CommandParser:
     """The parser of `python -m orchestrator.<command>`. KeyError where COMMANDS has no line for it.
 
     usage, examples: without that beginning; more: sentences below the command's one line.
+    needs_packages: False where it does something before `make setup`, too.
     """
     prog = f"python -m orchestrator.{command}"
     whole = [f"{prog} {example}".rstrip() for example in examples]
@@ -96,6 +122,7 @@ def command_parser(
         **options,
     )
     made.examples = whole
+    made.needs_packages = needs_packages
     add_version(made)
     return made
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from orchestrator.core.errors import SearchSpaceError
+from orchestrator.core.lazy_exports import lazy_exports
 from orchestrator.race.config import REPLAYED, VERSION, RaceConfig, config_from
-from orchestrator.race.finishing import FinishingRace
-from orchestrator.race.fold_asha import FoldASHA
-from orchestrator.race.rule import Rule
+
+if TYPE_CHECKING:
+    from orchestrator.race.finishing import FinishingRace
+    from orchestrator.race.fold_asha import FoldASHA
+    from orchestrator.race.rule import Rule
 
 RULES = {
     "fold_asha": "orchestrator.race.fold_asha.FoldASHA",
@@ -38,6 +42,7 @@ __all__ = [
     "make_race",
     "rule_class",
 ]
+__getattr__ = lazy_exports(__name__, {"FinishingRace": "finishing", "FoldASHA": "fold_asha", "Rule": "rule"})
 
 
 def rule_class(name: str) -> type[Rule]:
@@ -51,4 +56,6 @@ def rule_class(name: str) -> type[Rule]:
 
 def make_race(name: str, cfg: RaceConfig) -> FinishingRace:
     """A race by the rule of that key. Raises SearchSpaceError for an unknown one."""
+    from orchestrator.race.finishing import FinishingRace  # not for the --help of a command below
+
     return FinishingRace(rule_class(name)(cfg))

@@ -39,6 +39,7 @@ def parser() -> CommandParser:
         ["stop", "stop --here"],
         more="You type stop; the start commands of cluster.yaml call head, running and join. Nobody else's "
         "processes are touched. Each command explains itself: stop --help.",
+        needs_packages=False,
     )
     commands = made.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND", prog=made.prog

@@ -55,14 +55,32 @@ def parsers(command: str) -> Iterator[argparse.ArgumentParser]:
             yield from action.choices.values()
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, cwd=ROOT)
+def run(*words: str, bare: bool = False) -> subprocess.CompletedProcess[str]:
+    python = [sys.executable, *(["-S"] if bare else []), "-m"]
+    return subprocess.run([*python, *words], capture_output=True, text=True, cwd=ROOT)
 
 
 def test_every_command_is_in_the_table() -> None:
     folder = ROOT / "orchestrator"
     found = {".".join(path.parent.relative_to(folder).parts) for path in folder.rglob("*/__main__.py")}
     assert found == set(COMMANDS)
+
+
+REQUIRED = {
+    "pseudo_labels": ("--predict", "a", "--out", "b"),
+    "tracking": ("a",),
+    "studies": ("list",),
+    "completion": ("bash",),
+    "race.simulate": ("a",),
+}
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "servers"])
+def test_before_setup_a_command_says_what_to_do(command: str) -> None:
+    """-S: without the packages of this environment. `servers` does something without them, too."""
+    ran = run(f"orchestrator.{command}", *REQUIRED.get(command, ()), bare=True)
+    assert ran.returncode == 2, ran.stderr
+    assert "make setup" in ran.stderr and len(ran.stderr.splitlines()) == 2 and not ran.stdout
 
 
 @EVERY
