@@ -9,10 +9,10 @@ import numpy as np
 from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.metrics import is_own
 from orchestrator.ensemble_record.record import EnsembleRecord
-from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.paired import paired_difference
 from orchestrator.pages.blocks import Block, Text
 from orchestrator.pages.figures import Interval, IntervalChart
+from orchestrator.report.answers import judged_answers
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.study.predictions import Prediction
 
@@ -30,9 +30,8 @@ def member_differences(snapshot: StudySnapshot, record: EnsembleRecord, seed: in
         groups = snapshot.groups_of(whole)
     if whole is None or groups is None:
         return
-    decided = whole.probabilities
-    if record.decisions is not None:
-        decided = Decisions.from_json(record.decisions).apply(decided)
+    answers = judged_answers(snapshot)  # each row by decisions that were fitted to other folds
+    decided = whole.probabilities if answers is None else answers.decided
     intervals, left_out = list[Interval](), list[int]()
     complete = {trial.number for trial in snapshot.complete}  # others have no table of their own
     for member in own:

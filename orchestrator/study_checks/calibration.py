@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class Miscalibration:
 def look(material: Material) -> Iterator[Finding]:
     trials: tuple[int, ...] = ()
     if material.snapshot.ensemble is not None:
-        name, answered = "the ensemble", material.ensemble_answered
+        name, stored = "the ensemble", material.ensemble_answered
+        answered = replace(stored, probabilities=material.ensemble_refitted[0])
     else:
         trials = (material.best.number,)
         name, answered = f"trial {trials[0]}", material.answered(trials[0])

@@ -18,7 +18,11 @@ from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble_record.record import EnsembleRecord
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes
+from orchestrator.evaluation.calibration import Temperature
+from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.fold_means import FoldMeans
+from orchestrator.evaluation.pool import JudgedRows
+from orchestrator.evaluation.refitted import refitted
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.space import SearchSpace
@@ -155,6 +159,19 @@ class Material:
             raise UnseenError("the newest ensemble is of other rows")
         found = self.snapshot.ensemble_oof
         return self._answered(_there(found, "the ensemble's predictions are missing"), conditioned=False)
+
+    @cached_property
+    def ensemble_refitted(self) -> tuple[Probabilities, Probabilities]:
+        """The ensemble's answers calibrated, and with decisions in them: each row by a temperature and
+        decisions that were fitted to the other folds. Rows as `ensemble_answered`."""
+        record, stored = self.record, self.ensemble_answered
+        temperature = None if record.temperature is None else Temperature.from_json(record.temperature)
+        decisions = None if record.decisions is None else Decisions.from_json(record.decisions)
+        judged = JudgedRows(
+            labels=stored.labels, folds=stored.folds, codes=group_codes(stored.groups)[0],
+            metric=record.metric, mode=record.mode,
+        )  # fmt: skip
+        return refitted(judged, stored.probabilities, temperature, decisions)
 
     def _answered(self, found: Prediction, conditioned: bool) -> Answered:
         kept = np.isin(found.rows, self.scored) if conditioned else np.ones(len(found.rows), np.bool_)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
@@ -20,13 +21,15 @@ def look(material: Material) -> Iterator[Finding]:
     best = _best(component, material.sign)
     vote = float(material.record.metrics[material.record.metric]["mean"])
     behind = material.sign * (best.score - vote)
-    found = material.resampled(CODE, material.ensemble_answered, material.answered(best.trial))
+    whole = replace(material.ensemble_answered, probabilities=material.ensemble_refitted[1])
+    found = material.resampled(CODE, whole, material.answered(best.trial))
     error = float((found[1:, 1] - found[1:, 0]).std())
     said = (
         f"the vote of {len(component.members)} trials has {vote:.4f} {material.record.metric} (mean of "
         f"folds), trial {best.trial} alone {best.score:.4f}: the vote is "
         f"{abs(behind) / max(error, 1e-9):.1f} paired standard errors "
-        f"{'worse' if behind > 0 else 'better'}"
+        f"{'worse' if behind > 0 else 'better'}; {_fitted_here(material)} fitted to these "
+        "rows, which flatters it"
     )
     if behind <= 0:
         yield fine(CODE, said)
@@ -34,6 +37,10 @@ def look(material: Material) -> Iterator[Finding]:
     level = Level.WARNING if behind > CLEAR * error else Level.NOTE
     way_out = "python -m orchestrator.ensemble --vote auto chooses between them on rows not fitted to"
     yield coded(CODE, level, said, way_out, trials=(best.trial,))
+
+
+def _fitted_here(material: Material) -> str:
+    return "its weights were" if material.record.decisions is None else "its weights and its decisions were"
 
 
 def _the_vote(material: Material) -> Component:

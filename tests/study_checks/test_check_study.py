@@ -14,10 +14,17 @@ import pytest
 
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import CODES, OF_STUDIES
+from orchestrator.core.metrics import score
 from orchestrator.ensemble.__main__ import main as ensemble
+from orchestrator.evaluation.calibration import Temperature, equal_mass_ece
+from orchestrator.evaluation.decisions import Decisions
+from orchestrator.pages.figures import IntervalChart
+from orchestrator.report.answers import judged_answers
+from orchestrator.report.member_differences import member_differences
 from orchestrator.snapshot import take_snapshot
 from orchestrator.study_checks.checks import CHECKS, NOT_LOOKED_AT, check_study
 from orchestrator.study_checks.fitted_baseline import FittedBaseline
+from orchestrator.study_checks.material import Material
 from tests.support.drawn_study import STATES, draw_study
 from tests.support.drawn_world import DrawnWorld
 
@@ -290,3 +297,32 @@ def test_what_was_found_is_sorted_and_the_same_for_the_same_seed(tmp_path: Path)
     levels = [order.index(item.level) for item in found]
     assert levels == sorted(levels) and levels[0] == 0
     assert found == check_study(take_snapshot(path), seed=1)
+
+
+def test_an_ensembles_temperature_and_decisions_are_judged_on_folds_that_they_were_not_fitted_to(
+    with_ensemble: Path, tmp_path: Path
+) -> None:
+    def warm(said: dict[str, Any]) -> None:
+        said["temperature"] = Temperature(2.5).to_json()
+        said["decisions"] = Decisions("offsets", (0.0, 0.4, -0.4)).to_json()
+
+    path = rewritten(with_ensemble, tmp_path / "a", warm)
+    answers = judged_answers(take_snapshot(path))
+    assert answers is not None
+    ece = equal_mass_ece(answers.labels, answers.probabilities, np.ones(len(answers.labels)))
+    found = found_of(path)
+    assert f"the ensemble: expected calibration error {ece:.3f}" in found["FO012"].found
+    assert "weights and its decisions were fitted to these rows" in found["FO005"].found
+    material = Material(take_snapshot(path), 0)
+    assert (material.ensemble_refitted[1] == answers.decided).all()
+    [chart] = [
+        item
+        for item in member_differences(take_snapshot(path), material.record, 0)
+        if isinstance(item, IntervalChart)
+    ]
+    member = material.snapshot.oof(chart.intervals[0].trial or 0)
+    assert member is not None
+    gain = score("macro_f1", answers.labels, answers.decided) - score(
+        "macro_f1", member.labels, member.probabilities
+    )
+    assert chart.intervals[0].value == pytest.approx(gain)
