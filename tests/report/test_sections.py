@@ -12,6 +12,7 @@ from orchestrator.check.__main__ import parser as check_parser
 from orchestrator.core.events import EpochEnded, Event, LegStarted
 from orchestrator.core.finding import Level
 from orchestrator.core.finding_codes import coded
+from orchestrator.ensemble import build_ensemble
 from orchestrator.pages.blocks import Block, Code, Columns, Findings, Link, Table, Text
 from orchestrator.pages.figures import IntervalChart, LineChart, ScatterChart
 from orchestrator.report.commands import tune_command
@@ -19,6 +20,7 @@ from orchestrator.report.context import ReportContext
 from orchestrator.report.page import SECTIONS, report_page
 from orchestrator.report.sections import answer, checks, curves, data, errors, race, reproduce
 from orchestrator.report.sections.race import level_points
+from orchestrator.report.sections.side_by_side import side_by_side
 from orchestrator.snapshot import StudySnapshot, take_snapshot
 from orchestrator.study.remarks import LeaderboardScore, add_note, add_score
 from orchestrator.tune.__main__ import parser as tune_parser
@@ -335,3 +337,21 @@ def test_no_section_raises_where_files_are_gone(drawn: StudySnapshot, tmp_path: 
     context = context_of(take_snapshot(path), drawn)
     for section in SECTIONS:
         assert isinstance(section.blocks(context), tuple)
+
+
+def test_what_flatters_is_said_to_and_stands_in_no_chart_of_corrected_scores(tmp_path: Path) -> None:
+    one, other = (take_snapshot(draw_study(tmp_path / name, seed=1)) for name in "ab")
+    blocks = side_by_side(context_of(one, other))
+    assert all("which flatters" in str(row[2]) for row in table(blocks, "Studies side by side").rows)
+    assert not [item for item in blocks if getattr(item, "title", "") == "Corrected scores"]
+    assert "chosen on these rows, which no interval counts in" in words(blocks)
+
+
+def test_a_naive_estimate_of_an_ensemble_is_not_said_to_be_of_new_images(tmp_path: Path) -> None:
+    path = draw_study(tmp_path / "a", seed=1)
+    build_ensemble(path, repeats=4)
+    snapshot = take_snapshot(path)
+    assert snapshot.ensemble is not None
+    naive = snapshot.ensemble.record.estimates["naive"]
+    [said] = answer.lead(snapshot, [naive])
+    assert "flatters" in str(said) and "new images" not in str(said)

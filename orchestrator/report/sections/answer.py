@@ -77,6 +77,8 @@ def lead(
         f", which flatters: it was chosen as the best of {counted(len(snapshot.statuses), 'trial')} by this "
         "number"
     )  # fmt: skip
+    if found.ensemble is not None and score.key == "naive":
+        kind = ", which flatters: its members, weights and epochs were chosen by these same rows"
     odd = sum(item.level is Level.WARNING for item in findings)
     mind = f", with {'this' if odd == 1 else 'these'} {counted(odd, 'finding')} in mind" if odd else ""
     return (f"Use {found.name}: {how}{kind}{mind}.",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.core.text import counted
+from orchestrator.evaluation.estimate import Estimate
 from orchestrator.pages.blocks import Block, Cell, Table, Text
 from orchestrator.pages.figures import Interval, IntervalChart
 from orchestrator.report.context import ReportContext
@@ -10,6 +11,10 @@ from orchestrator.report.estimates import estimates_of, leading
 from orchestrator.report.recommended import recommended
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.studies.comparing import PairOfStudies, StudyComparison, compare_settings_and_scores
+
+CORRECTED = ("bbc_race", "bbc", "cross_fitted")
+FLATTERS = ", which flatters: it was chosen by this number"
+CHOSEN = "Both trials were chosen on these rows, which no interval counts in."
 
 
 def side_by_side(context: ReportContext) -> tuple[Block, ...]:
@@ -22,7 +27,7 @@ def side_by_side(context: ReportContext) -> tuple[Block, ...]:
 
 
 def _overview(context: ReportContext) -> Table:
-    columns = ("study", "use", "honest score", "state", "trials", "complete", "fold-epochs")
+    columns = ("study", "use", "score", "state", "trials", "complete", "fold-epochs")
     rows = tuple(_row(snapshot, context.seed) for snapshot in context.snapshots)
     note = "Scores compare where the studies are judged by the same metric on the same rows; see below."
     return Table("Studies side by side", columns, rows, note)
@@ -30,25 +35,41 @@ def _overview(context: ReportContext) -> Table:
 
 def _row(snapshot: StudySnapshot, seed: int) -> tuple[Cell, ...]:
     use, score = recommended(snapshot), leading(estimates_of(snapshot, seed))
-    said = "none" if score is None else f"{snapshot.space.metric} {score}"
+    said = "none" if score is None else f"{_metric(snapshot)} {score}{'' if _corrects(score) else FLATTERS}"
     numbers = len(snapshot.statuses), len(snapshot.complete), snapshot.spent
     return (snapshot.name, "nothing yet" if use is None else use.name, said, snapshot.state, *numbers)
 
 
+def _metric(snapshot: StudySnapshot) -> str:
+    """Of the estimates: an ensemble may be judged by another metric than its studies."""
+    return snapshot.space.metric if snapshot.ensemble is None else snapshot.ensemble.record.metric
+
+
+def _corrects(score: Estimate) -> bool:
+    """Whether it takes off what choosing by the same rows adds."""
+    return score.key in CORRECTED
+
+
 def _scores(context: ReportContext) -> tuple[Block, ...]:
-    """A dot and an interval for each study; () where their metrics differ, as one scale holds one metric."""
-    metrics = {snapshot.space.metric for snapshot in context.snapshots}
+    """A dot and an interval for each study with a corrected estimate; () where their metrics differ, as one
+    scale holds one metric."""
+    found = [
+        (snapshot, score)
+        for snapshot in context.snapshots
+        if (score := leading(estimates_of(snapshot, context.seed))) is not None and _corrects(score)
+    ]
+    metrics = {_metric(snapshot) for snapshot, _ in found}
     intervals = [
         Interval(snapshot.name, score.score, score.low, score.high, score.title or score.method)
-        for snapshot in context.snapshots
-        if (score := leading(estimates_of(snapshot, context.seed))) is not None
+        for snapshot, score in found
     ]
     if len(metrics) > 1 or not intervals:
         return ()
     note = (
-        "Overlapping intervals do not say that studies are equal: the paired differences below are sharper."
+        "Overlapping intervals do not say that studies are equal: the paired differences below are sharper. "
+        "Studies whose only estimate flatters are left out."
     )
-    return (IntervalChart("Honest scores", metrics.pop(), intervals, note),)
+    return (IntervalChart("Corrected scores", metrics.pop(), intervals, note),)
 
 
 def _settings(found: StudyComparison) -> Block:
@@ -91,5 +112,5 @@ def _intervals(pair: PairOfStudies) -> list[Interval]:
 
 def _words(pair: PairOfStudies) -> str:
     if pair.rows is not None:
-        return str(pair.rows)
+        return f"{pair.rows} {CHOSEN}"
     return f"{pair.names[1]} and {pair.names[0]} have no paired difference: {pair.refused}"

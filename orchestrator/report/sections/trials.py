@@ -91,7 +91,8 @@ def _table(snapshot: StudySnapshot, names: Sequence[str]) -> Table:
         f"{'Larger' if snapshot.larger_is_better else 'Smaller'} is better. A complete trial's score is the "
         "mean over all folds; that of another, marked 'so far', is the mean over the folds that it began and "
         "compares with no complete one. Minus best: fold by fold, with a corrected t interval (Nadeau and "
-        "Bengio, 2003), which says whether models trained on other rows would differ too. May be best: of "
+        "Bengio, 2003), which says whether models trained on other rows would differ too; the best was "
+        "chosen on these rows, which no interval counts in. May be best: of "
         f"the {snapshot.confidence_set.level:.0%} confidence set."
     )
     trials = [item.trial for item in snapshot.statuses]
