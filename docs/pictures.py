@@ -1,16 +1,16 @@
-"""Draws the pictures of README and docs again, from studies that are drawn for them.
+"""Draws the pictures of README and docs again.
 
-python -m docs.pictures            # all; the report's need Chromium
-python -m docs.pictures race       # docs/images/race.svg alone
+python -m docs.pictures            # all; the report's need Chromium, and minutes for README's two commands
+python -m docs.pictures race       # docs/images/race.svg alone, of a drawn study
 
 docs/images/screen.svg is made by a test of the screen.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,12 +19,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from orchestrator import build_ensemble
 from orchestrator.study.study import Study
 from tests.support.drawn_study import draw_study
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
-IMAGES = Path(__file__).parent / "images"
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
 TRIALS, FOLDS, EPOCHS = 64, 5, 18
 ROW, CELL, GAP, LEFT, TOP = 6, 7, 8, 12, 48  # pixels: of a trial, an epoch, between folds, beside, above
 STYLE = """
@@ -89,26 +89,14 @@ def draw_race(folder: Path) -> None:
 
 
 def draw_report(folder: Path) -> None:
-    """Two pictures of the report of a drawn study, its ensemble included: what to use, and the race."""
-    from orchestrator.report import write_report  # neither this nor Chromium is needed for the race
-
-    with contextlib.chdir(folder):  # the commands in it then name runs/leaves
-        path = draw_study(
-            Path("runs/leaves"),
-            trials=24,
-            folds=FOLDS,
-            max_t=12,
-            rows=480,
-            test_rows=60,
-            slots=4,
-            classes=["healthy", "rust", "scab", "mildew"],
-            fault="bad_fold",
-            images=True,
+    """Two pictures of the report that README's two commands make: what to use, and the race."""
+    for words in (["tune", "--space", "age", "--study", "age"], ["ensemble", "--study", "age"]):
+        command = [sys.executable, "-m", f"orchestrator.{words[0]}", *words[1:]]
+        subprocess.run(command, cwd=folder, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    for section, height in (("answer", 900), ("race", 980)):
+        _photograph(
+            folder / "runs" / "age" / "report.html", section, height, IMAGES / f"report_{section}.png"
         )
-        build_ensemble(path)
-        report = write_report(path)
-        for section, height in (("answer", 900), ("race", 980)):
-            _photograph(report, section, height, IMAGES / f"report_{section}.png")
 
 
 def _photograph(page: Path, section: str, height: int, out: Path) -> None:

@@ -104,9 +104,10 @@ class _Bar:
         self._hidden = self._was_hidden = False
         self._lock = threading.RLock()
         self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._keep_ticking, name="progress", daemon=True)
 
     def open(self) -> None:
-        threading.Thread(target=self._keep_ticking, name="progress", daemon=True).start()
+        self._thread.start()
 
     def update(self, done: int, total: int) -> None:
         with self._lock:
@@ -156,6 +157,8 @@ class _Bar:
                 not self._in_terminal and self._is_at_end and took >= QUIET_S
             ):
                 self._line(f"{self._counts()}took {duration(took)}")
+        if self._thread.is_alive():
+            self._thread.join()  # one that still ran while Python ends could abort the process
 
     def _keep_ticking(self) -> None:
         self._closed.wait(QUIET_S)

@@ -32,7 +32,7 @@ class Init:
             self._process.wait()
             raise RuntimeError(f"no namespaces: {' '.join(self._command)}")
         self.pid = only_descendant(self._process.pid)
-        self.namespace = str(Path(f"/proc/{self.pid}/ns/pid").readlink())
+        self.namespace = pinned(self.pid)
         return self
 
     def command(self, command: Sequence[str], folder: str = "/") -> list[str]:
@@ -54,6 +54,17 @@ class Init:
     ) -> None:
         if self._process.returncode is None:
             self.end()
+
+
+def pinned(pid: int) -> str:
+    """The PID namespace of a process. Its number stays its own for as long as this process lives.
+
+    The kernel gives the number of a namespace that is gone to the next one: who ended the processes of the
+    first would end those of a laboratory that another process has just started.
+    """
+    path = Path(f"/proc/{pid}/ns/pid")
+    os.open(path, os.O_RDONLY)  # held on purpose: while it is open the namespace is there
+    return str(path.readlink())
 
 
 def only_descendant(pid: int) -> int:

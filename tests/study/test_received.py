@@ -238,7 +238,7 @@ REFUSED: dict[Callable[[Received], None], dict[tuple[str, ...], str]] = {
 def test_a_received_folder_is_told_and_does_nothing(
     received: Received, kind: Callable[[Received], None], capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.tracking.command.installed", lambda: False)
+    monkeypatch.setattr("orchestrator.tracking.destinations.Extra.is_missing", True)
     kind(received)
     others = received.others()
     expected = {name: words for names, words in REFUSED[kind].items() for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,9 @@ def without_digests(study: Path) -> None:
     for line in lines:
         line.pop("digests", None)
     (study / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def refusal_lines(error: str) -> list[str]:
+    """What a process that refused has written, without the lines of steps that took their time before."""
+    lines = error.strip().splitlines()
+    return [line for line in lines if not re.search(r": (?:.*, )?(?:\d.* so far|took \d.*|\d.* left)$", line)]

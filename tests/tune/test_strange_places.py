@@ -16,6 +16,7 @@ from orchestrator.data.importers.listing import list_tree
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.study import Study
 from orchestrator.tune.__main__ import main as tune
+from tests.support.helpers import refusal_lines
 from tests.support.small_study import MADE
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def test_a_study_that_cannot_be_written_is_not_resumed(here: Path, writable: str
         (here / "runs" / "killed" / "checkpoints").chmod(0o555)
     before = contents(here / "runs")
     done = in_its_own_rights(here, *RESUME)
-    error = done.stderr.strip().splitlines()
+    error = refusal_lines(done.stderr)
     assert done.returncode == 2 and error[-1].startswith("error: ") and len(error) <= 2, done.stderr
     assert "Permission denied" in done.stderr and "killed" in done.stderr
     assert "--study" in done.stderr or "--resume" in done.stderr, "the way out"
@@ -97,7 +98,7 @@ def test_a_study_that_cannot_be_written_is_not_resumed(here: Path, writable: str
 def test_nor_does_an_ensemble_appear_where_nothing_may_be_written(here: Path) -> None:
     lock_up(here / "runs")
     done = in_its_own_rights(here, "ensemble", "--study", "complete", "--repeats", "20")
-    assert done.returncode == 2 and len(done.stderr.strip().splitlines()) <= 2, done.stderr
+    assert done.returncode == 2 and len(refusal_lines(done.stderr)) <= 2, done.stderr
     assert "error: " in done.stderr and "Permission denied" in done.stderr
 
 
