@@ -163,12 +163,17 @@ def equal_mass_ece(labels: Labels, probabilities: Probabilities, weights: Floats
     several labels, the mean of each one's own, by the probability of the label. Source: Nixon, Dusenberry,
     Zhang, Jerfel, Tran, CVPR workshops 2019, "Measuring calibration in deep learning".
     """
+    right, sure = claims(labels, probabilities)
+    return float(np.mean([_ece(*claim, weights, bins) for claim in zip(right.T, sure.T, strict=True)]))
+
+
+def claims(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], Probabilities]:
+    """(n, L) whether each answer is right, and its probability; L is 1 where a row has one label, and the
+    answer the class that is predicted. Of several labels it is whether the label holds."""
     if labels.ndim == 2:
-        columns = range(labels.shape[1])
-        found = [_ece(labels[:, at] == 1, probabilities[:, at], weights, bins) for at in columns]
-        return float(np.mean(found))
+        return labels == 1, probabilities
     top = probabilities.argmax(axis=1)
-    return _ece(top == labels, probabilities[np.arange(len(top)), top], weights, bins)
+    return (top == labels)[:, None], probabilities[np.arange(len(top)), top][:, None]
 
 
 def _ece(right: NDArray[np.bool_], chances: NDArray[np.float32], weights: Floats, bins: int) -> float:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.evaluation.bootstrap import draw_bags
-from orchestrator.evaluation.calibration import BINS, equal_mass_bins, equal_mass_ece
+from orchestrator.evaluation.calibration import BINS, claims, equal_mass_bins, equal_mass_ece
 from orchestrator.evaluation.class_scores import LEVEL, Interval, codes_of, intervals
 
 
@@ -95,15 +95,10 @@ class _Column:
 
 
 def _columns(labels: Labels, probabilities: Probabilities, bins: int) -> list[_Column]:
-    if labels.ndim == 1:
-        top = probabilities.argmax(axis=1)
-        pairs = [(top == labels, probabilities[np.arange(len(top)), top])]
-    else:
-        pairs = [(labels[:, at] == 1, probabilities[:, at]) for at in range(labels.shape[1])]
-    ones = np.ones(len(labels))
+    of_all, ones = claims(labels, probabilities), np.ones(len(labels))
     return [
         _Column(right.astype(np.float64), sure.astype(np.float64), equal_mass_bins(sure, ones, bins), bins)
-        for right, sure in pairs
+        for right, sure in zip(*(part.T for part in of_all), strict=True)
     ]
 
 

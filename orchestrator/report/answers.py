@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Labels, Probabilities
 from orchestrator.core.task import Task
-from orchestrator.evaluation.calibration import Temperature
+from orchestrator.ensemble_record.refitting import refitted_answers
 from orchestrator.evaluation.class_scores import codes_of
-from orchestrator.evaluation.decisions import Decisions
-from orchestrator.evaluation.pool import JudgedRows
-from orchestrator.evaluation.refitted import refitted
 from orchestrator.report.recommended import Recommended, recommended
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.space.condition import condition_mask
@@ -75,16 +72,13 @@ def _of_ensemble(snapshot: StudySnapshot, found: Recommended) -> JudgedAnswers:
     assert found.prediction is not None and found.ensemble is not None  # whoever asks has looked
     prediction, record = _in_manifest(snapshot, found.prediction), found.ensemble.record
     groups, has_groups = _groups(snapshot, prediction)
-    temperature = None if record.temperature is None else Temperature.from_json(record.temperature)
-    decisions = None if record.decisions is None else Decisions.from_json(record.decisions)
-    judged = JudgedRows(
-        labels=prediction.labels, folds=prediction.folds, codes=codes_of(groups)[0], metric=record.metric,
-        mode=record.mode,
-    )  # fmt: skip
-    calibrated, decided = refitted(judged, prediction.probabilities, temperature, decisions)
+    calibrated, decided = refitted_answers(
+        record, prediction.labels, prediction.probabilities, prediction.folds, codes_of(groups)[0]
+    )
     return JudgedAnswers(
         found.name, found.target.task, prediction.rows, prediction.labels, calibrated, decided,
-        prediction.folds, groups, has_groups, _caveat(temperature is not None, decisions is not None),
+        prediction.folds, groups, has_groups,
+        _caveat(record.temperature is not None, record.decisions is not None),
     )  # fmt: skip
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from orchestrator.core.finding import Finding
 from orchestrator.pages.thumbnails import ReadThumbnails
+from orchestrator.report.answers import JudgedAnswers, judged_answers
 from orchestrator.snapshot import StudySnapshot
 
 
@@ -21,6 +23,11 @@ class ReportContext:
     @property
     def main(self) -> StudySnapshot:
         return self.snapshots[0]
+
+    @cached_property
+    def answers(self) -> JudgedAnswers | None:
+        """`judged_answers` of the first study, once for all sections: a large ensemble takes a second."""
+        return judged_answers(self.main)
 
     @property
     def others(self) -> tuple[StudySnapshot, ...]:

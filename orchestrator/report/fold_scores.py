@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from orchestrator.core.text import counted
 from orchestrator.pages.figures import Interval, IntervalChart
-from orchestrator.report.recommended import recommended
+from orchestrator.report.recommended import metric_of, recommended
 from orchestrator.snapshot import StudySnapshot
 
 
@@ -16,14 +16,13 @@ def fold_scores(snapshot: StudySnapshot) -> tuple[IntervalChart, ...]:
     found, scores = recommended(snapshot), scores_by_fold(snapshot)
     if found is None or len(scores) < 2:
         return ()
-    metric = snapshot.space.metric if found.ensemble is None else found.ensemble.record.metric
     plan = snapshot.fold_plan
     rows = {} if plan is None else {fold: int((plan.folds == fold).sum()) for fold in scores}
     low, high = min(scores, key=scores.__getitem__), max(scores, key=scores.__getitem__)
     return (
         IntervalChart(
             "Score on each fold",
-            metric,
+            metric_of(snapshot),
             [
                 Interval(f"fold {fold}", score, note=counted(rows[fold], "row") if rows.get(fold) else "")
                 for fold, score in scores.items()

@@ -12,16 +12,21 @@ from orchestrator.ensemble_record.record import EnsembleRecord
 from orchestrator.evaluation.paired import paired_difference
 from orchestrator.pages.blocks import Block, Text
 from orchestrator.pages.figures import Interval, IntervalChart
-from orchestrator.report.answers import judged_answers
+from orchestrator.report.answers import JudgedAnswers
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.study.predictions import Prediction
 
 REPEATS = 500
 
 
-def member_differences(snapshot: StudySnapshot, record: EnsembleRecord, seed: int) -> Iterator[Block]:
+def member_differences(
+    snapshot: StudySnapshot, record: EnsembleRecord, answers: JudgedAnswers | None, seed: int
+) -> Iterator[Block]:
     """A dot and an interval for each member: the ensemble minus it. Nothing of an ensemble of several votes,
-    whose members answer another question, and of a metric of one's own, which is not called here."""
+    whose members answer another question, and of a metric of one's own, which is not called here.
+
+    answers: the ensemble's, each row by decisions that were fitted to other folds; None: as they are stored.
+    """
     own = [member for member in record.members if member.study == snapshot.name]
     whole, groups = snapshot.ensemble_oof, None
     if len(record.components) != 1 or len(own) != len(record.members) or is_own(record.metric):
@@ -30,7 +35,6 @@ def member_differences(snapshot: StudySnapshot, record: EnsembleRecord, seed: in
         groups = snapshot.groups_of(whole)
     if whole is None or groups is None:
         return
-    answers = judged_answers(snapshot)  # each row by decisions that were fitted to other folds
     decided = whole.probabilities if answers is None else answers.decided
     intervals, left_out = list[Interval](), list[int]()
     complete = {trial.number for trial in snapshot.complete}  # others have no table of their own

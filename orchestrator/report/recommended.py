@@ -20,6 +20,11 @@ class Recommended:
     trial: int | None = None
 
 
+def metric_of(snapshot: StudySnapshot) -> str:
+    """By which what is recommended is judged: an ensemble may have another metric than its studies."""
+    return snapshot.space.metric if snapshot.ensemble is None else snapshot.ensemble.record.metric
+
+
 def recommended(snapshot: StudySnapshot) -> Recommended | None:
     """None where there is neither an ensemble nor a complete trial."""
     found, best = snapshot.ensemble, snapshot.best

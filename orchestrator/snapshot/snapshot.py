@@ -140,7 +140,7 @@ class StudySnapshot:
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
         """As `Study.leaderboard`."""
-        return self.study.leaderboard()
+        return self.study.leaderboard(self.confidence_set)
 
     @cached_property
     def curves(self) -> pd.DataFrame:

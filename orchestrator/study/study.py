@@ -276,7 +276,7 @@ class Study:
         sign = -1.0 if space.mode == "max" else 1.0
         return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
 
-    def leaderboard(self) -> pd.DataFrame:
+    def leaderboard(self, may_be_best: ConfidenceSet | None = None) -> pd.DataFrame:
         """A row per trial, best first: trial, state, score, may_be_best, minus_best, minus_best_low,
         minus_best_high, folds_complete, epochs_spent, reason, config (as JSON) and a column param_<name> for
         each parameter.
@@ -286,6 +286,8 @@ class Study:
         is in the `confidence_set`; missing for others, and for all where there is none. minus_best: of
         complete trials, the mean difference to the first, fold by fold, with the ends of its corrected 95% t
         interval, which says whether models trained on other rows would differ too.
+
+        may_be_best: the `confidence_set`, of who has made it.
         """
         configs = self.configs
         table = trials_table(
@@ -293,7 +295,9 @@ class Study:
         )
         frame: pd.DataFrame = table.to_pandas()
         frame = frame.drop(columns="rung", errors="ignore")  # a rung is a rule's, which is not asked here
-        return frame if frame.empty else with_best(frame, self.complete_trials(), self.confidence_set())
+        if frame.empty:
+            return frame
+        return with_best(frame, self.complete_trials(), may_be_best or self.confidence_set())
 
     def confidence_set(self, level: float = 0.9, repeats: int = 500, seed: int = 0) -> ConfidenceSet:
         """The complete trials that may be the best: the best is among them in at least `level` of studies.

@@ -12,7 +12,7 @@ from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.evaluation.bootstrap import group_codes
-from orchestrator.evaluation.calibration import equal_mass_bins
+from orchestrator.evaluation.calibration import claims, equal_mass_bins
 from orchestrator.study_checks.chance import ALPHA
 from orchestrator.study_checks.material import Material
 from orchestrator.study_checks.unseen import UnseenError
@@ -77,7 +77,8 @@ def miscalibration(
     Source: Broecker, Smith, Weather and Forecasting 22 (2007), "Increasing the reliability of reliability
     diagrams".
     """
-    right, chances = _events(labels, probabilities)
+    right, sure = claims(labels, probabilities)
+    chances = sure.astype(np.float64)
     if not len(right):
         raise UnseenError("there are no rows")
     bins = [equal_mass_bins(column) for column in chances.T]
@@ -89,15 +90,6 @@ def miscalibration(
         float(np.quantile(drawn, 1 - ALPHA)),
         float(chances.mean() - right.mean()),
     )
-
-
-def _events(labels: Labels, probabilities: Probabilities) -> tuple[NDArray[np.bool_], Floats]:
-    """(n, L) whether each answer is right and how sure it is; L is 1 where a row has one label."""
-    if labels.ndim == 2:
-        return labels == 1, probabilities.astype(np.float64)
-    top = probabilities.argmax(axis=1)
-    sure = probabilities[np.arange(len(top)), top].astype(np.float64)
-    return (top == labels)[:, None], sure[:, None]
 
 
 def _drawn_errors(

@@ -17,12 +17,9 @@ from orchestrator.core.metrics import is_own
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.manifest import Manifest
 from orchestrator.ensemble_record.record import EnsembleRecord
+from orchestrator.ensemble_record.refitting import refitted_answers
 from orchestrator.evaluation.bootstrap import draw_bags, group_codes
-from orchestrator.evaluation.calibration import Temperature
-from orchestrator.evaluation.decisions import Decisions
 from orchestrator.evaluation.fold_means import FoldMeans
-from orchestrator.evaluation.pool import JudgedRows
-from orchestrator.evaluation.refitted import refitted
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.space import SearchSpace
@@ -164,14 +161,9 @@ class Material:
     def ensemble_refitted(self) -> tuple[Probabilities, Probabilities]:
         """The ensemble's answers calibrated, and with decisions in them: each row by a temperature and
         decisions that were fitted to the other folds. Rows as `ensemble_answered`."""
-        record, stored = self.record, self.ensemble_answered
-        temperature = None if record.temperature is None else Temperature.from_json(record.temperature)
-        decisions = None if record.decisions is None else Decisions.from_json(record.decisions)
-        judged = JudgedRows(
-            labels=stored.labels, folds=stored.folds, codes=group_codes(stored.groups)[0],
-            metric=record.metric, mode=record.mode,
-        )  # fmt: skip
-        return refitted(judged, stored.probabilities, temperature, decisions)
+        stored = self.ensemble_answered
+        codes, _ = group_codes(stored.groups)
+        return refitted_answers(self.record, stored.labels, stored.probabilities, stored.folds, codes)
 
     def _answered(self, found: Prediction, conditioned: bool) -> Answered:
         kept = np.isin(found.rows, self.scored) if conditioned else np.ones(len(found.rows), np.bool_)

@@ -47,8 +47,7 @@ def _run(request: Request, arguments: argparse.Namespace, trackers: contextlib.E
 
 
 def _look_back(study: Path, request: Request, console: Console) -> None:
-    with hidden_bars() if request.quiet or request.json else contextlib.nullcontext():
-        look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
+    look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
 
 
 def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:

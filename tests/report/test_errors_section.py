@@ -23,6 +23,7 @@ from orchestrator.pages.figures import Heatmap, IntervalChart, LineChart
 from orchestrator.pages.render import render
 from orchestrator.pages.thumbnails import Pixels
 from orchestrator.report.answers import JudgedAnswers
+from orchestrator.report.context import ReportContext
 from orchestrator.report.sections import errors
 from tests.evaluation.test_estimate import sample
 from tests.support.drawn_study import draw_study
@@ -230,7 +231,7 @@ def labelled(several: bool, ordered: bool = False) -> JudgedAnswers:
 
 
 def made_of(answers: JudgedAnswers, study: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Block, ...]:
-    monkeypatch.setattr(errors, "judged_answers", lambda snapshot: answers)
+    monkeypatch.setattr(ReportContext, "answers", answers)
     return errors.blocks(context_of(study, grey))
 
 

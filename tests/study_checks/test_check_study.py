@@ -317,7 +317,7 @@ def test_an_ensembles_temperature_and_decisions_are_judged_on_folds_that_they_we
     assert (material.ensemble_refitted[1] == answers.decided).all()
     [chart] = [
         item
-        for item in member_differences(take_snapshot(path), material.record, 0)
+        for item in member_differences(take_snapshot(path), material.record, answers, 0)
         if isinstance(item, IntervalChart)
     ]
     member = material.snapshot.oof(chart.intervals[0].trial or 0)

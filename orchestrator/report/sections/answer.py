@@ -15,7 +15,7 @@ from orchestrator.report.context import ReportContext
 from orchestrator.report.estimates import estimates_of, interval_of, leading
 from orchestrator.report.fold_scores import fold_scores
 from orchestrator.report.leaks import Leak, leak_of
-from orchestrator.report.recommended import recommended
+from orchestrator.report.recommended import metric_of, recommended
 from orchestrator.report.sections.leaderboard import leaderboard
 from orchestrator.report.sections.side_by_side import side_by_side
 from orchestrator.snapshot import StudySnapshot
@@ -64,7 +64,7 @@ def lead(
         return (f"There is nothing to use yet: no trial of {snapshot.name} is complete.",)
     score = leading(estimates)
     grave = [item for item in findings if item.level is Level.BLOCKS]
-    how = f"{_metric(snapshot)} {score}" if score is not None else "no estimate of its score"
+    how = f"{metric_of(snapshot)} {score}" if score is not None else "no estimate of its score"
     if grave:
         named = ", ".join(dict.fromkeys(f"{item.code} {item.topic}" for item in grave))
         return (
@@ -82,10 +82,6 @@ def lead(
     odd = sum(item.level is Level.WARNING for item in findings)
     mind = f", with {'this' if odd == 1 else 'these'} {counted(odd, 'finding')} in mind" if odd else ""
     return (f"Use {found.name}: {how}{kind}{mind}.",)
-
-
-def _metric(snapshot: StudySnapshot) -> str:
-    return snapshot.space.metric if snapshot.ensemble is None else snapshot.ensemble.record.metric
 
 
 def _cautions(findings: Sequence[Finding]) -> tuple[Block, ...]:

@@ -31,7 +31,7 @@ def blocks(context: ReportContext) -> tuple[Block, ...]:
     return (
         Text((_lead(record), *_formulas(record)), lead=True),
         *_members(snapshot, record),
-        *member_differences(snapshot, record, context.seed),
+        *member_differences(snapshot, record, context.answers, context.seed),
         *_steps(record),
         *_calibration(record),
         *_decisions(record),

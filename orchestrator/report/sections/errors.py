@@ -15,7 +15,7 @@ from orchestrator.evaluation.group_scores import are_right, group_scores, uneven
 from orchestrator.evaluation.reliability import Reliability, reliability
 from orchestrator.pages.blocks import Block, Cell, Table, Text
 from orchestrator.pages.figures import Heatmap, Interval, IntervalChart, Line, LineChart
-from orchestrator.report.answers import JudgedAnswers, answers_of_trial, judged_answers
+from orchestrator.report.answers import JudgedAnswers, answers_of_trial
 from orchestrator.report.cells import ends_text, share_cell
 from orchestrator.report.context import ReportContext
 from orchestrator.report.leaks import Leak, leak_of
@@ -39,8 +39,7 @@ CELLS = 4e7
 
 
 def blocks(context: ReportContext) -> tuple[Block, ...]:
-    snapshot = context.main
-    answers = judged_answers(snapshot)
+    snapshot, answers = context.main, context.answers
     if answers is None:
         return (Text((_why_none(snapshot),)),)
     leak = leak_of(context)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from orchestrator.core.text import counted
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.pages.blocks import Block, Cell, Table, Text
 from orchestrator.pages.figures import Interval, IntervalChart
 from orchestrator.report.context import ReportContext
 from orchestrator.report.estimates import estimates_of, leading
-from orchestrator.report.recommended import recommended
+from orchestrator.report.recommended import metric_of, recommended
 from orchestrator.snapshot import StudySnapshot
 from orchestrator.studies.comparing import PairOfStudies, StudyComparison, compare_settings_and_scores
 
 CORRECTED = ("bbc_race", "bbc", "cross_fitted")
 FLATTERS = ", which flatters: it was chosen by this number"
+Scored = tuple[StudySnapshot, Estimate | None]
+"""A study and the score to tell of it."""
 CHOSEN = "Both trials were chosen on these rows, which no interval counts in."
 
 
@@ -23,26 +27,22 @@ def side_by_side(context: ReportContext) -> tuple[Block, ...]:
         return ()
     studies = [snapshot.study for snapshot in context.snapshots]
     found = compare_settings_and_scores(studies, context.seed)
-    return (_overview(context), *_scores(context), _settings(found), *_pairs(found, context))
+    scores = [(item, leading(estimates_of(item, context.seed))) for item in context.snapshots]
+    return (_overview(scores), *_scores(scores), _settings(found), *_pairs(found, context))
 
 
-def _overview(context: ReportContext) -> Table:
+def _overview(scores: Sequence[Scored]) -> Table:
     columns = ("study", "use", "score", "state", "trials", "complete", "fold-epochs")
-    rows = tuple(_row(snapshot, context.seed) for snapshot in context.snapshots)
+    rows = tuple(_row(*scored) for scored in scores)
     note = "Scores compare where the studies are judged by the same metric on the same rows; see below."
     return Table("Studies side by side", columns, rows, note)
 
 
-def _row(snapshot: StudySnapshot, seed: int) -> tuple[Cell, ...]:
-    use, score = recommended(snapshot), leading(estimates_of(snapshot, seed))
-    said = "none" if score is None else f"{_metric(snapshot)} {score}{'' if _corrects(score) else FLATTERS}"
+def _row(snapshot: StudySnapshot, score: Estimate | None) -> tuple[Cell, ...]:
+    use = recommended(snapshot)
+    said = "none" if score is None else f"{metric_of(snapshot)} {score}{'' if _corrects(score) else FLATTERS}"
     numbers = len(snapshot.statuses), len(snapshot.complete), snapshot.spent
     return (snapshot.name, "nothing yet" if use is None else use.name, said, snapshot.state, *numbers)
-
-
-def _metric(snapshot: StudySnapshot) -> str:
-    """Of the estimates: an ensemble may be judged by another metric than its studies."""
-    return snapshot.space.metric if snapshot.ensemble is None else snapshot.ensemble.record.metric
 
 
 def _corrects(score: Estimate) -> bool:
@@ -50,15 +50,11 @@ def _corrects(score: Estimate) -> bool:
     return score.key in CORRECTED
 
 
-def _scores(context: ReportContext) -> tuple[Block, ...]:
+def _scores(scores: Sequence[Scored]) -> tuple[Block, ...]:
     """A dot and an interval for each study with a corrected estimate; () where their metrics differ, as one
     scale holds one metric."""
-    found = [
-        (snapshot, score)
-        for snapshot in context.snapshots
-        if (score := leading(estimates_of(snapshot, context.seed))) is not None and _corrects(score)
-    ]
-    metrics = {_metric(snapshot) for snapshot, _ in found}
+    found = [(snapshot, score) for snapshot, score in scores if score is not None and _corrects(score)]
+    metrics = {metric_of(snapshot) for snapshot, _ in found}
     intervals = [
         Interval(snapshot.name, score.score, score.low, score.high, score.title or score.method)
         for snapshot, score in found
