@@ -88,6 +88,8 @@ def parser() -> CommandParser:
     add("--no-report", action="store_true",
         help="leave the study's report.html as it is")  # fmt: skip
     add_shared(output, "--private")
+    add("--json", action="store_true",
+        help="print events alone, a line of JSON each, for a program")  # fmt: skip
     return made
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -31,7 +32,8 @@ from orchestrator.ensemble.untouched import find_untouched, score_untouched
 from orchestrator.ensemble.writing import check_out, spellings_of
 from orchestrator.ensemble_record.chain_rule import uncovered_images
 from orchestrator.ensemble_record.finding import find_ensemble
-from orchestrator.progress import progress_bar
+from orchestrator.progress import JsonLines, progress_bar
+from orchestrator.progress.for_programs import message_terminal, telling_steps_and_errors
 from orchestrator.report.ending import look_back
 from orchestrator.study.being_read import being_read
 from orchestrator.study.failures import ahead_lines
@@ -42,13 +44,24 @@ from orchestrator.tracking import mirrored_as_before
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises InputError, StorageError, NoCompleteTrialError."""
-    with contextlib.ExitStack() as held:  # trackers, which get what is made of the study at last, too
-        _run(arguments, held)
-
-
-def _run(arguments: argparse.Namespace, held: contextlib.ExitStack) -> None:
     log_warnings()
-    console = Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
+    lines = JsonLines() if arguments.json else None
+    with contextlib.ExitStack() as held:  # trackers, which get what is made of the study at last, too
+        if lines is not None:
+            held.enter_context(telling_steps_and_errors(lines))
+        made = _run(arguments, held, _console(lines))
+        if lines is not None:
+            lines.write("ensemble", **made)
+
+
+def _console(lines: JsonLines | None) -> Console:
+    if lines is not None:
+        return message_terminal(lines)
+    return Terminal(highlight=False, width=None if sys.stdout.isatty() else 120)  # a log has no edge
+
+
+def _run(arguments: argparse.Namespace, held: contextlib.ExitStack, console: Console) -> dict[str, Any]:
+    """What it made, for a program: the fields of the event `ensemble`."""
     _check_arguments(arguments)
     if arguments.export is not None:
         check_exporter()  # before minutes of work
@@ -75,14 +88,24 @@ def _run(arguments: argparse.Namespace, held: contextlib.ExitStack) -> None:
         look_back(
             studies[0], console, report=not arguments.no_report, ensemble=ensemble.path, trust=arguments.trust
         )
+    made = _made(ensemble)
     if arguments.export is not None:
         with progress_bar("exporting models") as progress:
-            say(f"exported: {export_ensemble(ensemble, progress=progress)}")
+            made["exported"] = export_ensemble(ensemble, progress=progress)
+        say(f"exported: {made['exported']}")
     if rows is None:
         say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
-        return
+        return made
     plan = plan or planned(arguments, rows, asked_of(ensemble, arguments.answer), say)
-    predict(ensemble, plan, arguments.tta, arguments.runs, arguments.seed, say)
+    made["probabilities"] = predict(ensemble, plan, arguments.tta, arguments.runs, arguments.seed, say)
+    made["submission"] = None if plan.submission is None else plan.submission.path
+    return made
+
+
+def _made(ensemble: Ensemble) -> dict[str, Any]:
+    record = ensemble.record.to_json()
+    known = {name: record[name] for name in ("metric", "mode", "estimates", "studies")}
+    return {"ensemble": ensemble.path, **known, "exported": None, "probabilities": None, "submission": None}
 
 
 def _load(folder: Path, arguments: argparse.Namespace, console: Console) -> Ensemble:

@@ -82,9 +82,12 @@ def planned(arguments: argparse.Namespace, rows: Rows, asked: Asked, say: Say) -
     return Plan(replace(manifest, frame=frame), submission)
 
 
-def predict(ensemble: Ensemble, plan: Plan, tta: str | None, runs: Path, seed: int, say: Say) -> None:
+def predict(ensemble: Ensemble, plan: Plan, tta: str | None, runs: Path, seed: int, say: Say) -> Path:
     """Predicts, and writes the probabilities and the submission; before that says how far the images differ
-    from those trained on. Raises EnsembleError, TrainableError, StorageError."""
+    from those trained on. Returns the table of probabilities.
+
+    Raises EnsembleError, TrainableError, StorageError.
+    """
     manifest, submission = plan.manifest, plan.submission
     for warning in TrainedOn.of(ensemble).warnings(manifest):
         say(warning)
@@ -103,6 +106,7 @@ def predict(ensemble: Ensemble, plan: Plan, tta: str | None, runs: Path, seed: i
         write(submission, probabilities, labels)
         say(f"submission: {submission.path} ({len(labels)} rows)")
     say(f"predicted: {histogram(labels, task)}")
+    return path
 
 
 def images_of(manifest: Manifest) -> Images:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import shlex
-from collections.abc import Iterator
 from functools import partial
 from typing import Protocol
 
 from rich.console import Console
 
 from orchestrator.cli.terminal import Terminal, print_wrapped
-from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.text import counted
 from orchestrator.progress import EventListener, JsonLines, JsonView, hidden_bars
+from orchestrator.progress.for_programs import message_terminal, telling_steps_and_errors
 from orchestrator.tune.request import Request, Result
 from orchestrator.tune.run import run_search
 
@@ -87,13 +85,10 @@ class ForPrograms:
 
     def __init__(self, lines: JsonLines) -> None:
         self._lines = lines
-        # So wide that no line is wrapped.
-        self.console: Console = Terminal(
-            file=_Messages(lines), width=10_000, highlight=False, force_terminal=False
-        )
+        self.console: Console = message_terminal(lines)
 
     def search(self, request: Request, trackers: contextlib.ExitStack) -> Result:
-        with hidden_bars(self._lines.step), self._telling_errors():
+        with telling_steps_and_errors(self._lines):
             view = partial(JsonView, out=self._lines)
             return run_search(request, say=self._lines.message, view=view, trackers=trackers)
 
@@ -117,30 +112,6 @@ class ForPrograms:
 
     def interrupted(self, command: str) -> None:
         self._lines.write("interrupted", next=command)
-
-    @contextlib.contextmanager
-    def _telling_errors(self) -> Iterator[None]:
-        """What goes to standard error as a line is an event too."""
-        try:
-            yield
-        except (OrchestratorError, OSError) as error:
-            self._lines.write("error", text=str(error))
-            raise
-
-
-class _Messages(io.StringIO):
-    """A file whose lines are messages."""
-
-    def __init__(self, lines: JsonLines) -> None:
-        super().__init__()
-        self._lines, self._begun = lines, ""
-
-    def write(self, text: str) -> int:
-        *whole, self._begun = (self._begun + text).split("\n")
-        for line in whole:
-            if line.strip():
-                self._lines.message(line.rstrip())
-        return len(text)
 
 
 def result_lines(result: Result) -> list[str]:
