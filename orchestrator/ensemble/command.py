@@ -34,7 +34,7 @@ from orchestrator.ensemble_record.chain_rule import uncovered_images
 from orchestrator.ensemble_record.finding import find_ensemble
 from orchestrator.progress import JsonLines, progress_bar
 from orchestrator.progress.for_programs import message_terminal, telling_steps_and_errors
-from orchestrator.report.ending import look_back
+from orchestrator.report.ending import Ending, look_back
 from orchestrator.study.being_read import being_read
 from orchestrator.study.failures import ahead_lines
 from orchestrator.study.finding import find_study
@@ -68,6 +68,7 @@ def _run(arguments: argparse.Namespace, held: contextlib.ExitStack, console: Con
     say = partial(_say, console)
     studies = None if arguments.ensemble is not None else _studies(arguments, console)
     rows = find_rows(arguments, say)
+    ending = Ending()
     if studies is None:
         found = find_ensemble(arguments.ensemble, arguments.runs)
         ensemble, plan = _load(found, arguments, console), None
@@ -85,7 +86,7 @@ def _run(arguments: argparse.Namespace, held: contextlib.ExitStack, console: Con
         ensemble = _untouched(ensemble, inputs, arguments, console)
         if arguments.test_votes:
             _store_votes(inputs, say)
-        look_back(
+        ending = look_back(
             studies[0], console, report=not arguments.no_report, ensemble=ensemble.path, trust=arguments.trust
         )
     made = _made(ensemble)
@@ -94,7 +95,9 @@ def _run(arguments: argparse.Namespace, held: contextlib.ExitStack, console: Con
             made["exported"] = export_ensemble(ensemble, progress=progress)
         say(f"exported: {made['exported']}")
     if rows is None:
-        say(f"next: python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
+        say(
+            ending.next_line(f"python -m orchestrator.ensemble --ensemble {ensemble.path} --predict MANIFEST")
+        )
         return made
     plan = plan or planned(arguments, rows, asked_of(ensemble, arguments.answer), say)
     made["probabilities"] = predict(ensemble, plan, arguments.tta, arguments.runs, arguments.seed, say)

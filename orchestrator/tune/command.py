@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.budget import parse_duration
 from orchestrator.cli.terminal import log_warnings
 from orchestrator.progress import hidden_bars
-from orchestrator.report.ending import look_back
+from orchestrator.report.ending import Ending, look_back
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
@@ -41,13 +41,12 @@ def _run(request: Request, arguments: argparse.Namespace, trackers: contextlib.E
         _look_back(error.study, request, output.console)
         raise
     output.result(result)
-    _look_back(result.study, request, output.console)
-    output.next_step(result)
+    output.next_step(result, _look_back(result.study, request, output.console))
     return 0
 
 
-def _look_back(study: Path, request: Request, console: Console) -> None:
-    look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
+def _look_back(study: Path, request: Request, console: Console) -> Ending:
+    return look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
 
 
 def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:

@@ -13,6 +13,7 @@ from orchestrator.cli.terminal import Terminal, print_wrapped
 from orchestrator.core.text import counted
 from orchestrator.progress import EventListener, JsonLines, JsonView, hidden_bars
 from orchestrator.progress.for_programs import message_terminal, telling_steps_and_errors
+from orchestrator.report.ending import Ending
 from orchestrator.tune.request import Request, Result
 from orchestrator.tune.run import run_search
 
@@ -31,7 +32,7 @@ class Output(Protocol):
 
     def result(self, result: Result) -> None: ...
 
-    def next_step(self, result: Result) -> None:
+    def next_step(self, result: Result, ending: Ending) -> None:
         """The last line of all."""
         ...
 
@@ -59,8 +60,8 @@ class ForPeople:
         for line in result_lines(result):
             self._say(line)
 
-    def next_step(self, result: Result) -> None:
-        self._say(f"next: {next_command(result)}")
+    def next_step(self, result: Result, ending: Ending) -> None:
+        self._say(ending.next_line(next_command(result)))
 
     def interrupted(self, command: str) -> None:
         self._say("interrupted; everything finished is saved. Continue with:")
@@ -107,7 +108,7 @@ class ForPrograms:
             next=next_command(result),
         )
 
-    def next_step(self, result: Result) -> None:
+    def next_step(self, result: Result, ending: Ending) -> None:
         """It is a field of the result."""
 
     def interrupted(self, command: str) -> None:

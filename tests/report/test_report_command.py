@@ -221,6 +221,16 @@ def test_no_report_is_written_where_none_is_wanted(
     assert not (tmp_path / "a" / "report.html").exists() and "report:" not in told(capsys)[0]
 
 
+def test_the_next_step_waits_for_what_a_check_forbids(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    leaking = draw_study(tmp_path / "leaking", trials=4, max_t=2, fault="leak", seed=3)
+    assert ensemble(["--study", str(leaking), "--no-report", "--out", str(tmp_path / "e")]) == 0
+    *lines, last = told(capsys)[0].splitlines()
+    named = re.match(r"not before (FO\d{3}) above: next: python -m ", last)
+    assert named is not None and any(f" {named[1]} " in line for line in lines), last
+
+
 def test_a_report_that_fails_never_fails_the_search(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
