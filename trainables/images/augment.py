@@ -67,7 +67,7 @@ class _Pipeline:
     """A specification over batches, from any thread: the result follows from the generator alone."""
 
     def __init__(self, augment: str, parameter: str) -> None:
-        self._steps = parse_augment(_spec_of(augment, parameter), parameter)
+        self._steps = parse_augment(spec_of(augment, parameter), parameter)
         self._local = threading.local()  # a pipeline holds its random state, so each thread has its own
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
@@ -87,7 +87,8 @@ class _Pipeline:
         return self._local.pipeline
 
 
-def _spec_of(augment: str, parameter: str) -> str:
+def spec_of(augment: str, parameter: str) -> str:
+    """The steps of a named strength, or the steps as they are. Raises TrainableError for an unknown name."""
     name = augment.strip()
     if name in STRENGTHS:
         return STRENGTHS[name]
@@ -101,7 +102,7 @@ def _spec_of(augment: str, parameter: str) -> str:
 
 def check_augment(augment: str, parameter: str = "augment") -> None:
     """Raises TrainableError for a strength or a step that is not known or takes something else."""
-    parse_augment(_spec_of(augment, parameter), parameter)
+    parse_augment(spec_of(augment, parameter), parameter)
 
 
 class Augmenter:

@@ -19,6 +19,7 @@ STEPS = (*KINDS, *_GROUPS)
 
 @dataclass(frozen=True)
 class Single:
+    name: str
     p: float
     make: Make
     arguments: Mapping[str, Any]
@@ -62,7 +63,7 @@ def _step(call: Call, error: Error) -> Step:
         return _group(call, error)
     kind = KINDS[call.name]
     values = bound(call, {**kind.arguments, "p": Argument(kind.p)}, error)
-    return Single(values.pop("p"), kind.make, values)
+    return Single(call.name, values.pop("p"), kind.make, values)
 
 
 def _group(call: Call, error: Error) -> Group:
