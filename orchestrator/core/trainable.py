@@ -85,6 +85,19 @@ class Trainable(Protocol):
     Small pictures for people come from thumbnails(root, paths, side): see core.thumbnails.
     `tune` asks disk_needs(dataset, values), where it exists, how many bytes fold runs will store
     (`core.disk_needs`); otherwise the first checkpoint shows it.
+    How many fold runs fit on a machine together is measured before a search where these classmethods exist
+    (`core.fold_run_cost`); otherwise the first fold runs show it:
+    cost_parameters() -> the names of the parameters that the next two follow from;
+    cost_family(config) -> what else than size makes fold runs cost differently, a dict of JSON values such as
+        {"backbone": "resnet18", "optimizer": "adamw", "has_average": True};
+    cost_size(config) -> how large it is within its family, such as the pixels of a batch;
+    cost_estimate(config, classes, resources) -> bytes that it can need at most, in some milliseconds and
+        without computing; optional even then: where slots of that size fit anyway, nothing is measured;
+    probe(config, classes, rows, resources, seconds, meet) -> FoldRunCost of real steps, validation and state
+        on drawn images, in this process, which is its own and new: its peak is that of the probe. classes and
+        rows: of the data set; seconds: that it should take at most; meet: called once when all is warm, right
+        before steps are timed, for others on the same GPU may begin at that moment. Its device_bytes are
+        those of the allocator; who calls adds CUDA's own. Raises what a fold run would raise.
     """
 
     def __init__(
