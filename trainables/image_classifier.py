@@ -65,6 +65,8 @@ class ImageClassifier(LooksAtImages):
         self._average = Average(self._network, decay) if decay else None
         self._accumulate = int(self._config["accumulate"])
         self._steps = -(-self._loader.steps // self._accumulate)  # of the optimizer, in an epoch
+        # A CPU has its loss at once; on a GPU each look waits for all that was queued.
+        self._look_every = 1 if self._device.type == "cpu" else CHECK_EVERY
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
         self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
@@ -93,17 +95,20 @@ class ImageClassifier(LooksAtImages):
         self._network.freeze_backbone(self._epoch < self._config["freeze_epochs"])
         self._network.train()
         losses: list[Tensor] = []
+        looked = 0  # losses that are known to be finite
         for step, batches in enumerate(in_groups(self._loader.training(self._epoch), self._accumulate)):
             losses.append(self._step(batches))
-            steps = self._epoch * self._steps + step + 1
-            self._schedule.after_step(steps)
-            if self._average is not None:
-                self._average.update(steps)
-            # A CPU has its loss at once; on a GPU each look waits for all that was queued.
-            if self._device.type == "cpu" or len(losses) % CHECK_EVERY == 0:
-                self._check_finite(losses[-CHECK_EVERY:], step)
-        self._check_finite(losses[-CHECK_EVERY:], len(losses) - 1)
+            self._after(self._epoch * self._steps + step + 1)
+            if len(losses) - looked >= self._look_every or len(losses) == self._steps:
+                self._check_finite(losses[looked:], step)
+                looked = len(losses)
         return float(torch.stack(losses).double().mean())
+
+    def _after(self, steps: int) -> None:
+        """What follows optimizer step number `steps` (from 1) of the fold run."""
+        self._schedule.after_step(steps)
+        if self._average is not None:
+            self._average.update(steps)
 
     def _validate(self) -> dict[str, float]:
         """Scores the rows as stored and their repeats; `probabilities()` are of the former."""
