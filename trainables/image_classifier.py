@@ -41,6 +41,7 @@ from trainables.optimisation.optim import Schedule, build_optimizer
 from trainables.optimisation.train_step import Step, in_groups
 from trainables.parameters import PARAMETERS, completed
 from trainables.preview import Preview, preview
+from trainables.validation_batch import CudaMemory, ValidationBatch
 
 CHECK_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 
@@ -70,6 +71,8 @@ class ImageClassifier(LooksAtImages):
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
         self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
+        memory = CudaMemory(self._device) if self._device.type == "cuda" else None
+        self._validation_batch = ValidationBatch(self._loader.rows_per_epoch // self._loader.steps, memory)
         self._epoch = 0  # epochs done, restored by load_state
         self._probabilities: NDArray[np.float32] | None = None
 
@@ -92,6 +95,7 @@ class ImageClassifier(LooksAtImages):
         }
 
     def _train_epoch(self) -> float:
+        self._validation_batch.before_training()
         self._network.freeze_backbone(self._epoch < self._config["freeze_epochs"])
         self._network.train()
         losses: list[Tensor] = []
@@ -112,10 +116,7 @@ class ImageClassifier(LooksAtImages):
 
     def _validate(self) -> dict[str, float]:
         """Scores the rows as stored and their repeats; `probabilities()` are of the former."""
-        first, *others = [
-            self._predict(self._loader.validation(repeat))
-            for repeat in range(1 + int(self._config["validation_repeats"]))
-        ]
+        first, *others = self._validation_batch.run(self._answers)
         self._probabilities = first.astype(np.float32)  # out of fold: of the rows as stored, never of repeats
         if not np.isfinite(first).all():
             raise NonFiniteError(
@@ -131,9 +132,20 @@ class ImageClassifier(LooksAtImages):
             **epoch_scores(self._dataset.metric, judged_labels, judged, self._dataset.task),
         }
 
+    def _answers(self, rows: int | None) -> NDArray[np.float64]:
+        """Probabilities (1 + repeats, rows, C) of `_eval_network`, which go to the host in one copy.
+
+        rows: of a batch; None: the loader's own number.
+        """
+        passes = [
+            self._predict(self._loader.validation(repeat, rows))
+            for repeat in range(1 + int(self._config["validation_repeats"]))
+        ]
+        return np.asarray(torch.stack(passes).cpu().numpy(), np.float64)
+
     @torch.no_grad()
-    def _predict(self, batches: Iterator[Batch]) -> NDArray[np.float64]:
-        """Probabilities (rows, C) of `_eval_network`."""
+    def _predict(self, batches: Iterator[Batch]) -> Tensor:
+        """(rows, C) on the device."""
         network = self._eval_network.eval()
 
         def probabilities(images: Tensor) -> Tensor:
@@ -141,8 +153,7 @@ class ImageClassifier(LooksAtImages):
                 outputs = network(images)
             return self._objective.probabilities(outputs.float())
 
-        rows = [averaged(probabilities, images, self._config["tta"]) for images, _ in batches]
-        return np.asarray(torch.cat(rows).cpu().numpy(), np.float64)
+        return torch.cat([averaged(probabilities, images, self._config["tta"]) for images, _ in batches])
 
     @property
     def _eval_network(self) -> torch.nn.Module:
