@@ -41,6 +41,7 @@ from trainables.optimisation.optim import Schedule, build_optimizer
 from trainables.optimisation.train_step import Step, in_groups
 from trainables.parameters import PARAMETERS, completed
 from trainables.preview import Preview, preview
+from trainables.validation_batch import CudaMemory, ValidationBatch
 
 CHECK_EVERY = 32  # steps between looks at the loss: each look makes a GPU wait
 
@@ -65,9 +66,13 @@ class ImageClassifier(LooksAtImages):
         self._average = Average(self._network, decay) if decay else None
         self._accumulate = int(self._config["accumulate"])
         self._steps = -(-self._loader.steps // self._accumulate)  # of the optimizer, in an epoch
+        # A CPU has its loss at once; on a GPU each look waits for all that was queued.
+        self._look_every = 1 if self._device.type == "cpu" else CHECK_EVERY
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
         self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
+        memory = CudaMemory(self._device) if self._device.type == "cuda" else None
+        self._validation_batch = ValidationBatch(self._loader.rows_per_epoch // self._loader.steps, memory)
         self._epoch = 0  # epochs done, restored by load_state
         self._probabilities: NDArray[np.float32] | None = None
 
@@ -90,27 +95,28 @@ class ImageClassifier(LooksAtImages):
         }
 
     def _train_epoch(self) -> float:
+        self._validation_batch.before_training()
         self._network.freeze_backbone(self._epoch < self._config["freeze_epochs"])
         self._network.train()
         losses: list[Tensor] = []
+        looked = 0  # losses that are known to be finite
         for step, batches in enumerate(in_groups(self._loader.training(self._epoch), self._accumulate)):
             losses.append(self._step(batches))
-            steps = self._epoch * self._steps + step + 1
-            self._schedule.after_step(steps)
-            if self._average is not None:
-                self._average.update(steps)
-            # A CPU has its loss at once; on a GPU each look waits for all that was queued.
-            if self._device.type == "cpu" or len(losses) % CHECK_EVERY == 0:
-                self._check_finite(losses[-CHECK_EVERY:], step)
-        self._check_finite(losses[-CHECK_EVERY:], len(losses) - 1)
+            self._after(self._epoch * self._steps + step + 1)
+            if len(losses) - looked >= self._look_every or len(losses) == self._steps:
+                self._check_finite(losses[looked:], step)
+                looked = len(losses)
         return float(torch.stack(losses).double().mean())
+
+    def _after(self, steps: int) -> None:
+        """What follows optimizer step number `steps` (from 1) of the fold run."""
+        self._schedule.after_step(steps)
+        if self._average is not None:
+            self._average.update(steps)
 
     def _validate(self) -> dict[str, float]:
         """Scores the rows as stored and their repeats; `probabilities()` are of the former."""
-        first, *others = [
-            self._predict(self._loader.validation(repeat))
-            for repeat in range(1 + int(self._config["validation_repeats"]))
-        ]
+        first, *others = self._validation_batch.run(self._answers)
         self._probabilities = first.astype(np.float32)  # out of fold: of the rows as stored, never of repeats
         if not np.isfinite(first).all():
             raise NonFiniteError(
@@ -126,9 +132,20 @@ class ImageClassifier(LooksAtImages):
             **epoch_scores(self._dataset.metric, judged_labels, judged, self._dataset.task),
         }
 
+    def _answers(self, rows: int | None) -> NDArray[np.float64]:
+        """Probabilities (1 + repeats, rows, C) of `_eval_network`, which go to the host in one copy.
+
+        rows: of a batch; None: the loader's own number.
+        """
+        passes = [
+            self._predict(self._loader.validation(repeat, rows))
+            for repeat in range(1 + int(self._config["validation_repeats"]))
+        ]
+        return np.asarray(torch.stack(passes).cpu().numpy(), np.float64)
+
     @torch.no_grad()
-    def _predict(self, batches: Iterator[Batch]) -> NDArray[np.float64]:
-        """Probabilities (rows, C) of `_eval_network`."""
+    def _predict(self, batches: Iterator[Batch]) -> Tensor:
+        """(rows, C) on the device."""
         network = self._eval_network.eval()
 
         def probabilities(images: Tensor) -> Tensor:
@@ -136,8 +153,7 @@ class ImageClassifier(LooksAtImages):
                 outputs = network(images)
             return self._objective.probabilities(outputs.float())
 
-        rows = [averaged(probabilities, images, self._config["tta"]) for images, _ in batches]
-        return np.asarray(torch.cat(rows).cpu().numpy(), np.float64)
+        return torch.cat([averaged(probabilities, images, self._config["tta"]) for images, _ in batches])
 
     @property
     def _eval_network(self) -> torch.nn.Module:

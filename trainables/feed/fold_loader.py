@@ -137,13 +137,14 @@ class FoldLoader:
         rows: NDArray[np.int64] = self._train_rows[own[chosen]]
         return rows
 
-    def validation(self, repeat: int = 0) -> Iterator[Batch]:
+    def validation(self, repeat: int = 0, size: int | None = None) -> Iterator[Batch]:
         """The validation rows in their order with the labels they are judged by; repeat 0 as stored.
 
         Others are copies that REPEATED changed, each row by a draw of its own: the same in every epoch and
-        for every trial, whatever its own pipeline and batch size, or scores would not compare.
+        for every trial, whatever its own pipeline and batch size, or scores would not compare. size: rows of
+        a batch; None: as many as of training's.
         """
-        parts = slices(len(self._val_rows), max(64, self._batch_size))
+        parts = slices(len(self._val_rows), size or max(64, self._batch_size))
 
         def make(step: int) -> Batch:
             rows = self._val_rows[parts[step]]

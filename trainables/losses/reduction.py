@@ -9,13 +9,14 @@ targets t and class weights w it is then sum(w * t * terms) / sum(w * t), see `w
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
 def soft_targets(target: Tensor, classes: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """The target as rows (B, C) of shares."""
-    return (F.one_hot(target, classes) if target.ndim == 1 else target).to(dtype)
+    if target.ndim == 1:  # not F.one_hot, which looks at the classes on a CPU before it makes rows
+        target = target[:, None] == torch.arange(classes, device=target.device)
+    return target.to(dtype)
 
 
 def smoothed(rows: Tensor, smoothing: float) -> Tensor:

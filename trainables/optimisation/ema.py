@@ -21,8 +21,8 @@ class Average:
         self._decay = decay
         self.network: Any = copy.deepcopy(network).eval().requires_grad_(False)
         pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
-        self._followed = [pair for pair in pairs if pair[0].is_floating_point()]
-        self._copied = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._followed = _two_lists([pair for pair in pairs if pair[0].is_floating_point()])
+        self._copied = _two_lists([pair for pair in pairs if not pair[0].is_floating_point()])
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -32,10 +32,9 @@ class Average:
         tf.train.ExponentialMovingAverage, `num_updates`.
         """
         decay = min(self._decay, (1 + step) / (10 + step))
-        averages, weights = [list(side) for side in zip(*self._followed, strict=True)]
-        torch._foreach_lerp_(averages, weights, 1.0 - decay)
-        for average, value in self._copied:
-            average.copy_(value)
+        torch._foreach_lerp_(*self._followed, 1.0 - decay)
+        if self._copied[0]:
+            torch._foreach_copy_(*self._copied)
 
     def state_dict(self) -> dict[str, Any]:
         return dict(self.network.state_dict())
@@ -47,3 +46,8 @@ class Average:
 def _tensors(network: nn.Module) -> list[Tensor]:
     """Parameters and buffers, in place: loading a state dict or a step changes them, never replaces them."""
     return [*network.parameters(), *network.buffers()]
+
+
+def _two_lists(pairs: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """All averages and all that they follow, as one kernel for many tensors takes them."""
+    return [average for average, _ in pairs], [value for _, value in pairs]

@@ -22,7 +22,8 @@ class SharpnessAware:
     def __init__(self, parameters: Iterable[nn.Parameter], rho: float) -> None:
         """rho: the radius of a ascend, a Euclidean length over all parameters together, above 0."""
         self._parameters, self._rho = list(parameters), rho
-        self._before: list[tuple[nn.Parameter, Tensor]] = []
+        self._moved: list[Tensor] = []  # by an ascend that was not taken back, and where they were
+        self._before: list[Tensor] = []
 
     @torch.no_grad()
     def ascend(self) -> None:
@@ -30,26 +31,29 @@ class SharpnessAware:
 
         Without a direction (a gradient of norm zero, infinite or NaN) they stay where they are.
         """
-        if self._before:
+        if self._moved:
             raise RuntimeError("ascend() twice without return_back()")
-        moved = [weight for weight in self._parameters if weight.grad is not None]
+        moved: list[Tensor] = [weight for weight in self._parameters if weight.grad is not None]
         gradients = [weight.grad for weight in moved if weight.grad is not None]
         if moved:
             norm = torch.nn.utils.get_total_norm(gradients)
-            reachable = torch.isfinite(norm) & (norm > 0)
-            length = torch.where(reachable, self._rho / norm, 0.0)  # stays on the device: nothing waits
-            self._before = [(weight, weight.detach().clone()) for weight in moved]
-            for weight, gradient in zip(moved, gradients, strict=True):
-                weight.add_(torch.where(reachable, gradient * length, 0.0))
+            unreachable = ~(torch.isfinite(norm) & (norm > 0))
+            length = (self._rho / norm).masked_fill(unreachable, 0.0)  # stays on the device: nothing waits
+            self._before = [weight.detach().clone() for weight in moved]
+            self._moved = moved
+            steps = torch._foreach_mul(gradients, length)
+            for step in steps:
+                step.masked_fill_(unreachable, 0.0)  # infinity times 0 is NaN
+            torch._foreach_add_(moved, list(steps))
         for weight in moved:
             weight.grad = None
 
     @torch.no_grad()
     def return_back(self) -> None:
         """Puts the parameters back where they were before the ascend, bit for bit; gradients stay."""
-        for weight, before in self._before:
-            weight.copy_(before)
-        self._before = []
+        if self._moved:
+            torch._foreach_copy_(self._moved, self._before)
+        self._moved, self._before = [], []
 
 
 @contextmanager
