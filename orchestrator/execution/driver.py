@@ -195,7 +195,8 @@ class Driver:
             if status.state is State.COMPLETE and not self.study.files.oof(status.trial).exists():
                 self._complete(status.trial)
             elif status.state in OUT:
-                self._retention.settle(self.store, status.trial, stored)
+                self._retention.settle(status.trial, stored)
+        self._retention.delete(self.store)
 
     @contextlib.contextmanager
     def noting_the_end(self) -> Iterator[None]:
@@ -268,6 +269,7 @@ class Driver:
             elif decision.action is Action.STOP and self.race.state(decision.trial) in OUT:
                 assert decision.fold is not None  # a STOP is for one fold run
                 self._retention.stopped(self.store, FoldRunKey(decision.trial, decision.fold))
+        self._retention.delete(self.store)
 
     def _stored(self, name: str, digest: str) -> bytes:
         try:
@@ -283,14 +285,15 @@ class Driver:
         return data
 
     def _complete(self, trial: int) -> None:
-        by_fold = {}
+        by_fold, bests = {}, {}
         for fold in range(self._space.folds):
             key = FoldRunKey(trial, fold)
             best = self._history.best(key)
             assert best is not None  # a complete trial has all folds
             digest = self._history.digest(key, best.epoch, "oof")
             by_fold[fold] = fold_from_bytes(self._stored(oof_name(key, best.epoch), digest))
-            keep_only_best(self.store, key, best.epoch)
+            bests[key] = best.epoch
+        keep_only_best(self.store, bests)
         prediction = assemble(by_fold, self._dataset.labels, self._dataset.folds)
         write_prediction(self.study.files.oof(trial), prediction, self._dataset.paths, self._dataset.classes)
 

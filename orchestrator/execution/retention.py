@@ -34,27 +34,34 @@ class Retention:
         self._folds = folds
         self._keeps_all = keeps_all
         self._gone: set[FoldRunKey] = set()  # whose best epochs were deleted
+        self._doomed: list[str] = []  # names that go at the end of the decisions under way
 
     def started(self, key: FoldRunKey) -> None:
         """Its trial was out and fills a vacancy, or it never was: from now on it has files again."""
         self._gone.discard(key)
 
+    def delete(self, store: CheckpointStore) -> None:
+        """What `drop`, `stopped` and `settle` have found that may go, all at once. Raises StorageError."""
+        doomed, self._doomed = self._doomed, []
+        if doomed:
+            store.delete_many(list(dict.fromkeys(doomed)))  # of a trial and of its fold run that stopped
+
     def drop(self, store: CheckpointStore, trial: int) -> None:
-        """A trial is out; files of its running fold runs go when they stop."""
+        """A trial is out; files of its running fold runs go when they stop, all of them with `delete`."""
         if self._can_go_on(trial):
             return
-        self._drop(store, trial, lambda key: self._names(store, key))
+        self._drop(trial, lambda key: self._names(store, key))
 
     def stopped(self, store: CheckpointStore, key: FoldRunKey) -> None:
         """A fold run that was running when its trial was dropped."""
         if self._can_go_on(key.trial):
             return
         if self._history.done(key):
-            self._delete(store, key, self._names(store, key), self._may_vote(key.trial))
+            self._doom(key, self._names(store, key), self._may_vote(key.trial))
         else:  # the others were kept if it alone was missing
             self.drop(store, key.trial)
 
-    def settle(self, store: CheckpointStore, trial: int, stored: Mapping[str, Sequence[str]]) -> None:
+    def settle(self, trial: int, stored: Mapping[str, Sequence[str]]) -> None:
         """`drop` for a driver that takes over. stored: names by fold run, of one listing for all trials."""
         if self._can_go_on(trial):
             return
@@ -63,13 +70,13 @@ class Retention:
             return stored.get(str(key), ())
 
         self._gone.update(key for key in self._fold_runs(trial) if not self._has_best(key, names(key)))
-        self._drop(store, trial, names)
+        self._drop(trial, names)
 
-    def _drop(self, store: CheckpointStore, trial: int, names: Names) -> None:
+    def _drop(self, trial: int, names: Names) -> None:
         may_vote = self._may_vote(trial)
         for key in self._fold_runs(trial):
             if key not in self._running:
-                self._delete(store, key, names(key), may_vote)
+                self._doom(key, names(key), may_vote)
 
     def _can_go_on(self, trial: int) -> bool:
         """Whether it failed by what may be mended; a loss that is no number would come again."""
@@ -82,13 +89,12 @@ class Retention:
             for key in self._fold_runs(trial)
         )
 
-    def _delete(self, store: CheckpointStore, key: FoldRunKey, names: Sequence[str], may_vote: bool) -> None:
+    def _doom(self, key: FoldRunKey, names: Sequence[str], may_vote: bool) -> None:
         best = self._history.best(key) if may_vote else None
         if best is None:
             self._gone.add(key)
         kept = None if best is None else best.epoch
-        for name in dropped(names, kept, probabilities=not self._keeps_all):
-            store.delete(name)
+        self._doomed += dropped(names, kept, probabilities=not self._keeps_all)
 
     def _names(self, store: CheckpointStore, key: FoldRunKey) -> Sequence[str]:
         """None is asked about a fold run that never began: on object storage a question is a request."""

@@ -16,7 +16,7 @@ trial, unless the study was told to keep those of complete trials alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.core.events import FoldRunKey
 from orchestrator.storage.contract import CheckpointStore
@@ -99,12 +99,16 @@ def dropped(names: Iterable[str], best: int | None, probabilities: bool) -> list
 
 def delete_fold_run(store: CheckpointStore, key: FoldRunKey) -> None:
     """Everything of a fold run but its epochs' probabilities; files that are not ours stay."""
-    for name in dropped(store.names(f"{key}/"), None, probabilities=False):
-        store.delete(name)
+    store.delete_many(dropped(store.names(f"{key}/"), None, probabilities=False))
 
 
-def keep_only_best(store: CheckpointStore, key: FoldRunKey, best: int) -> None:
-    """What stays of a fold run whose trial is complete."""
-    for name in store.names(f"{key}/"):
-        if not _is_kept(name, set(), {best}):
-            store.delete(name)
+def keep_only_best(store: CheckpointStore, bests: Mapping[FoldRunKey, int]) -> None:
+    """What stays of a trial that is complete. bests: its fold runs -> the epoch that is kept of each."""
+    store.delete_many(
+        [
+            name
+            for key, best in bests.items()
+            for name in store.names(f"{key}/")
+            if not _is_kept(name, set(), {best})
+        ]
+    )

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from orchestrator.core.errors import StorageError
+from orchestrator.core.text import counted
+
+MOST_FAULTS = 3
+"""Names that cannot be deleted before the others are not tried: where nobody answers, each takes a minute."""
 
 
 class CheckpointStore(ABC):
@@ -30,6 +37,22 @@ class CheckpointStore(ABC):
     @abstractmethod
     def delete(self, name: str) -> None:
         """No error when it is already gone. Raises StorageError."""
+
+    def delete_many(self, names: Sequence[str]) -> None:
+        """All of them, in as few requests as the store can; no error for those that are gone already.
+
+        What can go goes, whatever becomes of the others. Raises StorageError that says it of each name.
+        """
+        faults: dict[str, str] = {}
+        for tried, name in enumerate(names, start=1):
+            try:
+                self.delete(name)
+            except StorageError as error:
+                faults[name] = str(error)
+            if len(faults) == MOST_FAULTS:
+                raise not_deleted(faults, len(names), len(names) - tried)
+        if faults:
+            raise not_deleted(faults, len(names))
 
     @property
     def is_local_to_driver(self) -> bool:
@@ -59,3 +82,12 @@ class CheckpointStore(ABC):
 
     def remove_if_empty(self) -> None:  # noqa: B027  object storage has no folders
         """Removes the folder of the store if nothing lies in it."""
+
+
+def not_deleted(faults: Mapping[str, str], names: int, untried: int = 0) -> StorageError:
+    """The error of a batch. faults: name -> what is wrong with deleting it; names: of the batch."""
+    named = list(faults.values())[:MOST_FAULTS]
+    if names == 1:
+        return StorageError(named[0])
+    left = f"; {counted(untried, 'other')} not tried" if untried else ""
+    return StorageError(f"{len(faults)} of {names} files were not deleted: {'; '.join(named)}{left}")

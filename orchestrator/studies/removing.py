@@ -45,6 +45,8 @@ STATE = "removal.json"
 """Where the study's part of a store lies that goes with it, and what its folder was called; there is none
 where nothing of a store is to go, or no more."""
 
+BATCH = 1000
+"""Files of a store that are deleted together."""
 MIRROR = "tracking.lock"
 """Held by who sends the study to a tracker."""
 _LAST = (FILE, STATE, "lock")
@@ -310,10 +312,10 @@ def _free(store: CheckpointStore, original: Path, progress: Progress | None) -> 
         return  # another study has taken the place since
     store.remove_partial_files()
     ours = _ours(names)
-    for number, name in enumerate(ours, 1):
-        store.delete(name)
+    for start in range(0, len(ours), BATCH):
+        store.delete_many(ours[start : start + BATCH])
         if progress is not None:
-            progress(number, len(ours))
+            progress(min(start + BATCH, len(ours)), len(ours))
     store.remove_if_empty()
 
 

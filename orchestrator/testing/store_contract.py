@@ -72,6 +72,19 @@ def deletes_quietly(store: CheckpointStore) -> None:
     _missing(store, "t0003-f1/x.pt")
 
 
+def deletes_many_at_once(store: CheckpointStore) -> None:
+    """Those it is told and no other; what is gone already, or was never there, is no error."""
+    names = [f"t000{run}-f{fold}/resume-e0001.pt" for run in range(3) for fold in range(3)]
+    for name in (*names, "t0000-f0/resume-e0002.pt", "t0000-f00/x.pt"):
+        store.put(name, b"x")
+    store.delete_many([*names[:-1], "t0009-f9/never.pt"])
+    left = ["t0000-f0/resume-e0002.pt", "t0000-f00/x.pt", names[-1]]
+    _require([name for name in store.names() if name.endswith(".pt")] == left)
+    store.delete_many(names)
+    store.delete_many([])
+    _require([name for name in store.names() if name.endswith(".pt")] == left[:-1])
+
+
 def takes_many_at_once(store: CheckpointStore) -> None:
     """Several names, and one name several times: whole, whoever was last."""
     files = {f"t000{run}-f0/resume-e0001.pt": bytes([run]) * 300_000 for run in range(6)}
@@ -88,7 +101,7 @@ def obeys_retention(store: CheckpointStore) -> None:
         for name in (resume_name, weights_name, oof_name):
             store.put(name(KEY, epoch), b"x")
     store.put("t0003-f10/resume-e0001.pt", b"another fold run")
-    keep_only_best(store, KEY, best=2)
+    keep_only_best(store, {KEY: 2})
     _require(store.names("t0003-f1/") == [oof_name(KEY, 2), weights_name(KEY, 2)])
     delete_fold_run(store, KEY)
     _require(store.names("t0003-f1/") == [])
@@ -143,6 +156,7 @@ STORE_CONTRACT: tuple[Callable[[CheckpointStore], None], ...] = (
     knows_what_it_does_not_hold,
     lists_by_prefix_in_order,
     deletes_quietly,
+    deletes_many_at_once,
     takes_many_at_once,
     obeys_retention,
     leaves_nothing_of_a_probe,

@@ -26,6 +26,8 @@ from orchestrator.execution.driver import Driver
 from orchestrator.progress import StudyContext, StudyView
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.sampling import make_sampler
+from orchestrator.storage import DirectoryStore
+from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import History
 from orchestrator.study.study import Study
 from orchestrator.study.trial_states import TrialStates
@@ -164,3 +166,31 @@ def test_a_fold_run_that_still_runs_decides_whether_its_trial_may_vote(
 def report(driver: Driver, files: Checkpoints, event: EpochEnded) -> None:
     files.store(event)
     driver.report(event)
+
+
+def test_the_files_of_a_decision_go_together_and_none_of_a_fold_run_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports, report = 0, Driver.report
+    batches: list[list[str]] = []
+
+    def counting(driver: Driver, outcome: Any) -> Any:
+        nonlocal reports
+        reports += 1
+        before = len(batches)
+        answer = report(driver, outcome)
+        assert len(batches) <= before + 2, "of trials that are complete, and of those that are out"
+        running = {str(key) for key in driver.running_keys()}
+        assert not running & {name.partition("/")[0] for names in batches[before:] for name in names}
+        return answer
+
+    def delete_many(store: DirectoryStore, names: Sequence[str]) -> None:
+        batches.append(list(names))
+        CheckpointStore.delete_many(store, names)
+
+    monkeypatch.setattr(Driver, "report", counting)
+    monkeypatch.setattr(DirectoryStore, "delete_many", delete_many, raising=False)
+    _, study = driven(tmp_path, Size(12, 3, 6, 3), "fold_mean_asha")
+    assert reports and len(batches) < sum(map(len, batches)) / 3
+    assert all(len(names) == len(set(names)) for names in batches)
+    study.close()

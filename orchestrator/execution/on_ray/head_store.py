@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.core.errors import StorageError
+from orchestrator.core.text import counted
 from orchestrator.storage import probe
 from orchestrator.storage.contract import CheckpointStore
 
@@ -49,6 +50,9 @@ class _StoreActor:
 
     def delete(self, name: str) -> None:
         self._store.delete(name)
+
+    def delete_many(self, names: Sequence[str]) -> None:
+        self._store.delete_many(names)
 
     def remove_partial_files(self) -> None:
         self._store.remove_partial_files()
@@ -98,6 +102,12 @@ class HeadStore(CheckpointStore):
             self._here.delete(name)
             return
         self._ask(name, lambda: self._actor.delete.remote(name))
+
+    def delete_many(self, names: Sequence[str]) -> None:
+        if self._here is not None:
+            self._here.delete_many(names)
+        elif names:
+            self._ask(counted(len(names), "file"), lambda: self._actor.delete_many.remote(list(names)))
 
     def remove_partial_files(self) -> None:
         if self._here is not None:
