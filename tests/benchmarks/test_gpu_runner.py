@@ -32,7 +32,9 @@ def test_a_stage_that_works_gives_its_findings(tmp_path: Path) -> None:
     assert result.facts == {"device": "cpu"}
 
 
-def test_what_a_broken_stage_found_before_is_kept_and_its_last_line_says_what_broke_it(tmp_path: Path) -> None:
+def test_what_a_broken_stage_found_before_is_kept_and_its_last_line_says_what_broke_it(
+    tmp_path: Path,
+) -> None:
     result = ran("raises", tmp_path)
     assert (result.ended, result.failed) == (BROKEN, True)
     assert result.checks[0].status == PASS
