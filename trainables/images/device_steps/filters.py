@@ -68,5 +68,8 @@ def noise(shape: Shape, rows: Rows, rng: np.random.Generator, std: float) -> lis
 def noisy(images: Tensor, spread: Tensor, seed: int) -> Tensor:
     """spread (n,): standard deviation in levels. The only numbers that are drawn on the device."""
     generator = torch.Generator("cpu" if images.is_meta else images.device).manual_seed(seed)
-    drawn = torch.empty_like(images).normal_(generator=generator)
-    return cut(images + drawn.mul_(spread[:, None, None, None]))
+    drawn = torch.empty(images.shape, device=images.device).normal_(
+        generator=generator
+    )  # by place, not layout
+    # albumentations cuts the fraction of the noise off, not of the sum
+    return cut(images + drawn.mul_(spread[:, None, None, None]).trunc_())

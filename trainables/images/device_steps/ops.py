@@ -17,6 +17,7 @@ Shape = tuple[int, int]
 Kernel = Callable[..., Tensor]
 """(images (n, 3, H, W) float32, whole numbers from 0 to 255; **values as tensors) -> the same, new."""
 
+_TYPES = {"float32": torch.float32, "int32": torch.int32, "int64": torch.int64}
 _ALIGNED = 16  # bytes; a view of a buffer as another type has to start at a multiple of that type's size
 
 
@@ -94,5 +95,4 @@ def sent(arrays: Sequence[Array], device: torch.device) -> list[Tensor]:
 
 
 def _view(buffer: Tensor, start: int, array: Array) -> Tensor:
-    dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
-    return buffer[start : start + array.nbytes].view(dtype).view(array.shape)
+    return buffer[start : start + array.nbytes].view(_TYPES[array.dtype.name]).view(array.shape)
