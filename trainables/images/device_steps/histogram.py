@@ -28,10 +28,10 @@ def equalized(images: Tensor) -> Tensor:
 def stretched(images: Tensor) -> Tensor:
     """Each channel along its own distribution; its level 255 is not counted and stays."""
     counts = _channel_histograms(images)
-    counts[..., LEVELS - 1] = 0
+    counts[..., LEVELS - 1].zero_()
     first, passed, total = _passed(counts)
     levels = _unless_flat(passed * 255.0 / (total - first), first, total)
-    levels[..., LEVELS - 1] = 255.0
+    levels[..., LEVELS - 1].fill_(255.0)
     return look_up(images, levels)
 
 

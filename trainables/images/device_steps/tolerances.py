@@ -1,8 +1,8 @@
 """How far each step's pixels may lie from albumentations', given the same drawn numbers.
 
 Measured on noise, which has the most detail that an image can have, and on smooth images, with every step at
-its strongest. What differs is rounding: OpenCV resizes, and converts from L*a*b*, in whole numbers; from HSV it
-cuts the fraction off in most columns of an image and rounds in the last few.
+its strongest. What differs is rounding: OpenCV resizes, and converts from L*a*b*, in whole numbers; from HSV
+it cuts the fraction off in most columns of an image and rounds in the last few.
 """
 
 from __future__ import annotations
