@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import NonFiniteError
+from orchestrator.core.fold_run_cost import FoldRunCost
 from orchestrator.core.image_measures import ImageSource
 from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
-from trainables import preparation, seeding
+from trainables import cost_rules, preparation, seeding
 from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_threads
 from trainables.disk_needs import disk_needs
@@ -239,6 +240,41 @@ class ImageClassifier(LooksAtImages):
     def disk_needs(cls, dataset: Dataset, values: Mapping[str, Sequence[Any]]) -> DiskNeeds | None:
         """Bytes of checkpoints and of decoded images that are still to be made. Raises TrainableError."""
         return disk_needs(dataset, values)
+
+    @classmethod
+    def cost_parameters(cls) -> Sequence[str]:
+        return cost_rules.NAMES
+
+    @classmethod
+    def cost_family(cls, config: Config) -> dict[str, Any]:
+        return cost_rules.cost_family(completed(config))
+
+    @classmethod
+    def cost_size(cls, config: Config) -> float:
+        """Pixels of a batch."""
+        return cost_rules.cost_size(completed(config))
+
+    @classmethod
+    def cost_estimate(cls, config: Config, classes: int, resources: Resources) -> int:
+        """Bytes of a fold run's process on a CPU, from shapes alone."""
+        from trainables.cost_estimate import cost_estimate  # not for who trains
+
+        return cost_estimate(config, classes, resources)
+
+    @classmethod
+    def probe(
+        cls,
+        config: Config,
+        classes: int,
+        rows: int,
+        resources: Resources,
+        seconds: float,
+        meet: Callable[[], None],
+    ) -> FoldRunCost:
+        """What a fold run costs, from one on drawn pixels in this process."""
+        from trainables.probe import probe  # not for who trains
+
+        return probe(cls, completed(config), classes, rows, resources, seconds, meet)
 
     @classmethod
     def check_images(

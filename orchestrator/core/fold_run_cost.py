@@ -68,6 +68,12 @@ class CostTable:
         found = self.cases.get(key_of(values))
         return found or self.cases.get(key_of(map(_at_or_above, values, self._listed)))
 
+    @property
+    def costs(self) -> list[FoldRunCost]:
+        """Of every configuration that the space can name, as far as values are listed."""
+        found = (self.of(dict(zip(self.names, json.loads(key), strict=True))) for key in self.cases)
+        return [cost for cost in found if cost is not None]
+
     @cached_property
     def _families(self) -> dict[str, list[tuple[float, FoldRunCost]]]:
         families: dict[str, list[tuple[float, FoldRunCost]]] = {}

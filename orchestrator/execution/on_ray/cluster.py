@@ -30,14 +30,13 @@ from orchestrator.execution.on_ray.compat import (
     set_cluster_mode,
 )
 from orchestrator.execution.on_ray.slots import Node
+from orchestrator.execution.worker_environment import ALLOCATION
 from orchestrator.machine.private_folder import private_folder
 
 WORKER_ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
-    # Big blocks stay with the process: otherwise page faults of freed ones eat most of a CPU epoch.
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    **ALLOCATION,
 }
 DRIVER_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

@@ -1,0 +1,192 @@
+"""What a fold run of a configuration costs, measured by one on drawn pixels: the real class, epoch by epoch.
+
+Epochs of a few steps, each validated and stored as a worker stores it: what a fold run holds most of is met
+whatever it is, the activations of a step, the crops of a validation batch or the copies in a resume state.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.fold_run_cost import FoldRunCost
+from orchestrator.core.own_memory import own_peak_unshared
+from orchestrator.core.trainable import Resources, Trainable
+from trainables.cost_rules import NAMES
+from trainables.device import device_of
+from trainables.images.image_store import store_path
+from trainables.images.preprocess import size_of
+
+EPOCHS = 3  # what malloc cannot use again of an epoch is seen in the next ones
+STEPS_CPU, STEPS_GPU = 2, 16  # the second step has the optimizer's state; a GPU takes some to be kept busy
+PIXELS_GPU = 2**28  # bytes of drawn images at most
+VALIDATED = 64  # rows, or a batch where that is more
+TRIAL_ROWS = 4  # of the batch that shows how long a row takes
+VALIDATION_SHARE = 1 / 3  # of a step's time per row
+MOST_EPOCHS = 1000
+
+Build = Callable[..., Trainable]
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Rows of the batches that a probe trains and validates on."""
+
+    batch: int
+    validated: int
+    steps: int  # of an epoch, each of one batch
+
+    def scaled(self, batch: int) -> _Size:
+        return _Size(batch, max(2, round(self.validated * batch / self.batch)), self.steps)
+
+
+@dataclass(frozen=True)
+class _Epochs:
+    resident: int  # bytes of the process at its peak, up to now
+    rates: Sequence[float]  # training images a second, of each epoch
+
+
+def probe(
+    build: Build,
+    config: Mapping[str, Any],
+    classes: int,
+    rows: int,
+    resources: Resources,
+    seconds: float,
+    meet: Callable[[], None],
+) -> FoldRunCost:
+    """The cost of `build(dataset, fold, config, ...)`; see core.trainable. config: complete.
+
+    On a CPU where a batch would take too long, smaller ones are measured: memory is linear in rows.
+    """
+    plain = {name: config[name] for name in NAMES} | {"pretrained": False}
+    with tempfile.TemporaryDirectory(prefix="probe-") as folder:
+        runs = _Runs(build, plain, classes, resources, Path(folder))
+        if device_of(resources).type == "cuda":
+            return _on_gpu(runs, rows, seconds, meet)
+        return _on_cpu(runs, seconds, meet)
+
+
+class _Runs:
+    """Fold runs of one configuration at any batch size."""
+
+    def __init__(
+        self, build: Build, config: dict[str, Any], classes: int, resources: Resources, folder: Path
+    ) -> None:
+        self.config, self._build, self._classes = config, build, classes
+        self._resources, self._folder = resources, folder
+
+    @contextmanager
+    def at(self, size: _Size) -> Iterator[Trainable]:
+        dataset = drawn_pixels(self._folder, self.config["image_size"], size, self._classes)
+        config = {**self.config, "batch_size": size.batch}
+        run = self._build(dataset, 0, config, MOST_EPOCHS, 0, self._resources)
+        try:
+            yield run
+        finally:
+            run.close()
+
+    def epochs(self, size: _Size, number: int) -> _Epochs:
+        with self.at(size) as run:
+            return self.of(run, number)
+
+    def of(self, run: Trainable, number: int, until: float = 0.0) -> _Epochs:
+        """`number` epochs, and more of them until that time."""
+        rates: list[float] = []
+        while len(rates) < number or (len(rates) < MOST_EPOCHS and time.monotonic() < until):
+            rates.append(run.run_epoch()["images_per_second"])
+            self._store(run)
+        return _Epochs(own_peak_unshared(), rates)
+
+    def _store(self, run: Trainable) -> None:
+        """As a worker does after its best epoch: both copies are in memory while they are written."""
+        for number, data in enumerate((run.weights(), run.state())):
+            (self._folder / f"stored-{number}").write_bytes(data)
+
+
+def drawn_pixels(folder: Path, image_size: int | str, size: _Size, classes: int) -> Dataset:
+    """One fold's training and validation rows, their images decoded already."""
+    trained = size.batch * size.steps
+    rows = trained + size.validated
+    names = tuple(f"drawn-{row}" for row in range(rows))
+    dataset = Dataset(
+        root=str(folder),
+        paths=names,
+        labels=np.arange(rows) % classes,
+        folds=np.repeat(np.array([1, 0], np.int16), (trained, size.validated)),
+        classes=tuple(f"class-{number}" for number in range(classes)),
+        metric="accuracy",
+        mode="max",
+        fingerprint="drawn",
+        cache_dir=str(folder),
+    )
+    shape = (rows, *size_of(image_size), 3)
+    path = store_path(dataset, image_size)
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    noise = np.random.default_rng(0).integers(0, 256, shape[1:], np.uint8)
+    for row in range(rows):
+        images[row] = np.roll(noise, row)
+    images.flush()
+    return dataset
+
+
+# ---- on a CPU -------------------------------------------------------------------------------------
+
+
+def _on_cpu(runs: _Runs, seconds: float, meet: Callable[[], None]) -> FoldRunCost:
+    started = time.monotonic()
+    batch, accumulate = int(runs.config["batch_size"]), int(runs.config["accumulate"])
+    full = _Size(batch, max(VALIDATED, batch), STEPS_CPU * accumulate)
+    trial = runs.epochs(full.scaled(min(TRIAL_ROWS, batch)), 2)
+    rate = trial.rates[-1]
+    affordable = rows_in_time(rate, seconds - 2 * (time.monotonic() - started), full)
+    meet()
+    if affordable >= batch:
+        return _cost(runs.epochs(full, EPOCHS), batch * accumulate)
+    large = max(affordable, 4)
+    half = runs.epochs(full.scaled(large // 2), EPOCHS)
+    whole = runs.epochs(full.scaled(large), EPOCHS)
+    per_row = (whole.resident - half.resident) / (large - large // 2)
+    resident = whole.resident + round(per_row * (batch - large))
+    return _cost(_Epochs(resident, whole.rates), batch * accumulate)
+
+
+def rows_in_time(rate: float, seconds: float, full: _Size) -> int:
+    """The largest batch of which a probe takes so long; rate: training images a second."""
+    training = full.batch * full.steps
+    epoch = (training + full.validated * VALIDATION_SHARE) / rate
+    # Smaller ones are measured twice, at half and whole: one and a half times as much.
+    share = seconds / (EPOCHS * epoch)
+    return full.batch if share >= 1 else int(full.batch * share / 1.5)
+
+
+def _cost(epochs: _Epochs, rows_of_step: int, device_bytes: int = 0) -> FoldRunCost:
+    rate = median(epochs.rates[1:] or epochs.rates)
+    return FoldRunCost(epochs.resident, device_bytes, rows_of_step / rate, rate)
+
+
+# ---- on a GPU -------------------------------------------------------------------------------------
+
+
+def _on_gpu(runs: _Runs, rows: int, seconds: float, meet: Callable[[], None]) -> FoldRunCost:
+    batch, accumulate = int(runs.config["batch_size"]), int(runs.config["accumulate"])
+    height, width = size_of(runs.config["image_size"])
+    steps = max(STEPS_CPU, min(STEPS_GPU, PIXELS_GPU // (3 * height * width * batch * accumulate)))
+    size = _Size(batch, max(VALIDATED, batch), steps * accumulate)
+    torch.cuda.reset_peak_memory_stats()
+    with runs.at(size) as run:
+        runs.of(run, EPOCHS)
+        meet()
+        epochs = runs.of(run, 2, time.monotonic() + seconds / 4)
+    peak = torch.cuda.max_memory_reserved()
+    return _cost(epochs, batch * accumulate, peak)
