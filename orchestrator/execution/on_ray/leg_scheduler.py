@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from orchestrator.cli.signals import raise_if_interrupted
-from orchestrator.core.events import EpochEnded, FoldRunKey, LegFailed
+from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
 from orchestrator.core.failure_causes import cause
+from orchestrator.core.fold_run_cost import CostTable
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.memory_pressure import Expected
 from orchestrator.execution.on_ray.memory_guard import MemoryGuard
 from orchestrator.execution.on_ray.node_pool import NodePool, Placement
 from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, slots_of
@@ -47,12 +49,14 @@ class LegScheduler:
         request: ResourceRequest,
         on_gpus: bool,
         memory: MemoryGuard | None = None,
+        costs: CostTable | None = None,
     ) -> None:
         """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too.
-        memory: who minds the nodes' memory; None: nobody."""
+        memory: who minds the nodes' memory; None: nobody. costs: what fold runs will hold, where it was
+        measured."""
         self._driver, self._pool, self._monitor = driver, pool, monitor
         self._request, self._on_gpus = request, on_gpus
-        self._memory = memory
+        self._memory, self._costs = memory, costs
         self._silent: dict[str, Node] = {}  # did not answer, though the head believes they are there
         self.gone: set[str] = set()  # ids of nodes that will not come back
         self._polls = 0
@@ -71,7 +75,7 @@ class LegScheduler:
         leg = self._driver.coming()
         if leg is None:
             return None
-        self._look_at_memory()
+        self._look_at_memory(leg)
         exclusive_gpu = self._driver.needs_exclusive_gpu(leg.key)
         placement = self._pool.find(leg, exclusive_gpu, self._driver.left_after(leg))
         if placement is None:
@@ -80,16 +84,30 @@ class LegScheduler:
         self._pool.occupy(leg, placement)
         return assignment, placement
 
-    def _look_at_memory(self) -> None:
+    def _look_at_memory(self, leg: Leg) -> None:
+        """Before `leg` is given a slot."""
         if self._memory is None:
             return
-        before, nodes = self._pool.usable_slots, self._pool.nodes
-        taken = self._pool.with_free_slots()
-        self._pool.mark_full(
-            [node for node, slots in taken.items() if not self._memory.has_room(nodes[node], *slots)]
-        )
+        before, nodes, full = self._pool.usable_slots, self._pool.nodes, []
+        coming = self._resident(leg.trial)
+        for node, (running, slots) in self._pool.with_free_slots().items():
+            if not self._memory.has_room(nodes[node], running, slots, self._expected(node, coming)):
+                full.append(node)
+        self._pool.mark_full(full)
         if self._pool.usable_slots != before:
             self._driver.use_slots(self._pool.usable_slots)
+
+    def _expected(self, node: str, coming: int | None) -> Expected | None:
+        legs = self._pool.legs_on(node)
+        running = [self._resident(key.trial) for key in legs]
+        if coming is None or None in running:
+            return None
+        return Expected(tuple(size or 0 for size in running), coming, all(legs.values()))
+
+    def _resident(self, trial: int) -> int | None:
+        """Bytes of memory that its fold runs are expected to hold; None where nobody knows."""
+        cost = None if self._costs is None else self._costs.of(self._driver.config_of(trial))
+        return None if cost is None else cost.resident_bytes
 
     def ready(self, key: FoldRunKey) -> None:
         """Its process has started."""

@@ -99,6 +99,10 @@ class NodePool:
     def running_on(self, node: str) -> int:
         return len(self._on[node])
 
+    def legs_on(self, node: str) -> dict[FoldRunKey, bool]:
+        """The fold runs that run there, each with whether it has ended an epoch of its leg."""
+        return {key: running.begun for key, running in self._on[node].items()}
+
     # ---- legs ----
 
     def find(self, leg: Leg, exclusive_gpu: bool = False, left: int | None = None) -> Placement | None:
