@@ -138,9 +138,9 @@ class Driver:
         leg = self.coming()
         return None if leg is None else self.start(leg)
 
-    def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
-        """Whether a part of a GPU was too small for it before."""
-        return self._history.needs_exclusive_gpu(key)
+    def gpu_failures(self, trial: int) -> Sequence[Sequence[str]]:
+        """As `History.gpu_failures`."""
+        return self._history.gpu_failures(trial)
 
     def config_of(self, trial: int) -> Mapping[str, Any]:
         """Its configuration; of one that has not started, what would be proposed for it now or was a while
@@ -248,7 +248,6 @@ class Driver:
             self._space.max_t,
             fold_run_seed(self._seed, leg.key),
             self._history.best(leg.key, leg.start),
-            self._history.needs_exclusive_gpu(leg.key),
             self._history.resume_digests(leg.key, leg.start),
             self._epoch_choice,
         )

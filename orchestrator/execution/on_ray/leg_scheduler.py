@@ -13,12 +13,13 @@ from typing import Protocol
 from orchestrator.cli.signals import raise_if_interrupted
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
 from orchestrator.core.failure_causes import cause
-from orchestrator.core.fold_run_cost import CostTable
+from orchestrator.core.fold_run_cost import CostTable, FoldRunCost
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.memory_pressure import Expected
 from orchestrator.execution.on_ray.memory_guard import MemoryGuard
-from orchestrator.execution.on_ray.node_pool import NodePool, Placement
+from orchestrator.execution.on_ray.node_pool import NodePool, Placement, Shares
 from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, slots_of
+from orchestrator.execution.packing import shares_after, shares_needed
 from orchestrator.execution.worker import LegAssignment, Outcome
 
 log = logging.getLogger(__name__)
@@ -76,8 +77,7 @@ class LegScheduler:
         if leg is None:
             return None
         self._look_at_memory(leg)
-        exclusive_gpu = self._driver.needs_exclusive_gpu(leg.key)
-        placement = self._pool.find(leg, exclusive_gpu, self._driver.left_after(leg))
+        placement = self._pool.find(leg, self._shares(leg.trial), self._driver.left_after(leg))
         if placement is None:
             return None
         assignment = self._driver.start(leg, placement.node.host)
@@ -97,6 +97,21 @@ class LegScheduler:
         if self._pool.usable_slots != before:
             self._driver.use_slots(self._pool.usable_slots)
 
+    def _shares(self, trial: int) -> Shares:
+        """What its fold runs take of each node's GPUs: as much as was measured, twice as much each time that
+        it was too little."""
+        failures, cost = self._driver.gpu_failures(trial), self._cost(trial)
+        held = 0 if cost is None else cost.device_bytes
+
+        def on(node: str) -> int:
+            per_gpu = self._pool.per_gpu(node)
+            if per_gpu == 1 or not (failures or held):
+                return 1
+            memory = None if self._memory is None else self._memory.gpu_memory(self._pool.nodes[node])
+            return shares_after(failures, shares_needed(held, memory, per_gpu), memory, per_gpu)
+
+        return on
+
     def _expected(self, node: str, coming: int | None) -> Expected | None:
         legs = self._pool.legs_on(node)
         running = [self._resident(key.trial) for key in legs]
@@ -106,11 +121,15 @@ class LegScheduler:
 
     def _resident(self, trial: int) -> int | None:
         """Bytes of memory that its fold runs are expected to hold; None where nobody knows."""
-        cost = None if self._costs is None else self._costs.of(self._driver.config_of(trial))
+        cost = self._cost(trial)
         return None if cost is None else cost.resident_bytes
+
+    def _cost(self, trial: int) -> FoldRunCost | None:
+        return None if self._costs is None else self._costs.of(self._driver.config_of(trial))
 
     def ready(self, key: FoldRunKey) -> None:
         """Its process has started."""
+        self._pool.started(key)
         self._driver.ready(key)
 
     def report(self, outcome: Outcome) -> bool:

@@ -76,7 +76,8 @@ class MemoryGuard:
             self._say(
                 node,
                 f"node {node}: memory for {running} of {slots.number} fold runs, about "
-                f"{gb(demand / (running + 1))} each; {_holders(reading)}; the others start when there is room",
+                f"{gb(demand / (running + 1))} each; {_holders(reading)}; the others start when there is "
+                "room",
             )
         if reading is not None and has_room and running == 0 and expected and demand > reading.room:
             self._say(
@@ -98,6 +99,10 @@ class MemoryGuard:
             "(see `nvidia-smi`); the others start when there is room",
         )
         return False
+
+    def gpu_memory(self, node: Node) -> int | None:
+        """Bytes of the smallest GPU there; None where nothing is known."""
+        return min((gpu.total for gpu in self._watch.gpus(node)), default=None)
 
     def keep_looking(self, nodes: Iterable[Node]) -> None:
         """Asked in every turn: what was there before a death says whose fault it was."""
