@@ -15,7 +15,7 @@ _NODE = re.compile(r"([\d.]+)\s*GB(?: used)? / ([\d.]+)\s*GB")
 _NODE_DIED = re.compile(r"node (?:has )?died|node was (?:terminated|preempted)", re.IGNORECASE)
 _DIED = re.compile(r"The actor died|The actor is dead|unexpectedly exits", re.IGNORECASE)
 _SIGNAL = re.compile(r"SIG(?:SEGV|ABRT|BUS|FPE|ILL)(?= received| \()")
-_CUDA = re.compile(r"CUDA out of memory\. Tried to allocate [\d.]+ \w+")
+_CUDA = re.compile(r"CUDA out of memory\. Tried to allocate ([\d.]+) (\w+)")
 _GPU_TOTAL = re.compile(r"total capacity of ([\d.]+) (\w+) of which ([\d.]+) (\w+) is free")
 _GPU_OWN = re.compile(r"this process has ([\d.]+) (\w+) memory in use")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -41,6 +41,12 @@ def gpu_in_use(text: str) -> tuple[int, int, int] | None:
     if own is None or total is None:
         return None
     return _bytes(*own.groups()), _bytes(total[1], total[2]), _bytes(total[3], total[4])
+
+
+def gpu_wanted(text: str) -> int | None:
+    """Bytes of a GPU that the process held and asked for, in torch's words; None where they don't say."""
+    own, tried = _GPU_OWN.search(text), _CUDA.search(text)
+    return None if own is None or tried is None else _bytes(*own.groups()) + _bytes(tried[1], tried[2])
 
 
 def _bytes(number: str, unit: str) -> int:

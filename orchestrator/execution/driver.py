@@ -10,9 +10,9 @@ import contextlib
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from orchestrator.budget import BudgetController
 from orchestrator.cli.signals import ignore_interrupts
@@ -96,6 +96,7 @@ class Driver:
         self._epoch_choice = study.header.epoch_choice
         self._history = History(self._space.mode, study.events, self._epoch_choice)
         self._configs = study.configs
+        self._foreseen: tuple[int, Mapping[str, Any]] = (-1, {})  # a trial to come and what it may be
         self._running: set[FoldRunKey] = set()
         self._nodes: dict[FoldRunKey, str] = {}  # where each fold run ran last
         keeps_all = study.header.keep_oof == "all"
@@ -137,9 +138,18 @@ class Driver:
         leg = self.coming()
         return None if leg is None else self.start(leg)
 
-    def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
-        """Whether a part of a GPU was too small for it before."""
-        return self._history.needs_exclusive_gpu(key)
+    def gpu_failures(self, trial: int) -> Sequence[Sequence[str]]:
+        """As `History.gpu_failures`."""
+        return self._history.gpu_failures(trial)
+
+    def config_of(self, trial: int) -> Mapping[str, Any]:
+        """Its configuration; of one that has not started, what would be proposed for it now or was a while
+        ago: enough to tell how much memory it will want."""
+        if trial in self._configs:
+            return self._configs[trial]
+        if self._foreseen[0] != trial:
+            self._foreseen = (trial, self._sampler.propose(trial))
+        return self._foreseen[1]
 
     def left_after(self, leg: Leg) -> int | None:
         """Fold-epochs of the race still to come, at least; None for a leg that doesn't end its fold run."""
@@ -238,7 +248,6 @@ class Driver:
             self._space.max_t,
             fold_run_seed(self._seed, leg.key),
             self._history.best(leg.key, leg.start),
-            self._history.needs_exclusive_gpu(leg.key),
             self._history.resume_digests(leg.key, leg.start),
             self._epoch_choice,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 FIRST_GUESS = 2**30
 """Bytes of a fold run before one was measured: Python, torch and a small network."""
@@ -24,6 +24,8 @@ TRUSTED_DEATHS = 2
 """In a row; after more of them what seems to be room is not believed before the next try is due."""
 CALMER = 1.1
 """Room that is asked for where there was none."""
+TRUSTED_LOOKS = 5
+"""At fold runs that have ended an epoch, until less than was expected is believed: peaks are short."""
 GIB = 2**30
 
 
@@ -93,6 +95,34 @@ def gpu_slots_that_fit(gpus: Sequence[GpuUse], per_gpu: int, each: float, runnin
     return max(1, int(fits / max(each, 1)))
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What fold runs of ours will hold at their peak, as measured before they began. Bytes."""
+
+    running: tuple[float, ...]  # of each that runs
+    coming: float  # of the one that is to start
+    settled: bool = False  # every running one has ended an epoch: what they hold says what they need
+
+
+@dataclass
+class _Correction:
+    """What fold runs hold, in units of what was expected of them."""
+
+    factor: float = 1.0
+    _seen: float = 0.0
+    _looks: int = 0
+
+    def learn(self, held: float, expected: float, settled: bool) -> None:
+        """More than was expected counts at once, less only after a while."""
+        seen = held / expected
+        if settled:
+            self._seen, self._looks = max(seen, FORGETS * self._seen), self._looks + 1
+        if seen > self.factor:
+            self.factor = self._seen = seen
+        elif self._looks >= TRUSTED_LOOKS:
+            self.factor = self._seen
+
+
 @dataclass
 class NodePressure:
     """What is known of one node's memory, and whether one more fold run may start there."""
@@ -105,10 +135,14 @@ class NodePressure:
     _deaths: int = 0  # in a row, for memory that others took
     _again_at: float = -math.inf
     _blind: bool = False
+    _held: tuple[int, ...] = ()  # bytes of each process of ours
+    _is_new: bool = False  # nothing was learned of `_held` yet
+    _correction: _Correction = field(default_factory=_Correction)
 
-    def look(self, room: int, ours: Sequence[int]) -> None:
-        """ours: bytes of each process of ours."""
+    def look(self, room: int, ours: Sequence[int], is_new: bool = True) -> None:
+        """ours: bytes of each process of ours. is_new: whether it is another reading than the last."""
         self.room, self.best_room = room, max(room, self.best_room or 0)
+        self._held, self._is_new = tuple(ours), self._is_new or is_new
         if ours:
             largest = float(max(ours))
             self.need = max(largest, FORGETS * self.need) if self._measured else largest
@@ -125,18 +159,34 @@ class NodePressure:
         """A fold run ended an epoch here."""
         self._deaths, self._blind = 0, False
 
-    def has_room(self, running: int, now: float) -> bool:
+    def has_room(self, running: int, now: float, expected: Expected | None = None) -> bool:
         """Whether one more fold run may start beside `running` others. Alone it is tried now and then though
-        there seems to be none, never without end in a row."""
-        self.is_full = not self._has_room(running, now)
+        there seems to be none, never without end in a row. expected: where it was measured beforehand."""
+        if expected is not None:
+            self._learn(expected)
+        self.is_full = not self._has_room(running, now, self.demand(running, expected))
         return not self.is_full
 
-    def _has_room(self, running: int, now: float) -> bool:
+    def demand(self, running: int, expected: Expected | None = None) -> float:
+        """Bytes that `running` fold runs and one more will hold together."""
+        if expected is None:
+            return (running + 1) * self.need
+        coming = self._correction.factor * expected.coming
+        grown = self._correction.factor * sum(expected.running) + coming
+        has_idle = len(self._held) > running  # the coming one takes over a process that holds memory already
+        return max(grown, sum(self._held) + (0.0 if has_idle else coming))
+
+    def _learn(self, expected: Expected) -> None:
+        if self._is_new and expected.running and len(self._held) == len(expected.running):
+            self._is_new = False
+            self._correction.learn(sum(self._held), sum(expected.running), expected.settled)
+
+    def _has_room(self, running: int, now: float, demand: float) -> bool:
         waited = now >= self._again_at
         if self.room is None or (not waited and (self._blind or self._deaths > TRUSTED_DEATHS)):
             return waited
         margin = CALMER if self.is_full else 1.0  # else slots would come and go with every reading
-        return (running + 1) * self.need * margin <= self.room or (running == 0 and waited)
+        return demand * margin <= self.room or (running == 0 and waited)
 
 
 def holders_text(limit: int, used: int, holders: Sequence[tuple[str, str, int]]) -> str:

@@ -7,9 +7,11 @@ has its own memory and counts as a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.core.failure_causes import gpu_wanted
 from orchestrator.core.text import counted
 from orchestrator.execution.memory_pressure import gb
 
@@ -21,6 +23,7 @@ GAIN = 1.05
 """By which a larger number must train faster: below that, each fold run ends later for nothing."""
 STILL_GAINS = 1.15
 """What the last doubling must have gained for another one to be worth a measurement."""
+_TOO_SMALL = re.compile("out ?of ?memory", re.IGNORECASE)
 MOST = 16
 """Fold runs on one GPU: nothing published gains beyond, and MPS has 48 places for all of a machine's GPUs."""
 
@@ -128,10 +131,29 @@ def share_of(sizes: Sequence[int]) -> int:
     return sorted(sizes)[(3 * len(sizes) - 1) // 4] if sizes else 0
 
 
-def shares_needed(device_bytes: int, machine: Machine, per_gpu: int) -> int:
-    """Of `per_gpu` shares of a GPU, those that a fold run of so many bytes takes: 1, 2, 4 ... or all."""
-    share = machine.gpu_memory * (1 - MARGIN) / max(per_gpu, 1)
+def shares_needed(device_bytes: int, gpu_memory: int | None, per_gpu: int) -> int:
+    """Of `per_gpu` shares of a GPU those that a fold run of so many bytes takes: 1, 2, 4 ... or all.
+
+    One where the size of the GPU is not known.
+    """
+    share = 0.0 if gpu_memory is None else gpu_memory * (1 - MARGIN) / per_gpu
     number = 1
-    while number < per_gpu and number * share < device_bytes:
+    while number < per_gpu and 0 < number * share < device_bytes:
         number *= 2
     return min(number, per_gpu)
+
+
+def shares_after(failures: Iterable[Sequence[str]], first: int, gpu_memory: int | None, per_gpu: int) -> int:
+    """Of `per_gpu` shares of a GPU those of a fold run whose trial met a share that was too small.
+
+    failures: of each fold, what was said each time. The first doubles the share, or takes more where torch's
+    words ask for more; the second takes the whole GPU, and so does one that is not about memory. first: the
+    share without any.
+    """
+    return max((_grown(texts, first, gpu_memory, per_gpu) for texts in failures), default=first)
+
+
+def _grown(texts: Sequence[str], number: int, gpu_memory: int | None, per_gpu: int) -> int:
+    if len(texts) > 1 or not _TOO_SMALL.search(texts[0]):
+        return per_gpu
+    return min(max(2 * number, shares_needed(gpu_wanted(texts[0]) or 0, gpu_memory, per_gpu)), per_gpu)

@@ -11,7 +11,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,6 @@ class LegAssignment:
     max_epochs: int  # of the fold run, were it to run to its end
     seed: int  # of the fold run
     best: Best | None  # of the epochs already done; None before the first
-    exclusive_gpu: bool = False  # a part of a GPU was too small for this fold run: it has one to itself
     resume_digests: Sequence[str] = ()  # of the resume states after epochs 1, 2, ...; "" where none was kept
     epoch_choice: str = "best"  # which epoch is kept, a key of `epoch_choice.CHOICES`
 
@@ -144,7 +143,7 @@ class FoldRunWorker:
         except Exception as error:
             done = leg.start if self._rebuild else self._epoch
             self.release()
-            return _failure(leg, done, error, self._granted(assignment))
+            return _failure(leg, done, error, self._resources)
 
     def release(self) -> None:
         """Frees the fold run in memory, if any, once nothing of it is being written."""
@@ -163,7 +162,7 @@ class FoldRunWorker:
             assignment.config,
             assignment.max_epochs,
             assignment.seed,
-            self._granted(assignment),
+            self._resources,
         )
         if state is not None:
             self._load_state(run, state, assignment)
@@ -172,10 +171,6 @@ class FoldRunWorker:
         self._epoch_choice = assignment.epoch_choice
         self._writer.seconds = 0.0
         self._rebuild = False
-
-    def _granted(self, assignment: LegAssignment) -> Resources:
-        has_a_part = assignment.exclusive_gpu and 0 < self._resources.gpus < 1
-        return replace(self._resources, gpus=1.0) if has_a_part else self._resources
 
     def _resume_state(self, assignment: LegAssignment) -> bytes:
         """Raises _ResumeStateGoneError."""

@@ -29,6 +29,9 @@ from orchestrator.race.fold_runs import FoldRun
 LOST_TRIES = 10
 """In a row, of a fold run whose node went away each time: see docs/decisions.md, The race (`max_retries`)."""
 
+GPU_TRIES = 2
+"""In a row, of a fold run whose share of a GPU was too small: twice the share, then a whole GPU."""
+
 UNCOUNTED = sys.maxsize
 COMPARED_FOR_GOOD = (
     "this rule compares a trial once and for all: begin another study with that configuration (--try)"
@@ -96,8 +99,8 @@ class RunningRace(ABC):
             return UNCOUNTED  # others took the memory: whoever runs it waits for room
         if failure == "lost":
             return max(LOST_TRIES, retries)  # not its fault
-        if failure == "memory":  # run again with more of it, so it cannot come again
-            return retries
+        if failure == "memory":  # run again with more of it, until it cannot come again
+            return max(GPU_TRIES, retries)
         # What was too large for a server once is likely to be again.
         return min(1, retries) if failure == "killed" else 0
 

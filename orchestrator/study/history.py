@@ -39,7 +39,7 @@ class History:
         self._sign = 1.0 if mode == "max" else -1.0
         # By trial and fold, as a pair: a FoldRunKey takes several times as long to hash.
         self._runs: defaultdict[tuple[int, int], _FoldRun] = defaultdict(_FoldRun)
-        self._alone: set[FoldRunKey] = set()
+        self._gpu_failures: defaultdict[int, dict[int, list[str]]] = defaultdict(dict)  # by trial and fold
         self._failures: dict[int, str] = {}  # trial -> kind of its last failure
         for event in events:
             self.add(event)
@@ -62,7 +62,7 @@ class History:
         elif isinstance(event, LegFailed):
             self._failures[event.trial] = event.failure
             if event.failure == "memory":
-                self._alone.add(FoldRunKey(event.trial, event.fold))
+                self._gpu_failures[event.trial].setdefault(event.fold, []).append(event.error)
 
     def _cut(self, trial: int, fold: int, epochs: int) -> None:
         run = self._runs[trial, fold]
@@ -104,9 +104,9 @@ class History:
         """The kind of it; "" where no leg of the trial failed."""
         return self._failures.get(trial, "")
 
-    def needs_exclusive_gpu(self, key: FoldRunKey) -> bool:
-        """Whether a share of a GPU was too small for it before."""
-        return key in self._alone
+    def gpu_failures(self, trial: int) -> Sequence[Sequence[str]]:
+        """Of each fold whose share of a GPU was too small, what was said each time."""
+        return list(self._gpu_failures.get(trial, {}).values())
 
     def fold_runs(self) -> list[FoldRunKey]:
         """Those that have epochs."""

@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import Protocol
 
 from orchestrator.cli.signals import raise_if_interrupted
-from orchestrator.core.events import EpochEnded, FoldRunKey, LegFailed
+from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
 from orchestrator.core.failure_causes import cause
+from orchestrator.core.fold_run_cost import CostTable, FoldRunCost
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.memory_pressure import Expected
 from orchestrator.execution.on_ray.memory_guard import MemoryGuard
-from orchestrator.execution.on_ray.node_pool import NodePool, Placement
+from orchestrator.execution.on_ray.node_pool import NodePool, Placement, Shares
 from orchestrator.execution.on_ray.slots import Node, NodeSlots, ResourceRequest, slots_of
+from orchestrator.execution.packing import shares_after, shares_needed
 from orchestrator.execution.worker import LegAssignment, Outcome
 
 log = logging.getLogger(__name__)
@@ -47,12 +50,14 @@ class LegScheduler:
         request: ResourceRequest,
         on_gpus: bool,
         memory: MemoryGuard | None = None,
+        costs: CostTable | None = None,
     ) -> None:
         """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too.
-        memory: who minds the nodes' memory; None: nobody."""
+        memory: who minds the nodes' memory; None: nobody. costs: what fold runs will hold, where it was
+        measured."""
         self._driver, self._pool, self._monitor = driver, pool, monitor
         self._request, self._on_gpus = request, on_gpus
-        self._memory = memory
+        self._memory, self._costs = memory, costs
         self._silent: dict[str, Node] = {}  # did not answer, though the head believes they are there
         self.gone: set[str] = set()  # ids of nodes that will not come back
         self._polls = 0
@@ -71,28 +76,60 @@ class LegScheduler:
         leg = self._driver.coming()
         if leg is None:
             return None
-        self._look_at_memory()
-        exclusive_gpu = self._driver.needs_exclusive_gpu(leg.key)
-        placement = self._pool.find(leg, exclusive_gpu, self._driver.left_after(leg))
+        self._look_at_memory(leg)
+        placement = self._pool.find(leg, self._shares(leg.trial), self._driver.left_after(leg))
         if placement is None:
             return None
         assignment = self._driver.start(leg, placement.node.host)
         self._pool.occupy(leg, placement)
         return assignment, placement
 
-    def _look_at_memory(self) -> None:
+    def _look_at_memory(self, leg: Leg) -> None:
+        """Before `leg` is given a slot."""
         if self._memory is None:
             return
-        before, nodes = self._pool.usable_slots, self._pool.nodes
-        taken = self._pool.with_free_slots()
-        self._pool.mark_full(
-            [node for node, slots in taken.items() if not self._memory.has_room(nodes[node], *slots)]
-        )
+        before, nodes, full = self._pool.usable_slots, self._pool.nodes, []
+        coming = self._resident(leg.trial)
+        for node, (running, slots) in self._pool.with_free_slots().items():
+            if not self._memory.has_room(nodes[node], running, slots, self._expected(node, coming)):
+                full.append(node)
+        self._pool.mark_full(full)
         if self._pool.usable_slots != before:
             self._driver.use_slots(self._pool.usable_slots)
 
+    def _shares(self, trial: int) -> Shares:
+        """What its fold runs take of each node's GPUs: as much as was measured, twice as much each time that
+        it was too little."""
+        failures, cost = self._driver.gpu_failures(trial), self._cost(trial)
+        held = 0 if cost is None else cost.device_bytes
+
+        def on(node: str) -> int:
+            per_gpu = self._pool.per_gpu(node)
+            if per_gpu == 1 or not (failures or held):
+                return 1
+            memory = None if self._memory is None else self._memory.gpu_memory(self._pool.nodes[node])
+            return shares_after(failures, shares_needed(held, memory, per_gpu), memory, per_gpu)
+
+        return on
+
+    def _expected(self, node: str, coming: int | None) -> Expected | None:
+        legs = self._pool.legs_on(node)
+        running = [self._resident(key.trial) for key in legs]
+        if coming is None or None in running:
+            return None
+        return Expected(tuple(size or 0 for size in running), coming, all(legs.values()))
+
+    def _resident(self, trial: int) -> int | None:
+        """Bytes of memory that its fold runs are expected to hold; None where nobody knows."""
+        cost = self._cost(trial)
+        return None if cost is None else cost.resident_bytes
+
+    def _cost(self, trial: int) -> FoldRunCost | None:
+        return None if self._costs is None else self._costs.of(self._driver.config_of(trial))
+
     def ready(self, key: FoldRunKey) -> None:
         """Its process has started."""
+        self._pool.started(key)
         self._driver.ready(key)
 
     def report(self, outcome: Outcome) -> bool:

@@ -16,6 +16,7 @@ from orchestrator.core.failure_causes import cause, gpu_in_use, is_for_memory, o
 from orchestrator.core.text import on_one_line
 from orchestrator.execution.memory_pressure import (
     Death,
+    Expected,
     GpuUse,
     NodePressure,
     gb,
@@ -64,17 +65,25 @@ class MemoryGuard:
 
     # ---- room ----
 
-    def has_room(self, node: Node, running: int, slots: NodeSlots) -> bool:
+    def has_room(self, node: Node, running: int, slots: NodeSlots, expected: Expected | None = None) -> bool:
         """Whether one more fold run may start there beside `running` others. The first time that it may not,
-        a line says why."""
+        a line says why. expected: what they will hold, where that is known before they began."""
         pressure, reading = self._nodes[node.id], self._look(node)
         was_full, now = pressure.is_full, self._clock()
-        has_room = pressure.has_room(running, now)
+        has_room = pressure.has_room(running, now, expected)
+        demand = pressure.demand(running, expected)
         if reading is not None and not has_room and not was_full:
             self._say(
                 node,
-                f"node {node}: memory for {running} of {slots.number} fold runs, about {gb(pressure.need)} "
-                f"each; {_holders(reading)}; the others start when there is room",
+                f"node {node}: memory for {running} of {slots.number} fold runs, about "
+                f"{gb(demand / (running + 1))} each; {_holders(reading)}; the others start when there is "
+                "room",
+            )
+        if reading is not None and has_room and running == 0 and expected and demand > reading.room:
+            self._say(
+                node,
+                f"node {node}: the next fold run is expected to hold {gb(demand)} and there is room for "
+                f"{gb(max(reading.room, 0))}; it is tried alone (smaller batches or images need less)",
             )
         return has_room and self._has_gpu(node, running, slots)
 
@@ -91,6 +100,10 @@ class MemoryGuard:
         )
         return False
 
+    def gpu_memory(self, node: Node) -> int | None:
+        """Bytes of the smallest GPU there; None where nothing is known."""
+        return min((gpu.total for gpu in self._watch.gpus(node)), default=None)
+
     def keep_looking(self, nodes: Iterable[Node]) -> None:
         """Asked in every turn: what was there before a death says whose fault it was."""
         if self._watch.all_here and self._clock() - self._looked_at >= LOOK_S:
@@ -101,8 +114,9 @@ class MemoryGuard:
     def _look(self, node: Node) -> MemoryReading | None:
         reading = self._watch.recent(node)
         if reading is not None:
+            is_new = reading is not self._last.get(node.id)
             self._last[node.id] = reading
-            self._nodes[node.id].look(reading.room, reading.ours)
+            self._nodes[node.id].look(reading.room, reading.ours, is_new)
         return reading
 
     def reported(self, node: str) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from orchestrator.core.events import FoldRunKey, Leg
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.on_ray.node_speeds import Speeds
 from orchestrator.execution.on_ray.slots import Node, NodeSlots
+
+Shares = Callable[[str], int]
+"""Node id -> slots that a leg takes there; more than one for a larger share of a GPU."""
 
 ALIKE = 0.1  # log seconds an epoch; nodes that differ less count as equally fast
 
@@ -26,14 +29,16 @@ class Placement:
 
     node: Node
     resources: Resources
+    slots: int = 1  # it takes up so many of the node's
 
 
 @dataclass
 class _RunningLeg:
     leg: Leg
     node: str  # its id
-    slots: int  # it takes up so many: more than one where it has a GPU to itself that others share
+    slots: int  # it takes up so many: more than one where it has a larger share of a GPU than others
     begun: bool = False  # it has reported an epoch
+    started: bool = False  # its process is there, so that Ray has given it what it takes up
     epochs_done: int = 0
 
     @property
@@ -72,12 +77,16 @@ class NodePool:
     def slots(self) -> int:
         return sum(slots.number for slots in self._slots.values())
 
+    def per_gpu(self, node: str) -> int:
+        """Slots that share one of its GPUs."""
+        return self._slots[node].per_gpu
+
     def with_free_slots(self) -> dict[str, tuple[int, NodeSlots]]:
         """Node id -> fold runs that run there and its slots."""
         return {
             node: (len(self._on[node]), slots)
             for node, slots in self._slots.items()
-            if len(self._on[node]) < slots.number
+            if self._taken(node) < slots.number
         }
 
     def mark_full(self, nodes: Iterable[str]) -> None:
@@ -92,38 +101,47 @@ class NodePool:
     def siblings(self, key: FoldRunKey) -> int:
         """At most so many other fold runs share its GPU."""
         running = self._running[key]
-        if running.node not in self._slots or running.slots > 1:  # it has a GPU to itself
+        if running.node not in self._slots:
             return 0
-        return min(self._slots[running.node].per_gpu, len(self._on[running.node])) - 1
+        beside = self._slots[running.node].per_gpu - running.slots
+        return min(beside, len(self._on[running.node]) - 1)
 
     def running_on(self, node: str) -> int:
         return len(self._on[node])
 
+    def legs_on(self, node: str) -> dict[FoldRunKey, bool]:
+        """The fold runs that run there, each with whether it has ended an epoch of its leg."""
+        return {key: running.begun for key, running in self._on[node].items()}
+
     # ---- legs ----
 
-    def find(self, leg: Leg, exclusive_gpu: bool = False, left: int | None = None) -> Placement | None:
+    def find(self, leg: Leg, shares: Shares = lambda node: 1, left: int | None = None) -> Placement | None:
         """Where this leg should go now; None when it should wait.
 
-        left: fold-epochs of the race still to come; given for a leg that completes its fold run, which waits
-        for a faster node where it would end sooner.
+        shares: slots that it takes of a node, at most all of a GPU. left: fold-epochs of the race still to
+        come; given for a leg that completes its fold run, which waits for a faster node where it would end
+        sooner.
         """
         free = {node: count for node in self._nodes if (count := self._free(node)) > 0}
         if not free:
             return None
-        best = min(free, key=lambda node: self._rank(node, leg, free[node], exclusive_gpu))
+        best = min(free, key=lambda node: self._rank(node, leg, free[node], shares))
         if left is not None and self._ends_sooner_elsewhere(leg, best, left):
             return None
-        resources = self._slots[best].resources
-        if exclusive_gpu and 0 < resources.gpus < 1:
-            resources = replace(resources, gpus=1.0)
-        return Placement(self._nodes[best], resources)
+        slots, number = self._slots[best], self._shares(best, shares)
+        gpus = 1.0 if 1 < slots.per_gpu == number else number * slots.resources.gpus
+        return Placement(self._nodes[best], replace(slots.resources, gpus=gpus), number)
 
     def occupy(self, leg: Leg, placement: Placement) -> None:
-        node, slots = placement.node.id, self._slots[placement.node.id]
-        exclusive = placement.resources.gpus > slots.resources.gpus
-        running = _RunningLeg(leg, node, slots.per_gpu if exclusive else 1, False, leg.start)
+        node = placement.node.id
+        running = _RunningLeg(leg, node, placement.slots, epochs_done=leg.start)
         self._running[leg.key] = self._on[node][leg.key] = running
         self._last[leg.key] = node
+
+    def started(self, key: FoldRunKey) -> None:
+        """Its process is there."""
+        if key in self._running:
+            self._running[key].started = True
 
     def continue_with(self, leg: Leg) -> None:
         """Its fold run keeps its slot for the next leg."""
@@ -131,7 +149,8 @@ class NodePool:
 
     def reported(self, key: FoldRunKey, epoch: int, seconds: float) -> None:
         running = self._running[key]
-        running.begun, running.epochs_done = True, epoch
+        running.begun = running.started = True
+        running.epochs_done = epoch
         self._speeds.note(key.trial, running.node, seconds)
 
     def release(self, key: FoldRunKey) -> None:
@@ -144,26 +163,32 @@ class NodePool:
         return self._last[key]
 
     def slots_for(self, node: str, gpus: float) -> int:
-        """Slots of a node for processes that hold `gpus` GPUs; 0 while reserved for an exclusive GPU."""
+        """Slots of a node for processes that hold `gpus` GPUs; 0 while one waits there for a larger share."""
         slots = self._slots.get(node)
-        if slots is None or slots.resources.gpus != gpus or self._is_reserved_for_exclusive(node):
+        if slots is None or slots.resources.gpus != gpus or self._is_reserved(node):
             return 0
         return self._full.get(node, slots.number)  # idle ones hold memory too
 
     # ---- inside ----
 
-    def _is_reserved_for_exclusive(self, node: str) -> bool:
+    def _is_reserved(self, node: str) -> bool:
         """A GPU's parts, handed out anew, would keep it from ever being free for the fold run that waits."""
-        return any(running.slots > 1 and not running.begun for running in self._on[node].values())
+        return any(running.slots > 1 and not running.started for running in self._on[node].values())
+
+    def _shares(self, node: str, shares: Shares) -> int:
+        return max(1, min(shares(node), self._slots[node].per_gpu))
+
+    def _taken(self, node: str) -> int:
+        return sum(running.slots for running in self._on[node].values())
 
     def _free(self, node: str) -> int:
-        if self._is_reserved_for_exclusive(node):
+        if self._is_reserved(node):
             return 0
         most = self._full.get(node, self._slots[node].number)
-        return most - sum(running.slots for running in self._on[node].values())
+        return most - self._taken(node)
 
-    def _rank(self, node: str, leg: Leg, free: int, exclusive_gpu: bool) -> tuple[float, ...]:
-        fits = not exclusive_gpu or free >= self._slots[node].per_gpu
+    def _rank(self, node: str, leg: Leg, free: int, shares: Shares) -> tuple[float, ...]:
+        fits = free >= self._shares(node, shares)
         slowness = round(math.log(self._speeds.slowness(node)) / ALIKE)
         return (not fits, slowness, self._last.get(leg.key) != node, -free)
 

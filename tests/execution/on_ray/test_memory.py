@@ -26,12 +26,12 @@ def dataset(faces: Path) -> Dataset:
     )
 
 
-def outcome(faces: Path, store: Path, gpus: float, exclusive_gpu: bool) -> object:
+def outcome(faces: Path, store: Path, gpus: float) -> object:
     resources = Resources(1, gpus)
     worker = FoldRunWorker(
         dataset(faces), "tests.pixel_trainable:PixelTrainable", DirectoryStore(store), resources
     )
-    worker.start(LegAssignment(Leg(0, 0, 0, 1), {"lr": 0.1, "gpu_from": 1}, 1, 3, None, exclusive_gpu))
+    worker.start(LegAssignment(Leg(0, 0, 0, 1), {"lr": 0.1, "gpu_from": 1}, 1, 3, None))
     try:
         return worker.step()
     finally:
@@ -39,10 +39,10 @@ def outcome(faces: Path, store: Path, gpus: float, exclusive_gpu: bool) -> objec
 
 
 def test_only_a_share_of_a_gpu_can_be_too_small(faces: Path, tmp_path: Path) -> None:
-    small, none = (outcome(faces, tmp_path / str(gpus), gpus, False) for gpus in (0.5, 0.0))
+    small, none = (outcome(faces, tmp_path / str(gpus), gpus) for gpus in (0.5, 0.0))
     assert isinstance(small, LegFailed) and small.failure == "memory"
     assert isinstance(none, LegFailed) and none.failure == "exception"
-    assert isinstance(outcome(faces, tmp_path / "whole", 0.5, True), EpochEnded)
+    assert isinstance(outcome(faces, tmp_path / "whole", 1.0), EpochEnded)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -55,5 +55,5 @@ def test_the_race_tries_it_again_and_the_journal_remembers(name: str) -> None:
     for event in (Proposed(leg.trial, {}), start):
         race.apply(event)
     assert Action.RETRY in {decision.action for decision in race.apply(failed)}
-    assert History("max", [start, failed]).needs_exclusive_gpu(leg.key)
-    assert not History("max", [start]).needs_exclusive_gpu(leg.key)
+    assert History("max", [start, failed]).gpu_failures(leg.trial) == [[failed.error]]
+    assert not History("max", [start]).gpu_failures(leg.trial)

@@ -18,6 +18,10 @@ def pool_of(**cpus: int) -> NodePool:
     return pool
 
 
+def whole(node: str) -> int:
+    return 99
+
+
 def leg(trial: int, start: int = 0, end: int = 10) -> Leg:
     return Leg(trial, 0, start, end)
 
@@ -105,7 +109,7 @@ def test_no_part_of_a_gpu_is_handed_out_on_a_node_where_a_fold_run_waits_for_a_w
     for trial in range(3):
         occupy(pool, leg(trial))
     emptier = min("ab", key=lambda name: sum(pool.node_of(FoldRunKey(t, 0)) == name for t in range(3)))
-    placement = pool.find(leg(9), exclusive_gpu=True)
+    placement = pool.find(leg(9), whole)
     assert placement is not None and placement.node.id == emptier and placement.resources.gpus == 1.0
     pool.occupy(leg(9), placement)
     assert {occupy(pool, leg(trial)) for trial in (10, 11)} == ({"a", "b"} - {emptier})
@@ -125,7 +129,7 @@ def test_siblings_share_a_gpu_and_one_that_has_it_to_itself_has_none() -> None:
     assert pool.siblings(FoldRunKey(0, 0)) == 0
     occupy(pool, leg(1))
     assert pool.siblings(FoldRunKey(0, 0)) == 1, "it may be on the other GPU"
-    placement = pool.find(leg(2), exclusive_gpu=True)
+    placement = pool.find(leg(2), whole)
     assert placement is not None
     pool.occupy(leg(2), placement)
     assert pool.siblings(FoldRunKey(2, 0)) == 0
@@ -136,7 +140,7 @@ def test_where_no_gpu_is_shared_none_is_asked_for_whole() -> None:
     for gpus in (0.0, 1.0, 2.0):
         pool = NodePool()
         pool.admit(Node("a", "a", 4, 4.0), NodeSlots(Resources(1, gpus), 2))
-        placement = pool.find(leg(0), exclusive_gpu=True)
+        placement = pool.find(leg(0), whole)
         assert placement is not None and placement.resources.gpus == gpus
 
 
@@ -144,7 +148,7 @@ def test_idle_processes_may_keep_a_nodes_slots_unless_an_exclusive_gpu_is_wanted
     pool = NodePool()
     pool.admit(Node("a", "a", 8, 1.0), NodeSlots(Resources(2, 0.25), 4))
     assert (pool.slots_for("a", 0.25), pool.slots_for("a", 1.0), pool.slots_for("b", 0.25)) == (4, 0, 0)
-    placement = pool.find(leg(0), exclusive_gpu=True)
+    placement = pool.find(leg(0), whole)
     assert placement is not None
     pool.occupy(leg(0), placement)
     assert pool.slots_for("a", 0.25) == 0
