@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.core.finding import Finding, blocks, ok, warning
+from orchestrator.doctor.gpu_cards import check_cards
 from orchestrator.machine.node_facts import NodeFacts
 
 GIB = 2**30
@@ -33,6 +34,7 @@ def check_hardware(facts: NodeFacts, torch: Mapping[str, Any] | None) -> list[Fi
             "free some, or give --runs elsewhere",
         ),
         check_gpus(facts, torch),
+        *check_cards(facts, torch),
     ]
 
 
@@ -83,11 +85,7 @@ def _disk(topic: str, folder: str, free: int | None, low: float, full: float, wa
 def check_gpus(facts: NodeFacts, torch: Mapping[str, Any] | None) -> Finding:
     """Whether what nvidia-smi lists is what torch can use."""
     if facts.gpu_problem is not None:
-        return blocks(
-            "gpu",
-            facts.gpu_problem,
-            "repair the NVIDIA driver (often: reboot after its update); `nvidia-smi` tells",
-        )
+        return blocks("gpu", facts.gpu_problem, driver_way_out(facts.gpu_problem))
     if not facts.gpus:
         return ok("gpu", "none (nvidia-smi is not there or lists none): fold runs use CPUs")
     names = _grouped(facts)
@@ -106,12 +104,40 @@ def check_gpus(facts: NodeFacts, torch: Mapping[str, Any] | None) -> Finding:
     return ok("gpu", found)
 
 
+WAYS_OUT = (
+    ("version mismatch", "the driver was updated under the one that runs: reboot"),
+    (
+        "communicate with the nvidia driver",
+        "it is not loaded: `sudo modprobe nvidia`, or install it anew",
+    ),
+    (
+        "insufficient permissions",
+        "this user may not open them: `ls -l /dev/nvidia*` tells which group may",
+    ),
+    ("nvml: unknown error", "in a container: it has lost its devices, start it again; else reboot"),
+    ("is lost", "a card has fallen off the bus: reboot, and see its power and its slot if it does so again"),
+    (
+        "unable to determine the device handle",
+        "a card does not answer: reboot; `sudo dmesg | grep -i xid` tells",
+    ),
+    ("no answer within", "the driver hangs: `sudo dmesg | grep -i xid` tells, a reboot ends it"),
+)
+"""What nvidia-smi says, in small letters, and what to do then."""
+
+
+def driver_way_out(problem: str) -> str:
+    known = (way_out for words, way_out in WAYS_OUT if words in problem.lower())
+    return next(known, "repair the NVIDIA driver (often: reboot after its update); `nvidia-smi` tells")
+
+
 def _grouped(facts: NodeFacts) -> str:
     kinds = list(dict.fromkeys(facts.gpus))
     return ", ".join(f"{facts.gpus.count(gpu)} x {gpu.name} ({gib(gpu.memory_mib * 2**20)})" for gpu in kinds)
 
 
 def _cuda_way_out(facts: NodeFacts, torch: Mapping[str, Any]) -> str:
+    if "no kernel image" in str(torch.get("error")):
+        return "this torch has no kernels for the card: install the build of https://pytorch.org/get-started/locally"
     if not torch.get("cuda"):
         return (
             f"this torch ({facts.versions.get('torch')}) is built for CPUs: install a build for CUDA "

@@ -20,10 +20,14 @@ from typing import Any
 
 TORCH = """
 import json, sys
-answer = {"cuda": None, "free": [], "error": ""}
+answer = {"cuda": None, "free": [], "error": "", "architectures": [], "devices": []}
 try:
     import torch
     answer["cuda"] = torch.version.cuda
+    answer["architectures"] = torch.cuda.get_arch_list()
+    for number in range(torch.cuda.device_count()):
+        capability = torch.cuda.get_device_capability(number)
+        answer["devices"].append([torch.cuda.get_device_name(number), *capability])
     for number in range(torch.cuda.device_count()):
         torch.ones(1, device=f"cuda:{number}").add_(1).item()
         free, total = torch.cuda.mem_get_info(number)
@@ -35,7 +39,8 @@ except Exception as error:
     answer["error"] = f"{type(error).__name__}: {error}"[:300]
 print(json.dumps(answer))
 """
-"""Run by a Python that has torch: whether CUDA works on every GPU, and the share of memory that is free."""
+"""Run by a Python that has torch: whether CUDA works on every GPU, the share of memory that is free, for what
+this torch has kernels, and the name and compute capability of each device."""
 TORCH_S = 120  # seconds; torch on a cold disk takes a minute
 # A server may still run version 0.1: the old names are answered by every version (0.1 has no others).
 FACTS = "orchestrator.node_facts"

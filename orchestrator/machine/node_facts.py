@@ -13,6 +13,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import platform
 import re
 import shutil
@@ -20,10 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from orchestrator.machine.gpu_users import mps_daemons, owners_of, user_name
 from orchestrator.machine.nvidia_smi import Gpu, ask_nvidia_smi
 
 SHM = Path("/dev/shm")
@@ -35,6 +37,8 @@ PACKAGES = (
     *("scikit-learn", "pyarrow", "safetensors", "optuna", "wandb"),
 )
 NOT_FOUND = "not found"
+SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_MPS_PIPE_DIRECTORY")
+"""Of the environment: what CUDA sees, in which order, and which MPS daemon it looks for."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,13 @@ class NodeFacts:
     cuda: str | None  # newest version of CUDA that the driver knows
     gpu_problem: str | None  # why nvidia-smi, which is there, gave no GPUs
     time: float  # of the node's own clock, seconds since 1970 (UTC)
+    # Nodes of version 0.3 and before don't tell these.
+    user: str = ""  # who asked
+    gpu_query: str = ""  # what nvidia-smi says of each card, for `gpu_cards.parse_log`
+    gpu_listed: str = ""  # the ids of their slices, for the same
+    gpu_owners: Mapping[str, str] = field(default_factory=dict)  # process id on a card -> its user
+    mps_daemons: Mapping[str, str] = field(default_factory=dict)  # process id -> whose control daemon it is
+    cuda_settings: Mapping[str, str] = field(default_factory=dict)  # those of SETTINGS that are set
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,7 +78,10 @@ class NodeFacts:
     def from_json(cls, record: Mapping[str, Any]) -> NodeFacts:
         """Inverse of `to_json`; ignores keys that a later version added. Raises ValueError."""
         try:
-            known = {field.name: record[field.name] for field in fields(cls)}
+            known = {item.name: record[item.name] for item in fields(cls) if item.name in record}
+            missing = [item.name for item in fields(cls) if _is_needed(item) and item.name not in record]
+            if missing:
+                raise KeyError(missing[0])
             known["gpus"] = tuple(Gpu(**gpu) for gpu in known["gpus"])
             facts = cls(**known)
             sound = _sound(facts)
@@ -78,10 +92,18 @@ class NodeFacts:
         return facts
 
 
+def _is_needed(item: Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
+
+
 def _sound(facts: NodeFacts) -> bool:
     """Whether everything has its type; what comes from another node is not taken on trust."""
     texts = [facts.host, facts.python, facts.executable, facts.temp, facts.runs]
-    for table in (facts.versions, facts.sources):
+    texts += [facts.user, facts.gpu_query, facts.gpu_listed]
+    for table in (
+        *(facts.versions, facts.sources),
+        *(facts.gpu_owners, facts.mps_daemons, facts.cuda_settings),
+    ):
         texts += [*table.keys(), *table.values()]
     numbers: list[Any] = [facts.time, *(gpu.memory_mib for gpu in facts.gpus)]
     for name, value in asdict(facts).items():
@@ -101,7 +123,7 @@ def gather(trainable: str | None = None, runs: Path = Path("runs")) -> NodeFacts
     memory = _meminfo()
     shm_total, shm_free = _disk(SHM)
     temp, runs = Path(tempfile.gettempdir()), runs.absolute()
-    gpus, driver, cuda, problem = ask_nvidia_smi()
+    said = ask_nvidia_smi()
     return NodeFacts(
         host=platform.node(),
         python=platform.python_version(),
@@ -116,11 +138,17 @@ def gather(trainable: str | None = None, runs: Path = Path("runs")) -> NodeFacts
         temp_free_bytes=_disk(temp)[1],
         runs=str(runs),
         runs_free_bytes=_disk(runs)[1],
-        gpus=gpus,
-        driver=driver,
-        cuda=cuda,
-        gpu_problem=problem,
+        gpus=said.gpus,
+        driver=said.driver,
+        cuda=said.cuda,
+        gpu_problem=said.problem,
         time=time.time(),
+        user=user_name(os.getuid()),
+        gpu_query=said.query,
+        gpu_listed=said.listed,
+        gpu_owners=owners_of(said.query),
+        mps_daemons=mps_daemons(),
+        cuda_settings={name: os.environ[name] for name in SETTINGS if name in os.environ},
     )
 
 
