@@ -58,7 +58,7 @@ def _version(package: str) -> str:
 
 
 def _gpus() -> list[str]:
-    return sorted({f"{gpu.name} {gpu.memory_mib} MiB" for gpu in ask_nvidia_smi()[0]})
+    return sorted({f"{gpu.name} {gpu.memory_mib} MiB" for gpu in ask_nvidia_smi().gpus})
 
 
 def _cpu(info: Path = Path("/proc/cpuinfo")) -> str:
