@@ -5,6 +5,7 @@ The table for a reader is in augment.py. A limit such as rotate's degrees is dra
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ Make = Callable[..., Any]
 """((height, width), p, **arguments) -> a transform that does it with probability p."""
 
 FILL = (124, 116, 104)  # the mean of ImageNet's pixels
+_BELOW_ONE = math.nextafter(1.0, 0.0)  # from 1 on albumentations takes the sides of a hole for pixels
 BORDER = cv2.BORDER_REFLECT_101  # a black border would tell the network that an image was moved
 
 
@@ -108,7 +110,7 @@ def _sharpen(shape: Shape, p: float, amount: float) -> Any:
 
 
 def _coarse_dropout(shape: Shape, p: float, side: float, holes: int) -> Any:
-    sides = (side / 2, side)
+    sides = (side / 2, min(side, _BELOW_ONE))
     return A.CoarseDropout((holes, holes), sides, sides, fill=FILL, p=p)
 
 

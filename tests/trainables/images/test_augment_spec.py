@@ -138,6 +138,14 @@ def test_a_hole_has_sides_from_half_to_all_of_what_is_given() -> None:
         assert (image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] == FILL).all()
 
 
+def test_a_hole_may_be_almost_the_whole_image() -> None:
+    """albumentations takes sides up to 1.0 for pixels, not for shares."""
+    covered = (augmented("coarse_dropout(1, p=1)", np.zeros((200, 40, 80, 3), np.uint8))[..., 0] > 0).sum(
+        axis=(1, 2)
+    )
+    assert covered.min() >= 20 * 40 and covered.max() > 0.8 * 40 * 80
+
+
 # ---- groups -----------------------------------------------------------------------------------------
 
 
