@@ -1,4 +1,4 @@
-"""Ways to a device that is none: tensors of the CPU, behaving as a GPU with its own memory and copies would."""
+"""Ways to devices that are none: tensors of the CPU that behave as those of a GPU, copies and memory too."""
 
 from __future__ import annotations
 
