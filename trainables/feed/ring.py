@@ -43,12 +43,16 @@ class PinnedRing:
 
     def __init__(self, images: Images, link: Link, slots: int) -> None:
         self._images, self._link = images, link
-        size = int(np.prod(images.shape[1:]))
+        size = self.bytes_of(1)
         self._rows = max(1, BUFFER_BYTES // size)  # of one buffer
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()  # the longest free comes first
         for _ in range(slots):
             buffer = link.buffer(self._rows * size)
             self._free.put(_Slot(buffer.view(self._rows, *images.shape[1:])))
+
+    def bytes_of(self, rows: int) -> int:
+        """Of a batch of that many."""
+        return rows * int(np.prod(self._images.shape[1:]))
 
     def send(self, rows: NDArray[np.int64]) -> OnItsWay:
         """From any thread. rows: positions in `images`, at least one."""

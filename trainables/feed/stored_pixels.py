@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 
 Rows = NDArray[np.int64]
 UPLOAD_BYTES = 1 << 26  # of one piece on its way to the GPU: the host never holds a second store
-AHEAD = 4  # batches on the device before they are asked for: each takes memory there
+AHEAD = 4  # batches on the device before they are asked for, at most
+AHEAD_BYTES = 1 << 26  # of them, where batches are large: they take memory from the network
 
 
 class Pixels(Protocol):
@@ -76,7 +77,8 @@ class ThroughRing:
         self._ring, self._link, self._pool = ring, link, pool
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Tensor]:
-        sent = in_order(lambda step: self._ring.send(batches[step]), len(batches), self._pool, AHEAD)
+        ahead = max(1, min(AHEAD, AHEAD_BYTES // self._ring.bytes_of(max(map(len, batches), default=1))))
+        sent = in_order(lambda step: self._ring.send(batches[step]), len(batches), self._pool, ahead)
         for batch in sent:
             yield _channels_first(self._link.receive(batch.images, batch.copied))
 

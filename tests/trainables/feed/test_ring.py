@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tests.support.links import LateLink
 from trainables.feed import ring as ring_module
+from trainables.feed import stored_pixels
 from trainables.feed.link import HostLink, Link, link_to
 from trainables.feed.ring import PinnedRing
 from trainables.feed.stored_pixels import ThroughRing
@@ -91,6 +92,21 @@ def test_an_image_larger_than_a_buffer_has_one_of_its_size(
     monkeypatch.setattr(ring_module, "BUFFER_BYTES", 10)
     (arrived,) = through(images, [np.arange(7)], LateLink(), 2, 0)
     assert np.array_equal(arrived, images[:7])
+
+
+@pytest.mark.parametrize("batches_of_room, ahead", [(0, 1), (3, 3), (100, stored_pixels.AHEAD)])
+def test_large_batches_are_fewer_ahead(
+    images: NDArray[np.uint8], batches_of_room: int, ahead: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first batch is taken when that many after it are on their way."""
+    monkeypatch.setattr(stored_pixels, "AHEAD_BYTES", batches_of_room * 5 * int(np.prod(SHAPE)))
+    link = LateLink()
+    with ThreadPoolExecutor(1) as pool:
+        arriving = ThroughRing(PinnedRing(images, link, slots=8), link, pool).batches(drawn_batches(20, 5))
+        next(arriving)
+        pool.submit(lambda: None).result()  # one thread: all that was asked for has been sent now
+        assert link.most == (1 + ahead) * 5 * int(np.prod(SHAPE))
+        arriving.close()  # type: ignore[attr-defined]
 
 
 class _Watched(LateLink):
