@@ -57,7 +57,7 @@ class ImageClassifier(LooksAtImages):
         self._device = device_of(resources)
         self._pool = loader_pool(resources, self._device)
         self._loader = FoldLoader(
-            dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus
+            dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus, resources.gpus
         )
         self._target = target_shape(dataset)
         self._objective = self._target.objective(self._config, self._loader.counts).to(self._device)
@@ -216,6 +216,8 @@ class ImageClassifier(LooksAtImages):
         """Frees memory, GPU memory included; the object cannot be used afterwards."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        if "_loader" in self.__dict__:
+            self._loader.close()
         for name in ("_network", "_average", "_optimizer", "_schedule", "_step", "_loader"):
             self.__dict__.pop(name, None)
         if self._device.type == "cuda":

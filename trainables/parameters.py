@@ -18,6 +18,7 @@ HEADS = ("linear", "mlp")
 HEAD_INITS = ("xavier", "default")
 CLASS_WEIGHTS = ("none", "balanced", "inverse_sqrt", "effective")
 MIXES = ("none", "mixup", "cutmix", "both")
+AUGMENT_ON = ("auto", "cpu", "device")
 
 
 def _number(default: float, low: float, high: float | None, doc: str) -> Parameter:
@@ -135,6 +136,12 @@ _OWN: dict[str, Parameter] = {
         "score on the validation rows and this many copies of them that augment 'medium' changed",
     ),
     # the machine
+    "augment_on": _one_of(
+        "auto",
+        AUGMENT_ON,
+        "where training images are changed; device: in batches where the network computes, by the same "
+        "steps; auto: so on a GPU, else on the CPU (docs/explanation/device_input.md)",
+    ),
     "amp": _switch(True, "mixed precision, on a GPU only: bfloat16 where it has it, else float16"),
     "channels_last": _switch(True, "memory layout that convolutions prefer, on GPU and CPU"),
 }

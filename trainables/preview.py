@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import TrainableError
 from trainables import seeding
+from trainables.feed.link import HostLink
+from trainables.feed.placement import augments_on
 from trainables.feed.rarity import rare_rows
 from trainables.feed.training_labels import training_labels
 from trainables.images.augment import Augmenter
+from trainables.images.device_augment import DeviceAugmenter
+from trainables.images.device_mixing import mix_tensors
 from trainables.images.mixing import mix_batch
 from trainables.images.pixels import Decoding, Images
 from trainables.images.reading import read_images, unreadable
@@ -62,7 +67,11 @@ def _stored(dataset: Dataset, config: Mapping[str, Any], chosen: NDArray[np.int6
 
 
 class _Training:
-    """What a batch of these rows goes through, as in training."""
+    """What a batch of these rows goes through, as in training.
+
+    A configuration whose images a GPU changes goes through the same steps on tensors of the CPU, which are
+    the same on every machine: "auto" is what it would be here.
+    """
 
     def __init__(
         self, dataset: Dataset, fold: int, config: Mapping[str, Any], chosen: NDArray[np.int64]
@@ -71,12 +80,23 @@ class _Training:
         own = labels[dataset.training_rows(fold)]
         self._labels = labels[chosen]
         self._is_rare = rare_rows(self._labels, own, self._classes, float(config["rare_share"]))
-        self._augment = Augmenter(config["augment"], config["augment_rare"])
+        self._on_device = augments_on(config, "cuda" if torch.cuda.is_available() else "cpu") == "device"
+        kind = DeviceAugmenter if self._on_device else Augmenter
+        self._augment: Any = kind(config["augment"], config["augment_rare"])
         self._mix = config["mix"], float(config["mix_alpha"]), float(config["mix_probability"])
 
     def __call__(self, images: Images, rng: np.random.Generator) -> Images:
+        if self._on_device:
+            return self._of_tensors(images, rng)
         changed = self._augment(images, rng, self._is_rare)
         return mix_batch(changed, self._labels, self._classes, *self._mix, rng)[0]
+
+    def _of_tensors(self, images: Images, rng: np.random.Generator) -> Images:
+        link, labels = HostLink(), torch.from_numpy(self._labels)
+        changed = self._augment(torch.from_numpy(images).permute(0, 3, 1, 2), rng, self._is_rare)
+        mixed, _ = mix_tensors(changed, labels, self._classes, *self._mix, rng, link.put)
+        pixels: Images = mixed.permute(0, 2, 3, 1).contiguous().numpy()
+        return pixels
 
 
 def _spread(dataset: Dataset, fold: int, rows: int, rng: np.random.Generator) -> NDArray[np.int64]:

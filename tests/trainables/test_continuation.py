@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,16 @@ import pytest
 import torch
 
 from orchestrator.core.dataset import Dataset
-from tests.support.drawn_images import classifier, run, same
+from orchestrator.core.events import Leg, LegFailed
+from orchestrator.core.trainable import Resources
+from orchestrator.execution.worker import FoldRunWorker, LegAssignment
+from orchestrator.storage import DirectoryStore
+from tests.support.drawn_images import SMALL, classifier, run, same
+from tests.support.links import LateLink
+from trainables import image_classifier
+from trainables.feed import fold_loader
+from trainables.feed.placement import Memory
+from trainables.image_classifier import ImageClassifier
 
 COMBINATIONS: dict[str, dict[str, Any]] = {
     "sgd, cosine with warm-up, strong augmentation": {
@@ -71,6 +81,13 @@ COMBINATIONS: dict[str, dict[str, Any]] = {
         "augment_rare": "rotate(20) + noise(0.1)",
         "rare_share": 0.2,
         "class_weights": "effective",
+    },
+    "changed and mixed on the device, repeats kept there": {
+        "augment_on": "device",
+        "augment": "flip(0.5) + affine() + noise(0.1) + coarse_dropout()",
+        "mix": "both",
+        "mix_probability": 0.7,
+        "validation_repeats": 1,
     },
     "multi-sample dropout in an MLP head, CORAL, other bin edges": {
         "head": "mlp",
@@ -143,3 +160,52 @@ def test_batches_made_ahead_by_threads_are_the_same_batches(dataset: Dataset) ->
     finally:
         ahead.close()
         torch.set_num_threads(1)
+
+
+WITH_GPU = Resources(cpus=1, gpus=1.0)
+
+
+def as_gpu(monkeypatch: pytest.MonkeyPatch) -> LateLink:
+    """The memory of a GPU that a fold run is granted, before the network of a CPU."""
+    link = LateLink()
+    monkeypatch.setattr(fold_loader, "link_to", lambda _: link)
+    monkeypatch.setattr(image_classifier, "device_of", lambda _: torch.device("cpu"))
+    return link
+
+
+@pytest.mark.parametrize("place", ["device", "pinned"])
+def test_where_images_lie_changes_nothing_in_a_fold_run(
+    dataset: Dataset, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU with room for the images or without, and threads or none: the same metrics and weights."""
+    config: dict[str, Any] = {"augment_on": "device", "augment": "medium", "mix": "mixup"}
+    expected = classifier(dataset, **config)
+    results = run(expected, 2)
+    free = 1 << 40 if place == "device" else 1 << 16
+    link = as_gpu(monkeypatch)
+    link.says = Memory(free, free)
+    found = ImageClassifier(dataset, 0, {**SMALL, **config}, 4, 5, WITH_GPU)
+    assert bool(link.buffers) is (place == "pinned")
+    assert same(run(found, 2), results) and found.weights() == expected.weights()
+    found.close()
+    assert link.live == 0
+
+
+def test_a_process_frees_the_images_of_one_size_before_those_of_the_next_come(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Legs of several configurations, one after another in one process, one of them failing half way."""
+    link = as_gpu(monkeypatch)
+    name = "trainables.image_classifier:ImageClassifier"
+    worker = FoldRunWorker(dataset, name, DirectoryStore(tmp_path), WITH_GPU)
+    rows = len(dataset.training_rows(0)) + len(dataset.validation_rows(0))
+    for trial, (size, lr) in enumerate(((48, 1e-3), (32, 1e30), (40, 1e-3))):
+        config = {**SMALL, "image_size": size, "lr": lr, "augment_on": "device"}
+        worker.start(LegAssignment(Leg(trial, 0, 0, 1), config, 1, 3, None))
+        outcome = worker.step()
+        failed = isinstance(outcome, LegFailed)
+        assert failed is (lr > 1), outcome
+        assert link.live == (0 if failed else rows * size * size * 3)
+    assert link.most == rows * 48 * 48 * 3  # never two sizes at once
+    worker.release()
+    assert link.live == 0

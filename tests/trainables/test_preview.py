@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import ImageReadError, TrainableError
+from trainables import seeding
+from trainables.images.device_augment import DeviceAugmenter
+from trainables.images.device_mixing import mix_tensors
 from trainables.images.image_store import open_store
 from trainables.parameters import completed
 from trainables.preview import Preview, preview
@@ -52,6 +56,31 @@ def test_rare_classes_are_shown_as_they_are_trained(dataset: Dataset) -> None:
 def test_mixing_is_shown(dataset: Dataset) -> None:
     seen = shown(dataset, augment="none", mix="mixup", mix_probability=1.0, mix_alpha=10.0)
     assert not np.array_equal(seen.training[:, 0], seen.validation)
+
+
+@pytest.mark.parametrize("mix", ["none", "cutmix"])
+def test_what_the_device_would_make_of_them_is_shown_where_that_is_asked_for(
+    dataset: Dataset, mix: str
+) -> None:
+    config = {"augment": "medium", "mix": mix, "mix_probability": 1.0, "image_size": "24x32"}
+    on_cpu = shown(dataset, augment_on="cpu", **config)
+    seen, again = (shown(dataset, augment_on="device", **config) for _ in range(2))
+    assert np.array_equal(seen.training, again.training)
+    assert np.array_equal(seen.validation, on_cpu.validation) and seen.paths == on_cpu.paths
+    assert not np.array_equal(seen.training, on_cpu.training)  # the same steps by other draws
+    augment = DeviceAugmenter("medium")
+    rng = seeding.stream(0, seeding.AUGMENT, 0, 0)
+    images = torch.from_numpy(seen.validation).permute(0, 3, 1, 2)
+    expected, _ = mix_tensors(
+        augment(images, rng), torch.from_numpy(seen.labels), 3, mix, 0.4, 1.0, rng, torch.from_numpy
+    )
+    assert np.array_equal(seen.training[:, 0], expected.permute(0, 2, 3, 1).numpy())
+
+
+def test_steps_of_rare_classes_are_shown_as_the_device_does_them(dataset: Dataset) -> None:
+    config = {"augment": "none", "augment_rare": "vflip(1)", "rare_share": 0.2}
+    seen, on_cpu = (shown(dataset, augment_on=where, **config) for where in ("device", "cpu"))
+    assert np.array_equal(seen.training, on_cpu.training)
 
 
 def test_nothing_to_show_is_an_error(dataset: Dataset) -> None:
