@@ -56,7 +56,8 @@ def _batches(config: Mapping[str, Any], batch: int, resources: Resources) -> int
 
 
 def shapes_of(config: Mapping[str, Any], classes: int, batch: int) -> Shapes:
-    """config: complete. Of tensors on the meta device, which have a shape and no memory."""
+    """Of tensors on the meta device, which have a shape and no memory."""
+    config = completed({**config, "pretrained": False})
     objective = plain_objective(config, classes)
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         network = build_network(config, objective, pretrained=False)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +22,7 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.core.fold_run_cost import FoldRunCost
 from orchestrator.core.own_memory import own_peak_unshared
 from orchestrator.core.trainable import Resources, Trainable
+from trainables.cost_estimate import cost_estimate, shapes_of
 from trainables.cost_rules import NAMES
 from trainables.device import device_of
 from trainables.images.image_store import store_path
@@ -31,9 +32,12 @@ EPOCHS = 3  # what malloc cannot use again of an epoch is seen in the next ones
 STEPS_CPU, STEPS_GPU = 2, 16  # the second step has the optimizer's state; a GPU takes some to be kept busy
 PIXELS_GPU = 2**28  # bytes of drawn images at most
 VALIDATED = 64  # rows, or a batch where that is more
-TRIAL_ROWS = 4  # of the batch that shows how long a row takes
+LEAST_ROWS = 2  # of a batch
 VALIDATION_SHARE = 1 / 3  # of a step's time per row
+CALIBRATION = 512  # rows of the matrices that show how fast a machine is
+KEPT_PER_FLOP = 2**20 * 60 / 30e9  # networks on CPUs: 15 to 165 MiB a second where matrices reach 30 GFLOPS
 MOST_EPOCHS = 1000
+TIMED = 1 / 4  # of the seconds, after all is warm
 
 Build = Callable[..., Trainable]
 
@@ -67,7 +71,8 @@ def probe(
 ) -> FoldRunCost:
     """The cost of `build(dataset, fold, config, ...)`; see core.trainable. config: complete.
 
-    On a CPU where a batch would take too long, smaller ones are measured: memory is linear in rows.
+    On a CPU where a batch would take too long, a smaller one is measured and counts by its share of the
+    estimate.
     """
     plain = {name: config[name] for name in NAMES} | {"pretrained": False}
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
@@ -83,12 +88,12 @@ class _Runs:
     def __init__(
         self, build: Build, config: dict[str, Any], classes: int, resources: Resources, folder: Path
     ) -> None:
-        self.config, self._build, self._classes = config, build, classes
+        self.config, self.classes, self._build = config, classes, build
         self._resources, self._folder = resources, folder
 
     @contextmanager
     def at(self, size: _Size) -> Iterator[Trainable]:
-        dataset = drawn_pixels(self._folder, self.config["image_size"], size, self._classes)
+        dataset = drawn_pixels(self._folder, self.config["image_size"], size, self.classes)
         config = {**self.config, "batch_size": size.batch}
         run = self._build(dataset, 0, config, MOST_EPOCHS, 0, self._resources)
         try:
@@ -96,17 +101,17 @@ class _Runs:
         finally:
             run.close()
 
-    def epochs(self, size: _Size, number: int) -> _Epochs:
-        with self.at(size) as run:
-            return self.of(run, number)
-
-    def of(self, run: Trainable, number: int, until: float = 0.0) -> _Epochs:
-        """`number` epochs, and more of them until that time."""
+    def of(self, run: Trainable, most: int, until: float) -> _Epochs:
+        """One epoch, and others up to `most` of them while it is earlier than that."""
         rates: list[float] = []
-        while len(rates) < number or (len(rates) < MOST_EPOCHS and time.monotonic() < until):
+        while not rates or (len(rates) < most and time.monotonic() < until):
             rates.append(run.run_epoch()["images_per_second"])
             self._store(run)
         return _Epochs(own_peak_unshared(), rates)
+
+    def estimate(self, batch: int) -> int:
+        """Bytes."""
+        return cost_estimate({**self.config, "batch_size": batch}, self.classes, self._resources)
 
     def _store(self, run: Trainable) -> None:
         """As a worker does after its best epoch: both copies are in memory while they are written."""
@@ -144,30 +149,35 @@ def drawn_pixels(folder: Path, image_size: int | str, size: _Size, classes: int)
 
 
 def _on_cpu(runs: _Runs, seconds: float, meet: Callable[[], None]) -> FoldRunCost:
-    started = time.monotonic()
-    batch, accumulate = int(runs.config["batch_size"]), int(runs.config["accumulate"])
+    config = runs.config
+    batch, accumulate = int(config["batch_size"]), int(config["accumulate"])
+    kept = shapes_of(config, runs.classes, batch).kept
+    affordable = batch_in_time(kept / batch, _kept_per_second(), seconds, batch, accumulate)
     full = _Size(batch, max(VALIDATED, batch), STEPS_CPU * accumulate)
-    trial = runs.epochs(full.scaled(min(TRIAL_ROWS, batch)), 2)
-    rate = trial.rates[-1]
-    affordable = rows_in_time(rate, seconds - 2 * (time.monotonic() - started), full)
     meet()
-    if affordable >= batch:
-        return _cost(runs.epochs(full, EPOCHS), batch * accumulate)
-    large = max(affordable, 4)
-    half = runs.epochs(full.scaled(large // 2), EPOCHS)
-    whole = runs.epochs(full.scaled(large), EPOCHS)
-    per_row = (whole.resident - half.resident) / (large - large // 2)
-    resident = whole.resident + round(per_row * (batch - large))
-    return _cost(_Epochs(resident, whole.rates), batch * accumulate)
+    with runs.at(full.scaled(affordable)) as run:
+        found = runs.of(run, EPOCHS, time.monotonic() + seconds)
+    # Of one fold run at one size alone: what a first one leaves in memory in holes would count for the next.
+    of_estimate = runs.estimate(batch) / runs.estimate(affordable)
+    return _cost(replace(found, resident=round(found.resident * of_estimate)), batch * accumulate)
 
 
-def rows_in_time(rate: float, seconds: float, full: _Size) -> int:
-    """The largest batch of which a probe takes so long; rate: training images a second."""
-    training = full.batch * full.steps
-    epoch = (training + full.validated * VALIDATION_SHARE) / rate
-    # Smaller ones are measured twice, at half and whole: one and a half times as much.
-    share = seconds / (EPOCHS * epoch)
-    return full.batch if share >= 1 else int(full.batch * share / 1.5)
+def batch_in_time(kept: float, kept_per_second: float, seconds: float, batch: int, accumulate: int) -> int:
+    """The largest batch, up to `batch`, of which an epoch of a probe takes so long, by a guess.
+
+    kept: bytes that a row's forward pass keeps; kept_per_second: with which a step goes through them.
+    """
+    rows = STEPS_CPU * accumulate + VALIDATION_SHARE * max(VALIDATED, batch) / batch
+    return max(min(batch, int(seconds * kept_per_second / (kept * rows))), LEAST_ROWS)
+
+
+def _kept_per_second() -> float:
+    """A guess from how fast this machine multiplies matrices just now."""
+    matrix = torch.ones(CALIBRATION, CALIBRATION)
+    matrix @ matrix  # the first one starts the threads
+    started = time.perf_counter()
+    matrix @ matrix
+    return KEPT_PER_FLOP * 2 * CALIBRATION**3 / (time.perf_counter() - started)
 
 
 def _cost(epochs: _Epochs, rows_of_step: int, device_bytes: int = 0) -> FoldRunCost:
@@ -184,9 +194,10 @@ def _on_gpu(runs: _Runs, rows: int, seconds: float, meet: Callable[[], None]) ->
     steps = max(STEPS_CPU, min(STEPS_GPU, PIXELS_GPU // (3 * height * width * batch * accumulate)))
     size = _Size(batch, max(VALIDATED, batch), steps * accumulate)
     torch.cuda.reset_peak_memory_stats()
+    until = time.monotonic() + seconds
     with runs.at(size) as run:
-        runs.of(run, EPOCHS)
+        runs.of(run, EPOCHS, until)
         meet()
-        epochs = runs.of(run, 2, time.monotonic() + seconds / 4)
+        epochs = runs.of(run, MOST_EPOCHS, time.monotonic() + seconds * TIMED)
     peak = torch.cuda.max_memory_reserved()
     return _cost(epochs, batch * accumulate, peak)

@@ -21,8 +21,11 @@ from orchestrator.core.fold_run_cost import FoldRunCost
 from orchestrator.core.own_memory import own_peak_unshared, own_unshared
 from orchestrator.core.text import on_one_line
 from orchestrator.core.trainable import Resources, load_trainable
+from orchestrator.execution import worker
 from orchestrator.machine.gpu_memory import gpu_memory
 
+WORKER = worker.FoldRunWorker
+"""Its modules are imported here as they are in a worker; the trainable brings only the others."""
 KILLED_FIRST = "1000"
 """Of the processes of a machine without memory, the kernel ends this one."""
 CONTEXT_GUESS = 600 * 2**20
@@ -51,7 +54,10 @@ class _Conversation:
 
 
 def measured(talk: _Conversation, own: int) -> FoldRunCost:
-    """The cost of the request's case, with what a worker holds beside the trainable in place of our own."""
+    """The cost of the request's case, with what a worker holds beside the trainable in place of our own.
+
+    own: bytes that this process held when a worker's modules had been imported, and nothing of the trainable.
+    """
     request = talk.request
     probe = load_trainable(request["trainable"]).probe  # type: ignore[attr-defined]
     talk.say(started=True)
