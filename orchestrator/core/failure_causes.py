@@ -16,6 +16,7 @@ _NODE_DIED = re.compile(r"node (?:has )?died|node was (?:terminated|preempted)",
 _DIED = re.compile(r"The actor died|The actor is dead|unexpectedly exits", re.IGNORECASE)
 _SIGNAL = re.compile(r"SIG(?:SEGV|ABRT|BUS|FPE|ILL)(?= received| \()")
 _CUDA = re.compile(r"CUDA out of memory\. Tried to allocate ([\d.]+) (\w+)")
+_BUSY = re.compile(r"CUDA-capable device\(s\) is/are busy or unavailable|CUDA-capable devices are busy")
 _GPU_TOTAL = re.compile(r"total capacity of ([\d.]+) (\w+) of which ([\d.]+) (\w+) is free")
 _GPU_OWN = re.compile(r"this process has ([\d.]+) (\w+) memory in use")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -41,6 +42,11 @@ def gpu_in_use(text: str) -> tuple[int, int, int] | None:
     if own is None or total is None:
         return None
     return _bytes(*own.groups()), _bytes(total[1], total[2]), _bytes(total[3], total[4])
+
+
+def gpu_is_busy(text: str) -> bool:
+    """Whether CUDA says that another program has the GPU to itself (its compute mode lets one at a time)."""
+    return bool(_BUSY.search(text))
 
 
 def gpu_wanted(text: str) -> int | None:

@@ -115,7 +115,10 @@ def _slices(cards: Sequence[Card], visible: str | None) -> list[Finding]:
     named = {word.strip() for word in (visible or "").split(",")}
     if len(parts) == 1 or named & set(ids):
         return [*found, ok("mig", f"{text}; {len(named & set(ids)) or 1} used")]
-    way_out = f"`export CUDA_VISIBLE_DEVICES={','.join(ids)}` makes each a GPU of the search"
+    way_out = (
+        f"`export CUDA_VISIBLE_DEVICES={','.join(ids)}` makes each a GPU of the search; the start commands "
+        f"of a cluster need `ray start --num-gpus={len(ids)}` too"
+    )
     return [*found, warning("mig", f"{text}; CUDA and Ray use one slice of each card unless told", way_out)]
 
 

@@ -11,6 +11,7 @@ from orchestrator.machine.node_facts import NodeFacts
 
 GIB = 2**30
 OBJECT_STORE = 0.3  # of the memory: what Ray's object store takes from /dev/shm
+OBJECT_STORE_MOST = 200 * 10**9  # bytes: Ray takes no more by itself
 MEMORY_LOW = 2.0
 TEMP_LOW = 5.0
 RUNS_LOW, RUNS_FULL = 10.0, 0.5  # a warning below the first; below the second no study can be kept
@@ -48,7 +49,7 @@ def gib(size: float) -> str:
 def _shm(facts: NodeFacts) -> list[Finding]:
     if facts.shm_bytes is None or facts.shm_free_bytes is None or facts.memory_bytes is None:
         return []  # not Linux: Ray uses the temporary folder
-    needed = OBJECT_STORE * (facts.memory_free_bytes or facts.memory_bytes)
+    needed = min(OBJECT_STORE * (facts.memory_free_bytes or facts.memory_bytes), OBJECT_STORE_MOST)
     found = f"/dev/shm: {gib(facts.shm_free_bytes)} of {gib(facts.shm_bytes)} free"
     if facts.shm_free_bytes >= needed:
         return [ok("shm", found)]

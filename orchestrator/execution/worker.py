@@ -125,6 +125,11 @@ class FoldRunWorker:
         self._rebuild = not continues
         self._assignment = assignment
 
+    @property
+    def begins(self) -> bool:
+        """Whether the next step builds a fold run, rather than going on with the one in memory."""
+        return self._rebuild
+
     def step(self) -> Outcome:
         """One epoch of the assignment: trained, validated, stored. Never raises for what a fold run did."""
         assignment = self._assignment

@@ -110,6 +110,11 @@ def test_a_containers_small_shm_is_told_with_the_option_that_makes_it_larger() -
     assert "--shm-size=30g" in found.way_out
 
 
+def test_a_server_of_terabytes_needs_no_more_shm_than_ray_takes() -> None:
+    large = replace(HEAD, memory_free_bytes=2000 * GIB, shm_free_bytes=190 * GIB, shm_bytes=200 * GIB)
+    assert topic(check_hardware(large, {"free": [1.0]}), "shm").level is Level.OK
+
+
 def test_what_the_system_does_not_say_is_no_finding() -> None:
     unknown = {name: None for name in HEAD.to_json() if name.endswith("_bytes")}
     assert [finding.topic for finding in check_hardware(replace(HEAD, **unknown), None)] == ["gpu"]

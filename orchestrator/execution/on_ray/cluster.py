@@ -88,6 +88,7 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
     if fault := program_fault():
         raise InputError(f"Ray cannot be started on this machine: {fault}; {_INSTALL_ANEW}\n{_GO_ON}")
     options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
+    options.update(num_gpus=slices_named(os.environ.get("CUDA_VISIBLE_DEVICES", "")))
     with private_folder() as folder:
         try:
             with _connected(None, {**options, "_temp_dir": str(folder.path)}):
@@ -95,6 +96,15 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
         except InputError:
             folder.kept = True  # with Ray's logs, if it could not be started
             raise
+
+
+def slices_named(visible: str) -> int | None:
+    """So many slices of cards (MIG) as CUDA_VISIBLE_DEVICES names; None where it names whole cards or none.
+
+    Each is a GPU of its own for CUDA. Ray counts whole cards unless it is told, and hands out what is named.
+    """
+    words = [word.strip() for word in visible.split(",")]
+    return len(words) if all(word.startswith("MIG-") for word in words) else None
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
 from orchestrator.core.failure_causes import cause
 from orchestrator.core.fold_run_cost import CostTable, FoldRunCost
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.gated_worker import GpuTaken
 from orchestrator.execution.memory_pressure import Expected
 from orchestrator.execution.on_ray.memory_guard import MemoryGuard
 from orchestrator.execution.on_ray.node_pool import NodePool, Placement, Shares
@@ -148,6 +149,28 @@ class LegScheduler:
             self._pool.continue_with(answer.assignment.leg)
         return answer.goes_on
 
+    def leave_gpu(self, taken: GpuTaken) -> int:
+        """A fold run found its GPU taken before it began: it goes on elsewhere, or later, at no cost to its
+        trial. Its process stays there and waits. Returns what `let_go` knows it by."""
+        key = FoldRunKey(taken.trial, taken.fold)
+        node = self._pool.nodes.get(self._pool.node_of(key))
+        hold = self._pool.hold(key)
+        if self._memory is not None and node is not None:
+            self._memory.gpu_taken(key, node, taken.error)
+        self._driver.report(LegFailed(taken.trial, taken.fold, taken.epoch, "crowded", taken.error))
+        self._driver.use_slots(self._pool.usable_slots)
+        return hold
+
+    def let_go(self, hold: int) -> None:
+        """A process that waited at a GPU has ended, or the GPU is free."""
+        self._pool.let_go(hold)
+        self._driver.use_slots(self._pool.usable_slots)
+
+    def gpu_bytes(self, trial: int) -> int:
+        """Of a GPU that a fold run of it is expected to hold; 0 where nobody knows."""
+        cost = self._cost(trial)
+        return 0 if cost is None else cost.device_bytes
+
     def lost(self, key: FoldRunKey, text: str) -> None:
         """The process of a fold run died: with its node, which is nobody's fault, or alone."""
         alone = self._pool.running_on(self._pool.node_of(key)) == 1
@@ -169,6 +192,7 @@ class LegScheduler:
 
     def lost_all(self, text: str) -> None:
         """Nothing that was under way will report any more."""
+        self._pool.let_all_go()
         for key in self._driver.running_keys():
             self._pool.release(key)
             self._driver.lost(key, "lost", cause(text), text)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from orchestrator.core.events import FoldRunKey, LegFailed
-from orchestrator.core.failure_causes import cause, gpu_in_use, is_for_memory, own_resident
+from orchestrator.core.failure_causes import cause, gpu_in_use, gpu_is_busy, is_for_memory, own_resident
 from orchestrator.core.text import on_one_line
 from orchestrator.execution.memory_pressure import (
     Death,
@@ -158,6 +158,10 @@ class MemoryGuard:
 
         siblings: at most so many other fold runs of ours were on the same GPU.
         """
+        if gpu_is_busy(failed.error) and siblings == 0:
+            why = "another program has its GPU to itself (compute mode, see `nvidia-smi`)"
+            self.gpu_taken(FoldRunKey(failed.trial, failed.fold), node, why)
+            return "crowded"
         found = gpu_in_use(failed.error)
         if found is None or not gpu_is_crowded(*found, siblings):
             return failed.failure
@@ -170,6 +174,10 @@ class MemoryGuard:
             f"{key} had {gb(own)} (see `nvidia-smi`); it goes on later, at no cost to its trial",
         )
         return "crowded"
+
+    def gpu_taken(self, key: FoldRunKey, node: Node, why: str) -> None:
+        """A fold run was kept from a GPU there by others."""
+        self._say(node, f"node {node}: {key} finds its GPU taken: {why}; it goes on where there is room")
 
     def _say(self, node: Node, line: str) -> None:
         now = self._clock()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,12 @@ class NodeMemory:
         except ray.exceptions.RayError:  # the node is gone, or has no memory for so much as this
             known.reading = None
         known.pending = None
+
+
+def workers_here() -> Sequence[int]:
+    """Ids of the processes that run our fold runs on the node of this worker of Ray."""
+    reading = read_memory(os.getppid(), MARKER)  # the parent of Ray's workers is their node's raylet
+    return () if reading is None else reading.processes
 
 
 def _ask(node: Node) -> Any:

@@ -56,6 +56,8 @@ class NodePool:
         self._on: dict[str, dict[FoldRunKey, _RunningLeg]] = defaultdict(dict)  # the same by node
         self._last: dict[FoldRunKey, str] = {}  # where a fold run ran last: its model may still be in memory
         self._speeds = Speeds()
+        self._held: dict[int, _RunningLeg] = {}  # processes that wait at a GPU that others have taken
+        self._holds = 0  # so many ever waited
         self._full: Mapping[str, int] = {}  # nodes without memory for one more -> fold runs they have it for
 
     # ---- nodes ----
@@ -67,6 +69,7 @@ class NodePool:
         """Takes out a node that is gone; returns the fold runs that ran there."""
         self._nodes.pop(node, None)
         self._slots.pop(node, None)
+        self._held = {hold: at for hold, at in self._held.items() if at.node != node}
         return list(self._on[node])
 
     @property
@@ -96,7 +99,10 @@ class NodePool:
     @property
     def usable_slots(self) -> int:
         """Those that a full node has no memory for left out; never below one for a node."""
-        return sum(max(1, self._full.get(node, slots.number)) for node, slots in self._slots.items())
+        return sum(
+            max(1, min(self._full.get(node, slots.number), slots.number - self._held_on(node)))
+            for node, slots in self._slots.items()
+        )
 
     def siblings(self, key: FoldRunKey) -> int:
         """At most so many other fold runs share its GPU."""
@@ -158,6 +164,22 @@ class NodePool:
         if running is not None:
             del self._on[running.node][key]
 
+    def hold(self, key: FoldRunKey) -> int:
+        """Its leg is over, and its process keeps what it takes up: so Ray gives the GPU there to nobody.
+        Returns what `let_go` knows it by."""
+        running = self._running[key]
+        self.release(key)
+        self._holds += 1
+        self._held[self._holds] = running
+        return self._holds
+
+    def let_go(self, hold: int) -> None:
+        """That process has ended, or takes legs again."""
+        self._held.pop(hold, None)
+
+    def let_all_go(self) -> None:
+        self._held.clear()
+
     def node_of(self, key: FoldRunKey) -> str:
         """Where it runs, or ran last."""
         return self._last[key]
@@ -179,7 +201,10 @@ class NodePool:
         return max(1, min(shares(node), self._slots[node].per_gpu))
 
     def _taken(self, node: str) -> int:
-        return sum(running.slots for running in self._on[node].values())
+        return sum(running.slots for running in self._on[node].values()) + self._held_on(node)
+
+    def _held_on(self, node: str) -> int:
+        return sum(running.slots for running in self._held.values() if running.node == node)
 
     def _free(self, node: str) -> int:
         if self._is_reserved(node):

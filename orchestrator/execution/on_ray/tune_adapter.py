@@ -27,8 +27,10 @@ from orchestrator.core.errors import OrchestratorError
 from orchestrator.core.events import from_json, to_json
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
+from orchestrator.execution.gated_worker import GatedWorker, GpuFree, GpuTaken
 from orchestrator.execution.on_ray.compat import NODE_ID, keep_warm, treat_oom_as_actor_death
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
+from orchestrator.execution.on_ray.node_memory import workers_here
 from orchestrator.execution.on_ray.node_pool import Placement
 from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome, StorageFailed
@@ -48,7 +50,7 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
     """A slot: carries assignments to a FoldRunWorker, and outcomes back as JSON text."""
 
     def setup(self, config: dict[str, Any], dataset: Dataset, name: str, store: CheckpointStore) -> None:
-        self._worker = FoldRunWorker(resolve_on_node(dataset), name, store)
+        self._worker = GatedWorker(FoldRunWorker(resolve_on_node(dataset), name, store), workers_here)
         self._start(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -57,7 +59,7 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
 
     def _start(self, config: dict[str, Any]) -> None:
         resources: Resources = config["resources"]
-        self._worker.start(config["assignment"], resources)
+        self._worker.start(config["assignment"], resources, config["gpu_bytes"])
 
     def step(self) -> dict[str, Any]:
         return {"outcome": encode(self._worker.step())}
@@ -72,16 +74,25 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
         self._worker.release()
 
 
-def encode(outcome: Outcome) -> str:
-    if isinstance(outcome, StorageFailed):
-        return json.dumps({"event": "storage_failed", **vars(outcome)})
+OWN: dict[str, type[StorageFailed | GpuTaken | GpuFree]] = {
+    "storage_failed": StorageFailed,
+    "gpu_taken": GpuTaken,
+    "gpu_free": GpuFree,
+}
+"""What a worker sends beside events of the journal."""
+
+
+def encode(outcome: Outcome | GpuTaken | GpuFree) -> str:
+    if isinstance(outcome, StorageFailed | GpuTaken | GpuFree):
+        name = next(name for name, kind in OWN.items() if kind is type(outcome))
+        return json.dumps({"event": name, **vars(outcome)})
     return json.dumps(to_json(outcome))
 
 
-def decode(text: str) -> Outcome:
+def decode(text: str) -> Outcome | GpuTaken | GpuFree:
     record = json.loads(text)
-    if record["event"] == "storage_failed":
-        return StorageFailed(record["trial"], record["fold"], record["error"])
+    if record["event"] in OWN:
+        return OWN[record.pop("event")](**record)
     return from_json(record)  # type: ignore[return-value]  # a worker sends nothing else
 
 
@@ -112,7 +123,12 @@ class _TuneSearcher(Searcher):  # type: ignore[misc]
         if found is None:
             return None
         assignment, placement = self.legs[trial_id] = found
-        return {"assignment": assignment, "resources": placement.resources, "node": placement.node.id}
+        return {
+            "assignment": assignment,
+            "resources": placement.resources,
+            "node": placement.node.id,
+            "gpu_bytes": self._scheduler.gpu_bytes(assignment.leg.trial),
+        }
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tuner writes its arguments to a file that nobody reads
@@ -137,19 +153,38 @@ class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self._scheduler = scheduler
         self._legs, self._remembering = searcher.legs, searcher.remembering
+        self._holds: dict[str, int] = {}  # Tune trials whose process waits at a GPU that others have taken
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # as above
 
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
+        outcome = decode(result["outcome"])
         with self._remembering():
-            goes_on = self._scheduler.report(decode(result["outcome"]))
+            if isinstance(outcome, GpuTaken | GpuFree):
+                goes_on = self._waits(trial.trial_id, outcome)
+            else:
+                goes_on = self._scheduler.report(outcome)
         if goes_on:
             return str(TrialScheduler.CONTINUE)
         self._legs.pop(trial.trial_id, None)  # what happens to its actor now is no loss
         return str(TrialScheduler.STOP)
 
+    def _waits(self, trial: str, outcome: GpuTaken | GpuFree) -> bool:
+        """Whether a process stays at a GPU that is taken."""
+        if trial not in self._holds:
+            assert isinstance(outcome, GpuTaken)  # it is free only after it was taken
+            self._holds[trial] = self._scheduler.leave_gpu(outcome)
+            del self._legs[trial]  # another Tune trial runs that leg
+        if isinstance(outcome, GpuFree) or self._scheduler.done:
+            self._scheduler.let_go(self._holds.pop(trial))
+            return False
+        return True
+
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
+        hold = self._holds.pop(trial.trial_id, None)
+        if hold is not None:
+            self._scheduler.let_go(hold)
         leg = self._legs.pop(trial.trial_id, None)
         if leg is not None:
             self._lose(leg, _error_text(trial))

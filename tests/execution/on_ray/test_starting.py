@@ -72,3 +72,10 @@ def test_what_ray_says_itself_is_shortened_and_told_with_the_way_to_go_on(
     assert "Failed to start GCS. Last 0 lines" in error and "--resume" in error
     assert len(error) < 800 and len(error.strip().splitlines()) == 2
     assert not (tmp_path / "runs" / "a").exists()
+
+
+@pytest.mark.parametrize(
+    "visible, expected", [("", None), ("0,1", None), ("GPU-a,MIG-b", None), ("MIG-a", 1), ("MIG-a, MIG-b", 2)]
+)
+def test_each_slice_that_is_named_is_a_gpu_for_ray(visible: str, expected: int | None) -> None:
+    assert cluster.slices_named(visible) == expected
