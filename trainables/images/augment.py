@@ -33,7 +33,8 @@ So the validation pipeline is empty, and prediction from files is the same prepr
     some_of(n, step, step, ..., p=1)         1    n different ones, chosen evenly, each then with its p
 
 Every step takes p=, the probability that an image goes through it, and is a transform of albumentations
-(augment_steps.py). What is moved in from outside an image is mirrored at its border.
+(augment_steps.py). What is moved in from outside an image is mirrored at its border. device_augment.py does
+the same steps to tensors.
 """
 
 from __future__ import annotations

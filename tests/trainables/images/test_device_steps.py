@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import albumentations.augmentations.blur.functional as blurs
+import albumentations.augmentations.geometric.functional as geometric
 import albumentations.augmentations.pixel.functional as pixel
 import cv2
 import numpy as np
@@ -17,9 +18,10 @@ from trainables.images.augment_steps import KINDS
 from trainables.images.device_augment import DeviceAugmenter
 from trainables.images.device_steps.colours import gamma_levels
 from trainables.images.device_steps.filters import blur_taps
+from trainables.images.device_steps.moves import affine_matrix, perspective_matrix
 from trainables.images.device_steps.ops import Op, merged, run
 from trainables.images.device_steps.table import DRAWS
-from trainables.images.device_steps.tolerances import TOLERANCES, Tolerance
+from trainables.images.device_steps.tolerances import TOLERANCES, Tolerance, tolerance_of
 
 Images = NDArray[np.uint8]
 SHAPES = ((24, 40), (33, 17), (64, 64))
@@ -82,7 +84,7 @@ def test_a_step_equals_albumentations(step: str, shape: tuple[int, int]) -> None
     for images in (noise(shape), smooth(shape)):
         found, expected, ops = both(spec_of(step), images)
         assert ops and all(set(op.rows) <= set(range(16)) for op in ops)
-        assert_within(TOLERANCES[step], found, expected)
+        assert_within(tolerance_of(step), found, expected)
 
 
 def test_the_steps_at_their_strongest_use_every_kernel_but_the_noise() -> None:
@@ -93,14 +95,41 @@ def test_the_steps_at_their_strongest_use_every_kernel_but_the_noise() -> None:
 @pytest.mark.parametrize("spec", [*STRENGTHS.values(), "some_of(3, rotate(9), clahe, blur, gamma(1), flip)"])
 def test_steps_after_each_other_equal_albumentations(spec: str) -> None:
     found, expected, _ = both(spec, smooth((64, 48), 32))
-    assert_within(TOLERANCES["color"], found, expected)
+    allowed = max((tolerance_of(step) for step in ("color", "affine")), key=lambda one: one.mean)
+    assert_within(allowed, found, expected)
 
 
 def test_a_grey_and_a_black_image_go_through_every_step() -> None:
     images = np.stack([np.full((24, 40, 3), level, np.uint8) for level in (0, 1, 128, 254, 255)])
     for step in KINDS:
         found, expected, _ = both(spec_of(step), images)
-        assert_within(TOLERANCES[step], found, expected)
+        assert_within(tolerance_of(step), found, expected)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_move_has_the_matrix_of_albumentations(shape: tuple[int, int]) -> None:
+    turn, scale, x, y, shear_x, shear_y = np.random.default_rng(2).uniform(-40, 40, (6, 5))
+    scale = 1 + scale / 50
+    for row, matrix in enumerate(affine_matrix(shape, turn, scale, x, y, shear_x, shear_y)):
+        expected = geometric.create_affine_transformation_matrix(
+            {"x": x[row], "y": y[row]},
+            {"x": shear_x[row], "y": shear_y[row]},
+            {"x": scale[row], "y": scale[row]},
+            turn[row],
+            geometric.center(shape),
+        )
+        assert np.allclose(matrix, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_perspective_has_the_matrix_of_albumentations(shape: tuple[int, int]) -> None:
+    shares = np.random.default_rng(2).uniform(0, 0.32, (5, 4, 2))
+    for share, matrix in zip(shares, perspective_matrix(shape, shares), strict=True):
+        inside = np.where(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) == 1, 1 - share, share)
+        points = geometric.order_points(inside * np.array(shape[::-1]))
+        plain, wide, high = geometric.compute_perspective_params(points, shape)
+        expected = np.diag([shape[1] / wide, shape[0] / high, 1]) @ plain
+        assert np.allclose(matrix, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_levels_of_gamma_are_those_of_albumentations() -> None:
@@ -122,14 +151,14 @@ def test_taps_of_a_blur_are_those_of_albumentations() -> None:
 def test_a_blur_wider_than_the_image_is_mirrored_again_and_again() -> None:
     found, expected, ops = both("blur(50, p=1)", noise((9, 12), 4))
     assert ops[0].values["taps"].shape[1] > 2 * 12
-    assert_within(TOLERANCES["blur"], found, expected)
+    assert_within(tolerance_of("blur"), found, expected)
 
 
 def test_an_image_of_one_row_or_column_is_moved_and_blurred() -> None:
     for shape in ((1, 12), (12, 1)):
         for spec in ("rotate(40)", "blur(2, p=1)", "sharpen(p=1)"):
             found, expected, _ = both(spec, noise(shape, 4))
-            assert_within(TOLERANCES["rotate"], found, expected)
+            assert_within(tolerance_of("rotate"), found, expected)
 
 
 # ---- ops --------------------------------------------------------------------------------------------
