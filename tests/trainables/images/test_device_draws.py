@@ -34,6 +34,7 @@ GIVEN = {
     "shift": "0.2",
     "zoom": "0.3",
     "affine": "30, 0.2, 0.3, 20",
+    "perspective": "0.3",
     "color": "0.3, 0.4, 0.5, 0.2",
     "clahe": "60",
     "blur": "3",
@@ -178,6 +179,15 @@ def test_numbers_of_the_policy_are_distributed_as_albumentations_draws_them(row:
     if row == 5:  # brightness alone is one kernel with an offset
         found = np.column_stack([found[:, 0], np.ones((COUNT, 2)), np.zeros(COUNT)])
     assert_one_distribution(found, expected)
+
+
+def test_sides_of_a_crop_are_rounded_and_not_cut_off() -> None:
+    """Parts of 99% of the area and more are then the whole image."""
+    images = np.repeat(IMAGE[None], 20, axis=0)
+    tensor = torch.from_numpy(images).permute(0, 3, 1, 2)
+    assert np.array_equal(Augmenter("random_resized_crop(0.99, 1)")(images, np.random.default_rng(0)), images)
+    found = DeviceAugmenter("random_resized_crop(0.99, 1)")(tensor, np.random.default_rng(0))
+    assert torch.equal(found, tensor)
 
 
 def test_a_wider_limit_is_seen() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import albumentations.augmentations.blur.functional as blurs
 import albumentations.augmentations.geometric.functional as geometric
 import albumentations.augmentations.pixel.functional as pixel
@@ -24,6 +27,7 @@ from trainables.images.device_steps.table import DRAWS
 from trainables.images.device_steps.tolerances import TOLERANCES, Tolerance, tolerance_of
 
 Images = NDArray[np.uint8]
+PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "device_input.md"
 SHAPES = ((24, 40), (33, 17), (64, 64))
 STRONGEST = {
     "rotate": "180",
@@ -76,6 +80,17 @@ def assert_within(tolerance: Tolerance, found: Images, expected: Images) -> None
 def test_every_step_of_the_language_has_a_device_step_and_a_tolerance() -> None:
     assert DRAWS.keys() == KINDS.keys() == TOLERANCES.keys()
     assert set(STEPS) - set(DRAWS) == {"one_of", "some_of"}
+
+
+def test_the_page_states_the_tolerance_of_every_step() -> None:
+    rows = [line.split("|")[1:4] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    stated = {
+        step: Tolerance(float(mean), float(far.strip().removesuffix("%")) / 100)
+        for steps, mean, far in rows
+        if far.strip().endswith("%")
+        for step in re.findall("`(.*?)`", steps)
+    }
+    assert stated == TOLERANCES
 
 
 @pytest.mark.parametrize("step", KINDS)
