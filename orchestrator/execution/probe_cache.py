@@ -6,6 +6,7 @@ the trainable's source, the case, the device, the versions of what computes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
@@ -34,11 +35,10 @@ NOT_OF_IT = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")  # which GPU of those al
 
 def digest_of(request: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> str:
     """32 hex digits. request: what the measuring process is asked."""
-    code = find_code(str(request["trainable"]).partition(":")[0])
     told = {
         "version": VERSION,
         "request": request,
-        "source": None if code is None else code.digest,
+        "source": _source(str(request["trainable"]).partition(":")[0]),
         "packages": {name: _version(name) for name in PACKAGES},
         "device": _gpus() if request["resources"]["gpus"] else _cpu(),
         "environment": {
@@ -48,6 +48,13 @@ def digest_of(request: Mapping[str, Any], environment: Mapping[str, str] = os.en
         },
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _source(module: str) -> str:
+    """Of the code that this process has imported, or is about to."""
+    code = find_code(module)
+    return "" if code is None else code.digest
 
 
 def _version(package: str) -> str:

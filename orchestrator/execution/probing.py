@@ -65,9 +65,12 @@ class _Prober:
         own = {name: config[name] for name in spaces.names}  # no other parameter matters, as it says
         return digest_of({**self.request(own), "together": together})
 
+    def known(self, spaces: SpaceCases, case: CostCase) -> FoldRunCost | None:
+        """Measured before, now or in another study."""
+        return self.cache.get(self.digest(spaces, case))
+
     def cost(self, spaces: SpaceCases, case: CostCase) -> FoldRunCost | None:
-        digest = self.digest(spaces, case)
-        if (known := self.cache.get(digest)) is not None:
+        if (known := self.known(spaces, case)) is not None:
             return known
         with ProbeRun(self.request(spaces.configs[case]), self.room) as run:
             ended = run.warm()
@@ -75,7 +78,7 @@ class _Prober:
         if isinstance(found, str):
             self.say(f"what a fold run costs was not measured for {spaces.text(case)}: {found}")
             return None
-        self.cache.put(digest, found)
+        self.cache.put(self.digest(spaces, case), found)
         return found
 
     def rate_together(self, spaces: SpaceCases, case: CostCase, together: int) -> float | None:
@@ -163,24 +166,45 @@ def rates_together(
     room: int | None = None,
     base_bytes: int = 0,
     say: Announce = log.warning,
+    at_most: int | None = None,
 ) -> float | None:
     """Training images a second of so many fold runs at once on one device, as a multiple of one alone; None
-    where they do not fit or fail. Of the largest kind of fold run: smaller ones gain no less from company.
+    where they do not fit or fail. Of the largest kind that was measured: smaller ones gain no less from
+    company.
 
-    resources: what one alone was measured with; of its GPU each gets an equal part. room: as above.
+    resources: what one alone was measured with; of its GPU each gets an equal part. at_most: bytes of the GPU
+    that a fold run may hold to be taken for it; None: any. room, base_bytes and say: as above.
     """
     told = _told(trainable, values, say)
     if told is None:
         return None
     spaces, estimate = told
-    estimates = _estimates(spaces, lambda config: estimate(config, dataset, resources))
-    case = chosen_cases(spaces.configs, lambda case: estimates.get(case, case.size))[0][0]
     prober = _Prober(trainable, dataset, resources, base_bytes, room, say)
-    alone = prober.cost(spaces, case)
-    if alone is None or not alone.fits or not alone.images_per_second:
+    estimates = _estimates(spaces, lambda config: estimate(config, dataset, resources))
+    chosen, _ = chosen_cases(spaces.configs, lambda case: estimates.get(case, case.size))
+    found = _largest(prober, spaces, chosen, at_most)
+    if found is None:
         return None
+    case, alone = found
     rate = prober.rate_together(spaces, case, together)
     return None if rate is None else rate / alone.images_per_second
+
+
+def _largest(
+    prober: _Prober, spaces: SpaceCases, chosen: Sequence[CostCase], at_most: int | None
+) -> tuple[CostCase, FoldRunCost] | None:
+    """Of those that were measured already, else of the first, which is measured now."""
+    known = [(case, cost) for case in chosen if (cost := prober.known(spaces, case)) is not None]
+    if not known and (cost := prober.cost(spaces, chosen[0])) is not None:
+        known = [(chosen[0], cost)]
+    timed = [
+        pair
+        for pair in known
+        if pair[1].fits
+        and pair[1].images_per_second > 0
+        and (at_most is None or pair[1].device_bytes <= at_most)
+    ]
+    return max(timed, key=lambda pair: (pair[1].device_bytes, pair[1].resident_bytes), default=None)
 
 
 # ---- what the trainable says ----------------------------------------------------------------------
@@ -192,7 +216,7 @@ def _told(trainable: str, values: Values, say: Announce) -> tuple[SpaceCases, Es
     """None where it says nothing of costs, or fails at it."""
     try:
         found: Any = load_trainable(trainable)
-        if not all(hasattr(found, name) for name in METHODS):
+        if not all(callable(getattr(found, name, None)) for name in METHODS):
             return None
         spaces = space_cases(found, values)
     except Exception as error:  # the trainable's own code
