@@ -91,6 +91,7 @@ class PixelTrainable:
         return {
             "lr": Parameter(0.5, ("float",), minimum=0.0),
             "raise_at": whole,  # raises an exception in this epoch
+            "raise_words": Parameter("told to fail", ("str",)),  # which says so
             "nan_at": whole,  # reports a loss that is not a number
             "die_at": whole,  # the process kills itself, once per flag file
             "gpu_from": whole,  # from this epoch on a share of a GPU is too small for fold 0
@@ -133,7 +134,7 @@ class PixelTrainable:
     def _misbehave(self) -> None:
         config = self._config
         if self._epoch == config.get("raise_at"):
-            raise RuntimeError(f"told to fail in epoch {self._epoch}")
+            raise RuntimeError(f"{config.get('raise_words', 'told to fail')} in epoch {self._epoch}")
         if 0 <= config.get("gpu_from", -1) <= self._epoch and self._fold == 0 and self._gpus < 1:
             raise OutOfMemoryError(f"told to need a whole GPU in epoch {self._epoch}")
         if self._epoch == config.get("nan_at"):

@@ -19,6 +19,7 @@ _CUDA = re.compile(r"CUDA out of memory\. Tried to allocate ([\d.]+) (\w+)")
 _BUSY = re.compile(r"CUDA-capable device\(s\) is/are busy or unavailable|CUDA-capable devices are busy")
 _GPU_TOTAL = re.compile(r"total capacity of ([\d.]+) (\w+) of which ([\d.]+) (\w+) is free")
 _GPU_OWN = re.compile(r"this process has ([\d.]+) (\w+) memory in use")
+_GPU_FAULT = re.compile(r"CUDA error: ")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NOISE = re.compile(r"^(?:ray\.exceptions\.\w+: |[\w.]*RayTaskError\(\w+\): |ray::\S+\s*)+")
 GB = 2**30  # what Ray calls one
@@ -47,6 +48,11 @@ def gpu_in_use(text: str) -> tuple[int, int, int] | None:
 def gpu_is_busy(text: str) -> bool:
     """Whether CUDA says that another program has the GPU to itself (its compute mode lets one at a time)."""
     return bool(_BUSY.search(text))
+
+
+def is_gpu_fault(text: str) -> bool:
+    """Whether torch says that the GPU stopped at a fault, after which its process can use it no more."""
+    return bool(_GPU_FAULT.search(text)) and not gpu_is_busy(text)
 
 
 def gpu_wanted(text: str) -> int | None:

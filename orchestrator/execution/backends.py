@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
-from orchestrator.core.callbacks import Progress
+from orchestrator.core.callbacks import Announce, Progress
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError
@@ -14,6 +15,7 @@ from orchestrator.core.trainable import Parameter, Resources, asked_for_disk_nee
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.inline import run_inline
 from orchestrator.execution.on_ray.slots import ResourceRequest
+from orchestrator.execution.packing import Packing
 from orchestrator.execution.worker import FoldRunWorker
 from orchestrator.inputs.node_images import check_images, resolve_on_node
 from orchestrator.progress import progress_bar
@@ -51,6 +53,16 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def packings(self) -> Mapping[str, Packing]:
+        """Type of GPU -> how many fold runs share one, where that was measured."""
+        ...
+
+    def measure(self, progress: Progress, say: Announce) -> None:
+        """Finds out what fold runs need and how many fit, after `prepare`. Never fails: a line says why it
+        was not measured."""
+        ...
+
     def run(self, driver: Driver) -> None:
         """To the race's end, with what was prepared."""
         ...
@@ -61,6 +73,7 @@ class _Inline:
 
     slots = 1
     gpus = 0.0
+    packings: Mapping[str, Packing] = MappingProxyType({})
 
     def __init__(self, cpus: int) -> None:
         self._resources = Resources(cpus, 0.0)
@@ -80,6 +93,9 @@ class _Inline:
         told = load_trainable(trainable).prepare(here, values, progress)
         self._worker = FoldRunWorker(here, trainable, store, self._resources)
         return told or ()
+
+    def measure(self, progress: Progress, say: Announce) -> None:
+        """One fold run at a time fits, or shows that it does not."""
 
     def run(self, driver: Driver) -> None:
         assert self._worker is not None  # prepare comes first
@@ -111,4 +127,5 @@ def open_backend(
             from orchestrator.execution.on_ray.backend import OnRay
 
             backend = OnRay(request, shares_disk=address is None)
+            stack.callback(backend.close)
         yield backend

@@ -96,13 +96,14 @@ def _lock_of(path: Path) -> Path:
 
 
 def _end_users_of(path: Path) -> None:
-    """This account's processes that were started with a path in that folder, such as Ray's."""
+    """This account's processes that were started with a path in that folder, such as Ray's, or with one in
+    the environment, such as CUDA's daemons."""
     marks = (f"{path}/".encode(), f"{path}\0".encode())
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid != os.getuid() or int(process.name) == os.getpid():
                 continue
-            words = (process / "cmdline").read_bytes() + b"\0"
+            words = b"\0".join([(process / name).read_bytes() for name in ("cmdline", "environ")]) + b"\0"
             if any(mark in words for mark in marks):
                 os.kill(int(process.name), signal.SIGKILL)
         except (OSError, ValueError):  # it has ended

@@ -265,3 +265,8 @@ def prepare(
         told = backend.prepare(space.trainable, dataset, values_of(space, accepted), store, progress)
     for line in told:
         say(line)
+    lines: list[str] = []
+    with progress_bar("measuring what a fold run needs") as progress:
+        backend.measure(progress, lines.append)
+    for line in lines:
+        say(line)

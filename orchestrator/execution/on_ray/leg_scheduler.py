@@ -12,7 +12,7 @@ from typing import Protocol
 
 from orchestrator.cli.signals import raise_if_interrupted
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
-from orchestrator.core.failure_causes import cause
+from orchestrator.core.failure_causes import cause, is_gpu_fault
 from orchestrator.core.fold_run_cost import CostTable, FoldRunCost
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.gated_worker import GpuTaken
@@ -52,13 +52,15 @@ class LegScheduler:
         on_gpus: bool,
         memory: MemoryGuard | None = None,
         costs: CostTable | None = None,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """on_gpus: whether fold runs use GPUs; decided when the study was opened, for late nodes too.
         memory: who minds the nodes' memory; None: nobody. costs: what fold runs will hold, where it was
-        measured."""
+        measured. environments: node id -> what its processes need to share GPUs through a daemon of ours."""
         self._driver, self._pool, self._monitor = driver, pool, monitor
         self._request, self._on_gpus = request, on_gpus
         self._memory, self._costs = memory, costs
+        self._environments = {} if environments is None else environments
         self._silent: dict[str, Node] = {}  # did not answer, though the head believes they are there
         self.gone: set[str] = set()  # ids of nodes that will not come back
         self._polls = 0
@@ -84,6 +86,10 @@ class LegScheduler:
         assignment = self._driver.start(leg, placement.node.host)
         self._pool.occupy(leg, placement)
         return assignment, placement
+
+    def environment_on(self, node: Node) -> Mapping[str, str]:
+        """What a process there needs in its environment."""
+        return self._environments.get(node.id, {})
 
     def _look_at_memory(self, leg: Leg) -> None:
         """Before `leg` is given a slot."""
@@ -183,9 +189,12 @@ class LegScheduler:
         self._driver.lost(key, kind, why, text)
 
     def _judged(self, failed: LegFailed) -> LegFailed:
-        """A leg that failed for a GPU's memory is not to blame where others hold it."""
+        """A leg that failed for a GPU's memory is not to blame where others hold it, and one that failed by
+        a fault of the GPU not where others share it through a daemon: the fault of one ends all of them."""
         key = FoldRunKey(failed.trial, failed.fold)
         node = self._pool.nodes.get(self._pool.node_of(key))
+        if node is not None and self.environment_on(node) and is_gpu_fault(failed.error):
+            return replace(failed, failure="memory") if self._pool.siblings(key) else failed
         if self._memory is None or node is None:
             return failed
         return replace(failed, failure=self._memory.judge_gpu(failed, node, self._pool.siblings(key)))

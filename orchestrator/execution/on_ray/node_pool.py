@@ -80,6 +80,9 @@ class NodePool:
     def slots(self) -> int:
         return sum(slots.number for slots in self._slots.values())
 
+    def slots_of(self, node: str) -> NodeSlots:
+        return self._slots[node]
+
     def per_gpu(self, node: str) -> int:
         """Slots that share one of its GPUs."""
         return self._slots[node].per_gpu

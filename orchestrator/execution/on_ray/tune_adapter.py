@@ -13,6 +13,8 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,8 @@ from ray.tune.search import Searcher
 
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import OrchestratorError
-from orchestrator.core.events import from_json, to_json
+from orchestrator.core.events import LegFailed, from_json, to_json
+from orchestrator.core.failure_causes import is_gpu_fault
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.gated_worker import GatedWorker, GpuFree, GpuTaken
@@ -50,6 +53,7 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
     """A slot: carries assignments to a FoldRunWorker, and outcomes back as JSON text."""
 
     def setup(self, config: dict[str, Any], dataset: Dataset, name: str, store: CheckpointStore) -> None:
+        os.environ.update(config["environment"])  # before anything asks for the GPU
         self._worker = GatedWorker(FoldRunWorker(resolve_on_node(dataset), name, store), workers_here)
         self._start(config)
 
@@ -62,7 +66,11 @@ class _LegTrainable(tune.Trainable):  # type: ignore[misc]
         self._worker.start(config["assignment"], resources, config["gpu_bytes"])
 
     def step(self) -> dict[str, Any]:
-        return {"outcome": encode(self._worker.step())}
+        """Raises _GpuFaultError where this process is of no use to another leg: Tune ends it then."""
+        outcome = self._worker.step()
+        if isinstance(outcome, LegFailed) and is_gpu_fault(outcome.error):
+            raise _GpuFaultError(encode(outcome))
+        return {"outcome": encode(outcome)}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the worker has stored the epoch already."""
@@ -94,6 +102,17 @@ def decode(text: str) -> Outcome | GpuTaken | GpuFree:
     if record["event"] in OWN:
         return OWN[record.pop("event")](**record)
     return from_json(record)  # type: ignore[return-value]  # a worker sends nothing else
+
+
+class _GpuFaultError(Exception):
+    """A leg ended by a fault of its GPU; says the outcome as `encode` does."""
+
+
+def _fault_in(text: str) -> LegFailed | None:
+    """What a `_GpuFaultError` says, in what Ray writes around it."""
+    found = re.findall(rf"{_GpuFaultError.__name__}: (\{{.*\}})", text)
+    outcome = decode(found[-1]) if found else None
+    return outcome if isinstance(outcome, LegFailed) else None
 
 
 class _TuneSearcher(Searcher):  # type: ignore[misc]
@@ -128,6 +147,7 @@ class _TuneSearcher(Searcher):  # type: ignore[misc]
             "resources": placement.resources,
             "node": placement.node.id,
             "gpu_bytes": self._scheduler.gpu_bytes(assignment.leg.trial),
+            "environment": dict(self._scheduler.environment_on(placement.node)),
         }
 
     def __getstate__(self) -> dict[str, Any]:
@@ -186,8 +206,15 @@ class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
         if hold is not None:
             self._scheduler.let_go(hold)
         leg = self._legs.pop(trial.trial_id, None)
-        if leg is not None:
-            self._lose(leg, _error_text(trial))
+        if leg is None:
+            return
+        text = _error_text(trial)
+        fault = _fault_in(text)
+        if fault is None:
+            self._lose(leg, text)
+            return
+        with self._remembering():
+            self._scheduler.report(fault)
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Chooses nothing: Tune then starts what is pending by itself, without walking all past trials.

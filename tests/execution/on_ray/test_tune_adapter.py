@@ -99,6 +99,23 @@ def test_code_that_raises_leaves_its_traceback_and_the_study_goes_on(
     assert all("pixel_trainable.py" in event["traceback"] for event in failures)
 
 
+def test_a_process_whose_gpu_has_stopped_at_a_fault_trains_nothing_else(
+    space_file: Path, faces: Path, tmp_path: Path, ray_address: str
+) -> None:
+    """CUDA can be used no more in it, so that whoever came next would fail for nothing of its own."""
+    pids = tmp_path / "pids"
+    settings = ["--set", "raise_at=1", "--set", "raise_words=CUDA error: device-side assert triggered"]
+    settings += ["--set", f"pid_log={pids}", "--trials", "3"]
+    done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address, *settings))
+    assert done.returncode == 1, done.stderr
+    failures = events(tmp_path / "a", "leg_failed")
+    assert [event["failure"] for event in failures] == ["exception"] * 3
+    words = "RuntimeError: CUDA error: device-side assert triggered in epoch 1"
+    assert all(event["error"] == words and "pixel_trainable.py" in event["traceback"] for event in failures)
+    built = pids.read_text().split()
+    assert len(built) == len(set(built)) == 3
+
+
 def test_a_misspelt_parameter_is_refused_by_the_worker_that_knows_better(
     space_file: Path, faces: Path, tmp_path: Path, ray_address: str
 ) -> None:
