@@ -29,7 +29,7 @@ from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import cost_rules, preparation, seeding
 from trainables.data_check import check_data
-from trainables.device import autocast, device_of, loader_pool, use_threads
+from trainables.device import autocast, device_of, loader_pool, use_kernels, use_threads
 from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.looking import LooksAtImages
@@ -56,6 +56,7 @@ class ImageClassifier(LooksAtImages):
         self._config = completed(config)
         use_threads(resources)
         self._device = device_of(resources)
+        use_kernels(self._device, bool(self._config["amp"]))
         self._pool = loader_pool(resources, self._device)
         self._loader = FoldLoader(
             dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus, resources.gpus
