@@ -42,6 +42,20 @@ def autocast(device: torch.device, amp: bool) -> Any:
     return torch.autocast("cuda", dtype=dtype)
 
 
+def use_kernels(device: torch.device, amp: bool) -> None:
+    """Which kernels a GPU's training uses, for this process; a CPU's stay as they are.
+
+    cuDNN times its algorithms for each shape once and keeps the fastest: training has one shape. What mixed
+    precision leaves in float32 may take TensorFloat-32 (10 bits of mantissa, bfloat16 has 7); without amp all
+    is float32, convolutions as well, where torch's own default is TensorFloat-32.
+    """
+    if device.type != "cuda":
+        return
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = amp
+    torch.set_float32_matmul_precision("high" if amp else "highest")
+
+
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(B, S, S, 3) uint8 array -> (B, 3, S, S) uint8 tensor; its memory is channels-last already."""
     tensor = torch.from_numpy(images).permute(0, 3, 1, 2)  # a view: nothing is copied

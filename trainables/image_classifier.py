@@ -29,7 +29,7 @@ from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import cost_rules, preparation, seeding
 from trainables.data_check import check_data
-from trainables.device import autocast, device_of, loader_pool, use_threads
+from trainables.device import autocast, device_of, loader_pool, use_kernels, use_threads
 from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.looking import LooksAtImages
@@ -37,6 +37,7 @@ from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, load_predictor
 from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network
+from trainables.optimisation.compiling import TrainingForward
 from trainables.optimisation.ema import Average
 from trainables.optimisation.optim import Schedule, build_optimizer
 from trainables.optimisation.train_step import Step, in_groups
@@ -55,6 +56,7 @@ class ImageClassifier(LooksAtImages):
         self._config = completed(config)
         use_threads(resources)
         self._device = device_of(resources)
+        use_kernels(self._device, bool(self._config["amp"]))
         self._pool = loader_pool(resources, self._device)
         self._loader = FoldLoader(
             dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus, resources.gpus
@@ -71,7 +73,11 @@ class ImageClassifier(LooksAtImages):
         self._look_every = 1 if self._device.type == "cpu" else CHECK_EVERY
         self._optimizer = build_optimizer(self._network, self._config)
         self._schedule = Schedule(self._optimizer, self._config, self._steps, max_epochs)
-        self._step = Step(self._network, self._objective, self._optimizer, self._config, self._device)
+        self._epochs = max_epochs
+        self._forward = TrainingForward(self._network, self._config, self._device, dataset.cache_dir)
+        self._step = Step(
+            self._network, self._objective, self._optimizer, self._config, self._device, self._forward
+        )
         memory = CudaMemory(self._device) if self._device.type == "cuda" else None
         self._validation_batch = ValidationBatch(self._loader.rows_per_epoch // self._loader.steps, memory)
         self._epoch = 0  # epochs done, restored by load_state
@@ -97,8 +103,10 @@ class ImageClassifier(LooksAtImages):
 
     def _train_epoch(self) -> float:
         self._validation_batch.before_training()
-        self._network.freeze_backbone(self._epoch < self._config["freeze_epochs"])
+        frozen = self._epoch < self._config["freeze_epochs"]
+        self._network.freeze_backbone(frozen)
         self._network.train()
+        self._forward.begin(self._steps * (self._epochs - self._epoch), frozen)
         losses: list[Tensor] = []
         looked = 0  # losses that are known to be finite
         for step, batches in enumerate(in_groups(self._loader.training(self._epoch), self._accumulate)):
@@ -107,6 +115,8 @@ class ImageClassifier(LooksAtImages):
             if len(losses) - looked >= self._look_every or len(losses) == self._steps:
                 self._check_finite(losses[looked:], step)
                 looked = len(losses)
+            self._forward.after_step(len(losses))
+        self._forward.end(len(losses), frozen)
         return float(torch.stack(losses).double().mean())
 
     def _after(self, steps: int) -> None:
@@ -216,9 +226,11 @@ class ImageClassifier(LooksAtImages):
         """Frees memory, GPU memory included; the object cannot be used afterwards."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+        if (forward := self.__dict__.get("_forward")) is not None:
+            forward.close()
         if "_loader" in self.__dict__:
             self._loader.close()
-        for name in ("_network", "_average", "_optimizer", "_schedule", "_step", "_loader"):
+        for name in ("_network", "_average", "_optimizer", "_schedule", "_forward", "_step", "_loader"):
             self.__dict__.pop(name, None)
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -235,8 +247,9 @@ class ImageClassifier(LooksAtImages):
     ) -> list[str]:
         """Checks backbones and weights, then decodes the images. Raises InputError."""
         cls.check_values(values, dataset)
+        told = preparation.check_machine(values)
         preparation.check_networks(values, dataset)
-        return preparation.build_stores(dataset, values, progress)
+        return told + preparation.build_stores(dataset, values, progress)
 
     @classmethod
     def disk_needs(cls, dataset: Dataset, values: Mapping[str, Sequence[Any]]) -> DiskNeeds | None:

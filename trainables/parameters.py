@@ -19,6 +19,7 @@ HEAD_INITS = ("xavier", "default")
 CLASS_WEIGHTS = ("none", "balanced", "inverse_sqrt", "effective")
 MIXES = ("none", "mixup", "cutmix", "both")
 AUGMENT_ON = ("auto", "cpu", "device")
+COMPILE = ("none", "reduce-overhead", "auto")
 
 
 def _number(default: float, low: float, high: float | None, doc: str) -> Parameter:
@@ -144,6 +145,12 @@ _OWN: dict[str, Parameter] = {
     ),
     "amp": _switch(True, "mixed precision, on a GPU only: bfloat16 where it has it, else float16"),
     "channels_last": _switch(True, "memory layout that convolutions prefer, on GPU and CPU"),
+    "compile": _one_of(
+        "none",
+        COMPILE,
+        "training steps: reduce-overhead: torch.compile with CUDA graphs; auto: the same on a GPU where it "
+        "repays (docs/explanation/gpu_steps.md)",
+    ),
 }
 
 

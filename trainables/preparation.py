@@ -20,6 +20,7 @@ from trainables.images.preprocess import parse_preprocess, size_of
 from trainables.losses.objective import AnyObjective, check_loss
 from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network, check_backbone
+from trainables.optimisation.compiling import check_compile
 from trainables.optimisation.optim import check_layers
 
 
@@ -54,6 +55,11 @@ def check_networks(values: Values, dataset: Dataset) -> None:
     with torch.random.fork_rng(devices=[]):  # building draws weights; a worker's own draws must not shift
         for source in values_of(values, "pretrained"):
             _check_source(source, backbones, base, objective)
+
+
+def check_machine(values: Values) -> list[str]:
+    """What is worth telling of the machine. Raises TrainableError for what cannot work on it."""
+    return [line for mode in values_of(values, "compile") for line in check_compile(mode)]
 
 
 def _check_source(

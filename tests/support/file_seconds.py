@@ -28,6 +28,7 @@ SECONDS = {
     "tests/competitions/test_competitions.py": 35,
     "tests/tune/test_journal_full.py": 30,
     "tests/search_spaces/test_any_layout.py": 35,
+    "tests/trainables/optimisation/test_compiling.py": 30,
     "tests/check/test_stage_shift.py": 30,
     "tests/tune/test_disk.py": 25,
     "tests/test_tutorial.py": 25,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -26,7 +26,10 @@ class Step:
         optimizer: torch.optim.Optimizer,
         config: Mapping[str, Any],
         device: torch.device,
+        forward: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        """forward: what computes the outputs in place of the network; None: the network itself."""
+        self._forward = network if forward is None else forward
         self._network, self._objective, self._optimizer = network, objective, optimizer
         self._device, self._amp, self._clip = device, bool(config["amp"]), float(config["grad_clip"])
         self._scaler = torch.amp.GradScaler(device.type, enabled=_needs_scaler(device, self._amp))
@@ -53,7 +56,7 @@ class Step:
         losses = []
         for images, targets in batches:
             with autocast(self._device, self._amp):
-                outputs = self._network(images)
+                outputs = self._forward(images)
             loss = self._objective.loss(outputs.float(), targets)
             self._scaler.scale(loss / len(batches)).backward()  # type: ignore[no-untyped-call]
             losses.append(loss.detach())
