@@ -57,9 +57,16 @@ def _noisy(images: Images, spread: NDArray[np.float32], seed: int) -> Images:
     return np.stack([pixel.add_noise(image, noise) for image, noise in zip(images, noises, strict=True)])
 
 
+def in_pixels(inverse: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Undoes sampling.normalised."""
+    high, wide = (2 / max(1, length - 1) for length in shape)
+    undo = np.linalg.inv(np.array([[wide, 0, -1], [0, high, -1], [0, 0, 1]]))
+    return np.asarray(undo @ inverse.astype(np.float64))
+
+
 def _warped(image: Image, inverse: NDArray[np.float32]) -> Any:
-    matrix = np.linalg.inv(inverse.astype(np.float64))
     height, width = image.shape[:2]
+    matrix = np.linalg.inv(in_pixels(inverse, (height, width)))
     if np.array_equal(inverse[2], [0, 0, 1]):
         return geometric.warp_affine(image, matrix, cv2.INTER_LINEAR, 0, BORDER, (height, width))
     return geometric.perspective(image, matrix, width, height, 0, BORDER, True, cv2.INTER_LINEAR)

@@ -12,7 +12,7 @@ from torch import Tensor
 from trainables.images.device_steps import lab as labs
 from trainables.images.device_steps.lookup import LEVELS, histograms
 from trainables.images.device_steps.ops import Op, Rows, Shape
-from trainables.images.device_steps.sampling import mirrored_index
+from trainables.images.device_steps.sampling import mirrored
 
 TILES = 8  # a side
 
@@ -20,7 +20,14 @@ TILES = 8  # a side
 def clahe(shape: Shape, rows: Rows, rng: np.random.Generator, clip: float) -> list[Op]:
     height, width = tile_shape(shape)
     most = np.maximum(np.trunc(rng.uniform(1.0, clip, len(rows)) * (height * width) / LEVELS), 1)
-    return [Op(equalised, rows, {"most": most.astype(np.int64)}, labs.TABLES)]
+    return [Op(equalised, rows, {"most": most.astype(np.int64)}, {**labs.TABLES, **_padding(shape)})]
+
+
+def _padding(shape: Shape) -> dict[str, Rows]:
+    """Where the lines and columns of 8 x 8 whole tiles come from."""
+    ends = (TILES * tile - length for tile, length in zip(tile_shape(shape), shape, strict=True))
+    places = (mirrored(length, 0, end) for length, end in zip(shape, ends, strict=True))
+    return dict(zip(("lines", "columns"), places, strict=True))
 
 
 def tile_shape(shape: Shape) -> Shape:
@@ -34,26 +41,21 @@ def tile_shape(shape: Shape) -> Shape:
 
 
 def equalised(
-    images: Tensor, most: Tensor, linear_light: Tensor, cube_roots: Tensor, to_xyz: Tensor, to_light: Tensor
+    images: Tensor, most: Tensor, lines: Tensor, columns: Tensor, to_light: Tensor, **tables: Tensor
 ) -> Tensor:
     """most (n,): of a tile's pixels that count at one level; those above are spread over all levels."""
-    found = labs.to_lab(images, linear_light, cube_roots, to_xyz)
+    found = labs.to_lab(images, **tables)
     lightness = found[:, 0].long()
-    found[:, 0] = _looked_up(lightness, _levels(lightness, most))
+    whole = lightness.index_select(1, lines).index_select(2, columns)
+    found[:, 0] = _looked_up(lightness, _levels(whole, most))
     return labs.to_rgb(found, to_light)
 
 
 def _levels(lightness: Tensor, most: Tensor) -> Tensor:
-    """lightness (n, H, W) -> (n * 64, 256): what each level becomes in the middle of each tile."""
-    count, shape = len(lightness), (lightness.shape[1], lightness.shape[2])
-    tile = tile_shape(shape)
-    padded = lightness
-    for axis in (0, 1):
-        index = mirrored_index(shape[axis], TILES * tile[axis], lightness.device)
-        start = TILES * tile[axis]  # the index begins that far before the image
-        padded = padded.index_select(axis + 1, index[start : 2 * start])
+    """lightness (n, 8 * tile, 8 * tile) -> (n * 64, 256): what levels become in the middle of each tile."""
+    count, tile = len(lightness), (lightness.shape[1] // TILES, lightness.shape[2] // TILES)
     number = torch.arange(count * TILES * TILES, device=lightness.device).reshape(count, TILES, 1, TILES, 1)
-    tiles = padded.reshape(count, TILES, tile[0], TILES, tile[1])
+    tiles = lightness.reshape(count, TILES, tile[0], TILES, tile[1])
     counts = histograms(tiles + number * LEVELS, count * TILES * TILES)
     clipped = _spread(counts, most[:, None].expand(count, TILES * TILES).reshape(-1, 1))
     scale = 255.0 / (tile[0] * tile[1])

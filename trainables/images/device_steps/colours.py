@@ -16,7 +16,7 @@ from trainables.images.device_steps.lookup import look_up
 from trainables.images.device_steps.ops import Array, Kernel, Op, Rows, Shape
 
 Limits = tuple[float, float]
-_LUMA = (9798.0, 19235.0, 3735.0)  # of 2^15: OpenCV's whole numbers, exact in float32
+_LUMA = tuple(weight / 2**15 for weight in (9798, 19235, 3735))  # OpenCV's; sums are exact in float32
 
 
 def cut(pixels: Tensor) -> Tensor:
@@ -31,8 +31,9 @@ def rounded(pixels: Tensor) -> Tensor:
 
 def luma(images: Tensor) -> Tensor:
     """(n, 3, H, W) -> (n, 1, H, W), as OpenCV's grey of RGB."""
-    red, green, blue = (images[:, channel, None] * weight for channel, weight in enumerate(_LUMA))
-    return torch.floor((red + green + blue + 16384.0) / 32768.0)
+    red, green, blue = (images[:, channel, None] for channel in range(3))
+    total = (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    return total.add_(0.5).floor_()
 
 
 # ---- kernels ----------------------------------------------------------------------------------------
@@ -40,18 +41,18 @@ def luma(images: Tensor) -> Tensor:
 
 def linear(images: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
     """images * factor + offset; both (n,)."""
-    return cut((images * _each(factor)).add_(_each(offset)))
+    return cut(torch.addcmul(_each(offset), images, _each(factor)))
 
 
 def contrast(images: Tensor, factor: Tensor) -> Tensor:
     """factor (n,) times as far from the mean grey of the image."""
     mean = luma(images).mean(dim=(1, 2, 3), keepdim=True)
-    return cut((images * _each(factor)).add_(mean * (1.0 - _each(factor))))
+    return cut(torch.lerp(mean, images, _each(factor)))
 
 
 def saturation(images: Tensor, factor: Tensor) -> Tensor:
     """factor (n,) times as far from each pixel's own grey."""
-    return rounded((images * _each(factor)).add_(luma(images) * (1.0 - _each(factor))))
+    return rounded(torch.lerp(luma(images), images, _each(factor)))
 
 
 def grey(images: Tensor) -> Tensor:

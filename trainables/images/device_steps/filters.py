@@ -10,13 +10,19 @@ from torch import Tensor
 
 from trainables.images.device_steps.colours import cut, rounded
 from trainables.images.device_steps.ops import Array, Op, Rows, Shape
-from trainables.images.device_steps.sampling import mirrored_index
+from trainables.images.device_steps.sampling import mirrored
 
 LEAST_SIGMA = 0.1  # pixels
 
 
 def blur(shape: Shape, rows: Rows, rng: np.random.Generator, sigma: float) -> list[Op]:
-    return [Op(blurred, rows, {"taps": blur_taps(rng.uniform(LEAST_SIGMA, sigma, len(rows)))})]
+    taps = blur_taps(rng.uniform(LEAST_SIGMA, sigma, len(rows)))
+    return [Op(blurred, rows, {"taps": taps}, _borders(shape, taps.shape[1] // 2))]
+
+
+def _borders(shape: Shape, reach: int) -> dict[str, Rows]:
+    """Where the lines and columns of an image with a border of so many pixels come from."""
+    return dict(zip(("lines", "columns"), (mirrored(length, reach, reach) for length in shape), strict=True))
 
 
 def blur_taps(sigma: Array) -> Array:
@@ -28,16 +34,14 @@ def blur_taps(sigma: Array) -> Array:
     return taps.astype(np.float32)
 
 
-def blurred(images: Tensor, taps: Tensor) -> Tensor:
-    return rounded(_along(_along(images, taps, 2), taps, 3))
+def blurred(images: Tensor, taps: Tensor, lines: Tensor, columns: Tensor) -> Tensor:
+    return rounded(_along(_along(images, taps, 2, lines), taps, 3, columns))
 
 
-def _along(images: Tensor, taps: Tensor, axis: int) -> Tensor:
+def _along(images: Tensor, taps: Tensor, axis: int, places: Tensor) -> Tensor:
     """taps (n, K), symmetric. A sum of shifted images: exact in float32, where a convolution may use TF32."""
     reach, length = taps.shape[1] // 2, images.shape[axis]
-    if reach == 0:
-        return images * taps[:, 0, None, None, None]
-    wide = images.index_select(axis, mirrored_index(length, reach, images.device))
+    wide = images.index_select(axis, places)
     total = images * taps[:, reach, None, None, None]
     for away in range(1, reach + 1):
         both = wide.narrow(axis, reach - away, length) + wide.narrow(axis, reach + away, length)
@@ -46,18 +50,18 @@ def _along(images: Tensor, taps: Tensor, axis: int) -> Tensor:
 
 
 def sharpen(shape: Shape, rows: Rows, rng: np.random.Generator, amount: float) -> list[Op]:
-    return [Op(sharpened, rows, {"share": rng.uniform(0.0, amount, len(rows)).astype(np.float32)})]
+    share = rng.uniform(0.0, amount, len(rows)).astype(np.float32)
+    return [Op(sharpened, rows, {"share": share}, _borders(shape, 1))]
 
 
-def sharpened(images: Tensor, share: Tensor) -> Tensor:
+def sharpened(images: Tensor, share: Tensor, lines: Tensor, columns: Tensor) -> Tensor:
     """share (n,) of nine times the pixel less the eight around it, the rest of the pixel itself."""
     around = images
-    for axis in (2, 3):
-        length = images.shape[axis]
-        wide = around.index_select(axis, mirrored_index(length, 1, images.device))
+    for axis, places in ((2, lines), (3, columns)):
+        length, wide = images.shape[axis], around.index_select(axis, places)
         around = sum((wide.narrow(axis, start, length) for start in (1, 2)), wide.narrow(axis, 0, length))
     # the sum of 9 has the pixel in it: 9 * pixel - 8 others = 10 * pixel - 9, the pixel itself taken off
-    return rounded(images + (9.0 * images - around) * share[:, None, None, None])
+    return rounded(torch.addcmul(images, 9.0 * images - around, share[:, None, None, None]))
 
 
 def noise(shape: Shape, rows: Rows, rng: np.random.Generator, std: float) -> list[Op]:
@@ -72,4 +76,4 @@ def noisy(images: Tensor, spread: Tensor, seed: int) -> Tensor:
         generator=generator
     )  # by place, not layout
     # albumentations cuts the fraction of the noise off, not of the sum
-    return cut(images + drawn.mul_(spread[:, None, None, None]).trunc_())
+    return cut(drawn.mul_(spread[:, None, None, None]).trunc_().add_(images))

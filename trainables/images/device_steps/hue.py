@@ -17,13 +17,19 @@ def _table(numerator: float) -> Array:
     return np.rint(np.where(np.arange(256) > 0, quotients, 0.0)).astype(np.float32)
 
 
-TABLES = {"by_value": _table(255.0), "by_range": _table(30.0)}
+TABLES = {
+    "by_value": _table(255.0),
+    "by_range": _table(30.0),
+    "sectors": np.array(
+        [[[5]], [[3]], [[1]]], np.float32
+    ),  # by which red, green and blue are ahead of the hue
+}
 
 
-def turned(images: Tensor, degrees: Tensor, by_value: Tensor, by_range: Tensor) -> Tensor:
+def turned(images: Tensor, degrees: Tensor, by_value: Tensor, by_range: Tensor, sectors: Tensor) -> Tensor:
     """degrees (n,): of 180 on the circle, as in OpenCV's 8-bit images; the new hue's fraction is cut off."""
     hue, saturation, value = _hsv(images, by_value, by_range)
-    return _rgb(torch.floor(torch.remainder(hue + degrees[:, None, None], 180.0)), saturation, value)
+    return _rgb((hue + degrees[:, None, None]).remainder_(180.0).floor_(), saturation, value, sectors)
 
 
 def _hsv(images: Tensor, by_value: Tensor, by_range: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,14 +44,11 @@ def _hsv(images: Tensor, by_value: Tensor, by_range: Tensor) -> tuple[Tensor, Te
     return torch.where(hue < 0.0, hue + 180.0, hue), saturation, value
 
 
-def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
+def _rgb(hue: Tensor, saturation: Tensor, value: Tensor, sectors: Tensor) -> Tensor:
     """-> (n, 3, H, W). OpenCV's conversion back cuts the fraction off."""
-    share = saturation / 255.0
-    sector = hue / 30.0
-    channels = []
-    for first in (5.0, 3.0, 1.0):  # red, green, blue
-        place = torch.remainder(sector + first, 6.0)
-        away = torch.minimum(place, 4.0 - place).clamp_(0.0, 1.0)
-        channels.append(value - value * share * away)
-    # the least amount over a whole number must not fall below it by the rounding of float32
-    return torch.floor(torch.stack(channels, dim=1) + 1e-4)
+    place = ((hue / 30.0)[:, None] + sectors).remainder_(6.0)
+    away = torch.minimum(place, 4.0 - place).clamp_(0.0, 1.0)
+    range_of = (value * saturation).div_(255.0)
+    pixels = torch.addcmul(value[:, None], range_of[:, None], away, value=-1.0)
+    # a whole number must not fall below itself by the rounding of float32
+    return pixels.add_(1e-4).floor_()

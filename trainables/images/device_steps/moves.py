@@ -61,11 +61,12 @@ def moved(shape: Shape, rows: Rows, rng: np.random.Generator, limits: Limits) ->
     )
     # to whole pixels towards 0, as albumentations does
     matrix = affine_matrix(shape, turn, 1 + zoom, np.trunc(x * width), np.trunc(y * height), shear_x, shear_y)
-    return [_warp(rows, matrix)]
+    return [_warp(shape, rows, matrix)]
 
 
-def _warp(rows: Rows, matrix: Numbers) -> Op:
-    return Op(sampling.warp, rows, {"inverse": np.linalg.inv(matrix).astype(np.float32)})
+def _warp(shape: Shape, rows: Rows, matrix: Numbers) -> Op:
+    inverse = sampling.normalised(np.linalg.inv(matrix), shape)
+    return Op(sampling.warp, rows, {"inverse": inverse.astype(np.float32)})
 
 
 def affine_matrix(
@@ -97,7 +98,7 @@ def _matrix(entries: list[list[Numbers]]) -> Numbers:
 def perspective(shape: Shape, rows: Rows, rng: np.random.Generator, scale: float) -> list[Op]:
     spread = rng.uniform(0.0, scale, len(rows))
     share = np.abs(rng.normal(0.0, 1.0, (len(rows), 4, 2)) * spread[:, None, None]) % 0.32
-    return [_warp(rows, perspective_matrix(shape, share))]
+    return [_warp(shape, rows, perspective_matrix(shape, share))]
 
 
 def perspective_matrix(shape: Shape, share: Numbers) -> Numbers:

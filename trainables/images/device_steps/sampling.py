@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from trainables.images.device_steps.ops import Array, Rows, Shape
 
 
 def mirror_x(images: Tensor) -> Tensor:
@@ -16,16 +19,23 @@ def mirror_y(images: Tensor) -> Tensor:
 
 
 def warp(images: Tensor, inverse: Tensor) -> Tensor:
-    """inverse (n, 3, 3): from a pixel (x, y, 1) of the result to where it comes from, as cv2.warpPerspective.
+    """As cv2.warpPerspective; what lies outside is mirrored at the border pixels (BORDER_REFLECT_101).
 
-    What lies outside is mirrored at the middle of the border pixels (BORDER_REFLECT_101).
+    inverse (n, 3, 3): from a pixel (x, y, 1) of the result to where it comes from, -1 .. 1 being the middle
+    of the first .. last pixel (`normalised`).
     """
     height, width = images.shape[2:]
-    x = torch.arange(width, device=images.device, dtype=torch.float32)
-    y = torch.arange(height, device=images.device, dtype=torch.float32)[:, None]
-    by_x, by_y, fixed = (inverse[:, :, column, None, None] for column in range(3))
-    along = by_x * x + by_y * y + fixed  # (n, 3, H, W)
-    return _sampled(images, along[:, 0] / along[:, 2], along[:, 1] / along[:, 2])
+    x = torch.arange(width, device=images.device, dtype=torch.float32)[:, None]
+    y = torch.arange(height, device=images.device, dtype=torch.float32)[:, None, None]
+    by_x, by_y, fixed = inverse[:, None, None].unbind(-1)  # each (n, 1, 1, 3)
+    along = torch.addcmul(torch.addcmul(fixed, by_y, y), by_x, x)  # (n, H, W, 3)
+    return _sampled(images, along[..., :2] / along[..., 2:])
+
+
+def normalised(inverse: Array, shape: Shape) -> Array:
+    """Matrices (n, 3, 3) to pixels -> to places from -1 to 1 in images of this height and width."""
+    high, wide = (2 / max(1, length - 1) for length in shape)
+    return np.array([[wide, 0, -1], [0, high, -1], [0, 0, 1]]) @ inverse
 
 
 def crop(images: Tensor, box: Tensor) -> Tensor:
@@ -34,8 +44,9 @@ def crop(images: Tensor, box: Tensor) -> Tensor:
     left, top, wide, high = (box[:, side, None] for side in range(4))
     x = left + _centres(width, wide)
     y = top + _centres(height, high)
+    x, y = x * (2 / max(1, width - 1)) - 1, y * (2 / max(1, height - 1)) - 1
     shape = (len(images), height, width)
-    return _sampled(images, x[:, None, :].expand(shape), y[:, :, None].expand(shape))
+    return _sampled(images, torch.stack((x[:, None, :].expand(shape), y[:, :, None].expand(shape)), dim=-1))
 
 
 def _centres(length: int, part: Tensor) -> Tensor:
@@ -44,16 +55,14 @@ def _centres(length: int, part: Tensor) -> Tensor:
     return torch.minimum(place.clamp_min(0.0), part - 1.0)
 
 
-def _sampled(images: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """x, y (n, H, W) in pixels."""
-    height, width = images.shape[2:]
-    grid = torch.stack((x * (2.0 / max(1, width - 1)) - 1.0, y * (2.0 / max(1, height - 1)) - 1.0), dim=-1)
+def _sampled(images: Tensor, grid: Tensor) -> Tensor:
+    """grid (n, H, W, 2): x and y, -1 .. 1 being the middle of the first .. last pixel."""
     # with align_corners the mirror is the middle of the border pixel, as OpenCV's REFLECT_101
     return functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=True).round_()
 
 
-def mirrored_index(length: int, margin: int, device: torch.device) -> Tensor:
-    """Where the pixels -margin .. length + margin of a line come from, by BORDER_REFLECT_101."""
+def mirrored(length: int, before: int, after: int) -> Rows:
+    """Where the pixels from -before to length + after of a line come from, by BORDER_REFLECT_101."""
     period = max(1, 2 * (length - 1))
-    place = torch.arange(-margin, length + margin, device=device).abs() % period
-    return torch.minimum(place, period - place) if length > 1 else torch.zeros_like(place)
+    place: Rows = np.abs(np.arange(-before, length + after)) % period
+    return np.minimum(place, period - place)
