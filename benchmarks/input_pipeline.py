@@ -1,12 +1,16 @@
 """Augmented training images per second, from the store and as torchvision's ImageFolder makes them.
 
-    python benchmarks/input_pipeline.py
+    python -m benchmarks.input_pipeline
+    python -m benchmarks.input_pipeline --augment-on cpu device   # a fold run's own feed
 
 The same 512 x 384 JPEGs (drawn faces with noise, quality 90) become batches of 64 augmented 224 x 224 images:
 mirrored, cropped or shifted by up to 1/16, turned by up to 15 degrees (bilinear in both), colours jittered by
 0.2. The baseline decodes, resizes and augments with PIL in torchvision's own classes; the store has decoded
 and resized before, which is timed apart. Then: what one store costs two processes that both read all of it.
 Linux only.
+
+--augment-on: batches of a fold run's loader, on the GPU if there is one; "device" from each place where
+images may lie, as a ratio to the first one given. All take turns.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -35,9 +39,12 @@ from orchestrator.core.dataset import Dataset
 from orchestrator.demo.drawing.face import paint
 from orchestrator.demo.drawing.people import draw_people, draw_photo
 from trainables.device import to_tensor
+from trainables.feed.fold_loader import FoldLoader
+from trainables.feed.placement import PLACES
 from trainables.images.augment import Augmenter
 from trainables.images.image_store import build_store, open_store
 from trainables.network.torchvision_ops import timm
+from trainables.parameters import AUGMENT_ON, completed
 from trainables.prefetch import in_order, slices
 
 SIZE, BATCH, HEIGHT, WIDTH = 224, 64, 384, 512
@@ -68,7 +75,7 @@ def dataset_of(root: Path) -> Dataset:
         root=str(root),
         paths=paths,
         labels=np.array([int(path[5]) for path in paths]),
-        folds=np.zeros(len(paths), np.int16),
+        folds=np.array([number % 4 == 0 for number in range(len(paths))], np.int16),
         classes=("0", "1", "2"),
         metric="macro_f1",
         mode="max",
@@ -118,6 +125,67 @@ def from_store(dataset: Dataset, cores: int, passes: int) -> float:
     with ThreadPoolExecutor(cores) as threads:
         pool = threads if cores > 1 else None
         return per_second(lambda: count(in_order(make, len(parts), pool, 2 * cores)))
+
+
+def ways_to_feed(augment_on: Sequence[str]) -> list[tuple[str, str | None]]:
+    """(augment_on, place) of each way; a place counts only where images cross as they are stored."""
+    return [(value, place) for value in augment_on for place in (PLACES if value == "device" else (None,))]
+
+
+def feed_rates(
+    dataset: Dataset,
+    device: torch.device,
+    cores: int,
+    ways: Sequence[tuple[str, str | None]],
+    rounds: int,
+    passes: int,
+    batch: int = BATCH,
+    augment: str = AUGMENT,
+) -> dict[tuple[str, str | None], float]:
+    """Training images per second of a fold run's loader alone; medians of rounds in which ways take turns."""
+    found: dict[tuple[str, str | None], list[float]] = {way: [] for way in ways}
+    with ThreadPoolExecutor(cores) as threads:
+        pool = threads if cores > 1 or device.type == "cuda" else None
+        loaders = {}
+        for augment_on, place in ways:
+            config = {"image_size": SIZE, "augment": augment, "batch_size": batch, "augment_on": augment_on}
+            loaders[augment_on, place] = FoldLoader(
+                dataset, 1, completed(config), 0, device, pool, 2 * cores, place=place
+            )
+        for number in range(rounds + 1):
+            for way, loader in loaders.items():
+                rate = per_second(lambda loader=loader: _consume(loader, device, passes))  # type: ignore[misc]
+                if number:  # the first round warms up
+                    found[way].append(rate)
+        for loader in loaders.values():
+            loader.close()
+    return {way: median(rates) for way, rates in found.items()}
+
+
+def _consume(loader: FoldLoader, device: torch.device, passes: int) -> int:
+    seen = sum(count(loader.training(epoch)) for epoch in range(passes))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return seen
+
+
+def show_feed(
+    dataset: Dataset, augment_on: Sequence[str], rounds: int, passes: int, console: Console
+) -> None:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    cores, ways = len(os.sched_getaffinity(0)), ways_to_feed(augment_on)
+    rates = feed_rates(dataset, device, cores, ways, rounds, passes)
+    first = rates[ways[0]]
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    console.print(f"images per second of the feed alone, {SIZE} px, batches of {BATCH}, on {name}:")
+    table = Table()
+    for head in ("augment_on", "images lie on", "per second", "ratio"):
+        table.add_column(head, justify="right")
+    for (value, place), rate in rates.items():
+        table.add_row(value, place or "host", f"{rate:.0f}", f"{rate / first:.2f}")
+    console.print(table)
+    record = {f"{value} {place or 'host'}": round(rate / first, 3) for (value, place), rate in rates.items()}
+    print(json.dumps({"device": name, "cores": cores, "first": round(first), "ratio": record}))
 
 
 def per_second(make: Callable[[], int]) -> float:
@@ -176,6 +244,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=4, help="over the store in each round")
+    parser.add_argument("--augment-on", nargs="+", choices=AUGMENT_ON, help="the feed of a fold run alone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
@@ -189,6 +258,9 @@ def main() -> None:
         started = time.perf_counter()
         store = build_store(dataset, SIZE)
         built_s = time.perf_counter() - started
+        if options.augment_on:
+            show_feed(dataset, options.augment_on, options.rounds, options.passes, console)
+            return
         found = rates(root, dataset, options.rounds, options.passes)
         one, two = shared_bytes(store, 1), shared_bytes(store, 2)
         store_bytes = store.stat().st_size

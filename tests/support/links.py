@@ -20,14 +20,16 @@ class LateLink(HostLink):
 
     So a buffer that is filled again before its copy was waited for is seen in the pixels, every time.
     free: bytes on the device; what does not fit raises OutOfMemoryError. pins: whether the host has
-    page-locked memory.
+    page-locked memory. lags: the network's stream is as late, and what it took is there after `finish`.
     """
 
-    def __init__(self, free: int = 1 << 40, pins: bool = True) -> None:
+    def __init__(self, free: int = 1 << 40, pins: bool = True, lags: bool = False) -> None:
         self._lock = threading.RLock()
         self._queued: list[Callable[[], object]] = []
         self._done = 0
-        self._free, self._pins = free, pins
+        self._reads: list[Callable[[], object]] = []
+        self._read = 0
+        self._free, self._pins, self._lags = free, pins, lags
         self.says: Memory | None = None  # what `memory` says instead of what there is
         self.live = 0  # bytes of the tensors on the device that somebody holds
         self.most = 0  # of them at any time
@@ -62,9 +64,13 @@ class LateLink(HostLink):
         with self._lock:
             self.live -= size
 
-    def send(self, buffer: Tensor, target: Tensor) -> int:
+    def send(self, buffer: Tensor, target: Tensor, after: int | None = None) -> int:
+        def copy() -> None:
+            self._network_reaches(after or 0)
+            target.copy_(buffer)
+
         with self._lock:
-            self._queued.append(lambda: target.copy_(buffer))
+            self._queued.append(copy)
             return self._done + len(self._queued)
 
     def wait(self, event: int) -> None:
@@ -74,6 +80,31 @@ class LateLink(HostLink):
                 self._queued.pop(0)()
                 self._done += 1
 
-    def receive(self, target: Tensor, event: int) -> Tensor:
-        self.wait(event)
-        return target
+    def receive(self, target: Tensor, event: int) -> tuple[Tensor, int]:
+        """The network's stream is as late: it reads when a copy has to wait for it, or at `finish`."""
+        taken = torch.empty_like(target)
+
+        def read() -> None:
+            self.wait(event)
+            taken.copy_(target)
+
+        with self._lock:
+            self._reads.append(read)
+            number = self._read + len(self._reads)
+        if not self._lags:
+            self._network_reaches(number)
+        return taken, number
+
+    def _network_reaches(self, event: int) -> None:
+        with self._lock:
+            while self._read < event:
+                self._reads.pop(0)()
+                self._read += 1
+
+    def finish(self) -> None:
+        """All that is queued for the network, done."""
+        with self._lock:
+            self._network_reaches(self._read + len(self._reads))
+
+    def adopt(self, target: Tensor, event: int | None) -> None:
+        self.wait(event or 0)

@@ -1,8 +1,9 @@
 """The way from the host's memory to the device's: the only place of the feed that names CUDA.
 
 `HostLink` does on a CPU what `CudaLink` does on a GPU, so that all else runs and is tested without one.
-Streams, events and page-locked memory as in PyTorch's notes on CUDA semantics; `record_stream` tells the
-allocator that a tensor made on one stream is in use on another.
+Streams, events and page-locked memory as in PyTorch's notes on CUDA semantics. What crosses lands in a tensor
+that belongs to the stream of copies and is copied once more by the network's stream. `record_stream` would
+save that, at a price: a GPU is some steps behind the host, and the allocator would hold a batch for each.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Event = Any
 
 
 class Link(Protocol):
-    """To one device. `empty`, `send` and `wait` may be called from any thread."""
+    """To one device. `send` and `wait` may be called from any thread, all else by the one that trains."""
 
     def memory(self) -> Memory | None:
         """Of the device; None where it is the host's own."""
@@ -45,16 +46,24 @@ class Link(Protocol):
         """uint8 on the device, for `send` to write to. Raises torch.OutOfMemoryError."""
         ...
 
-    def send(self, buffer: Tensor, target: Tensor) -> Event:
-        """Begins to copy; neither may be touched before the event."""
+    def send(self, buffer: Tensor, target: Tensor, after: Event | None = None) -> Event:
+        """Queues a copy, behind `after`; neither tensor may be touched before the event."""
         ...
 
     def wait(self, event: Event) -> None:
         """Until the copy has ended: for a loader's thread, never for the one that trains."""
         ...
 
-    def receive(self, target: Tensor, event: Event) -> Tensor:
-        """The tensor for who computes on it from now on; its work queues up behind the copy."""
+    def receive(self, target: Tensor, event: Event) -> tuple[Tensor, Event]:
+        """A copy of the target for who computes on it, queued behind the event; and when it was taken."""
+        ...
+
+    def adopt(self, target: Tensor, event: Event | None) -> None:
+        """From the event on the target is for who computes, and no longer for `send`."""
+        ...
+
+    def leave(self) -> None:
+        """Before targets go away: who gets their memory writes to it only after it was read."""
         ...
 
 
@@ -76,15 +85,21 @@ class HostLink:
     def empty(self, shape: tuple[int, ...]) -> Tensor:
         return torch.empty(shape, dtype=torch.uint8)
 
-    def send(self, buffer: Tensor, target: Tensor) -> Event:
+    def send(self, buffer: Tensor, target: Tensor, after: Event | None = None) -> Event:
         target.copy_(buffer)
         return None
 
     def wait(self, event: Event) -> None:
         pass
 
-    def receive(self, target: Tensor, event: Event) -> Tensor:
-        return target
+    def receive(self, target: Tensor, event: Event) -> tuple[Tensor, Event]:
+        return target.clone(), None
+
+    def adopt(self, target: Tensor, event: Event | None) -> None:
+        pass
+
+    def leave(self) -> None:
+        pass
 
 
 class CudaLink:
@@ -111,22 +126,35 @@ class CudaLink:
         with torch.cuda.stream(self._stream):
             return torch.empty(shape, dtype=torch.uint8, device=self._device)
 
-    def send(self, buffer: Tensor, target: Tensor) -> Event:
-        # blocking: who waits for it sleeps instead of spinning on a core
-        event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    def send(self, buffer: Tensor, target: Tensor, after: Event | None = None) -> Event:
         with torch.cuda.stream(self._stream):
+            if after is not None:
+                self._stream.wait_event(after)
             target.copy_(buffer, non_blocking=True)
-            event.record(self._stream)
-        return event
+            return self._event(self._stream)
 
     def wait(self, event: Event) -> None:
         event.synchronize()
 
-    def receive(self, target: Tensor, event: Event) -> Tensor:
+    def receive(self, target: Tensor, event: Event) -> tuple[Tensor, Event]:
         current = torch.cuda.current_stream(self._device)
         current.wait_event(event)
+        return target.clone(), self._event(current)
+
+    def adopt(self, target: Tensor, event: Event | None) -> None:
+        current = torch.cuda.current_stream(self._device)
+        if event is not None:
+            current.wait_event(event)
         target.record_stream(current)
-        return target
+
+    def leave(self) -> None:
+        self._stream.wait_stream(torch.cuda.current_stream(self._device))
+
+    def _event(self, stream: Any) -> Event:
+        # blocking: who waits for it sleeps instead of spinning on a core
+        event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        event.record(stream)
+        return event
 
 
 def link_to(device: torch.device) -> Link:

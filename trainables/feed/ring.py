@@ -1,7 +1,9 @@
-"""A ring of page-locked buffers between the memory map and the device.
+"""A ring of page-locked buffers on the host, and one of tensors on the device that they are copied to.
 
-Threads of the loader fill a buffer and have it copied; a buffer is filled again only after that copy has
-ended, for which its thread waits, never the one that trains.
+Threads of the loader fill a buffer and have it copied. A buffer is filled again only after that copy has
+ended, for which its thread waits, never the one that trains. A tensor is written to again only after the
+network's stream has read it, for which the copy waits on the device. So both rings have a fixed size, and
+the host is never further ahead of the device than they are long.
 """
 
 from __future__ import annotations
@@ -27,12 +29,14 @@ class _Slot:
     copied: Event | None = None  # of the last copy from it
 
 
-@dataclass(frozen=True)
-class OnItsWay:
-    """Images (B, H, W, 3) that are being copied to the device."""
+@dataclass
+class Landing:
+    """Room on the device for a batch on its way, (largest batch, H, W, 3)."""
 
     images: Tensor
-    copied: Event
+    taken: Event | None = None  # when the last batch was taken from it
+    copied: Event | None = None  # when the one on its way is complete
+    rows: int = 0  # of the one on its way
 
 
 class PinnedRing:
@@ -43,31 +47,39 @@ class PinnedRing:
 
     def __init__(self, images: Images, link: Link, slots: int) -> None:
         self._images, self._link = images, link
+        self.shape = images.shape[1:]  # of one image
         size = self.bytes_of(1)
         self._rows = max(1, BUFFER_BYTES // size)  # of one buffer
         self._free: queue.SimpleQueue[_Slot] = queue.SimpleQueue()  # the longest free comes first
         for _ in range(slots):
             buffer = link.buffer(self._rows * size)
-            self._free.put(_Slot(buffer.view(self._rows, *images.shape[1:])))
+            self._free.put(_Slot(buffer.view(self._rows, *self.shape)))
 
     def bytes_of(self, rows: int) -> int:
         """Of a batch of that many."""
-        return rows * int(np.prod(self._images.shape[1:]))
+        return rows * int(np.prod(self.shape))
 
-    def send(self, rows: NDArray[np.int64]) -> OnItsWay:
+    def send(self, rows: NDArray[np.int64], landing: Landing) -> Landing:
         """From any thread. rows: positions in `images`, at least one."""
-        target = self._link.empty((len(rows), *self._images.shape[1:]))
-        copied = [self._send(rows[part], target[part]) for part in slices(len(rows), self._rows)]
-        return OnItsWay(target, copied[-1])  # one stream: the last copy ends last
+        for part in slices(len(rows), self._rows):
+            # One stream: a copy begins after those before it, and the last one ends last.
+            landing.copied = self._send(rows[part], landing.images[part], landing.taken)
+        landing.rows = len(rows)
+        return landing
 
-    def _send(self, rows: NDArray[np.int64], target: Tensor) -> Event:
+    def take(self, landing: Landing) -> Tensor:
+        """The batch that was sent, (rows, H, W, 3), for the thread that trains; the landing is free again."""
+        taken, landing.taken = self._link.receive(landing.images[: landing.rows], landing.copied)
+        return taken
+
+    def _send(self, rows: NDArray[np.int64], target: Tensor, after: Event | None) -> Event:
         slot = self._free.get()
         try:
             if slot.copied is not None:
                 self._link.wait(slot.copied)
             buffer = slot.buffer[: len(rows)]
             np.take(self._images, rows, axis=0, out=buffer.numpy(), mode="clip")  # "raise" would copy twice
-            slot.copied = self._link.send(buffer, target)
+            slot.copied = self._link.send(buffer, target, after)
             return slot.copied
         finally:
             self._free.put(slot)

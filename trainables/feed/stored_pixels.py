@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from trainables.feed.link import Link
 from trainables.feed.placement import Placement
-from trainables.feed.ring import PinnedRing
+from trainables.feed.ring import Landing, PinnedRing
 from trainables.images.pixels import Images
 from trainables.prefetch import in_order, slices
 
@@ -54,7 +55,7 @@ class OnDevice:
             target = self.images[start : start + len(piece)]
             copied, start = link.send(torch.from_numpy(piece), target), start + len(piece)
             link.wait(copied)  # the piece is not page-locked and goes away
-        link.receive(self.images, copied)
+        link.adopt(self.images, copied)
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Tensor]:
         if not batches:
@@ -77,10 +78,21 @@ class ThroughRing:
         self._ring, self._link, self._pool = ring, link, pool
 
     def batches(self, batches: Sequence[Rows]) -> Iterator[Tensor]:
-        ahead = max(1, min(AHEAD, AHEAD_BYTES // self._ring.bytes_of(max(map(len, batches), default=1))))
-        sent = in_order(lambda step: self._ring.send(batches[step]), len(batches), self._pool, ahead)
-        for batch in sent:
-            yield _channels_first(self._link.receive(batch.images, batch.copied))
+        if not batches:
+            return
+        largest = max(map(len, batches))
+        ahead = max(1, min(AHEAD, AHEAD_BYTES // self._ring.bytes_of(largest)))
+        # in_order has at most `ahead` and one more under way, and asks for another only after this took one.
+        free = deque(Landing(self._link.empty((largest, *self._ring.shape))) for _ in range(ahead + 1))
+        try:
+            for landing in in_order(
+                lambda step: self._ring.send(batches[step], free.popleft()), len(batches), self._pool, ahead
+            ):
+                images = self._ring.take(landing)
+                free.append(landing)
+                yield _channels_first(images)
+        finally:
+            self._link.leave()
 
     def close(self) -> None:
         self._ring.close()

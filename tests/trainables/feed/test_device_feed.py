@@ -122,15 +122,17 @@ def test_several_labels_of_a_row_arrive_with_it(labels_dataset: Dataset, place: 
         assert targets.shape == (12, 3) and torch.allclose(expected.float(), targets.float(), atol=1e-7)
 
 
+@pytest.mark.parametrize("place, once", [("device", 2), ("pinned", 1)])
 @pytest.mark.parametrize("kind", ["none", "both"])
-def test_no_batch_makes_the_host_wait(dataset: Dataset, kind: str) -> None:
+def test_no_batch_makes_the_host_wait(dataset: Dataset, kind: str, place: str, once: int) -> None:
     """All that crosses is pinned and sent by `put`, or by the augmentation's one buffer a batch."""
     link = LateLink()
-    found = loader(dataset, "device", link, augment="strong", mix=kind, mix_probability=1.0)
+    found = loader(dataset, place, link, augment="strong", mix=kind, mix_probability=1.0)
     with HostWaits() as waits:
         count = sum(1 for _ in found.training(0))
     assert count == found.steps
-    assert link.puts == 2 + (count if kind == "both" else 0)  # rows and labels once, partners each time
+    # The labels of an epoch, and the places of its rows where they are gathered; the partners of each batch.
+    assert link.puts == once + (count if kind == "both" else 0)
     looked = {name: times for name, times in waits.seen.items() if name != "lift_fresh"}
     assert looked == {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +15,7 @@ from tests.support.links import LateLink
 from trainables.feed import ring as ring_module
 from trainables.feed import stored_pixels
 from trainables.feed.link import HostLink, Link, link_to
-from trainables.feed.ring import PinnedRing
+from trainables.feed.ring import Landing, PinnedRing
 from trainables.feed.stored_pixels import ThroughRing
 
 pytestmark = pytest.mark.torch
@@ -34,43 +35,48 @@ def drawn_batches(count: int, size: int) -> list[NDArray[np.int64]]:
 def through(
     images: NDArray[np.uint8], batches: list[NDArray[np.int64]], link: Link, slots: int, threads: int
 ) -> list[NDArray[np.uint8]]:
-    """What arrives, read only once everything was sent: the device may be far behind the host."""
+    """What arrives, read only once everything was sent: a device may be far behind the host."""
     pool = ThreadPoolExecutor(threads) if threads else None
     try:
         arrived = list(ThroughRing(PinnedRing(images, link, slots), link, pool).batches(batches))
     finally:
         if pool is not None:
             pool.shutdown()
+    if isinstance(link, LateLink):
+        link.finish()
     return [batch.permute(0, 2, 3, 1).numpy() for batch in arrived]
 
 
-@pytest.mark.parametrize("link", [HostLink, LateLink])
+@pytest.mark.parametrize("link", [HostLink, LateLink, lambda: LateLink(lags=True)])
 @pytest.mark.parametrize("threads", [0, 1, 4])
 @pytest.mark.parametrize("slots", [1, 2, 6])
 def test_batches_arrive_in_order_as_they_are_stored(
-    images: NDArray[np.uint8], link: type[HostLink], threads: int, slots: int
+    images: NDArray[np.uint8], link: Callable[[], Link], threads: int, slots: int
 ) -> None:
     batches = drawn_batches(30, 5)
     for rows, arrived in zip(batches, through(images, batches, link(), slots, threads), strict=True):
         assert np.array_equal(arrived, images[rows])
 
 
-class _Hasty(LateLink):
-    """A ring that did not wait for its copies would look like this."""
+class _NoWaiting(LateLink):
+    """A ring whose threads did not wait for their copies would look like this."""
 
     def wait(self, event: int) -> None:
-        pass
-
-    def receive(self, target: torch.Tensor, event: int) -> torch.Tensor:
-        LateLink.wait(self, event)
-        return target
+        if threading.current_thread() is threading.main_thread():
+            super().wait(event)
 
 
-def test_a_buffer_filled_too_early_would_be_seen(images: NDArray[np.uint8]) -> None:
-    batches = drawn_batches(8, 5)
-    ring = PinnedRing(images, link := _Hasty(), slots=2)
-    sent = [ring.send(rows) for rows in batches]
-    arrived = [link.receive(batch.images, batch.copied).numpy() for batch in sent]
+class _NoOrder(LateLink):
+    """A ring whose copies did not wait for the network to have read would look like this."""
+
+    def send(self, buffer: torch.Tensor, target: torch.Tensor, after: int | None = None) -> int:
+        return super().send(buffer, target, None)
+
+
+@pytest.mark.parametrize("link", [_NoWaiting(), _NoOrder(lags=True)])
+def test_what_is_overwritten_too_early_would_be_seen(images: NDArray[np.uint8], link: LateLink) -> None:
+    batches = drawn_batches(30, 5)
+    arrived = through(images, batches, link, 2, 1)
     assert not all(np.array_equal(a, images[rows]) for rows, a in zip(batches, arrived, strict=True))
 
 
@@ -123,8 +129,8 @@ class _Watched(LateLink):
         assert self.gate.wait(30)
         super().wait(event)
 
-    def receive(self, target: torch.Tensor, event: int) -> torch.Tensor:
-        return target  # on a GPU, work is queued behind the copy; nobody waits here
+    def receive(self, target: torch.Tensor, event: int) -> tuple[torch.Tensor, int]:
+        return target.clone(), 0  # on a GPU, work is queued behind the copy; nobody waits here
 
 
 def test_the_training_thread_takes_a_batch_while_a_loaders_thread_waits_for_the_copy(
@@ -153,11 +159,11 @@ def test_a_fault_while_reading_gives_its_buffer_back(images: NDArray[np.uint8]) 
             raise OSError("the disk is gone")
 
     whole, ring._images = ring._images, _Broken()  # type: ignore[assignment]
+    landing = Landing(link.empty((3, *SHAPE)))
     with pytest.raises(OSError, match="the disk is gone"):
-        ring.send(np.arange(3))
+        ring.send(np.arange(3), landing)
     ring._images = whole
-    sent = ring.send(np.arange(3))
-    assert np.array_equal(link.receive(sent.images, sent.copied).numpy(), images[:3])
+    assert np.array_equal(ring.take(ring.send(np.arange(3), landing)).numpy(), images[:3])
 
 
 def test_a_cpu_has_a_link_of_its_own() -> None:
