@@ -23,7 +23,7 @@ def cost_family(config: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: config[name] for name in ("backbone", "accumulate", "amp", "channels_last")}
     return {
         **told,
-        **{name: config[name] for name in ("compile", "augment_on") if name in NAMES},
+        **{name: config[name] for name in ("augment_on", "compile") if name in NAMES},
         "hidden": int(config["head_hidden"]) if config["head"] == "mlp" else 0,
         "optimizer": "sgd without momentum" if plain_sgd else config["optimizer"],
         "is_sharpness_aware": float(config["sam_rho"]) > 0,

@@ -25,6 +25,7 @@ from orchestrator.core.trainable import Resources, Trainable
 from trainables.cost_estimate import cost_estimate, shapes_of
 from trainables.cost_rules import NAMES
 from trainables.device import device_of
+from trainables.feed.placement import Memory, augments_on, image_bytes, placement
 from trainables.images.image_store import store_path
 from trainables.images.preprocess import size_of
 
@@ -40,6 +41,7 @@ MOST_EPOCHS = 1000
 TIMED = 1 / 4  # of the seconds, after all is warm
 
 Build = Callable[..., Trainable]
+Reserved = Callable[[], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class _Size:
     batch: int
     validated: int
     steps: int  # of an epoch, each of one batch
+
+    @property
+    def rows(self) -> int:
+        """Of all its images."""
+        return self.batch * self.steps + self.validated
 
     def scaled(self, batch: int) -> _Size:
         return _Size(batch, max(2, round(self.validated * batch / self.batch)), self.steps)
@@ -78,7 +85,7 @@ def probe(
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
         runs = _Runs(build, plain, classes, resources, Path(folder))
         if device_of(resources).type == "cuda":
-            return _on_gpu(runs, rows, seconds, meet)
+            return _on_gpu(runs, rows, seconds, meet, Memory(*torch.cuda.mem_get_info()), _reserved)
         return _on_cpu(runs, seconds, meet)
 
 
@@ -90,6 +97,7 @@ class _Runs:
     ) -> None:
         self.config, self.classes, self._build = config, classes, build
         self._resources, self._folder = resources, folder
+        self.share = resources.gpus
 
     @contextmanager
     def at(self, size: _Size) -> Iterator[Trainable]:
@@ -121,8 +129,7 @@ class _Runs:
 
 def drawn_pixels(folder: Path, image_size: int | str, size: _Size, classes: int) -> Dataset:
     """One fold's training and validation rows, their images decoded already."""
-    trained = size.batch * size.steps
-    rows = trained + size.validated
+    trained, rows = size.batch * size.steps, size.rows
     names = tuple(f"drawn-{row}" for row in range(rows))
     dataset = Dataset(
         root=str(folder),
@@ -188,16 +195,31 @@ def _cost(epochs: _Epochs, rows_of_step: int, device_bytes: int = 0) -> FoldRunC
 # ---- on a GPU -------------------------------------------------------------------------------------
 
 
-def _on_gpu(runs: _Runs, rows: int, seconds: float, meet: Callable[[], None]) -> FoldRunCost:
+def _on_gpu(
+    runs: _Runs, rows: int, seconds: float, meet: Callable[[], None], memory: Memory, reserved: Reserved
+) -> FoldRunCost:
+    """memory: of the GPU before anything of ours is on it. reserved: bytes that the allocator holds there of
+    it, at its peak and now."""
     batch, accumulate = int(runs.config["batch_size"]), int(runs.config["accumulate"])
     height, width = size_of(runs.config["image_size"])
     steps = max(STEPS_CPU, min(STEPS_GPU, PIXELS_GPU // (3 * height * width * batch * accumulate)))
     size = _Size(batch, max(VALIDATED, batch), steps * accumulate)
-    torch.cuda.reset_peak_memory_stats()
-    until = time.monotonic() + seconds
     with runs.at(size) as run:
-        runs.of(run, EPOCHS, until)
+        runs.of(run, EPOCHS, time.monotonic() + seconds)
         meet()
         epochs = runs.of(run, MOST_EPOCHS, time.monotonic() + seconds * TIMED)
-    peak = torch.cuda.max_memory_reserved()
-    return _cost(epochs, batch * accumulate, peak)
+        peak = reserved()[0]
+    more = peak - reserved()[1] + images_beside(runs.config, rows, size.rows, memory, runs.share)
+    return _cost(epochs, batch * accumulate, max(more, 0))
+
+
+def _reserved() -> tuple[int, int]:
+    return torch.cuda.max_memory_reserved(), torch.cuda.memory_reserved()
+
+
+def images_beside(config: Mapping[str, Any], rows: int, drawn: int, memory: Memory, share: float) -> int:
+    """Bytes by which a fold run's images on the GPU are more than a probe's; 0 where they lie elsewhere."""
+    needed, have = (image_bytes(number, config["image_size"]) for number in (rows, drawn))
+    if augments_on(config, "cuda") != "device" or placement(needed, 0, memory, share).where != "device":
+        return 0
+    return needed - have

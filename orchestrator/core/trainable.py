@@ -97,7 +97,8 @@ class Trainable(Protocol):
         on drawn images, in this process, which is its own and new: its peak is that of the probe. classes and
         rows: of the data set; seconds: that it should take at most; meet: called once when all is warm, right
         before steps are timed, for others on the same GPU may begin at that moment. Its device_bytes are
-        those of the allocator; who calls adds CUDA's own. Raises what a fold run would raise.
+        how much more of the GPU it held at its peak than when it returns; who calls adds that, with CUDA's
+        own. Raises what a fold run would raise.
     """
 
     def __init__(

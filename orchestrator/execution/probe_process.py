@@ -65,7 +65,7 @@ def measured(talk: _Conversation, own: int) -> FoldRunCost:
     cost: FoldRunCost = probe(
         request["config"], request["classes"], request["rows"], resources, request["seconds"], talk.meet
     )
-    device = cost.device_bytes and cost.device_bytes + _context()
+    device = cost.device_bytes + _held_of_gpu() if resources.gpus else 0
     return replace(cost, resident_bytes=_beside(cost.resident_bytes, own, request), device_bytes=device)
 
 
@@ -73,10 +73,16 @@ def _beside(peak: int, own: int, request: Mapping[str, Any]) -> int:
     return max(peak - own, 0) + (request["base_bytes"] or own)
 
 
-def _context() -> int:
-    """Bytes of a GPU that this process holds when its fold run is closed: CUDA's own."""
+def _held_of_gpu() -> int:
+    """Bytes of a GPU that this process holds when its fold run is closed: little but CUDA's own."""
     held = [size for _, _, ours in gpu_memory((os.getpid(),)) for size in ours]
     return max(held, default=CONTEXT_GUESS)
+
+
+def _does_not_fit(own: int, request: Mapping[str, Any]) -> FoldRunCost:
+    held = _beside(own_peak_unshared(), own, request)
+    gpus = gpu_memory(()) if request["resources"]["gpus"] else []
+    return FoldRunCost(held, max((total for total, _, _ in gpus), default=0), 0.0, 0.0, fits=False)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -97,8 +103,7 @@ def main() -> None:
         cost = measured(talk, own)
     except Exception as error:  # whatever the trainable's own code raises
         if is_out_of_memory(error):
-            held = _beside(own_peak_unshared(), own, talk.request)
-            talk.say(cost=asdict(FoldRunCost(held, 0, 0.0, 0.0, fits=False)))
+            talk.say(cost=asdict(_does_not_fit(own, talk.request)))
         else:
             talk.say(fault=on_one_line(f"{type(error).__name__}: {error}"))
     else:
