@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit  # `scipy.stats` takes half a second to import
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,8 @@ def corrected_half_width(scores: Sequence[float], level: float = 0.95) -> float:
 
     Each fold is 1 / k of the rows, so a model is judged on 1 / (k - 1) as many rows as it trained on.
     """
+    from scipy.special import stdtrit  # a quarter of a second, which not every command should pay
+
     k = len(scores)
     if k < 2:
         return math.nan

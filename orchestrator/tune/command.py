@@ -6,18 +6,21 @@ import argparse
 import contextlib
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from orchestrator.budget import parse_duration
 from orchestrator.cli.terminal import log_warnings
 from orchestrator.progress import hidden_bars
-from orchestrator.report.ending import Ending, look_back
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
 from orchestrator.tune.output import output_of
 from orchestrator.tune.request import Interrupted, NothingCompleteError, Request, repeated_options
+
+if TYPE_CHECKING:
+    from orchestrator.report.ending import Ending
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,6 +49,8 @@ def _run(request: Request, arguments: argparse.Namespace, trackers: contextlib.E
 
 
 def _look_back(study: Path, request: Request, console: Console) -> Ending:
+    from orchestrator.report.ending import look_back  # after the search: its pages take a second to load
+
     return look_back(study, console, report=not request.no_report, trust=True)  # it was just driven here
 
 

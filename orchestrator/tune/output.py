@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 
@@ -13,9 +13,11 @@ from orchestrator.cli.terminal import Terminal, print_wrapped
 from orchestrator.core.text import counted
 from orchestrator.progress import EventListener, JsonLines, JsonView, hidden_bars
 from orchestrator.progress.for_programs import message_terminal, telling_steps_and_errors
-from orchestrator.report.ending import Ending
 from orchestrator.tune.request import Request, Result
 from orchestrator.tune.run import run_search
+
+if TYPE_CHECKING:
+    from orchestrator.report.ending import Ending
 
 
 class Output(Protocol):

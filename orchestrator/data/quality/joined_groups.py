@@ -8,8 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from orchestrator.data.manifest import GIVEN_GROUP, Manifest
 
@@ -20,6 +18,9 @@ Codes = NDArray[np.int64]
 def join_codes(*parts: Codes) -> Codes:
     """Rows that any of the parts joins, in one or several steps, are together. Parts (n,), numbered anyhow;
     the result counts from 0 in the order of the rows."""
+    from scipy.sparse import coo_matrix  # a fifth of a second, which not every command should pay
+    from scipy.sparse.csgraph import connected_components
+
     dense = [np.unique(part, return_inverse=True)[1].ravel() for part in parts]
     rows = np.arange(len(dense[0]))
     offsets = len(rows) + np.cumsum([0, *(int(part.max(initial=-1)) + 1 for part in dense)])
