@@ -31,19 +31,19 @@ class Model:
     """A network and an optimizer with moments, as after a first step."""
 
     def __init__(self, name: str) -> None:
-        self._network = timm.create_model(name, num_classes=18)
-        self._optimizer = torch.optim.AdamW(self._network.parameters(), fused=True)
-        for parameter in self._network.parameters():
+        self.network = timm.create_model(name, num_classes=18)
+        self._optimizer = torch.optim.AdamW(self.network.parameters(), fused=True)
+        for parameter in self.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self._optimizer.step()
 
     def weights(self) -> bytes:
-        data: bytes = safetensors.torch.save(dict(self._network.state_dict()))
+        data: bytes = safetensors.torch.save(dict(self.network.state_dict()))
         return data
 
     def state(self) -> bytes:
         buffer = io.BytesIO()
-        torch.save({"network": self._network.state_dict(), "optimizer": self._optimizer.state_dict()}, buffer)
+        torch.save({"network": self.network.state_dict(), "optimizer": self._optimizer.state_dict()}, buffer)
         return buffer.getvalue()
 
 

@@ -17,6 +17,7 @@ from trainables.images.pixels import Decoding
 from trainables.images.preprocess import size_of
 from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network, check_backbone
+from trainables.network.stored_weights import DTYPES, is_rounded
 from trainables.preparation import stores_of
 
 MOMENTS = {"sgd": 1, "adam": 2, "adamw": 2}
@@ -56,10 +57,18 @@ def _of_network(network: nn.Module, values: Values) -> tuple[CheckpointBytes, Ch
     trained = sum(item.numel() * item.element_size() for item in network.parameters())
     moments = [MOMENTS[name] for name in values_of(values, "optimizer")]
     averages = [float(decay) > 0 for decay in values_of(values, "ema_decay")]
+    stored = [_stored(network, dtype) for dtype in values_of(values, "weights_dtype")]
     plain = "sgd" in values_of(values, "optimizer") and min(map(float, values_of(values, "momentum"))) == 0
     least = weights + trained * (0 if plain else min(moments)) + weights * all(averages)
     most = weights + trained * max(moments) + weights * any(averages)
-    return CheckpointBytes(weights, least), CheckpointBytes(weights, most)
+    return CheckpointBytes(min(stored), least), CheckpointBytes(max(stored), most)
+
+
+def _stored(network: nn.Module, dtype: str) -> int:
+    """Bytes of the best epoch's weights, where no tensor is beyond the type's range."""
+    tensors = network.state_dict().values()
+    sizes = [DTYPES[dtype].itemsize if is_rounded(item, dtype) else item.element_size() for item in tensors]
+    return sum(item.numel() * size for item, size in zip(tensors, sizes, strict=True))
 
 
 def _bytes_of_store(dataset: Dataset, image_size: int | str, preprocess: str, *decoding: Any) -> int:

@@ -37,6 +37,7 @@ from trainables.images.tta import averaged
 from trainables.inference import ImagePredictor, load_predictor
 from trainables.losses.target_shape import target_shape
 from trainables.network.network import build_network
+from trainables.network.stored_weights import as_stored, stored
 from trainables.optimisation.compiling import TrainingForward
 from trainables.optimisation.ema import Average
 from trainables.optimisation.optim import Schedule, build_optimizer
@@ -148,10 +149,11 @@ class ImageClassifier(LooksAtImages):
 
         rows: of a batch; None: the loader's own number.
         """
-        passes = [
-            self._predict(self._loader.validation(repeat, rows))
-            for repeat in range(1 + int(self._config["validation_repeats"]))
-        ]
+        with as_stored(self._eval_network, self._config["weights_dtype"]):
+            passes = [
+                self._predict(self._loader.validation(repeat, rows))
+                for repeat in range(1 + int(self._config["validation_repeats"]))
+            ]
         return np.asarray(torch.stack(passes).cpu().numpy(), np.float64)
 
     @torch.no_grad()
@@ -190,8 +192,8 @@ class ImageClassifier(LooksAtImages):
         return self._probabilities
 
     def weights(self) -> bytes:
-        """The network as safetensors, float32; its header says what the outputs mean."""
-        tensors = {key: value.contiguous().cpu() for key, value in self._eval_network.state_dict().items()}
+        """The network that was validated, as safetensors; its header says what the outputs mean."""
+        tensors = stored(self._eval_network, self._config["weights_dtype"])
         data: bytes = safetensors.torch.save(tensors, self._target.metadata())
         return data
 

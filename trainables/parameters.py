@@ -14,6 +14,7 @@ from trainables.losses import LOSSES
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULERS = ("cosine", "step", "plateau", "warm_restarts", "constant")
 SAMPLERS = ("none", "weighted", "inverse_sqrt", "oversample", "oversample_groups")
+WEIGHTS_DTYPES = ("float32", "float16", "bfloat16")
 HEADS = ("linear", "mlp")
 HEAD_INITS = ("xavier", "default")
 CLASS_WEIGHTS = ("none", "balanced", "inverse_sqrt", "effective")
@@ -135,6 +136,11 @@ _OWN: dict[str, Parameter] = {
         0,
         100,
         "score on the validation rows and this many copies of them that augment 'medium' changed",
+    ),
+    "weights_dtype": _one_of(
+        "float32",
+        WEIGHTS_DTYPES,
+        "of the best epoch's weights on disk, which validation uses too; float16 halves them",
     ),
     # the machine
     "augment_on": _one_of(

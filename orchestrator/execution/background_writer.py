@@ -22,19 +22,28 @@ SLOW = 0.05  # of an epoch's training
 
 
 class Writer:
-    """Writes the files of one epoch at a time. seconds: what the last time took."""
+    """Writes the files of one epoch at a time."""
 
     def __init__(self, store: CheckpointStore, clock: Callable[[], float]) -> None:
         self._store = store
         self._clock = clock
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: Future[Digests] | None = None
-        self.seconds = 0.0
+        self._took: dict[bool, float] = {}  # with a resume state or without -> seconds of the last time
+        self._expected = 0.0  # seconds of what is being written
 
-    def begin(self, files: Files, then: Callable[[], None]) -> None:
-        """Returns at once; `then` is called on the thread when all of them are stored."""
+    def begin(self, files: Files, then: Callable[[], None], has_state: bool = True) -> None:
+        """Returns at once; `then` is called on the thread when all of them are stored.
+
+        has_state: whether the resume state is among them, by far the largest of an epoch's files.
+        """
         assert self._writing is None  # `wait` comes between two epochs
-        self._writing = self._pool.submit(self._write, files, then)
+        self._expected = self._took.get(has_state, 0.0)
+        self._writing = self._pool.submit(self._write, files, then, has_state)
+
+    def forget(self) -> None:
+        """Another fold run begins, whose files may be of other sizes."""
+        self._took.clear()
 
     def wait(self) -> Digests:
         """What was written, when all that was begun is stored. Raises what the store raised."""
@@ -50,14 +59,14 @@ class Writer:
             self._writing = None
 
     def is_slow_beside(self, training_s: float) -> bool:
-        """Whether the last time took long enough to train the next epoch meanwhile."""
-        return self.seconds > SLOW * training_s
+        """Whether to train the next epoch while this one is written, by how long it took the last time."""
+        return self._expected > SLOW * training_s
 
-    def _write(self, files: Files, then: Callable[[], None]) -> Digests:
+    def _write(self, files: Files, then: Callable[[], None], has_state: bool) -> Digests:
         started = self._clock()
         for name, data in files:
             self._store.put(name, data)
         then()
         digests = {name: digest_of(data) for name, data in files}
-        self.seconds = self._clock() - started
+        self._took[has_state] = self._clock() - started
         return digests

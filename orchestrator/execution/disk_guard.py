@@ -82,10 +82,10 @@ class DiskGuard:
     def saw(self, event: EpochEnded) -> None:
         """Measures what an epoch left, where the store is a folder of this machine."""
         key, epoch = FoldRunKey(event.trial, event.fold), event.epoch
-        first = not self.size.checkpoint
+        first = not self.size.state  # an epoch inside a leg may have stored none
         names = (resume_name(key, epoch), weights_name(key, epoch), oof_name(key, epoch))
         self.size.saw(*(bytes_of(self.store, name) for name in (*names, probabilities_name(key, epoch))))
-        if first and self.size.checkpoint and self.measured is not None:
+        if first and self.size.state and self.measured is not None:
             self.measured(self.size)
 
     def check(self, leg: Leg, is_new: bool, running: Sequence[int]) -> bool:

@@ -81,8 +81,10 @@ class Driver:
         view: View,
         budget: BudgetController | None = None,
         disk: DiskGuard | None = None,
+        checkpoint_every: float = 0.0,
     ) -> None:
-        """budget: what keeps the study's budget, where it has one. disk: what keeps it from being filled."""
+        """budget: what keeps the study's budget, where it has one. disk: what keeps it from being filled.
+        checkpoint_every: seconds of a fold run's finished epochs that may be lost inside a leg; 0: none."""
         self.race = race
         self.study = study
         self._sampler = sampler
@@ -91,6 +93,7 @@ class Driver:
         self._view = view
         self._budget = budget
         self._disk = disk
+        self._checkpoint_every = checkpoint_every
         self._space = study.space
         self.store = study.store()
         self._epoch_choice = study.header.epoch_choice
@@ -250,6 +253,7 @@ class Driver:
             self._history.best(leg.key, leg.start),
             self._history.resume_digests(leg.key, leg.start),
             self._epoch_choice,
+            self._checkpoint_every,
         )
         self._observe(LegStarted(leg.trial, leg.fold, leg.start, leg.end, leg.speculative, leg.reason, node))
         self._running.add(leg.key)

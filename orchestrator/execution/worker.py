@@ -2,7 +2,8 @@
 
 Runs in the driver's process (inline) or in a Ray actor; knows neither. What an epoch left behind is in the
 store before its outcome is returned: a thread writes it, and where writing is slow the next epoch of the leg
-is trained meanwhile (background_writer.py).
+is trained meanwhile (background_writer.py). The state to go on from is stored every so many seconds and at
+the end of a leg; what an epoch predicted, and the weights of the best one, always.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError, StorageError, TrainableError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
-from orchestrator.core.file_digest import is_as_stored
 from orchestrator.core.metrics import log_loss
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.evaluation.calibration import fit_temperature
 from orchestrator.execution.background_writer import Files, Writer
+from orchestrator.execution.resume_state import ResumeState, ResumeStateGoneError, newest_state
 from orchestrator.storage.checkpoint_files import (
     oof_name,
     probabilities_name,
@@ -49,8 +50,9 @@ class LegAssignment:
     max_epochs: int  # of the fold run, were it to run to its end
     seed: int  # of the fold run
     best: Best | None  # of the epochs already done; None before the first
-    resume_digests: Sequence[str] = ()  # of the resume states after epochs 1, 2, ...; "" where none was kept
+    resume_digests: Sequence[str] = ()  # after epochs 1, 2, ..., see `History.resume_digests`
     epoch_choice: str = "best"  # which epoch is kept, a key of `epoch_choice.CHOICES`
+    checkpoint_every: float = 0.0  # seconds of finished epochs whose state need not be stored inside the leg
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,6 @@ class _Trained:
     metrics: dict[str, float]
     probabilities: NDArray[np.float32]
     seconds: float
-
-
-class _ResumeStateGoneError(Exception):
-    """What the journal says was stored is not there, or is something else.
-
-    epoch: the newest one before whose state is as it was stored; 0 where there is none.
-    """
-
-    def __init__(self, fault: str, epoch: int) -> None:
-        super().__init__(f"{fault}; run again from {f'epoch {epoch}' if epoch else 'the start'}")
-        self.epoch = epoch
 
 
 Outcome = EpochEnded | LegFailed | StorageFailed
@@ -111,6 +102,9 @@ class FoldRunWorker:
         self._best: Best | None = None
         self._epoch_choice = DEFAULT
         self._previous_best: Best | None = None
+        self._state_epoch = 0  # of the newest resume state that is stored; 0: none
+        self._unstored_s = 0.0  # in which the epochs since were trained
+        self._changed = True  # whether the last epoch left files that others are superseded by
         self._assignment: LegAssignment | None = None
         self._rebuild = True
 
@@ -139,7 +133,7 @@ class FoldRunWorker:
             if self._rebuild:
                 self._build(assignment)
             return self._store_epoch(assignment, self._next_trained())
-        except _ResumeStateGoneError as error:
+        except ResumeStateGoneError as error:
             # Not the fold run's fault, and a dead process would look the same: again, from what there is.
             return LegFailed(leg.trial, leg.fold, error.epoch, "lost", str(error))
         except StorageError as error:
@@ -160,7 +154,7 @@ class FoldRunWorker:
     def _build(self, assignment: LegAssignment) -> None:
         self.release()
         leg = assignment.leg
-        state = self._resume_state(assignment) if leg.start else None
+        state = newest_state(self._store, leg.key, leg.start, assignment.resume_digests)
         run = load_trainable(self._trainable)(
             self._dataset,
             leg.fold,
@@ -169,46 +163,34 @@ class FoldRunWorker:
             assignment.seed,
             self._resources,
         )
-        if state is not None:
-            self._load_state(run, state, assignment)
         self._run, self._key, self._epoch = run, leg.key, leg.start
+        self._load_state(run, state, leg)
+        self._catch_up(run, state.epoch, leg.start)
         self._best = self._previous_best = assignment.best
         self._epoch_choice = assignment.epoch_choice
-        self._writer.seconds = 0.0
+        self._writer.forget()
         self._rebuild = False
 
-    def _resume_state(self, assignment: LegAssignment) -> bytes:
-        """Raises _ResumeStateGoneError."""
-        leg = assignment.leg
-        data = self._as_stored(assignment, leg.start)
-        if isinstance(data, bytes):
-            return data
-        known = [epoch for epoch in range(1, leg.start) if _digest(assignment, epoch)]
-        good = (epoch for epoch in reversed(known) if isinstance(self._as_stored(assignment, epoch), bytes))
-        raise _ResumeStateGoneError(data, next(good, 0))
+    def _catch_up(self, run: Trainable, stored: int, done: int) -> None:
+        """Trains again the epochs that were told and whose states were not stored."""
+        started = self._clock()
+        for _ in range(stored, done):
+            run.run_epoch()
+        self._changed = True
+        self._state_epoch, self._unstored_s = stored, self._clock() - started
 
-    def _as_stored(self, assignment: LegAssignment, epoch: int) -> bytes | str:
-        """The resume state after that epoch, or what is wrong with it."""
-        name = resume_name(assignment.leg.key, epoch)
-        try:
-            data = self._store.get(name)
-        except KeyError:
-            return f"{name} is missing from the store"
-        if is_as_stored(data, _digest(assignment, epoch)):
-            return data
-        return f"{name} is damaged: its {len(data)} bytes are not those that were stored"
-
-    def _load_state(self, run: Trainable, state: bytes, assignment: LegAssignment) -> None:
+    def _load_state(self, run: Trainable, state: ResumeState, leg: Leg) -> None:
         """Bytes that don't load are damaged, unless their digest says that they are what was stored."""
-        leg = assignment.leg
+        if state.data is None:
+            return
         try:
-            run.load_state(state)
+            run.load_state(state.data)
         except Exception as error:
-            run.close()
-            if _digest(assignment, leg.start) or _is_for_memory(error):
+            self.release()
+            if state.digest or _is_for_memory(error):
                 raise
-            what = f"{resume_name(leg.key, leg.start)} cannot be loaded ({type(error).__name__}: {error})"
-            raise _ResumeStateGoneError(what, 0) from error
+            what = f"{resume_name(leg.key, state.epoch)} cannot be loaded ({type(error).__name__}: {error})"
+            raise ResumeStateGoneError(what, 0) from error
 
     def _next_trained(self) -> _Trained:
         """The epoch that was trained ahead, or raises what that raised; else trains one."""
@@ -245,8 +227,14 @@ class FoldRunWorker:
     def _store_epoch(self, assignment: LegAssignment, trained: _Trained) -> EpochEnded:
         key, epoch, started = assignment.leg.key, trained.epoch, self._clock()
         best = self._better(epoch, trained)
+        unstored_s = self._unstored_s + trained.seconds
+        # The next leg may run elsewhere, so the last epoch of this one has to be stored.
+        has_state = epoch >= assignment.leg.end or unstored_s >= assignment.checkpoint_every
+        files = self._files(key, trained, best, has_state)
+        changes = has_state or best.epoch == epoch
+        tidy = changes or self._changed  # else nothing is superseded, and to list is a request
+        self._writer.begin(files, lambda: self._tidy(key, epoch, best) if tidy else None, has_state)
         goes_ahead = epoch < assignment.leg.end and self._writer.is_slow_beside(trained.seconds)
-        self._writer.begin(self._files(key, trained, best), lambda: self._tidy(key, epoch, best))
         handed_over = self._clock()
         if goes_ahead:
             self._go_ahead(epoch + 1)
@@ -254,6 +242,9 @@ class FoldRunWorker:
         written = self._writer.wait()
         stored = self._clock()
         self._previous_best, self._best, self._epoch = self._best, best, epoch
+        self._changed = changes
+        self._unstored_s = 0.0 if has_state else unstored_s
+        self._state_epoch = epoch if has_state else self._state_epoch
         seconds = round(trained.seconds + (handed_over - started) + (stored - waiting), 4)
         kinds = {
             "resume": resume_name,
@@ -272,7 +263,7 @@ class FoldRunWorker:
         except Exception as error:
             self._ahead = error
 
-    def _files(self, key: FoldRunKey, trained: _Trained, best: Best) -> Files:
+    def _files(self, key: FoldRunKey, trained: _Trained, best: Best, has_state: bool) -> Files:
         """Best first, resume state last: a resume state's existence means all it refers to is there."""
         run, epoch, multi_label = self._run, trained.epoch, self._dataset.task.multi_label
         assert run is not None  # it was just trained
@@ -281,12 +272,13 @@ class FoldRunWorker:
             rows = self._dataset.validation_rows(key.fold)
             files.append((oof_name(key, epoch), fold_to_bytes(rows, trained.probabilities, multi_label)))
             files.append((weights_name(key, epoch), run.weights()))
-        return (*files, (resume_name(key, epoch), run.state()))
+        if has_state:
+            files.append((resume_name(key, epoch), run.state()))
+        return tuple(files)
 
     def _tidy(self, key: FoldRunKey, epoch: int, best: Best) -> None:
         bests = {item.epoch for item in (best, self._best) if item is not None}
-        for name in superseded(self._store.names(f"{key}/"), epoch, bests):
-            self._store.delete(name)
+        self._store.delete_many(superseded(self._store.names(f"{key}/"), epoch, bests, self._state_epoch))
 
     def _better(self, epoch: int, trained: _Trained) -> Best:
         """As `History` will see it."""
@@ -299,12 +291,6 @@ class FoldRunWorker:
         judged = self._dataset.scored(self._key.fold)
         labels = self._dataset.labels[self._dataset.validation_rows(self._key.fold)][judged]
         return log_loss(labels, fit_temperature(labels, probabilities[judged]).apply(probabilities[judged]))
-
-
-def _digest(assignment: LegAssignment, epoch: int) -> str:
-    """Of the resume state after that epoch; "" where none was kept."""
-    digests = assignment.resume_digests
-    return digests[epoch - 1] if epoch <= len(digests) else ""
 
 
 def _is_for_memory(error: Exception) -> bool:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from orchestrator.core.events import EpochEnded, Event, FoldRunKey, LegFailed, LegStarted, Reopened
 from orchestrator.study.epoch_choice import merit
 
+NOT_KEPT = "-"
+"""In place of the digest of a resume state: none was stored after that epoch, because epochs are short."""
+
 
 @dataclass(frozen=True)
 class Best:
@@ -97,8 +100,15 @@ class History:
         return epochs[epoch - 1].digests.get(kind, "") if 1 <= epoch <= len(epochs) else ""
 
     def resume_digests(self, key: FoldRunKey, until: int) -> tuple[str, ...]:
-        """Of the resume states after epochs 1 to `until`."""
-        return tuple(self.digest(key, epoch, "resume") for epoch in range(1, until + 1))
+        """Of the resume states after epochs 1 to `until`: NOT_KEPT where none was stored, "" where the
+        journal says no digests, as those of version 0.2 and before."""
+        epochs = self._of(key).epochs[:until]
+        return tuple(event.digests.get("resume", NOT_KEPT) if event.digests else "" for event in epochs)
+
+    def state_epoch(self, key: FoldRunKey, until: int) -> int:
+        """The newest epoch up to `until` after which a resume state was stored; 0 where there is none."""
+        digests = self.resume_digests(key, until)
+        return max((epoch for epoch, digest in enumerate(digests, 1) if digest != NOT_KEPT), default=0)
 
     def last_failure(self, trial: int) -> str:
         """The kind of it; "" where no leg of the trial failed."""

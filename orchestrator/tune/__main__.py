@@ -154,6 +154,9 @@ def _add_machines(made: CommandParser) -> None:
         "(default: auto)")  # fmt: skip
     add("--cpus-per-fold-run", type=int_at_least(1), metavar="N",
         help="CPUs of a fold run (default: 1; on a server with GPUs, its share of the CPUs)")  # fmt: skip
+    add("--checkpoint-every", metavar="TIME",
+        help="most that the death of a process costs a fold run, in time of epochs that it had finished; 0: "
+        "nothing, its state is stored after every epoch (default: 30s)")  # fmt: skip
     add("--inline", action="store_true", help="run in this process, one fold run at a time, without Ray")
 
 

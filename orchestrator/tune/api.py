@@ -76,6 +76,7 @@ def search(
     extra: AnyPath | Sequence[AnyPath] = (),
     keep_oof: Literal["all", "complete"] | None = None,
     storage: AnyPath | None = None,
+    checkpoint_every: float | str | None = None,
     wandb: str | None = None,
     wandb_fold_runs: bool = False,
     tensorboard: bool | AnyPath | None = None,
@@ -103,8 +104,8 @@ def search(
         "labels": labels, "class_pattern": class_pattern, "group_pattern": group_pattern,
         "data_root": data_root, "label_fixes": label_fixes, "drop_rare": drop_rare, "rare_as": rare_as,
         "on_conflict": on_conflict, "torn_clusters": torn_clusters, "extra": extra, "keep_oof": keep_oof,
-        "storage": storage, "wandb": wandb, "wandb_fold_runs": wandb_fold_runs, "tensorboard": tensorboard,
-        "mlflow": mlflow, "private": private,
+        "storage": storage, "checkpoint_every": checkpoint_every, "wandb": wandb,
+        "wandb_fold_runs": wandb_fold_runs, "tensorboard": tensorboard, "mlflow": mlflow, "private": private,
     }  # fmt: skip
     return _run({**asked, **_budget(budget), **_machines(backend)}, progress, say)
 
@@ -121,6 +122,7 @@ def resume(
     space: AnyPath | None = None,
     trust: bool = False,
     data_root: AnyPath | None = None,
+    checkpoint_every: float | str | None = None,
     wandb: str | None = None,
     wandb_fold_runs: bool = False,
     tensorboard: bool | AnyPath | None = None,
@@ -139,7 +141,7 @@ def resume(
         folder = study.path if isinstance(study, Study) else find_study(study, as_path("runs", runs))
     asked: dict[str, Any] = {
         "resume": True, "study": folder.name, "runs": folder.parent, "trials": trials, "space": space,
-        "retry_failed": retry_failed,
+        "retry_failed": retry_failed, "checkpoint_every": checkpoint_every,
         "trust": trust, "data_root": data_root, "wandb": wandb, "wandb_fold_runs": wandb_fold_runs,
         "tensorboard": tensorboard, "mlflow": mlflow, "private": private,
     }  # fmt: skip

@@ -126,6 +126,13 @@ def as_seconds(name: str, value: Any) -> float:
     raise _refusal(name, value, "a time such as '2h' or '1h30m', or a number of seconds above 0")
 
 
+def as_pause(name: str, value: Any) -> float:
+    """Seconds, 0 among them."""
+    if value in ("0", "0s", 0) and not isinstance(value, bool):
+        return 0.0
+    return as_seconds(name, value)
+
+
 def as_gpus(name: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return ",".join(f"{kind}={share}" for kind, share in value.items())

@@ -15,6 +15,7 @@ from orchestrator.cli.terminal import log_warnings
 from orchestrator.progress import hidden_bars
 from orchestrator.sampling.configs_to_try import parse_try
 from orchestrator.space.loading import parse_settings
+from orchestrator.tune.coercion import as_pause
 from orchestrator.tune.first_space.options import OF_INIT, refuse_without_init
 from orchestrator.tune.output import output_of
 from orchestrator.tune.request import Interrupted, NothingCompleteError, Request, repeated_options
@@ -72,5 +73,7 @@ def _request(arguments: argparse.Namespace) -> Request:
     fields["tries"] = [parse_try(text) for text in fields["tries"]]
     if fields["time_budget"] is not None:
         fields["time_budget"] = parse_duration(fields["time_budget"])
+    if fields["checkpoint_every"] is not None:
+        fields["checkpoint_every"] = as_pause("--checkpoint-every", fields["checkpoint_every"])
     fields["scale"] = "smoke" if fields.pop("smoke") else fields["scale"]
     return Request(**fields)

@@ -24,6 +24,7 @@ from orchestrator.tune.coercion import (
     as_gpus,
     as_mapping,
     as_mappings,
+    as_pause,
     as_seconds,
     as_space,
     as_text,
@@ -81,6 +82,7 @@ class Request(DataOptions):
     address: str | None = _option(REPEATED, as_text("the address of a Ray cluster, such as 'auto'"))
     gpus_per_fold_run: str = _option(REPEATED, as_gpus, default="auto")
     cpus_per_fold_run: int | None = _option(REPEATED, as_whole_number(1))
+    checkpoint_every: float | None = _option(REPEATED, as_pause)  # seconds of finished epochs, of a fold run
     wandb: str | None = _option(REPEATED, as_text("the name of a project"))
     no_report: bool = _option(REPEATED, as_flag, default=False)  # of the command, at its end
     json: bool = _option(REPEATED, as_flag, default=False)  # what the command prints, and that alone

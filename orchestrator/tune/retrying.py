@@ -73,8 +73,11 @@ def intact_epochs(store: CheckpointStore, history: History, key: FoldRunKey, mos
     for epoch in range(min(most, history.done(key)), 0, -1):
         best = history.best(key, epoch)
         assert best is not None  # the epoch is done
+        state = history.state_epoch(key, epoch)  # from it the epochs after it are trained again
+        if not state:
+            return 0
         needed = {
-            resume_name(key, epoch): history.digest(key, epoch, "resume"),
+            resume_name(key, state): history.digest(key, state, "resume"),
             weights_name(key, best.epoch): history.digest(key, best.epoch, "weights"),
             oof_name(key, best.epoch): history.digest(key, best.epoch, "oof"),
         }

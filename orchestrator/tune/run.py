@@ -10,6 +10,7 @@ from typing import Protocol
 from orchestrator.cli.signals import ignore_interrupts
 from orchestrator.core.callbacks import Announce
 from orchestrator.execution.driver import Driver, View
+from orchestrator.execution.resume_state import CHECKPOINT_EVERY_S
 from orchestrator.progress import EventListener, StudyContext, StudyView, progress_bar
 from orchestrator.race import make_race
 from orchestrator.race.contract import Race
@@ -119,7 +120,8 @@ def _search(
             ready, request, race, lambda: _rebuild_race(study, space), sampler.limit, elapsed
         )
         guard = guard_of(ready, request, race, tell=getattr(view, "message", say))
-        driver = Driver(race, study, sampler, ready.dataset, view, controller, guard)
+        every = CHECKPOINT_EVERY_S if request.checkpoint_every is None else request.checkpoint_every
+        driver = Driver(race, study, sampler, ready.dataset, view, controller, guard, every)
         driver.settle()
         driver.keep_budget()
         with driver.noting_the_end():

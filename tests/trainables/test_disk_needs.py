@@ -27,6 +27,8 @@ def values(**given: Any) -> dict[str, list[Any]]:
         {"backbone": "test_resnet", "optimizer": "adamw", "ema_decay": 0.0},
         {"backbone": "test_resnet", "optimizer": "sgd", "momentum": 0.9, "ema_decay": 0.99},
         {"backbone": "test_vit", "optimizer": "adam", "ema_decay": 0.0},
+        {"backbone": "test_resnet", "optimizer": "adamw", "ema_decay": 0.0, "weights_dtype": "float16"},
+        {"backbone": "test_vit", "optimizer": "adam", "ema_decay": 0.9, "weights_dtype": "bfloat16"},
     ],
 )
 def test_the_bytes_foretold_are_those_that_an_epoch_leaves(config: dict[str, Any], dataset: Dataset) -> None:

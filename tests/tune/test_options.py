@@ -68,6 +68,7 @@ def test_what_holds_for_one_command_is_free_to_change() -> None:
 
 LIMITS = ["--trials", "9", "--time-budget", "2h", "--max-fold-epochs", "500"]
 MACHINES = ["--inline", "--address", "auto", "--gpus-per-fold-run", "A100=0.5", "--cpus-per-fold-run", "2"]
+MACHINES += ["--checkpoint-every", "5s"]
 SESSION = ["--data-root", "/d", "--private", *MACHINES, "--wandb", "faces"]
 
 
