@@ -5,6 +5,7 @@ An upper estimate that costs milliseconds: where it fits, nobody has to measure.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ MIB = 2**20
 LIBRARIES = 300 * MIB
 """What Python, torch, timm and OpenCV hold once a network has been trained, without what they map."""
 VALIDATION_ROWS = 64
+SHAPING = ("backbone", "image_size", "head", "head_hidden")
+"""The parameters that the shapes of a network follow from."""
 
 
 class Shapes(NamedTuple):
@@ -57,7 +60,12 @@ def _batches(config: Mapping[str, Any], batch: int, resources: Resources) -> int
 
 def shapes_of(config: Mapping[str, Any], classes: int, batch: int) -> Shapes:
     """Of tensors on the meta device, which have a shape and no memory."""
-    config = completed({**config, "pretrained": False})
+    return _shapes_of(tuple((name, config[name]) for name in SHAPING if name in config), classes, batch)
+
+
+@functools.lru_cache(maxsize=256)  # configurations differ in far more than in shapes
+def _shapes_of(shaping: tuple[tuple[str, Any], ...], classes: int, batch: int) -> Shapes:
+    config = completed(dict(shaping))
     objective = plain_objective(config, classes)
     with torch.device("meta"), torch.random.fork_rng(devices=[]):
         network = build_network(config, objective, pretrained=False)

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainables.images.preprocess import size_of
-from trainables.parameters import PARAMETERS
 
-_DECIDING = (
+NAMES = (
     *("backbone", "image_size", "head", "head_hidden", "batch_size", "accumulate", "tta"),
     *("optimizer", "momentum", "sam_rho", "ema_decay"),
     *("amp", "channels_last", "compile", "augment_on"),
 )
-NAMES = tuple(name for name in _DECIDING if name in PARAMETERS)
 """The parameters that memory and speed follow from. A loss, a rate or a schedule changes neither."""
 
 
@@ -23,7 +21,8 @@ def cost_family(config: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: config[name] for name in ("backbone", "accumulate", "amp", "channels_last")}
     return {
         **told,
-        **{name: config[name] for name in ("augment_on", "compile") if name in NAMES},
+        "augment_on": config["augment_on"],
+        "is_compiled": config["compile"] != "none",
         "hidden": int(config["head_hidden"]) if config["head"] == "mlp" else 0,
         "optimizer": "sgd without momentum" if plain_sgd else config["optimizer"],
         "is_sharpness_aware": float(config["sam_rho"]) > 0,

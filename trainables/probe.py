@@ -28,6 +28,7 @@ from trainables.device import device_of
 from trainables.feed.placement import Memory, augments_on, image_bytes, placement
 from trainables.images.image_store import store_path
 from trainables.images.preprocess import size_of
+from trainables.images.tta import views_of
 
 EPOCHS = 3  # what malloc cannot use again of an epoch is seen in the next ones
 STEPS_CPU, STEPS_GPU = 2, 16  # the second step has the optimizer's state; a GPU takes some to be kept busy
@@ -38,6 +39,7 @@ VALIDATION_SHARE = 1 / 3  # of a step's time per row
 CALIBRATION = 512  # rows of the matrices that show how fast a machine is
 KEPT_PER_FLOP = 2**20 * 60 / 30e9  # networks on CPUs: 15 to 165 MiB a second where matrices reach 30 GFLOPS
 MOST_EPOCHS = 1000
+GRAPHS = 1.1  # of a GPU's memory where steps are compiled, which takes too long to be met by a probe
 TIMED = 1 / 4  # of the seconds, after all is warm
 
 Build = Callable[..., Trainable]
@@ -64,6 +66,7 @@ class _Size:
 @dataclass(frozen=True)
 class _Epochs:
     resident: int  # bytes of the process at its peak, up to now
+    device: int  # bytes of the GPU at the peak of the epochs
     rates: Sequence[float]  # training images a second, of each epoch
 
 
@@ -81,21 +84,30 @@ def probe(
     On a CPU where a batch would take too long, a smaller one is measured and counts by its share of the
     estimate.
     """
-    plain = {name: config[name] for name in NAMES} | {"pretrained": False}
+    plain = {name: config[name] for name in NAMES} | {"pretrained": False, "compile": "none"}
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        runs = _Runs(build, plain, classes, resources, Path(folder))
-        if device_of(resources).type == "cuda":
-            return _on_gpu(runs, rows, seconds, meet, Memory(*torch.cuda.mem_get_info()), _reserved)
-        return _on_cpu(runs, seconds, meet)
+        if device_of(resources).type != "cuda":
+            return _on_cpu(_Runs(build, plain, classes, resources, Path(folder)), seconds, meet)
+        runs = _Runs(build, plain, classes, resources, Path(folder), _reserved)
+        found = _on_gpu(runs, rows, seconds, meet, Memory(*torch.cuda.mem_get_info()))
+    graphs = 1.0 if config["compile"] == "none" else GRAPHS
+    return replace(found, device_bytes=round(found.device_bytes * graphs))
 
 
 class _Runs:
     """Fold runs of one configuration at any batch size."""
 
     def __init__(
-        self, build: Build, config: dict[str, Any], classes: int, resources: Resources, folder: Path
+        self,
+        build: Build,
+        config: dict[str, Any],
+        classes: int,
+        resources: Resources,
+        folder: Path,
+        reserved: Reserved = lambda: (0, 0),
     ) -> None:
-        self.config, self.classes, self._build = config, classes, build
+        """reserved: bytes that the GPU's allocator holds, at its peak and now."""
+        self.config, self.classes, self._build, self._reserved = config, classes, build, reserved
         self._resources, self._folder = resources, folder
         self.share = resources.gpus
 
@@ -111,11 +123,16 @@ class _Runs:
 
     def of(self, run: Trainable, most: int, until: float) -> _Epochs:
         """One epoch, and others up to `most` of them while it is earlier than that."""
-        rates: list[float] = []
+        rates, device = list[float](), 0
         while not rates or (len(rates) < most and time.monotonic() < until):
             rates.append(run.run_epoch()["images_per_second"])
             self._store(run)
-        return _Epochs(own_peak_unshared(), rates)
+            device = max(device, self._reserved()[0])  # a fold run may forget its peaks
+        return _Epochs(own_peak_unshared(), device, rates)
+
+    @property
+    def reserved_now(self) -> int:
+        return self._reserved()[1]
 
     def estimate(self, batch: int) -> int:
         """Bytes."""
@@ -159,7 +176,8 @@ def _on_cpu(runs: _Runs, seconds: float, meet: Callable[[], None]) -> FoldRunCos
     config = runs.config
     batch, accumulate = int(config["batch_size"]), int(config["accumulate"])
     kept = shapes_of(config, runs.classes, batch).kept
-    affordable = batch_in_time(kept / batch, _kept_per_second(), seconds, batch, accumulate)
+    views = views_of(config["tta"])
+    affordable = batch_in_time(kept / batch, _kept_per_second(), seconds, batch, accumulate, views)
     full = _Size(batch, max(VALIDATED, batch), STEPS_CPU * accumulate)
     meet()
     with runs.at(full.scaled(affordable)) as run:
@@ -169,12 +187,15 @@ def _on_cpu(runs: _Runs, seconds: float, meet: Callable[[], None]) -> FoldRunCos
     return _cost(replace(found, resident=round(found.resident * of_estimate)), batch * accumulate)
 
 
-def batch_in_time(kept: float, kept_per_second: float, seconds: float, batch: int, accumulate: int) -> int:
+def batch_in_time(
+    kept: float, kept_per_second: float, seconds: float, batch: int, accumulate: int, views: int
+) -> int:
     """The largest batch, up to `batch`, of which an epoch of a probe takes so long, by a guess.
 
-    kept: bytes that a row's forward pass keeps; kept_per_second: with which a step goes through them.
+    kept: bytes that a row's forward pass keeps; kept_per_second: with which a step goes through them; views:
+    of a row that is validated.
     """
-    rows = STEPS_CPU * accumulate + VALIDATION_SHARE * max(VALIDATED, batch) / batch
+    rows = STEPS_CPU * accumulate + VALIDATION_SHARE * views * max(VALIDATED, batch) / batch
     return max(min(batch, int(seconds * kept_per_second / (kept * rows))), LEAST_ROWS)
 
 
@@ -195,22 +216,19 @@ def _cost(epochs: _Epochs, rows_of_step: int, device_bytes: int = 0) -> FoldRunC
 # ---- on a GPU -------------------------------------------------------------------------------------
 
 
-def _on_gpu(
-    runs: _Runs, rows: int, seconds: float, meet: Callable[[], None], memory: Memory, reserved: Reserved
-) -> FoldRunCost:
-    """memory: of the GPU before anything of ours is on it. reserved: bytes that the allocator holds there of
-    it, at its peak and now."""
+def _on_gpu(runs: _Runs, rows: int, seconds: float, meet: Callable[[], None], memory: Memory) -> FoldRunCost:
+    """memory: of the GPU before anything of ours is on it."""
     batch, accumulate = int(runs.config["batch_size"]), int(runs.config["accumulate"])
     height, width = size_of(runs.config["image_size"])
     steps = max(STEPS_CPU, min(STEPS_GPU, PIXELS_GPU // (3 * height * width * batch * accumulate)))
     size = _Size(batch, max(VALIDATED, batch), steps * accumulate)
     with runs.at(size) as run:
-        runs.of(run, EPOCHS, time.monotonic() + seconds)
+        warm = runs.of(run, EPOCHS, time.monotonic() + seconds)
         meet()
         epochs = runs.of(run, MOST_EPOCHS, time.monotonic() + seconds * TIMED)
-        peak = reserved()[0]
-    more = peak - reserved()[1] + images_beside(runs.config, rows, size.rows, memory, runs.share)
-    return _cost(epochs, batch * accumulate, max(more, 0))
+    peak = max(warm.device, epochs.device)
+    images = images_beside(runs.config, rows, size.rows, memory, runs.share)
+    return _cost(epochs, batch * accumulate, max(peak - runs.reserved_now, 0) + images)
 
 
 def _reserved() -> tuple[int, int]:

@@ -132,7 +132,7 @@ def measured_costs(
     trainable, such as Ray, 0 for what the measuring process holds. say: takes a line that is worth telling.
 
     On a CPU, families of which `slots` fit by an estimate with SAFETY to spare are not measured: the table
-    has their estimates.
+    has their estimates, and those of what could not be measured.
     """
     told = _told(trainable, values, say)
     if told is None:
@@ -149,7 +149,10 @@ def measured_costs(
     for done, case in enumerate(chosen):
         if progress is not None:
             progress(done, len(chosen))
-        if (cost := prober.cost(spaces, case)) is not None:
+        cost = prober.cost(spaces, case)
+        if cost is None and resources.gpus == 0 and case in estimates:
+            cost = FoldRunCost(estimates[case], 0, 0.0, 0.0)  # rather too much than nothing
+        if cost is not None:
             measured[case] = cost
     if progress is not None and chosen:
         progress(len(chosen), len(chosen))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from orchestrator.core.choices import TTA
 from orchestrator.core.fold_run_cost import FoldRunCost
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.probe_cases import chosen_cases, space_cases
@@ -17,6 +19,7 @@ from orchestrator.execution.probe_run import ProbeRun
 from trainables.cost_estimate import shapes_of
 from trainables.feed.placement import Memory
 from trainables.image_classifier import ImageClassifier
+from trainables.images.tta import views, views_of
 from trainables.parameters import PARAMETERS, completed
 from trainables.probe import VALIDATED, _on_gpu, _Runs, batch_in_time, images_beside, probe
 
@@ -119,10 +122,10 @@ def test_one_whose_batch_takes_too_long_is_measured_at_a_smaller_one(monkeypatch
 
 def test_the_largest_batch_that_takes_so_long_never_below_two_rows() -> None:
     rows = 2 * 64 + VALIDATED / 3
-    assert batch_in_time(1.0, rows, 1.0, 64, 1) == 64
-    assert batch_in_time(1.0, rows, 0.5, 64, 1) == 32
-    assert batch_in_time(1.0, rows, 1e-9, 64, 1) == 2
-    assert batch_in_time(1.0, rows, 1.0, 64, 2) < 40
+    assert batch_in_time(1.0, rows, 1.0, 64, 1, 1) == 64
+    assert batch_in_time(1.0, rows, 0.5, 64, 1, 1) == 32
+    assert batch_in_time(1.0, rows, 1e-9, 64, 1, 1) == 2
+    assert batch_in_time(1.0, rows, 1.0, 64, 2, 1) < 40 > batch_in_time(1.0, rows, 1.0, 64, 1, 10)
 
 
 # ---- on a GPU, up to the last line -----------------------------------------------------------------
@@ -130,11 +133,11 @@ def test_the_largest_batch_that_takes_so_long_never_below_two_rows() -> None:
 
 def test_what_a_gpu_holds_is_the_allocators_peak_above_what_stays(tmp_path: Path) -> None:
     """On CPU tensors: CUDA's allocator and memory are given as numbers."""
-    readings = iter([(500 * MIB, 300 * MIB), (500 * MIB, 20 * MIB)])
-    met: list[float] = []
-    runs = _Runs(ImageClassifier, config(), 4, Resources(1, 0.5), tmp_path)
-    memory = Memory(2**33, 2**33)
-    found = _on_gpu(runs, 10_000, 1.0, lambda: met.append(time.monotonic()), memory, lambda: next(readings))
+    peaks = chain([500 * MIB], repeat(400 * MIB))  # a fold run may forget its peak
+    met: list[int] = []
+    resources = Resources(1, 0.5)
+    runs = _Runs(ImageClassifier, config(), 4, resources, tmp_path, lambda: (next(peaks), 20 * MIB))
+    found = _on_gpu(runs, 10_000, 1.0, lambda: met.append(1), Memory(2**33, 2**33))
     images = (10_000 - (16 * 8 + 64)) * 32 * 32 * 3
     assert found.device_bytes == 480 * MIB + images
     assert len(met) == 1 and found.images_per_second > 0
@@ -169,8 +172,6 @@ def test_an_estimate_grows_with_all_that_takes_memory() -> None:
 
 
 def test_what_is_kept_for_the_backward_pass_is_linear_in_rows_and_draws_nothing() -> None:
-    import torch
-
     before = torch.get_rng_state()
     small, large = shapes_of(config(), 4, 8), shapes_of(config(), 4, 32)
     assert small.kept < large.kept <= 4 * small.kept and small.weights == large.weights
@@ -194,3 +195,8 @@ def test_rates_and_losses_make_no_other_family_and_sizes_join_in_one() -> None:
     assert len({case.family for case in spaces.configs}) == 4 and not left_out
     assert {case.size for case in chosen} == {2.0 * 32 * 32, 1999.0 * 64 * 32}
     assert spaces.text(chosen[0]).startswith("backbone=test_")
+
+
+@pytest.mark.parametrize("tta", TTA)
+def test_views_are_counted_as_they_are_made(tta: str) -> None:
+    assert views_of(tta) == len(list(views(torch.zeros(1, 3, 16, 16), tta)))

@@ -24,6 +24,11 @@ def views(images: Tensor, tta: str) -> Iterator[Tensor]:
     return _views(images, tta)
 
 
+def views_of(tta: str) -> int:
+    """How many `views` gives of an image."""
+    return (5 if tta.startswith("five_crop") else 1) * (2 if tta.endswith("flip") else 1)
+
+
 def check_tta(tta: str) -> None:
     """Raises TrainableError for a name that `views` does not know."""
     if tta not in TTA:
