@@ -9,6 +9,7 @@ runs/<name>/journal.jsonl      append-only, one event a line, fsynced; the state
             trials.parquet     one row per trial        (exports, made from the journal)
             epochs.parquet     one row per fold-epoch
             votes.parquet      what trials predict of untouched rows, where there are any
+            packing.json       how many fold runs shared a GPU of each type, where that was measured
             notes.jsonl        what its user says of it (orchestrator.study.remarks)
             leaderboard_scores.jsonl   what a leaderboard said of it
             lock               held by the driver
@@ -67,6 +68,10 @@ class StudyFiles:
     @property
     def votes(self) -> Path:
         return self.folder / "votes.parquet"
+
+    @property
+    def packing(self) -> Path:
+        return self.folder / "packing.json"
 
     @property
     def lock(self) -> Path:

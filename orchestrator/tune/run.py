@@ -27,6 +27,7 @@ from orchestrator.tune.budgeting import (
 )
 from orchestrator.tune.disk import guard_of
 from orchestrator.tune.new_study import begin
+from orchestrator.tune.packing_record import record_packings
 from orchestrator.tune.plan import plan_text, race_config
 from orchestrator.tune.replaying import replay
 from orchestrator.tune.request import Interrupted, NothingCompleteError, PreparedStudy, Request, Result
@@ -87,6 +88,7 @@ def _search(
     make_view: MakeView,
 ) -> None:
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
+    record_packings(study, backend.packings)
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
     race = _new_race(study, space)
     with progress_bar("replaying the journal"):

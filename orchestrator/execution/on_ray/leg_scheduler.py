@@ -190,11 +190,11 @@ class LegScheduler:
 
     def _judged(self, failed: LegFailed) -> LegFailed:
         """A leg that failed for a GPU's memory is not to blame where others hold it, and one that failed by
-        a fault of the GPU not where others share it through a daemon: the fault of one ends all of them."""
+        a fault of the GPU not where it had a part of one through a daemon: the fault of one ends all."""
         key = FoldRunKey(failed.trial, failed.fold)
         node = self._pool.nodes.get(self._pool.node_of(key))
         if node is not None and self.environment_on(node) and is_gpu_fault(failed.error):
-            return replace(failed, failure="memory") if self._pool.siblings(key) else failed
+            return replace(failed, failure="memory") if self._pool.has_a_part(key) else failed
         if self._memory is None or node is None:
             return failed
         return replace(failed, failure=self._memory.judge_gpu(failed, node, self._pool.siblings(key)))

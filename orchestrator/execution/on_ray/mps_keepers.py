@@ -54,7 +54,7 @@ class MpsKeepers:
 
     def _ask(self, node: Node) -> Any:
         strategy = NodeAffinitySchedulingStrategy(node.id, soft=False)
-        self._actors[node.id] = _Keeper.options(scheduling_strategy=strategy).remote()  # type: ignore[attr-defined]
+        self._actors[node.id] = _Keeper.options(scheduling_strategy=strategy).remote()
         return self._actors[node.id].start.remote()
 
     def stop(self, nodes: Collection[str] | None = None) -> None:
@@ -79,8 +79,7 @@ def _answer(answer: Any) -> Mapping[str, str] | str:
     return found
 
 
-@ray.remote(num_cpus=0)
-class _Keeper:
+class NodeDaemon:
     """On a node, from `start` to `stop`."""
 
     def __init__(self) -> None:
@@ -100,3 +99,6 @@ class _Keeper:
 
     def stop(self) -> None:
         self._stack.close()
+
+
+_Keeper = ray.remote(num_cpus=0)(NodeDaemon)

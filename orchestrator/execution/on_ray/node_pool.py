@@ -115,6 +115,11 @@ class NodePool:
         beside = self._slots[running.node].per_gpu - running.slots
         return min(beside, len(self._on[running.node]) - 1)
 
+    def has_a_part(self, key: FoldRunKey) -> bool:
+        """Whether others may have had another part of its GPU beside it."""
+        running = self._running[key]
+        return running.node in self._slots and running.slots < self._slots[running.node].per_gpu
+
     def running_on(self, node: str) -> int:
         return len(self._on[node])
 
