@@ -1,4 +1,4 @@
-"""What share of a fold run's wall time its network gets, and where the rest goes. On a CPU.
+"""What share of a fold run's wall time its network gets, and where the rest goes.
 
     python -m benchmarks.step_profile --cases resnet18 --cpus 1
     python -m benchmarks.step_profile                             # all cases, 1 and 2 CPUs: some minutes
@@ -6,20 +6,23 @@
 A fold run as a slot runs it (worker, batches, metrics, checkpoints on disk), after one epoch to warm up;
 random weights, drawn faces. The network's share: forward, loss, backward, optimizer and the forward of
 validation. Target: 95%. Each case in a process of its own, its memory settings those of Ray's workers.
---cpu-time: of the training thread's processor time instead, for a machine that others use; it counts neither
-waiting for a disk nor other threads.
+Where there is a GPU the fold run has it, and events in its queue are the clock: what is not the network's is
+the time in which the GPU waits, copies or changes images. --cpu-time: of the training thread's processor time
+instead, for a machine that others use; it counts neither waiting for a disk nor other threads.
+--json: each case as one line of JSON, {"case", "cpus", "device", "wall_s", "network_share", "parts_s"}.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,36 +36,58 @@ CASES: Mapping[str, Mapping[str, Any]] = {
 PEOPLE = {224: 42, 64: 240}  # 294 and 1680 images
 
 
-def run_case(name: str, cpus: int, augment: str, clock: Callable[[], float]) -> None:
+def run_case(name: str, cpus: int, augment: str, cpu_time: bool) -> dict[str, Any]:
+    """Of one epoch: seconds of the wall and of each part, and the network's share of the wall."""
+    import torch
+
     from benchmarks.drawn_data import drawn_dataset
-    from benchmarks.stopwatch import NETWORK, Stopwatch
+    from benchmarks.stopwatch import NETWORK, DeviceClock, HostClock, Stopwatch
     from orchestrator.core.events import EpochEnded, Leg
     from orchestrator.core.trainable import Resources
     from orchestrator.execution.worker import FoldRunWorker, LegAssignment
     from orchestrator.storage import DirectoryStore
 
+    on_gpu = torch.cuda.is_available() and not cpu_time
+    clock = DeviceClock() if on_gpu else HostClock(time.thread_time if cpu_time else time.perf_counter)
     config = {**CASES[name], "augment": augment, "optimizer": "adamw", "lr": 1e-3}
     with tempfile.TemporaryDirectory() as folder:
         size = int(config["image_size"])
         dataset = drawn_dataset(Path(folder), PEOPLE[size], size)
         trainable = "trainables.image_classifier:ImageClassifier"
-        worker = FoldRunWorker(dataset, trainable, DirectoryStore(Path(folder) / "store"), Resources(cpus))
+        resources = Resources(cpus, 1.0 if on_gpu else 0.0)
+        worker = FoldRunWorker(dataset, trainable, DirectoryStore(Path(folder) / "store"), resources)
         worker.start(LegAssignment(Leg(0, 0, 0, 2), config, 2, SEED, None))
         warm = worker.step()
         assert isinstance(warm, EpochEnded), warm
         with Stopwatch(clock) as watch:
-            started = clock()
+            started = clock.mark()
             outcome = worker.step()
-            wall = clock() - started
+            ended = clock.mark()
         assert isinstance(outcome, EpochEnded), outcome
+        parts = watch.seconds()
+        wall = clock.between(started, ended)
         worker.release()
-    parts = sorted(watch.seconds.items(), key=lambda item: -item[1])
-    parts.append(("everything else", wall - sum(watch.seconds.values())))
-    network = sum(watch.seconds[part] for part in NETWORK)
+    network = sum(parts[part] for part in NETWORK)
+    return {
+        "case": name,
+        "cpus": cpus,
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "wall_s": wall,
+        "network_share": network / wall,
+        "parts_s": {**parts, "everything else": wall - sum(parts.values())},
+    }
+
+
+def line_of(found: Mapping[str, Any]) -> str:
+    """What `run_case` found, for a person."""
+    from benchmarks.stopwatch import NETWORK
+
+    wall = found["wall_s"]
+    parts = sorted(found["parts_s"].items(), key=lambda item: (item[0] == "everything else", -item[1]))
     rest = ", ".join(f"{part} {100 * took / wall:.1f}" for part, took in parts if part not in NETWORK)
-    print(
-        f"{name:18}{cpus} cpu  epoch {wall:6.2f} s  network {100 * network / wall:5.1f}%  rest in %: {rest}",
-        flush=True,
+    return (
+        f"{found['case']:18}{found['cpus']} cpu  epoch {wall:6.2f} s  "
+        f"network {100 * found['network_share']:5.1f}%  rest in %: {rest}"
     )
 
 
@@ -80,8 +105,9 @@ def main(
 ) -> None:
     from orchestrator.execution.on_ray.cluster import WORKER_ENVIRONMENT
 
-    machine = platform.processor() or platform.machine()
-    print(f"{machine}, {os.cpu_count()} cores, seed {SEED}, augment {augment}", flush=True)
+    if "--json" not in more:
+        machine = platform.processor() or platform.machine()
+        print(f"{machine}, {os.cpu_count()} cores, seed {SEED}, augment {augment}", flush=True)
     for name in cases:
         for count in cpus:
             environment = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(count)}
@@ -95,10 +121,12 @@ if __name__ == "__main__":
     parser.add_argument("--augment", default="light")
     parser.add_argument("--one", choices=list(CASES), help="this case alone, in this process")
     parser.add_argument("--cpu-time", action="store_true", help="of the training thread, not of the wall")
+    parser.add_argument("--json", action="store_true", help="each case as a line of JSON")
     options = parser.parse_args()
-    clock = time.thread_time if options.cpu_time else time.perf_counter
-    more = ("--cpu-time",) if options.cpu_time else ()
     if options.one:
-        run_case(options.one, options.cpus[0], options.augment, clock)
+        found = run_case(options.one, options.cpus[0], options.augment, options.cpu_time)
+        print(json.dumps(found) if options.json else line_of(found), flush=True)
     else:
+        passed_on = ("cpu_time", "json")
+        more = tuple(f"--{name.replace('_', '-')}" for name in passed_on if getattr(options, name))
         main(tuple(options.cases), tuple(options.cpus), options.augment, more)
