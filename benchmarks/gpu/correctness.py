@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gpu import data
 from benchmarks.gpu.members import MemberError, Members, Order
-from benchmarks.gpu.packing import PATIENCE_S, config_of
+from benchmarks.gpu.packing import PATIENCE_S, config_of, used
 from benchmarks.gpu.records import Recorder
 from benchmarks.gpu.setting import Setting, deadline_of
 from orchestrator.core.dataset import Dataset
@@ -135,8 +135,7 @@ def _held(device: str) -> float:
     """Bytes: of the whole GPU, as the driver counts them; of this process where there is none."""
     if device == "cuda":
         torch.cuda.synchronize()
-        free, total = torch.cuda.mem_get_info()
-        return float(total - free)
+        return used(device)
     return float(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 

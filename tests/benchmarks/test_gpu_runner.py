@@ -32,9 +32,7 @@ def test_a_stage_that_works_gives_its_findings(tmp_path: Path) -> None:
     assert result.facts == {"device": "cpu"}
 
 
-def test_what_a_broken_stage_found_before_is_kept_and_its_last_line_says_what_broke_it(
-    tmp_path: Path,
-) -> None:
+def test_what_a_broken_stage_found_is_kept_and_its_last_line_says_what_broke_it(tmp_path: Path) -> None:
     result = ran("raises", tmp_path)
     assert (result.ended, result.failed) == (BROKEN, True)
     assert result.checks[0].status == PASS
@@ -89,8 +87,8 @@ def test_stages_after_one_that_cannot_end_in_time_are_cut_by_name(tmp_path: Path
     [
         (70, 5, 465, Grant(70, GRACE * 70 + START_S)),
         (70, 5, 100, Grant(70, 100)),  # never beyond what is left
-        (70, 5, 40, Grant(25, 40)),
-        (70, 30, 40, None),
+        (70, 5, 40, Grant(40 - START_S, 40)),
+        (70, 45, 40, None),
         (70, 5, 3, None),
     ],
 )
@@ -118,4 +116,11 @@ def test_every_check_of_a_stage_has_a_limit_and_every_limit_a_stage() -> None:
 
     owed = [name for stage in STAGES for name in stage.checks]
     assert len(owed) == len(set(owed))
-    assert set(owed) <= set(LIMITS)
+    assert set(owed) == set(LIMITS)
+
+
+def test_only_a_stage_with_a_large_version_takes_longer_in_full() -> None:
+    stages = {stage.name: stage for stage in STAGES}
+    assert stages["oom"].wanted(dry=False, full=True) > stages["oom"].wanted(dry=False, full=False)
+    assert stages["feed"].wanted(dry=False, full=True) == stages["feed"].seconds
+    assert stages["oom"].wanted(dry=True, full=True) == stages["oom"].dry_seconds
