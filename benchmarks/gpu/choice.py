@@ -20,6 +20,7 @@ def run(setting: Setting, recorder: Recorder) -> None:
     deadline = deadline_of(setting)
     measured = earlier_rates(setting)
     worst: tuple[float, str] | None = None
+    apart: dict[str, float] = {}
     for case in setting.packed:
         if not deadline.allows(setting.window_s):
             recorder.cut(case.name)
@@ -29,9 +30,14 @@ def run(setting: Setting, recorder: Recorder) -> None:
         if cost is not None and held:
             ratio, against = cost.device_bytes / held, "what a fold run holds"
             recorder.figure(case.name, "memory by the probe", ratio, against, held / 2**20, "MiB")
+            apart[case.name] = 100.0 * abs(ratio - 1.0)
         rates = measured.get(case.name, {}).get("rates", {})
         if chosen is not None and (share := share_of_best(rates, chosen)) is not None:
             worst = min(worst or (share, ""), (share, f"{case.name}: {chosen} together"))
+    if apart:
+        recorder.check("probed memory", max(apart.values()), max(apart, key=lambda name: apart[name]))
+    else:
+        recorder.not_run("probed memory", "a CPU has no memory of a card to compare")
     if worst is None:
         recorder.not_run("chosen share", "nothing to compare: see the notes of this stage and of packing")
     else:

@@ -19,10 +19,8 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "fold run, augmented on the device": {"augment_on": "device"},
     "fold run, augmented on the CPU": {"augment_on": "cpu"},
 }
-COMPILED = ("fold run, compiled", {"augment_on": "device", "compile": "reduce-overhead"})
 LONGER = 4  # an epoch's begin, when nothing is ready yet, counts in both loops
 TIMM = "timm's own loop"
-COMPILES_S = 60.0  # at most, for one network without a cache
 
 
 def run(setting: Setting, recorder: Recorder) -> None:
@@ -33,7 +31,6 @@ def run(setting: Setting, recorder: Recorder) -> None:
             _one_case(case, setting, deadline, recorder)
         else:
             recorder.cut(case.name)
-    _compiled(setting, deadline, recorder)
 
 
 def _one_case(case: Case, setting: Setting, deadline: Deadline, recorder: Recorder) -> None:
@@ -79,23 +76,3 @@ def fold_run_rate(
     finally:
         run.close()
     return trained / took
-
-
-def _compiled(setting: Setting, deadline: Deadline, recorder: Recorder) -> None:
-    """One case: compiling takes up to a minute where nothing is cached."""
-    what, more = COMPILED
-    if setting.dry:
-        recorder.note(f"{what}: NOT RUN in a dry run, which would compile for longer than all else takes")
-        return
-    if not deadline.allows(COMPILES_S):
-        recorder.cut(f"{setting.fed[0].name}: {what}")
-        return
-    case, seconds = setting.fed[0], setting.window_s / 2
-    made = case_data(setting, case, LONGER)
-    began = time.perf_counter()
-    compiled = fold_run_rate(made, case, setting, seconds, more)
-    took = time.perf_counter() - began
-    plain = fold_run_rate(made, case, setting, seconds, {"augment_on": "device"})
-    recorder.figure(
-        case.name, what, compiled / plain, "the same, not compiled", compiled, f"images/s after {took:.0f} s"
-    )

@@ -49,6 +49,13 @@ LIMITS: Mapping[str, Limit] = {
         "distance of the bfloat16 curve from the float32 one, over that of two float32 runs of other seeds",
         at_most=1.5,
     ),
+    "compiled": Limit(
+        "distance of the compiled curve from the eager one, over that of two eager runs of other seeds",
+        at_most=1.5,
+    ),
+    "compiled memory returned": Limit(
+        "memory that is left of a compiled fold run after it was released", at_most=10.0, unit="%"
+    ),
     "resume": Limit(
         "distance of 2 + 2 epochs from 4, over that of the same 4 epochs run twice; 0: bit for bit",
         at_most=3.0,
@@ -114,5 +121,8 @@ LIMITS: Mapping[str, Limit] = {
         "the slowest of 2, 4 and 8 fold runs of resnet50 (224 px) over one", at_least=1.0
     ),
     "with MPS": Limit("8 fold runs of resnet18 with MPS over 8 without", at_least=1.0),
+    "probed memory": Limit(
+        "difference of the memory that the probe says and that a fold run holds", at_most=15.0, unit="%"
+    ),
     "chosen share": Limit("rate of the share that the probe chose over the best of all", at_least=0.9),
 }

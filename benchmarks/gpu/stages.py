@@ -71,7 +71,7 @@ STAGES: Sequence[Stage] = (
         50,
         60,
         20.0,
-        ("chosen share",),
+        ("probed memory", "chosen share"),
         "how many the search itself puts on the device, over the best of all",
     ),
     Stage(
@@ -123,6 +123,15 @@ STAGES: Sequence[Stage] = (
         45,
         60,
         what="one fold run over its network fed from memory, and over timm's loop",
+    ),
+    Stage(
+        "compiled",
+        "benchmarks.gpu.compiled:run",
+        60,
+        60,
+        30.0,
+        ("compiled", "compiled memory returned"),
+        "compiled steps: equal curves, memory, speed",
     ),
 )
 

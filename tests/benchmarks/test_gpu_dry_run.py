@@ -58,7 +58,7 @@ def test_what_a_cpu_can_show_is_shown_and_all_else_says_why_not(found: dict[str,
 
 def test_stages_that_measure_have_figures(found: dict[str, Any]) -> None:
     measured = {stage["stage"] for stage in found["stages"] if stage["figures"]}
-    assert measured == {"packing", "efficiency", "race", "feed"}
+    assert measured == {"packing", "efficiency", "race", "feed", "compiled"}
     for stage in found["stages"]:
         assert all(figure["ratio"] > 0 and figure["against"] for figure in stage["figures"])
 

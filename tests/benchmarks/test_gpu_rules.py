@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.gpu import bare
 from benchmarks.gpu.choice import share_of_best
+from benchmarks.gpu.compiled import COMPILED, EAGER
 from benchmarks.gpu.correctness import curve_distance, over, share_left, spread
 from benchmarks.gpu.device_path import STEP_KINDS, Watch
 from benchmarks.gpu.efficiency import share_of
@@ -118,7 +119,7 @@ def test_what_was_never_measured_has_no_best() -> None:
 
 
 def test_every_kind_of_step_is_a_configuration_that_the_classifier_accepts() -> None:
-    for more in STEP_KINDS.values():
+    for more in (*STEP_KINDS.values(), {"compile": EAGER}, {"compile": COMPILED}):
         completed(more)
 
 

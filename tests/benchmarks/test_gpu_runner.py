@@ -98,11 +98,11 @@ def test_a_stage_gets_what_it_wants_of_what_is_left(
     assert grant(wanted, least, left) == expected
 
 
-def test_all_stages_together_fit_into_the_eight_minutes() -> None:
+def test_all_stages_but_the_last_fit_into_the_eight_minutes_and_it_gets_what_is_left() -> None:
     from benchmarks.gpu.__main__ import MINUTES
 
     assert MINUTES < 8
-    assert sum(stage.seconds + START_S / 2 for stage in STAGES) <= 60 * MINUTES
+    assert sum(stage.seconds + START_S / 2 for stage in STAGES[:-1]) <= 60 * MINUTES
 
 
 def test_a_misspelt_stage_is_refused_with_a_suggestion_and_the_order_is_that_of_worth() -> None:
