@@ -45,6 +45,9 @@ bench-race: setup  ## the race against its baselines on learning curves, into do
 bench-legs: setup  ## seconds per leg on Ray Tune beside a bare actor pool
 	$(BIN)/python -m benchmarks.legs
 
+gpu: setup       ## what a GPU does with this tool, proven or measured in eight minutes, into gpu.md
+	$(BIN)/python -m benchmarks.gpu
+
 bench-train: setup ## images per second, where a fold run's time goes, what orchestration costs
 	$(BIN)/python -m benchmarks.train
 
@@ -53,4 +56,4 @@ bench-scale: setup ## a thousand GPUs in the simulator, reports per second part 
 	$(BIN)/python -m benchmarks.driver_rate
 	$(BIN)/python -m benchmarks.storage
 
-.PHONY: help setup demo test test-quick lint docs check bench-race bench-legs bench-train bench-scale
+.PHONY: help setup demo test test-quick lint docs check gpu bench-race bench-legs bench-train bench-scale

@@ -43,7 +43,8 @@ def fault_of_test(block: CodeBlock) -> list[str]:
 def fault_of(command: Command) -> str:
     if command.module.startswith("orchestrator."):
         return fault_of_ours(command)
-    if not (ROOT / f"{command.module.replace('.', '/')}.py").is_file():
+    place = ROOT / command.module.replace(".", "/")
+    if not place.with_suffix(".py").is_file() and not (place / "__main__.py").is_file():
         return f"there is no {command.module}"
     sources = "".join(path.read_text() for path in (ROOT / "benchmarks").rglob("*.py"))
     unknown = [word for word in command.arguments if word.startswith("--") and f'"{word}"' not in sources]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -24,6 +26,7 @@ class Bare:
 
     step: Callable[[], None]
     images: int  # of a step
+    holds: tuple[Any, ...] = ()  # a graph knows its tensors by address alone: they must outlive it
 
 
 def eager(case: Case, device: str) -> Bare:
@@ -56,10 +59,10 @@ def graphed(case: Case) -> Bare:
     with torch.cuda.graph(graph):
         _loss(network, images, labels, cache=False).backward()
         optimizer.step()
-    return Bare(graph.replay, case.batch)
+    return Bare(graph.replay, case.batch, (network, optimizer, images, labels))
 
 
-def _parts(case: Case, device: str, capturable: bool = False):  # type: ignore[no-untyped-def]
+def _parts(case: Case, device: str, capturable: bool = False) -> tuple[Any, ...]:
     torch.manual_seed(0)
     network = timm.create_model(case.backbone, num_classes=CLASSES).to(device)
     network = network.to(memory_format=torch.channels_last)
@@ -126,5 +129,7 @@ def roof(
 
 
 def free(device: str) -> None:
+    """What nothing refers to any more goes back to the device, for other processes."""
+    gc.collect()
     if device == "cuda":
         torch.cuda.empty_cache()

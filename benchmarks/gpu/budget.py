@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-START_S = 15.0  # a process, torch, the CUDA context: comes on top of what a stage measures
+START_S = 10.0  # a process, torch, the CUDA context: comes on top of what a stage measures
 GRACE = 1.5  # a stage may take this times its seconds before it is ended from outside
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import gc
 import resource
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gpu import data
 from benchmarks.gpu.members import MemberError, Members, Order
-from benchmarks.gpu.packing import PATIENCE_S, config_of
+from benchmarks.gpu.packing import PATIENCE_S, config_of, used
 from benchmarks.gpu.records import Recorder
 from benchmarks.gpu.setting import Setting, deadline_of
 from orchestrator.core.dataset import Dataset
@@ -34,12 +36,20 @@ TRAINABLE = "trainables.image_classifier:ImageClassifier"
 Curve = list[dict[str, float]]
 
 
+@dataclass(frozen=True)
+class CurveOf:
+    """What each epoch of a fold run said, and how long it took."""
+
+    curve: Curve
+    seconds: list[float]
+
+
 def run(setting: Setting, recorder: Recorder) -> None:
     deadline = deadline_of(setting)
     faces = data.dataset(setting)
     build_store(faces, setting.learns.size)
     config = config_of(setting.learns, lr=3e-3)
-    runs = _Runs(setting, faces, config)
+    runs = Runs(setting, faces, config)
     _resume(runs, recorder)
     _memory(runs, recorder)
     for name, part in (("neighbours", _neighbours), ("precision", _precision)):
@@ -49,7 +59,7 @@ def run(setting: Setting, recorder: Recorder) -> None:
             recorder.not_run(name, "no time was left")
 
 
-class _Runs:
+class Runs:
     """Fold runs of one configuration on fold 0."""
 
     def __init__(self, setting: Setting, faces: Dataset, config: dict[str, Any]) -> None:
@@ -60,11 +70,18 @@ class _Runs:
         return ImageClassifier(self.faces, 0, {**self.config, **more}, EPOCHS, seed, resources)
 
     def curve(self, seed: int = 0, **more: Any) -> Curve:
-        made = self.made(seed, **more)
+        return self.timed(seed, **more).curve
+
+    def timed(self, seed: int = 0, **more: Any) -> CurveOf:
+        made, curve, seconds = self.made(seed, **more), Curve(), list[float]()
         try:
-            return [made.run_epoch() for _ in range(EPOCHS)]
+            for _ in range(EPOCHS):
+                began = time.perf_counter()
+                curve.append(made.run_epoch())
+                seconds.append(time.perf_counter() - began)
         finally:
             made.close()
+        return CurveOf(curve, seconds)
 
     def probabilities(self, breaks_after: int) -> NDArray[np.float32]:
         """Of the validation rows after EPOCHS epochs; broken off after some of them and continued. 0: not."""
@@ -91,7 +108,7 @@ def over(distance: float, noise: float) -> float:
 # ---- continuing ----------------------------------------------------------------------------------------
 
 
-def _resume(runs: _Runs, recorder: Recorder) -> None:
+def _resume(runs: Runs, recorder: Recorder) -> None:
     whole, again = runs.probabilities(0), runs.probabilities(0)
     noise = spread(whole, again)
     distance = spread(whole, runs.probabilities(EPOCHS // 2))
@@ -109,7 +126,7 @@ def spread(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
 # ---- memory --------------------------------------------------------------------------------------------
 
 
-def _memory(runs: _Runs, recorder: Recorder) -> None:
+def _memory(runs: Runs, recorder: Recorder) -> None:
     """A leg that is stopped: its fold run is released after two epochs. What earlier runs loaded is there."""
     setting = runs.setting
     free_before = _held(setting.device)
@@ -135,15 +152,14 @@ def _held(device: str) -> float:
     """Bytes: of the whole GPU, as the driver counts them; of this process where there is none."""
     if device == "cuda":
         torch.cuda.synchronize()
-        free, total = torch.cuda.mem_get_info()
-        return float(total - free)
+        return used(device)
     return float(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 # ---- neighbours ----------------------------------------------------------------------------------------
 
 
-def _neighbours(runs: _Runs, recorder: Recorder) -> None:
+def _neighbours(runs: Runs, recorder: Recorder) -> None:
     """The same fold run alone, alone again, and beside another one on the same device."""
     setting, case = runs.setting, runs.setting.learns
     own = Order(runs.faces, 0, runs.config, 0, setting.resources(0.5), case.batch)
@@ -158,7 +174,7 @@ def _neighbours(runs: _Runs, recorder: Recorder) -> None:
     except MemberError as error:
         recorder.fault(f"neighbours: {error}")
         return
-    alone, again, beside = (_losses(curve) for curve in curves)
+    alone, again, beside = (losses(curve) for curve in curves)
     distance, noise = curve_distance(alone, beside), curve_distance(alone, again)
     same = "bit for bit" if distance == 0 else f"losses {distance:.2g} apart, alone twice {noise:.2g}"
     recorder.check("neighbours", over(distance, noise), same)
@@ -167,16 +183,16 @@ def _neighbours(runs: _Runs, recorder: Recorder) -> None:
 # ---- precision -----------------------------------------------------------------------------------------
 
 
-def _precision(runs: _Runs, recorder: Recorder) -> None:
+def _precision(runs: Runs, recorder: Recorder) -> None:
     if runs.setting.dry:
-        _losses(runs.curve(amp=False))  # the same code; a CPU has no mixed precision here
+        losses(runs.curve(amp=False))  # the same code; a CPU has no mixed precision here
         recorder.not_run("precision", "a CPU trains in float32 alone")
         return
     full, mixed = runs.curve(amp=False), runs.curve(amp=True)
     other_seed = runs.curve(seed=1, amp=False)
     distance, band = (
-        curve_distance(_losses(full), _losses(mixed)),
-        curve_distance(_losses(full), _losses(other_seed)),
+        curve_distance(losses(full), losses(mixed)),
+        curve_distance(losses(full), losses(other_seed)),
     )
     recorder.check(
         "precision", over(distance, band), f"training losses {distance:.3f} apart, seeds {band:.3f}"
@@ -187,7 +203,7 @@ def _precision(runs: _Runs, recorder: Recorder) -> None:
     )
 
 
-def _losses(curve: Curve) -> list[float]:
+def losses(curve: Curve) -> list[float]:
     return [epoch["loss_train"] for epoch in curve]
 
 

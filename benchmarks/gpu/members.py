@@ -40,11 +40,17 @@ class Members:
 
     usable: bool  # False once one has died or not answered: what it says later would answer another question
 
-    def __init__(self, count: int, patience_s: float, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        count: int,
+        patience_s: float,
+        environment: Mapping[str, str] | None = None,
+        imports: Sequence[str] = ("trainables.image_classifier",),
+    ) -> None:
         self._patience, self.usable = patience_s, True
         # A server that has imported torch, and touched no GPU, makes them: 8 imports side by side take long.
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["trainables.image_classifier"])
+        context.set_forkserver_preload(list(imports))
         self._pipes: list[Connection] = []
         self._processes = []
         for _ in range(count):
@@ -60,24 +66,23 @@ class Members:
 
     def __exit__(self, *_: object) -> None:
         for pipe in self._pipes:
-            with contextlib.suppress(OSError):
-                pipe.send(("end",))
+            _tell(pipe, "end")
         for process in self._processes:
             process.join(5.0)
             if process.is_alive():
                 process.kill()
                 process.join()
 
-    def build(self, orders: Sequence[Order]) -> list[int]:
-        """A fold run in each of the first len(orders) members, one epoch old; the device memory each holds.
+    def build(self, orders: Sequence[Order]) -> None:
+        """A fold run in each of the first len(orders) members, one epoch old.
 
         Raises MemberError; then no member holds a fold run.
         """
         pipes = self._pipes[: len(orders)]
         for pipe, order in zip(pipes, orders, strict=True):
-            pipe.send(("build", order))
+            _tell(pipe, "build", order)
         try:
-            return self._answers(pipes)
+            self._answers(pipes)
         except MemberError:
             if self.usable:
                 self.release()
@@ -90,25 +95,33 @@ class Members:
         """
         pipes = self._pipes[:count]
         for pipe in pipes:
-            pipe.send(("train",))
+            _tell(pipe, "train")
         ends_at = time.monotonic() + seconds
         wait(pipes, seconds)  # an answer before it was asked for is an error, which `_answers` raises
         for pipe in pipes:
-            with contextlib.suppress(OSError):
-                pipe.send(("stop",))
+            _tell(pipe, "stop")
         return total_rate(self._answers(pipes), ends_at)
 
     def curve(self, members: Sequence[int], epochs: int) -> list[list[dict[str, float]]]:
         """The named members train `epochs` at the same time; what each epoch said. Raises MemberError."""
         pipes = [self._pipes[member] for member in members]
         for pipe in pipes:
-            pipe.send(("curve", epochs))
+            _tell(pipe, "curve", epochs)
         return self._answers(pipes)
+
+    def fault_in(self, member: int) -> str:
+        """What the named member says of a fault that it makes itself."""
+        try:
+            _tell(self._pipes[member], "fault")
+            self._answers([self._pipes[member]])
+        except MemberError as error:
+            return str(error)
+        return "it noticed nothing"
 
     def release(self) -> None:
         """No member holds a fold run any more."""
         for pipe in self._pipes:
-            pipe.send(("release",))
+            _tell(pipe, "release")
         self._answers(self._pipes)
 
     def _answers(self, pipes: Sequence[Connection]) -> list[Any]:
@@ -143,6 +156,11 @@ def total_rate(epochs: Sequence[Sequence[Epoch]], ends_at: float) -> float:
     return total
 
 
+def _tell(pipe: Connection, *words: Any) -> None:
+    with contextlib.suppress(OSError):  # of a process that has died, which the answer that is missing says
+        pipe.send(words)
+
+
 # ---- in a member's process -----------------------------------------------------------------------------
 
 
@@ -163,7 +181,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
             answer = ("ok", getattr(member, name)(*arguments))
         except Exception as error:
             traceback.print_exc()
-            member.release()
+            member.give_up()
             answer = ("error", f"{type(error).__name__}: {error}")
         pipe.send(answer)
 
@@ -174,7 +192,7 @@ class _Member:
         self._run: Any = None
         self._order: Order | None = None
 
-    def build(self, order: Order) -> int:
+    def build(self, order: Order) -> None:
         from trainables.image_classifier import ImageClassifier
 
         self.release()
@@ -182,7 +200,6 @@ class _Member:
         made = (order.data, order.fold, order.config, 1000, order.seed, order.resources)
         self._run = ImageClassifier(*made)
         self._run.run_epoch()
-        return _device_bytes()
 
     def train(self) -> list[Epoch]:
         assert self._order is not None  # build comes first
@@ -197,13 +214,20 @@ class _Member:
     def curve(self, epochs: int) -> list[dict[str, float]]:
         return [self._run.run_epoch() for _ in range(epochs)]
 
+    def fault(self) -> None:
+        """As of a bug in a kernel: an assertion of the device itself, after which CUDA is of no use."""
+        import torch
+
+        torch.zeros(1, device="cuda")[torch.tensor([2], device="cuda")].cpu()
+
+    def give_up(self) -> None:
+        """As `release`, of what can still be released."""
+        try:
+            self.release()
+        except Exception:
+            traceback.print_exc()  # the error that led here is the one that is answered
+
     def release(self) -> None:
         run, self._run = self._run, None
         if run is not None:
             run.close()
-
-
-def _device_bytes() -> int:
-    import torch
-
-    return torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0

@@ -1,53 +1,59 @@
-"""NVIDIA's Multi-Process Service, as a daemon of this user for the length of one measurement.
-
-https://docs.nvidia.com/deploy/mps/ : the daemon and its clients find each other by CUDA_MPS_PIPE_DIRECTORY.
-"""
+"""CUDA's Multi-Process Service as a search uses it, and what its clients are told when one of them fails."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
-CONTROL = "nvidia-cuda-mps-control"
-SECONDS = 20.0  # to start, and to end once its clients have ended
+from benchmarks.gpu import data
+from benchmarks.gpu.members import MemberError, Members, Order
+from benchmarks.gpu.records import Recorder
+from benchmarks.gpu.setting import Setting
+from orchestrator.machine.gpu_users import mps_daemons
+from orchestrator.machine.mps import MpsError, own_daemon
+from trainables.images.image_store import build_store
+
+PATIENCE_S = 60.0
 
 
 @contextlib.contextmanager
-def own_mps(folder: Path, dry: bool) -> Iterator[tuple[dict[str, str] | None, str]]:
+def own_mps(dry: bool) -> Iterator[tuple[dict[str, str] | None, str]]:
     """The environment in which processes are its clients, and ""; or None and why there is no daemon."""
-    program = shutil.which(CONTROL)
-    if dry or program is None:
-        yield None, "a dry run has no GPU" if dry else f"{CONTROL} is not on PATH"
+    if dry:
+        yield None, "a dry run has no GPU"
         return
-    pipes, logs = folder / "mps-pipes", folder / "mps-logs"
-    for made in (pipes, logs):
-        made.mkdir(mode=0o700, exist_ok=True)
-    environment = {"CUDA_MPS_PIPE_DIRECTORY": str(pipes), "CUDA_MPS_LOG_DIRECTORY": str(logs)}
-    started = _control([program, "-d"], environment, "")
-    if started:
-        yield None, started
-        return
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            environment = stack.enter_context(own_daemon())
+        except MpsError as error:
+            yield None, str(error)
+            return
         yield environment, ""
-    finally:
-        _control([program], environment, "quit\n")
 
 
-def _control(command: list[str], environment: dict[str, str], words: str) -> str:
-    """What went wrong; "" where nothing did."""
-    try:
-        done = subprocess.run(
-            command,
-            input=words,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{command[0]}: {type(error).__name__}"
-    return "" if done.returncode == 0 else f"{command[0]}: {(done.stderr or done.stdout).strip()[:200]}"
+def run(setting: Setting, recorder: Recorder) -> None:
+    with own_mps(setting.dry) as (environment, why_not):
+        if environment is None:
+            recorder.not_run("MPS ends", why_not)
+            return
+        recorder.note(f"daemons while ours runs: {len(mps_daemons())}")
+        _fault_beside(environment, setting, recorder)
+    left = mps_daemons()
+    recorder.check("MPS ends", len(left), ", ".join(sorted(left)))
+
+
+def _fault_beside(environment: Mapping[str, str], setting: Setting, recorder: Recorder) -> None:
+    """What a client is told whose neighbour makes the device itself fail."""
+    made, case = data.dataset(setting), setting.learns
+    build_store(made, case.size)
+    config = {"backbone": case.backbone, "image_size": case.size, "batch_size": case.batch}
+    orders = [Order(made, fold, config, fold, setting.resources(0.5), case.batch) for fold in range(2)]
+    with Members(2, PATIENCE_S, environment) as members:
+        members.build(orders)
+        members.curve([0, 1], 1)
+        recorder.note(f"a client with a fault of its own is told: {members.fault_in(0)[:300]}")
+        try:
+            members.curve([1], 1)
+            recorder.note("its neighbour is told nothing and trains on")
+        except MemberError as error:
+            recorder.note(f"its neighbour is told: {str(error)[:300]}")

@@ -6,11 +6,15 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
+
 from benchmarks.gpu import bare, data
 from benchmarks.gpu.members import MemberError, Members, Order
 from benchmarks.gpu.mps import own_mps
 from benchmarks.gpu.records import Recorder
 from benchmarks.gpu.setting import Case, Deadline, Setting, deadline_of
+from orchestrator.core.dataset import Dataset
+from orchestrator.core.text import counted
 
 PLAIN, MPS = "without MPS", "with MPS"
 ONE = "one fold run alone"
@@ -24,9 +28,10 @@ def run(setting: Setting, recorder: Recorder) -> None:
     deadline = deadline_of(setting)
     sets = {case: case_data(setting, case) for case in setting.packed}
     found: dict[Case, Rates] = {case: {PLAIN: {}, MPS: {}} for case in setting.packed}
-    _in_mode(PLAIN, {}, setting, deadline, sets, found, recorder)
+    held = _in_mode(PLAIN, {}, setting, deadline, sets, found, recorder)
+    recorder.fact("held", {case.name: size for case, size in held.items()})
     against = {case: _bare_rates(case, setting, recorder) for case in setting.packed}
-    with own_mps(setting.folder, setting.dry) as (environment, why_not):
+    with own_mps(setting.dry) as (environment, why_not):
         if environment is None:
             recorder.note(f"{MPS}: NOT RUN, {why_not}")
         else:
@@ -37,11 +42,15 @@ def run(setting: Setting, recorder: Recorder) -> None:
     judge(setting.packed, found, against, recorder)
 
 
-def case_data(setting: Setting, case: Case) -> Any:
-    """Fewer rows at large sizes: an epoch has to end within a window, eight of them together too."""
+def case_data(setting: Setting, case: Case, longer: int = 1) -> Dataset:
+    """Fewer rows at large sizes: an epoch has to end within a window, eight of them together too.
+
+    longer: times so many rows, for one fold run alone.
+    """
     from trainables.images.image_store import build_store
 
-    made = data.dataset(setting, max(1, setting.times * 112**2 // max(case.size, 112) ** 2))
+    times = max(1, setting.times * 112**2 // max(case.size, 112) ** 2)
+    made = data.dataset(setting, times if setting.dry else longer * times)
     build_store(made, case.size)
     return made
 
@@ -58,8 +67,9 @@ def _in_mode(
     sets: Mapping[Case, Any],
     found: Mapping[Case, Rates],
     recorder: Recorder,
-) -> None:
-    most = max(setting.together)
+) -> dict[Case, float]:
+    """Fills `found`; bytes of the device that one fold run of each case holds, its CUDA context included."""
+    most, before, held = max(setting.together), used(setting.device), dict[Case, float]()
     with Members(most, PATIENCE_S, environment) as members:
         for case in setting.packed:
             if not members.usable or not deadline.allows(2 * setting.window_s):
@@ -68,12 +78,22 @@ def _in_mode(
             with _as_fault(recorder, f"{case.name} {mode}"):
                 orders = [_order(setting, case, sets[case], member, most) for member in range(most)]
                 fitting = _build_most(members, orders, setting.together, recorder, case)
+                held[case] = (used(setting.device) - before) / fitting
                 for count in _telling_first([item for item in setting.together if item <= fitting]):
                     if deadline.allows(setting.window_s):
                         found[case][mode][count] = members.train(count, setting.window_s)
                     else:
                         recorder.cut(f"{case.name} {mode}: {count} together")
                 members.release()
+    return held
+
+
+def used(device: str) -> float:
+    """Bytes of the whole GPU that are in use, as its driver counts them; 0 of a CPU."""
+    if device != "cuda":
+        return 0.0
+    free, total = torch.cuda.mem_get_info()
+    return float(total - free)
 
 
 def _order(setting: Setting, case: Case, made: Any, member: int, most: int) -> Order:
@@ -88,14 +108,12 @@ def _build_most(
     """How many of them the device's memory holds. Raises MemberError where it is not even one."""
     for count in sorted(counts, reverse=True):
         try:
-            held = members.build(orders[:count])
+            members.build(orders[:count])
         except MemberError as error:
             if "OutOfMemory" not in str(error) or count == min(counts):
                 raise
             recorder.note(f"{case.name}: {count} fold runs together do not fit into the device's memory")
             continue
-        if held[0]:
-            recorder.note(f"{case.name}: a fold run holds {held[0] / 2**20:,.0f} MiB of the device")
         return count
     raise MemberError("no number of fold runs was asked for")
 
@@ -108,7 +126,7 @@ def _telling_first(counts: list[int]) -> list[int]:
 
 def _bare_rates(case: Case, setting: Setting, recorder: Recorder) -> dict[str, float]:
     """ "eager", "graph" (on a GPU) and "roof": images a second of the network alone."""
-    seconds = setting.window_s / 2
+    seconds = setting.window_s / 3
     found = {"eager": bare.rate(bare.eager(case, setting.device), setting.device, seconds)}
     if not setting.dry:
         with _as_fault(recorder, f"{case.name} as a CUDA graph"):
@@ -116,6 +134,7 @@ def _bare_rates(case: Case, setting: Setting, recorder: Recorder) -> dict[str, f
         bare.free(setting.device)
     batches = () if setting.dry else bare.ROOF_BATCHES
     found["roof"], batch = bare.roof(case, setting.device, seconds, batches)
+    bare.free(setting.device)
     recorder.note(f"{case.name}: the roof is the network's own rate at batch {batch}")
     return found
 
@@ -135,7 +154,9 @@ def _figures(case: Case, rates: Rates, against: Mapping[str, float], recorder: R
         return
     for mode, counts in rates.items():
         for count, value in sorted(counts.items()):
-            recorder.figure(case.name, f"{count} fold runs {mode}", value / one, ONE, value, "images/s")
+            recorder.figure(
+                case.name, f"{counted(count, 'fold run')} {mode}", value / one, ONE, value, "images/s"
+            )
     for name, what in (
         ("eager", "the network alone, eager"),
         ("graph", "the network alone, as a CUDA graph"),
@@ -162,6 +183,7 @@ def judge(
 ) -> None:
     """cases: the first is judged as resnet18, the second as resnet50."""
     _judge_small(as_the_tool_packs(found[cases[0]]), against[cases[0]], recorder)
+    _judge_mps(found[cases[0]], recorder)
     if len(cases) < 2:
         recorder.not_run("resnet50 together", "a dry run has no large network")
         return
@@ -171,6 +193,15 @@ def judge(
         recorder.check("resnet50 together", worst[0], f"{worst[1]} together")
     else:
         recorder.not_run("resnet50 together", "not measured; see the stage's notes")
+
+
+def _judge_mps(rates: Rates, recorder: Recorder) -> None:
+    both = [count for count in rates[PLAIN] if count > 1 and count in rates[MPS]]
+    if not both:
+        recorder.not_run("with MPS", "there is no MPS here; see the stage's notes")
+        return
+    most = max(both)
+    recorder.check("with MPS", rates[MPS][most] / rates[PLAIN][most], f"{most} together")
 
 
 def _judge_small(rates: Mapping[int, float], against: Mapping[str, float], recorder: Recorder) -> None:

@@ -10,6 +10,8 @@ from benchmarks.gpu.records import Check, Figure, StageResult
 from benchmarks.gpu.report import Report
 from orchestrator.core.text import on_one_line
 
+LONGEST = 200  # characters of a fact that is shown
+
 
 def markdown(report: Report) -> str:
     lines = ["# One GPU", "", f"{report.conclusion}.", ""]
@@ -39,7 +41,9 @@ def _machine(report: Report) -> Iterator[str]:
 
 
 def _listed(facts: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {_cell(value)}" for key, value in facts.items())
+    """Long answers of programs are for the JSON alone."""
+    short = {key: _cell(value) for key, value in facts.items() if len(str(value)) <= LONGEST}
+    return ", ".join(f"{key} {value}" for key, value in short.items())
 
 
 def _checks(stages: Sequence[StageResult]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def run_all(
     """
     ends_at = clock() + seconds
     for stage in stages:
-        allowed = grant(stage.wanted(dry), stage.least, ends_at - clock())
+        allowed = grant(stage.wanted(dry, full), stage.least, ends_at - clock())
         if allowed is None:
             yield result_of(stage.name, stage.checks, CUT, 0.0, ())
             continue

@@ -48,12 +48,13 @@ class Setting:
     def device(self) -> str:
         return "cpu" if self.dry else "cuda"
 
+    @property
+    def cpus(self) -> int:
+        """Of a fold run that has the machine to itself."""
+        return 1 if self.dry else len(os.sched_getaffinity(0))
+
     def resources(self, share: float = 1.0, cpus: int = 1) -> Resources:
         return Resources(cpus, 0.0 if self.dry else share)
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def full_setting(folder: Path, seconds: float, full: bool) -> Setting:
@@ -62,7 +63,7 @@ def full_setting(folder: Path, seconds: float, full: bool) -> Setting:
         dry=False,
         full=full,
         seconds=seconds,
-        window_s=4.0,
+        window_s=3.0,
         people=60,
         times=10,
         together=(1, 2, 4, 8),
@@ -81,7 +82,7 @@ def full_setting(folder: Path, seconds: float, full: bool) -> Setting:
 
 
 def dry_setting(folder: Path, seconds: float) -> Setting:
-    tiny, other = Case("test_resnet", 32, 8), Case("test_efficientnet", 32, 8)
+    tiny = Case("test_resnet", 32, 16)
     return Setting(
         folder=folder,
         dry=True,
@@ -92,7 +93,7 @@ def dry_setting(folder: Path, seconds: float) -> Setting:
         times=1,
         together=(1, 2),
         packed=(tiny,),
-        fed=(tiny, other),
+        fed=(tiny,),
         learns=tiny,
         race=(2, 2, 2),
     )

@@ -20,29 +20,118 @@ class Stage:
     least: float = 5.0  # seconds below which it is not begun
     checks: tuple[str, ...] = ()
     what: str = ""
+    full_seconds: float = 0.0  # of its large version, where it has one
 
-    def wanted(self, dry: bool) -> float:
-        return self.dry_seconds if dry else self.seconds
+    def wanted(self, dry: bool, full: bool) -> float:
+        return self.dry_seconds if dry else full * self.full_seconds or self.seconds
 
 
 STAGES: Sequence[Stage] = (
-    Stage("card", "benchmarks.gpu.card:run", 5, 5, 1.0, what="what it is"),
+    Stage("card", "benchmarks.gpu.card:run", 5, 60, 1.0, ("doctor reads the card",), "what it is"),
     Stage(
         "correctness",
         "benchmarks.gpu.correctness:run",
-        70,
-        20,
+        45,
+        60,
         checks=("precision", "resume", "memory returned", "neighbours"),
         what="precision, continuing, memory, neighbours",
     ),
     Stage(
+        "device_path",
+        "benchmarks.gpu.device_path:run",
+        18,
+        60,
+        checks=(
+            "augmentation",
+            "augmentation, pixels apart",
+            "augmentation, mean apart",
+            "places",
+            "synchronisation",
+        ),
+        what="augmentation on the device, and whether the host waits for it",
+    ),
+    Stage(
         "packing",
         "benchmarks.gpu.packing:run",
-        110,
-        15,
+        100,
+        60,
         20.0,
-        ("8 resnet18 over one", "8 resnet18 over a graph", "8 resnet18 of the roof", "resnet50 together"),
+        (
+            "8 resnet18 over one",
+            "8 resnet18 over a graph",
+            "8 resnet18 of the roof",
+            "resnet50 together",
+            "with MPS",
+        ),
         "1, 2, 4, 8 fold runs on the device, with and without MPS",
+    ),
+    Stage(
+        "choice",
+        "benchmarks.gpu.choice:run",
+        50,
+        60,
+        20.0,
+        ("probed memory", "chosen share"),
+        "how many the search itself puts on the device, over the best of all",
+    ),
+    Stage(
+        "efficiency",
+        "benchmarks.gpu.efficiency:run",
+        8,
+        60,
+        checks=("step efficiency",),
+        what="the share of a step's time that the network gets, one core",
+    ),
+    Stage(
+        "oom",
+        "benchmarks.gpu.race:run_out_of_memory",
+        45,
+        60,
+        30.0,
+        ("out-of-memory met", "out-of-memory read", "epochs lost"),
+        "a search whose fold runs outgrow their share of the memory",
+        full_seconds=300,
+    ),
+    Stage(
+        "race",
+        "benchmarks.gpu.race:run",
+        75,
+        60,
+        30.0,
+        ("race epochs lost",),
+        "a search that chooses its fold runs per GPU, slots busy",
+    ),
+    Stage(
+        "taken",
+        "benchmarks.gpu.taken:run",
+        8,
+        60,
+        checks=("a card that is taken",),
+        what="another process holds the card: would a fold run notice?",
+    ),
+    Stage(
+        "mps",
+        "benchmarks.gpu.mps:run",
+        10,
+        60,
+        checks=("MPS ends",),
+        what="a daemon of this user starts, serves and ends; a fault of one client",
+    ),
+    Stage(
+        "feed",
+        "benchmarks.gpu.feed:run",
+        45,
+        60,
+        what="one fold run over its network fed from memory, and over timm's loop",
+    ),
+    Stage(
+        "compiled",
+        "benchmarks.gpu.compiled:run",
+        60,
+        60,
+        30.0,
+        ("compiled", "compiled memory returned"),
+        "compiled steps: equal curves, memory, speed",
     ),
 )
 

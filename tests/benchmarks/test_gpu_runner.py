@@ -32,9 +32,7 @@ def test_a_stage_that_works_gives_its_findings(tmp_path: Path) -> None:
     assert result.facts == {"device": "cpu"}
 
 
-def test_what_a_broken_stage_found_before_is_kept_and_its_last_line_says_what_broke_it(
-    tmp_path: Path,
-) -> None:
+def test_what_a_broken_stage_found_is_kept_and_its_last_line_says_what_broke_it(tmp_path: Path) -> None:
     result = ran("raises", tmp_path)
     assert (result.ended, result.failed) == (BROKEN, True)
     assert result.checks[0].status == PASS
@@ -89,8 +87,8 @@ def test_stages_after_one_that_cannot_end_in_time_are_cut_by_name(tmp_path: Path
     [
         (70, 5, 465, Grant(70, GRACE * 70 + START_S)),
         (70, 5, 100, Grant(70, 100)),  # never beyond what is left
-        (70, 5, 40, Grant(25, 40)),
-        (70, 30, 40, None),
+        (70, 5, 40, Grant(40 - START_S, 40)),
+        (70, 45, 40, None),
         (70, 5, 3, None),
     ],
 )
@@ -100,11 +98,11 @@ def test_a_stage_gets_what_it_wants_of_what_is_left(
     assert grant(wanted, least, left) == expected
 
 
-def test_all_stages_together_fit_into_the_eight_minutes() -> None:
+def test_all_stages_but_the_last_fit_into_the_eight_minutes_and_it_gets_what_is_left() -> None:
     from benchmarks.gpu.__main__ import MINUTES
 
     assert MINUTES < 8
-    assert sum(stage.seconds + START_S / 2 for stage in STAGES) <= 60 * MINUTES
+    assert sum(stage.seconds + START_S / 2 for stage in STAGES[:-1]) <= 60 * MINUTES
 
 
 def test_a_misspelt_stage_is_refused_with_a_suggestion_and_the_order_is_that_of_worth() -> None:
@@ -118,4 +116,11 @@ def test_every_check_of_a_stage_has_a_limit_and_every_limit_a_stage() -> None:
 
     owed = [name for stage in STAGES for name in stage.checks]
     assert len(owed) == len(set(owed))
-    assert set(owed) <= set(LIMITS)
+    assert set(owed) == set(LIMITS)
+
+
+def test_only_a_stage_with_a_large_version_takes_longer_in_full() -> None:
+    stages = {stage.name: stage for stage in STAGES}
+    assert stages["oom"].wanted(dry=False, full=True) > stages["oom"].wanted(dry=False, full=False)
+    assert stages["feed"].wanted(dry=False, full=True) == stages["feed"].seconds
+    assert stages["oom"].wanted(dry=True, full=True) == stages["oom"].dry_seconds
