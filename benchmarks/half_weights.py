@@ -114,7 +114,7 @@ def config_of(backbone: str, pretrained: str | bool) -> dict[str, Any]:
     return {"backbone": backbone, "pretrained": pretrained, "image_size": SIZE, **training}
 
 
-def main(people: int, epochs: int, pretrained: Sequence[str]) -> None:
+def main(people: int, epochs: int, backbones: Sequence[str], pretrained: Sequence[str]) -> None:
     began = time.perf_counter()
     given = dict(text.split("=", 1) for text in pretrained)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,7 +122,7 @@ def main(people: int, epochs: int, pretrained: Sequence[str]) -> None:
         rows = len(dataset.validation_rows(0))
         print(f"{platform.machine()}, {os.cpu_count()} cores; {rows} rows, {epochs} epochs, seed 0\n")
         print(HEADING.format(rows * epochs) + "\n" + "|---" * 9 + "|")
-        for name in (*BACKBONES, *given):
+        for name in (*backbones, *given):
             config = config_of(name, given.get(name, False))
             ImageClassifier.prepare(dataset, {key: [value] for key, value in config.items()})
             run = ImageClassifier(dataset, 0, config, 1, 0, ONE)
@@ -136,8 +136,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--people", type=int, default=150)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--backbones", nargs="*", default=BACKBONES, help="networks that begin at random")
     parser.add_argument(
         "--pretrained", nargs="*", default=[], metavar="NAME=FILE", help="more networks, which begin there"
     )
     options = parser.parse_args()
-    main(options.people, options.epochs, options.pretrained)
+    main(options.people, options.epochs, options.backbones, options.pretrained)

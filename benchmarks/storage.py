@@ -2,6 +2,7 @@
 
     python -m benchmarks.storage                  # about twelve minutes, most of it fold runs
     python -m benchmarks.storage --rounds 1 --legs 0      # throughput alone
+    python -m benchmarks.storage --rounds 0 --legs 0      # deletions alone
 
 A worker on a second Ray node of this machine puts and gets a file of 100 MB in each store, one store after
 the other in every round; then it runs fold runs whose resume state has that size and whose epochs take some
@@ -43,6 +44,8 @@ from orchestrator.storage.contract import CheckpointStore
 SIZE = 100_000_000
 EPOCHS = 4
 MATRIX = 384
+TRIALS = 11
+"""Of the deletions; the first, which connects, is not counted."""
 
 
 class Heavy(NoOp):
@@ -178,6 +181,28 @@ def measure_throughput(worker: Any, stores: dict[str, CheckpointStore], rounds: 
         print(text, flush=True)
 
 
+def measure_deletions(stores: dict[str, CheckpointStore], files: int) -> None:
+    """Of trials that go out with so many files each: one after another, and those of a trial together."""
+    title = f"{files} files of a trial, {TRIALS - 1} trials"
+    print(f"{title:36}{'one by one, ms':>16}{'together, ms':>14}{'ratio':>8}")
+    for name, store in stores.items():
+        found: list[tuple[float, float]] = []
+        for trial in range(TRIALS):
+            names = [[f"t{trial:04d}-f{fold}/{number}" for number in range(files)] for fold in (0, 1)]
+            for item in names[0] + names[1]:
+                store.put(item, b"x")
+            times = [time.perf_counter()]
+            for item in names[0]:
+                store.delete(item)
+            times.append(time.perf_counter())
+            store.delete_many(names[1])
+            times.append(time.perf_counter())
+            found.append((times[1] - times[0], times[2] - times[1]))
+        single, batch = (statistics.median(pair[way] for pair in found[1:]) for way in (0, 1))
+        ratio = statistics.median(pair[1] / pair[0] for pair in found[1:])
+        print(f"  {name:34}{1e3 * single:16.1f}{1e3 * batch:14.1f}{ratio:8.2f}", flush=True)
+
+
 def measure_legs(worker: Any, stores: dict[str, CheckpointStore], rounds: int, epoch_s: float) -> None:
     products = int(epoch_s * ray.get(worker.calibrate.remote()))
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in stores}
@@ -198,10 +223,16 @@ def measure_legs(worker: Any, stores: dict[str, CheckpointStore], rounds: int, e
         print(f"  {name:34}{wall:9.2f}{ratio:15.3f}{idle:18.2f}{more:+10.1%}", flush=True)
 
 
-def main(rounds: int = 9, legs: int = 3, epoch_s: float = 10.0) -> None:
+def main(rounds: int = 9, legs: int = 3, epoch_s: float = 10.0, files: int = 30) -> None:
     load = os.getloadavg()[0]
     machine = platform.processor() or platform.machine()
     print(f"{machine}, {os.cpu_count()} cores, load {load:.1f} before, seed 0")
+    if files:
+        with tempfile.TemporaryDirectory() as name, s3_bucket() as bucket:
+            own = {"directory": DirectoryStore(Path(name)), "S3 (moto, loopback)": UriStore(bucket)}
+            measure_deletions(own, files)
+    if not rounds and not legs:
+        return
     with tempfile.TemporaryDirectory() as name, s3_bucket() as bucket, two_nodes() as other:
         folder = Path(name)
         pinned = NodeAffinitySchedulingStrategy(other, soft=False)
@@ -222,5 +253,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=9, help="of throughput; 0: none")
     parser.add_argument("--legs", type=int, default=3, help="rounds of fold runs; 0: none")
     parser.add_argument("--epoch-s", type=float, default=10.0, help="about the seconds of an epoch")
+    parser.add_argument("--files", type=int, default=30, help="of a trial that is deleted; 0: none")
     options = parser.parse_args()
-    main(options.rounds, options.legs, options.epoch_s)
+    main(options.rounds, options.legs, options.epoch_s, options.files)
