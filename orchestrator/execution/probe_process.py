@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,14 +22,14 @@ from orchestrator.core.own_memory import own_peak_unshared, own_unshared
 from orchestrator.core.text import on_one_line
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.execution import worker
-from orchestrator.machine.gpu_memory import gpu_memory
+from orchestrator.machine.gpu_memory import Held, gpu_memory
 
 WORKER = worker.FoldRunWorker
 """Its modules are imported here as they are in a worker; the trainable brings only the others."""
 KILLED_FIRST = "1000"
 """Of the processes of a machine without memory, the kernel ends this one."""
 CONTEXT_GUESS = 600 * 2**20
-"""Bytes of CUDA's own on a GPU where nvidia-smi does not tell whose memory it is, as in a container."""
+"""Bytes of CUDA's own on a GPU, at least, where nvidia-smi does not tell whose memory it is."""
 
 
 class _Conversation:
@@ -62,10 +62,11 @@ def measured(talk: _Conversation, own: int) -> FoldRunCost:
     probe = load_trainable(request["trainable"]).probe  # type: ignore[attr-defined]
     talk.say(started=True)
     resources = Resources(**request["resources"])
+    before = _used(gpu_memory(())) if resources.gpus else 0
     cost: FoldRunCost = probe(
         request["config"], request["classes"], request["rows"], resources, request["seconds"], talk.meet
     )
-    device = cost.device_bytes + _held_of_gpu() if resources.gpus else 0
+    device = cost.device_bytes + held_of_gpu(before) if resources.gpus else 0
     return replace(cost, resident_bytes=_beside(cost.resident_bytes, own, request), device_bytes=device)
 
 
@@ -73,10 +74,20 @@ def _beside(peak: int, own: int, request: Mapping[str, Any]) -> int:
     return max(peak - own, 0) + (request["base_bytes"] or own)
 
 
-def _held_of_gpu() -> int:
-    """Bytes of a GPU that this process holds when its fold run is closed: little but CUDA's own."""
-    held = [size for _, _, ours in gpu_memory((os.getpid(),)) for size in ours]
-    return max(held, default=CONTEXT_GUESS)
+def held_of_gpu(before: int) -> int:
+    """Bytes of a GPU that this process holds when its fold run is closed: little but CUDA's own.
+
+    before: bytes that all held before it began. In a container nvidia-smi names processes by the numbers of
+    the host (NVIDIA/nvidia-docker issue 1483), or none: then what all hold has grown by that, if nobody else
+    came or went.
+    """
+    cards = gpu_memory((os.getpid(),))
+    own = [size for _, _, ours in cards for size in ours]
+    return max(own) if own else max(CONTEXT_GUESS, _used(cards) - before)
+
+
+def _used(cards: Sequence[Held]) -> int:
+    return sum(used for _, used, _ in cards)
 
 
 def _does_not_fit(own: int, request: Mapping[str, Any]) -> FoldRunCost:

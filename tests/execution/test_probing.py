@@ -14,7 +14,7 @@ import pytest
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.fold_run_cost import CostTable, FoldRunCost
 from orchestrator.core.trainable import Resources
-from orchestrator.execution import probe_run, probing
+from orchestrator.execution import probe_process, probe_run, probing
 from orchestrator.execution.probe_cache import CostCache, digest_of
 from orchestrator.execution.probe_run import ProbeRun
 from orchestrator.execution.probing import measured_costs, rates_together
@@ -210,6 +210,30 @@ def test_one_that_fails_in_company_is_told(dataset: Dataset, monkeypatch: pytest
     assert said[0].startswith(
         "2 fold runs together were not measured for kind=runs_out_of_memory: it does not"
     )
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    "ours, used, held",
+    [
+        ((700 * MIB,), 9 * GIB, 700 * MIB),  # as nvidia-smi says of this process
+        ((), 3 * GIB, GIB),  # it says nothing of it: 2 GiB were in use before
+        ((), 2 * GIB, probe_process.CONTEXT_GUESS),  # somebody left meanwhile
+    ],
+)
+def test_what_a_probe_holds_of_a_gpu_beside_its_tensors(
+    ours: tuple[int, ...], used: int, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def cards(own: Any) -> list[Any]:
+        asked.append(own)
+        return [(80 * GIB, used, ours)]
+
+    monkeypatch.setattr(probe_process, "gpu_memory", cards)
+    assert probe_process.held_of_gpu(2 * GIB) == held and asked == [(os.getpid(),)]
 
 
 # ---- the cache ------------------------------------------------------------------------------------
