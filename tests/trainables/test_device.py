@@ -5,7 +5,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from trainables.device import use_kernels
+from orchestrator.core.dataset import Dataset
+from tests.support.drawn_images import classifier
+from trainables.device import autocast, use_kernels
+from trainables.optimisation.train_step import _needs_scaler
+from trainables.parameters import OPTIMIZERS
 
 pytestmark = pytest.mark.torch
 
@@ -36,3 +40,34 @@ def test_a_gpu_rounds_float32_where_mixed_precision_is_asked_for_alone(
 def test_a_cpu_keeps_its_kernels(as_before: tuple[bool, bool, str]) -> None:
     use_kernels(torch.device("cpu"), amp=True)
     assert kernels() == as_before
+
+
+@pytest.mark.filterwarnings("ignore:CUDA is not available")
+@pytest.mark.parametrize(("has_it", "dtype"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_a_gpu_computes_in_bfloat16_where_it_can_and_scales_gradients_only_where_it_cannot(
+    monkeypatch: pytest.MonkeyPatch, has_it: bool, dtype: torch.dtype
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: asked.append(including_emulation) or has_it,
+    )
+    gpu = torch.device("cuda")
+    assert autocast(gpu, amp=True).fast_dtype == dtype
+    assert _needs_scaler(gpu, amp=True) is not has_it
+    assert not _needs_scaler(gpu, amp=False) and not _needs_scaler(torch.device("cpu"), amp=True)
+    assert not any(asked), "emulated bfloat16 is slower than float16"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("augment_on", ["cpu", "device"])
+def test_weights_move_in_one_kernel_and_batches_lie_as_convolutions_want_them(
+    dataset: Dataset, optimizer: str, augment_on: str
+) -> None:
+    trained = classifier(dataset, optimizer=optimizer, augment_on=augment_on, mix="both")
+    assert trained._optimizer.defaults["fused"] is True
+    filters = [weight for weight in trained._network.parameters() if weight.ndim == 4]
+    batches = [next(trained._loader.training(0))[0], next(trained._loader.validation())[0]]
+    assert all(item.is_contiguous(memory_format=torch.channels_last) for item in [*filters, *batches])
+    trained.close()
