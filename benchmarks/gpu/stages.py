@@ -31,7 +31,7 @@ STAGES: Sequence[Stage] = (
     Stage(
         "correctness",
         "benchmarks.gpu.correctness:run",
-        45,
+        40,
         60,
         checks=("precision", "resume", "memory returned", "neighbours"),
         what="precision, continuing, memory, neighbours",
@@ -39,7 +39,7 @@ STAGES: Sequence[Stage] = (
     Stage(
         "device_path",
         "benchmarks.gpu.device_path:run",
-        18,
+        25,
         60,
         checks=(
             "augmentation",
@@ -53,7 +53,7 @@ STAGES: Sequence[Stage] = (
     Stage(
         "packing",
         "benchmarks.gpu.packing:run",
-        100,
+        98,
         60,
         20.0,
         (

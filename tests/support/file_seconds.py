@@ -15,6 +15,7 @@ SECONDS = {
     "tests/execution/on_ray/test_loss_of_workers.py": 85,
     "tests/test_notebook.py": 70,
     "tests/execution/on_ray/test_loss_by_memory.py": 65,
+    "tests/benchmarks/test_gpu_dry_run.py": 70,
     "tests/trainables/network/test_backbones.py": 40,
     "tests/execution/on_ray/test_own_trainable.py": 55,
     "tests/execution/on_ray/test_nodes.py": 55,
