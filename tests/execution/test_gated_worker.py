@@ -123,11 +123,11 @@ class Worker:
 class Node:
     """The GPU of a worker as a test sets it, and how often it was looked at."""
 
-    def __init__(self) -> None:
+    def __init__(self, proc: Path = Path("/proc")) -> None:
         self.found, self.looks, self.pauses = device(0), 0, 0
         self.worker = Worker()
         self.gated = GatedWorker(
-            cast(FoldRunWorker, self.worker), lambda: (SIBLING,), self.look, self.pause, Path("/proc")
+            cast(FoldRunWorker, self.worker), lambda: (SIBLING,), self.look, self.pause, proc
         )
 
     def look(self) -> list[Device]:
@@ -176,3 +176,34 @@ def test_what_the_fold_run_is_expected_to_hold_is_asked_for() -> None:
     node.found = device(70, (THEIRS, 70))
     node.start(need=20 * GIB)
     assert isinstance(node.gated.step(), GpuTaken)
+
+
+def test_our_own_programs_beside_it_are_no_others(tmp_path: Path) -> None:
+    for pid, answer in ((SIBLING, EpochEnded), (THEIRS, GpuTaken)):
+        (tmp_path / str(pid)).mkdir()
+        node = Node(tmp_path)
+        node.found = device(79, (pid, 79))
+        node.start(gpus=0.5)
+        assert isinstance(node.gated.step(), answer)
+
+
+def test_what_a_process_that_has_computed_left_in_memory_is_not_others_where_programs_are_hidden() -> None:
+    node = Node()
+    node.start()
+    assert isinstance(node.gated.step(), EpochEnded)
+    node.worker.begins = True  # another fold run comes
+    node.found = device(79)  # nobody is listed: a container
+    node.start()
+    assert isinstance(node.gated.step(), EpochEnded)
+    fresh = Node()
+    fresh.found = device(79)
+    fresh.start()
+    assert isinstance(fresh.gated.step(), GpuTaken)
+
+
+def test_a_compute_mode_says_nothing_of_slices() -> None:
+    cut = SLICED.replace("<compute_mode>Default", "<compute_mode>Exclusive_Process")
+    first = LISTED_SLICES.splitlines()[1].split("UUID: ")[1].rstrip(")")
+    assert not parse_devices(log(cut), LISTED_SLICES, first)[0].is_exclusive
+    whole = log(card(compute_mode="Exclusive_Process"))
+    assert parse_devices(whole, "", None)[0].is_exclusive

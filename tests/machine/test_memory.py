@@ -166,6 +166,13 @@ def test_only_gpus_that_cuda_is_given_count(visible: str | None, number: int) ->
     assert len(parse_gpu_memory(GPUS, "", (), visible)) == number
 
 
+def test_a_card_that_does_not_tell_its_memory_is_left_out() -> None:
+    """As one that is cut into slices, or shares the memory of its processor."""
+    assert parse_gpu_memory("0, GPU-a, [N/A], [N/A]\n1, GPU-b, 81559, 10\n", "", (), None) == [
+        (81559 * MIB, 10 * MIB, ())
+    ]
+
+
 def test_a_table_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError):
         parse_gpu_memory("NVIDIA-SMI has failed\n", "", (), None)

@@ -52,6 +52,7 @@ def test_its_leg_goes_to_another_slot_and_the_one_it_leaves_is_given_to_nobody(
     assert [line for line in caplog.messages if "finds its GPU taken: others (julia) hold it" in line]
     assert begin(scheduler) == key  # the same leg, at once, in the other slot
     assert scheduler.next() is None  # no third one: a process waits in the first
+    assert scheduler._pool.usable_slots == 1
     scheduler.let_go(hold)
     assert begin(scheduler) != key
     [failed] = events(study.path, "leg_failed")
@@ -118,6 +119,21 @@ def test_tunes_trial_stays_with_the_process_that_waits(scheduler: LegScheduler) 
     assert told("three", taken(third)) == "CONTINUE"
     tune_scheduler.on_trial_error(None, SimpleNamespace(trial_id="three", error_file=None))
     assert searcher.suggest("four")["assignment"].leg.key == third
+
+
+@pytest.mark.ray
+def test_a_study_that_is_done_waits_for_no_gpu(
+    scheduler: LegScheduler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestrator.execution.on_ray.tune_adapter import _TuneScheduler, _TuneSearcher, encode
+
+    searcher = _TuneSearcher(scheduler)
+    tune_scheduler = _TuneScheduler(scheduler, searcher)
+    told = encode(taken(searcher.suggest("one")["assignment"].leg.key))
+    waiting = SimpleNamespace(trial_id="one", error_file=None)
+    assert tune_scheduler.on_trial_result(None, waiting, {"outcome": told}) == "CONTINUE"
+    monkeypatch.setattr(LegScheduler, "done", True)
+    assert tune_scheduler.on_trial_result(None, waiting, {"outcome": told}) == "STOP"
 
 
 @pytest.mark.ray
