@@ -88,10 +88,15 @@ class DiskGuard:
         if first and self.size.state and self.measured is not None:
             self.measured(self.size)
 
-    def check(self, leg: Leg, is_new: bool, running: Sequence[int]) -> bool:
-        """Whether a leg may start. is_new: its trial begins with it; running: epochs that each fold run under
-        way has stored. Raises StorageError where it may not and nothing runs that could make room."""
-        fault = self._fault(leg, is_new, running)
+    def check(self, leg: Leg, is_new: bool, running: Sequence[int], stored: int | None = None) -> bool:
+        """Whether a leg may start.
+
+        is_new: its trial begins with it; running: resume states that each fold run under way has in the
+        store, or its epochs where each has one; stored: the same of the leg's own, None: its first epochs.
+
+        Raises StorageError where it may not and nothing runs that could make room.
+        """
+        fault = self._fault(leg.start if stored is None else stored, is_new, running)
         if fault and not running:
             raise StorageError(f"{fault};\neverything finished is saved: {self._ways_out(is_new)}")
         if bool(fault) != self._short:
@@ -100,9 +105,9 @@ class DiskGuard:
             self.say(f"{fault}; no leg starts before there is room" if fault else again)
         return not fault
 
-    def _fault(self, leg: Leg, is_new: bool, running: Sequence[int]) -> str:
+    def _fault(self, stored: int, is_new: bool, running: Sequence[int]) -> str:
         """What is wrong with starting it; empty where it may start."""
-        runs = sum(map(self._still_writes, [*running, leg.start]))
+        runs = sum(map(self._still_writes, [*running, stored]))
         if not is_new:
             return self._want(runs, "a leg beside those that run")
         what, all_finals = "a new trial beside the finalists", runs + self._finals()

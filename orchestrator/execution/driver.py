@@ -237,8 +237,9 @@ class Driver:
         """Raises StorageError where nothing runs that could make room on the disk."""
         if self._disk is None:
             return True
-        stored = [self._history.done(key) for key in self._running]
-        return self._disk.check(leg, leg.trial not in self._configs, stored)
+        running = [self._history.states_kept(key) for key in self._running]
+        own = self._history.states_kept(leg.key)
+        return self._disk.check(leg, leg.trial not in self._configs, running, own)
 
     def _start(self, leg: Leg, node: str) -> LegAssignment:
         if leg.trial not in self._configs:

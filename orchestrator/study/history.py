@@ -107,8 +107,19 @@ class History:
 
     def state_epoch(self, key: FoldRunKey, until: int) -> int:
         """The newest epoch up to `until` after which a resume state was stored; 0 where there is none."""
-        digests = self.resume_digests(key, until)
-        return max((epoch for epoch, digest in enumerate(digests, 1) if digest != NOT_KEPT), default=0)
+        epochs = self._of(key).epochs
+        for epoch in range(min(until, len(epochs)), 0, -1):
+            digests = epochs[epoch - 1].digests
+            if not digests or "resume" in digests:
+                return epoch
+        return 0
+
+    def states_kept(self, key: FoldRunKey) -> int:
+        """How many resume states lie in the store: see `checkpoint_files`."""
+        done = self.done(key)
+        newest = self.state_epoch(key, done)
+        has_older = newest == done and self.state_epoch(key, done - 1) > 0
+        return bool(newest) + has_older
 
     def last_failure(self, trial: int) -> str:
         """The kind of it; "" where no leg of the trial failed."""

@@ -232,6 +232,8 @@ def test_without_deaths_what_is_kept_is_what_is_needed_after_every_epoch(every: 
                 fold.step()
                 assert fold.store.kept() == fold.needed(fold.history.done(KEY))
                 assert fold.unstored_s < every or fold.unstored_s == 0
+                states = [name for name in fold.store.kept() if "/resume-" in name]
+                assert len(states) == fold.history.states_kept(KEY)
         assert Chained.trained == list(range(1, 11))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,12 +15,12 @@ from safetensors.numpy import load, save
 
 from orchestrator.core.disk_needs import CheckpointBytes, DiskNeeds
 from orchestrator.core.errors import StorageError
-from orchestrator.core.events import FoldRunKey, Leg, Reopened, State
+from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, Reopened, State
 from orchestrator.execution.disk_guard import FLOOR, DiskGuard, EpochBytes
 from orchestrator.race import RaceConfig
 from orchestrator.race.most_held import most_held
 from orchestrator.storage import DirectoryStore
-from orchestrator.storage.checkpoint_files import resume_name
+from orchestrator.storage.checkpoint_files import resume_name, weights_name
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 from orchestrator.tune.disk import Disk, disk_line, disks_of, most_to_come
@@ -167,6 +168,25 @@ def test_a_leg_starts_where_what_it_and_the_others_may_write_fits(
     else:
         with pytest.raises(StorageError, match="continue with --resume" + ("; or finish" if is_new else "$")):
             short.check(leg, is_new, running)
+
+
+def test_a_fold_run_whose_short_epochs_stored_no_state_still_writes_it(tmp_path: Path) -> None:
+    needed = FLOOR + 2 * 111_000 + 1000
+    for free, starts in ((needed, True), (needed - 1, False)):
+        with contextlib.nullcontext() if starts else pytest.raises(StorageError, match="too little"):
+            assert guard(tmp_path, free, []).check(Leg(0, 0, 7, 20), False, [], stored=1)
+
+
+def test_sizes_are_told_once_an_epoch_has_shown_all_of_them(tmp_path: Path) -> None:
+    told: list[EpochBytes] = []
+    store = DirectoryStore(tmp_path / "a")
+    watching = DiskGuard(tmp_path, store, 4, measured=told.append)
+    for epoch, names in ((1, (weights_name,)), (2, (weights_name, resume_name)), (3, (resume_name,))):
+        for name in names:
+            store.put(name(FoldRunKey(0, 0), epoch), bytes(10 * epoch))
+        watching.saw(EpochEnded(0, 0, epoch, 0.5))
+        assert len(told) == (epoch > 1)
+    assert told == [EpochBytes(30, 20)]
 
 
 @pytest.mark.parametrize("to_come, kept", [(500_000, 500_000), (9 * 10**6, 1_178_000), (-5, 334_000)])
