@@ -54,7 +54,7 @@ STEP_KINDS: Mapping[str, Mapping[str, Any]] = {
     "augmented on the device": {"augment_on": "device", "augment": "strong"},
     "focal": {"loss": "focal"},
     "soft F1 and focal": {"loss": "0.4*soft_f1 + 0.6*focal", "class_weights": "balanced"},
-    "ordinal": {"loss": "sord"},
+    "ordinal": {"loss": "sord", "branches": True},
     "heads, dropout": {"head": "mlp", "dropout": 0.2, "dropout_samples": 2, "branches": True},
     "layers, frozen first": {"layer_decay": 0.8, "freeze_epochs": 2, "warmup_epochs": 0.5},
     "rare rows": {"augment_rare": "medium", "sampler": "weighted", "label_smoothing": 0.1},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.gpu import bare
+from benchmarks.gpu import bare, data
 from benchmarks.gpu.choice import share_of_best
 from benchmarks.gpu.compiled import COMPILED, EAGER
 from benchmarks.gpu.correctness import curve_distance, over, share_left, spread
@@ -20,9 +20,11 @@ from benchmarks.gpu.device_path import STEP_KINDS, Watch
 from benchmarks.gpu.efficiency import share_of
 from benchmarks.gpu.limits import NOT_RUN, PASS
 from benchmarks.gpu.members import MemberError, Members, total_rate
-from benchmarks.gpu.packing import MPS, PLAIN, as_the_tool_packs, judge
+from benchmarks.gpu.packing import MPS, PLAIN, as_the_tool_packs, config_of, judge
 from benchmarks.gpu.records import Recorder, read_records
-from benchmarks.gpu.setting import RESNET18, RESNET50, Case
+from benchmarks.gpu.setting import RESNET18, RESNET50, Case, dry_setting
+from trainables.image_classifier import ImageClassifier
+from trainables.images.image_store import build_store
 from trainables.parameters import completed
 
 pytestmark = pytest.mark.torch
@@ -118,9 +120,17 @@ def test_what_was_never_measured_has_no_best() -> None:
     assert share_of_best({}, 4) is None
 
 
-def test_every_kind_of_step_is_a_configuration_that_the_classifier_accepts() -> None:
-    for more in (*STEP_KINDS.values(), {"compile": EAGER}, {"compile": COMPILED}):
-        completed(more)
+def test_every_kind_of_step_can_be_built_on_the_drawn_faces(tmp_path: Path) -> None:
+    setting = dry_setting(tmp_path, 60.0)
+    faces = data.dataset(setting)
+    build_store(faces, setting.learns.size)
+    for more in STEP_KINDS.values():
+        ImageClassifier(faces, 0, config_of(setting.learns, **more), 3, 0, setting.resources()).close()
+
+
+def test_both_ways_to_compile_are_known_to_the_classifier() -> None:
+    for way in (EAGER, COMPILED):
+        completed({"compile": way})
 
 
 def test_each_step_and_each_batch_is_watched() -> None:
