@@ -78,7 +78,8 @@ class _Prober:
         if isinstance(found, str):
             self.say(f"what a fold run costs was not measured for {spaces.text(case)}: {found}")
             return None
-        self.cache.put(self.digest(spaces, case), found)
+        if found.fits:  # another time there may be more room
+            self.cache.put(self.digest(spaces, case), found)
         return found
 
     def rate_together(self, spaces: SpaceCases, case: CostCase, together: int) -> float | None:

@@ -178,6 +178,13 @@ def test_a_kind_without_an_estimate_is_measured(dataset: Dataset, monkeypatch: p
     assert len(asked) == 1
 
 
+def test_what_did_not_fit_is_tried_again_the_next_time(dataset: Dataset) -> None:
+    said = Said()
+    table = costs(dataset, said, kind=("is_killed",))
+    assert table is not None and not table.measured[0].cost.fits and not said
+    assert not list(Path(dataset.cache_dir).glob("costs/*"))
+
+
 @pytest.mark.parametrize("name, lines", [("Silent", 0), ("Unsure", 1)])
 def test_a_trainable_that_cannot_say_costs_nothing(name: str, lines: int, dataset: Dataset) -> None:
     said = Said()
