@@ -36,8 +36,13 @@ class Shapes(NamedTuple):
     largest: int  # the largest tensor among that
 
 
-def cost_estimate(config: Mapping[str, Any], classes: int, resources: Resources) -> int:
-    """Bytes of the process. Raises what building a network raises, and for one that shapes do not suffice."""
+def cost_estimate(
+    config: Mapping[str, Any], classes: int, resources: Resources, validated: int = VALIDATION_ROWS
+) -> int:
+    """Bytes of the process. validated: rows of a validation batch, where a batch is not larger.
+
+    Raises what building a network raises, and for one that shapes do not suffice.
+    """
     full = completed({**config, "pretrained": False})
     batch = int(full["batch_size"])
     shapes = shapes_of(full, classes, batch)
@@ -46,7 +51,7 @@ def cost_estimate(config: Mapping[str, Any], classes: int, resources: Resources)
     sharpness = shapes.trained if float(full["sam_rho"]) else 0
     state = shapes.weights + moments + average
     learning = shapes.trained + sharpness + shapes.kept + 3 * shapes.largest
-    validating = 3 * shapes.largest * max(VALIDATION_ROWS, batch) // batch
+    validating = 3 * shapes.largest * max(validated, batch) // batch
     storing = 2 * state + 2 * shapes.weights
     return LIBRARIES + state + max(learning, validating) + storing + _batches(full, batch, resources)
 

@@ -35,6 +35,9 @@ STEPS_CPU, STEPS_GPU = 2, 16  # the second step has the optimizer's state; a GPU
 PIXELS_GPU = 2**28  # bytes of drawn images at most
 VALIDATED = 64  # rows, or a batch where that is more
 LEAST_ROWS = 2  # of a batch
+GROWTH = (
+    1.3  # bytes by which a process grows where its estimate does by one: steps also copy and hold buffers
+)
 VALIDATION_SHARE = 1 / 3  # of a step's time per row
 CALIBRATION = 512  # rows of the matrices that show how fast a machine is
 KEPT_PER_FLOP = 2**20 * 60 / 30e9  # networks on CPUs: 15 to 165 MiB a second where matrices reach 30 GFLOPS
@@ -81,8 +84,8 @@ def probe(
 ) -> FoldRunCost:
     """The cost of `build(dataset, fold, config, ...)`; see core.trainable. config: complete.
 
-    On a CPU where a batch would take too long, a smaller one is measured and counts by its share of the
-    estimate.
+    On a CPU where a batch would take too long, a smaller one is measured, and what its estimate lacks is
+    added.
     """
     plain = {name: config[name] for name in NAMES} | {"pretrained": False, "compile": "none"}
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
@@ -134,9 +137,10 @@ class _Runs:
     def reserved_now(self) -> int:
         return self._reserved()[1]
 
-    def estimate(self, batch: int) -> int:
+    def estimate(self, size: _Size) -> int:
         """Bytes."""
-        return cost_estimate({**self.config, "batch_size": batch}, self.classes, self._resources)
+        config = {**self.config, "batch_size": size.batch}
+        return cost_estimate(config, self.classes, self._resources, size.validated)
 
     def _store(self, run: Trainable) -> None:
         """As a worker does after its best epoch: both copies are in memory while they are written."""
@@ -180,11 +184,12 @@ def _on_cpu(runs: _Runs, seconds: float, meet: Callable[[], None]) -> FoldRunCos
     affordable = batch_in_time(kept / batch, _kept_per_second(), seconds, batch, accumulate, views)
     full = _Size(batch, max(VALIDATED, batch), STEPS_CPU * accumulate)
     meet()
-    with runs.at(full.scaled(affordable)) as run:
+    size = full.scaled(affordable)
+    with runs.at(size) as run:
         found = runs.of(run, EPOCHS, time.monotonic() + seconds)
     # Of one fold run at one size alone: what a first one leaves in memory in holes would count for the next.
-    of_estimate = runs.estimate(batch) / runs.estimate(affordable)
-    return _cost(replace(found, resident=round(found.resident * of_estimate)), batch * accumulate)
+    growth = round(GROWTH * (runs.estimate(full) - runs.estimate(size)))
+    return _cost(replace(found, resident=found.resident + growth), batch * accumulate)
 
 
 def batch_in_time(
