@@ -21,6 +21,7 @@ SECONDS = {
     "tests/execution/on_ray/test_nodes.py": 55,
     "tests/doctor/test_doctor_lab.py": 55,
     "tests/trainables/test_techniques.py": 55,
+    "tests/trainables/test_probe.py": 20,
     "tests/execution/on_ray/test_taken_gpu.py": 20,
     "tests/test_api.py": 40,
     "tests/execution/on_ray/test_hungry.py": 30,
