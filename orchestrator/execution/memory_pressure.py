@@ -62,7 +62,7 @@ def gpu_is_crowded(own: int, total: int, free: int, siblings: int) -> bool:
     """Whether a GPU was too small because of processes that are not ours.
 
     own: bytes of it that the fold run held; siblings: fold runs of ours that may be beside it. With one of
-    them that cannot be told, for they differ in size: the next try has a GPU to itself.
+    them that cannot be told, for they differ in size: the next try has a larger share.
     """
     return siblings == 0 and held_by_others(own, total, free) > own
 

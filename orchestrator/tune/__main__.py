@@ -150,8 +150,8 @@ def _add_machines(made: CommandParser) -> None:
     add = group.add_argument
     add_shared(group, "--address")
     add("--gpus-per-fold-run", default="auto", metavar="GPUS",
-        help="GPUs of a fold run: auto, a number such as 0.5, or one for each type of GPU: A100=0.25,T4=1 "
-        "(default: auto)")  # fmt: skip
+        help="GPUs of a fold run: auto (as many share a GPU as fit and train faster together, as measured), "
+        "a number such as 0.5, or one for each type of GPU: A100=0.25,T4=1 (default: auto)")  # fmt: skip
     add("--cpus-per-fold-run", type=int_at_least(1), metavar="N",
         help="CPUs of a fold run (default: 1; on a server with GPUs, its share of the CPUs)")  # fmt: skip
     add("--checkpoint-every", metavar="TIME",
