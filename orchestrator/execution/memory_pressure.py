@@ -16,6 +16,9 @@ FIRST_GUESS = 2**30
 """Bytes of a fold run before one was measured: Python, torch and a small network."""
 GPU_GUESS = 2 * 2**30
 """Bytes of a GPU for a fold run before one was seen: CUDA itself and a small network."""
+SHARED = 0.9
+"""Of a GPU's memory, what is shared out. The rest stays free: for what torch's allocator cannot use of its
+blocks, what a measurement missed and what others hold of it in any case."""
 FORGETS = 0.98
 """What a size that no running fold run has any more counts for, at each reading."""
 AGAIN_S, LONGEST_S = 15.0, 600.0
@@ -85,14 +88,19 @@ def gpu_slots_that_fit(gpus: Sequence[GpuUse], per_gpu: int, each: float, runnin
     """Fold runs for which others leave room, never below one; None where that cannot be told.
 
     per_gpu: slots on one GPU; each: GPUs of a fold run; running: how many of ours run. What one needs is the
-    largest of ours, before any runs `GPU_GUESS`.
+    largest of ours, before any runs `GPU_GUESS`, and never more than its share: larger ones take several.
     """
     ours = [size for gpu in gpus for size in gpu.ours]
     if not gpus or (running and not ours):
         return None  # a container may hide whose processes they are
     need = max(ours, default=GPU_GUESS)
-    fits = sum(min(per_gpu, max(gpu.total - gpu.used + sum(gpu.ours), 0) // need) for gpu in gpus)
+    fits = sum(_left_on(gpu, per_gpu, need) for gpu in gpus)
     return max(1, int(fits / max(each, 1)))
+
+
+def _left_on(gpu: GpuUse, per_gpu: int, need: int) -> int:
+    room = gpu.total - gpu.used + sum(gpu.ours)
+    return max(0, min(per_gpu, int(room / min(need, gpu.total * SHARED / per_gpu))))
 
 
 @dataclass(frozen=True)

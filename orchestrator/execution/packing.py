@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 from orchestrator.core.failure_causes import gpu_wanted
 from orchestrator.core.text import counted
-from orchestrator.execution.memory_pressure import gb
+from orchestrator.execution.memory_pressure import SHARED, gb
 
-MARGIN = 0.1
-"""Of a GPU's memory, left free: what torch's allocator cannot use of its blocks and what the probe missed."""
 HOST_MARGIN = 0.1
 """The same of the machine's: the probe is not exact, and seldom wrong in one direction for all at once."""
 GAIN = 1.05
@@ -72,7 +70,7 @@ def limit_of(machine: Machine, device_bytes: int, resident_bytes: int) -> Limit:
 
 
 def _by_gpu(machine: Machine, device_bytes: int) -> Limit:
-    free = machine.gpu_memory * (1 - MARGIN) - machine.gpu_others
+    free = machine.gpu_memory * SHARED - machine.gpu_others
     fits = max(int(free // max(device_bytes, 1)), 0)
     others = f", of which others hold {gb(machine.gpu_others)}," if machine.gpu_others else ""
     return Limit(fits, f"{gb(machine.gpu_memory)} each{others} allow {fits} of {gb(device_bytes)}")
@@ -136,7 +134,7 @@ def shares_needed(device_bytes: int, gpu_memory: int | None, per_gpu: int) -> in
 
     One where the size of the GPU is not known.
     """
-    share = 0.0 if gpu_memory is None else gpu_memory * (1 - MARGIN) / per_gpu
+    share = 0.0 if gpu_memory is None else gpu_memory * SHARED / per_gpu
     number = 1
     while number < per_gpu and 0 < number * share < device_bytes:
         number *= 2

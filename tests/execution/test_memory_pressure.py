@@ -163,6 +163,7 @@ def test_a_gpu_is_crowded_where_others_hold_more_than_a_fold_run_that_was_alone_
         ([GpuUse(80, 40)], 4, 0.25, 2, None),  # a container hides whose it is
         ([], 1, 1.0, 0, None),
         ([GpuUse(80, 0)] * 4, 1, 2.0, 0, 2),  # fold runs of two GPUs
+        ([GpuUse(80, 64, (60, 4)), GpuUse(80, 8, (4, 4))], 4, 0.25, 4, 8),  # one of ours has several shares
     ],
 )
 def test_gpu_slots_are_those_that_others_leave(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.execution.memory_pressure import SHARED
 from orchestrator.execution.packing import (
     GAIN,
-    MARGIN,
     MOST,
     Limit,
     Machine,
@@ -163,7 +163,7 @@ def test_never_slower_than_one_and_never_more_than_fit(fits: int, rates: dict[in
 @given(st.integers(1, 16), st.integers(1, 80 * GIB))
 def test_as_many_shares_as_hold_it_or_the_whole_gpu(per_gpu: int, size: int) -> None:
     shares = shares_needed(size, 40 * GIB, per_gpu)
-    usable = 40 * GIB * (1 - MARGIN)
+    usable = 40 * GIB * SHARED
     assert 1 <= shares <= per_gpu
     assert shares == per_gpu or shares * usable / per_gpu >= size
 

@@ -189,10 +189,9 @@ def measured(task: _Task, progress: Progress, say: Announce) -> Measured:
         reason = NOT_MEASURED if cards else "how much memory the GPU has is not known"
         return Measured(costs, Packing(1, reason))
 
-    def rate(together: int) -> float | None:
-        return rates_together(
-            task.trainable, dataset, task.values, task.resources, together, room, WORKER_BYTES, say
-        )
+    def rate(together: int, at_most: int) -> float | None:
+        given = (task.trainable, dataset, task.values, task.resources, together, room, WORKER_BYTES)
+        return rates_together(*given, say=say, at_most=at_most)
 
     total, used, _ = min(cards)
     return packed(costs, machine_of(task.machine, total, used, room), rate)
@@ -203,15 +202,16 @@ def machine_of(machine: Machine, total: int, used: int, room: int | None) -> Mac
     return Machine(machine.gpus, total, used, machine.cpus, room, machine.cpus_each)
 
 
-def packed(costs: CostTable, machine: Machine, rate: Callable[[int], float | None]) -> Measured:
-    """How many share a GPU. rate: measures so many together, in units of one alone; None where they fail."""
+def packed(costs: CostTable, machine: Machine, rate: Callable[[int, int], float | None]) -> Measured:
+    """How many share a GPU. rate: measures so many together that hold at most so many bytes of it each, in
+    units of one alone; None where they fail."""
     all_costs = costs.costs
     # Of one that did not fit the sizes are what it held when it failed: it wants the whole GPU.
     device = share_of([cost.device_bytes if cost.fits else machine.gpu_memory for cost in all_costs])
     limit = limit_of(machine, device, share_of([cost.resident_bytes for cost in all_costs]))
     rates: dict[int, float] = {}
     while (together := next_to_measure(limit, rates)) is not None:
-        found = rate(together)
+        found = rate(together, device)
         if found is None:
             break
         rates[together] = found

@@ -38,8 +38,9 @@ def gpu_cost(device: float, resident: float = 2.0, fits: bool = True) -> FoldRun
     return FoldRunCost(int(resident * GIB), int(device * GIB), 0.1, 500.0, fits)
 
 
-def rates(known: Mapping[int, float], asked: list[int]) -> Callable[[int], float | None]:
-    def rate(together: int) -> float | None:
+def rates(known: Mapping[int, float], asked: list[int]) -> Callable[[int, int], float | None]:
+    def rate(together: int, at_most: int) -> float | None:
+        assert at_most == 4 * GIB, "a larger one takes several shares"
         asked.append(together)
         return known.get(together)
 
@@ -97,7 +98,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found: CostTable | None = said["costs"]
         return found
 
-    def rate(trainable: str, data: Dataset, values: Any, resources: Resources, n: int, *rest: Any) -> Any:
+    def rate(
+        trainable: str, data: Dataset, values: Any, resources: Resources, n: int, *rest: Any, **more: Any
+    ) -> Any:
         return said["rates"].get(n)
 
     monkeypatch.setattr(measuring, "measured_costs", costs)
