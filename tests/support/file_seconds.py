@@ -23,6 +23,7 @@ SECONDS = {
     "tests/trainables/test_techniques.py": 55,
     "tests/execution/on_ray/test_taken_gpu.py": 20,
     "tests/test_api.py": 40,
+    "tests/execution/on_ray/test_hungry.py": 30,
     "tests/execution/on_ray/test_head_store.py": 40,
     "tests/demo/test_faces.py": 35,
     "tests/tune/test_budget.py": 35,
