@@ -16,7 +16,7 @@ from orchestrator.execution.on_ray.slots import Node, ResourceRequest, allocate_
 from orchestrator.machine.mps import PIPES
 from orchestrator.study.study import Study
 from tests.execution.on_ray.test_leg_scheduler import Seen, scheduler_of
-from tests.machine.test_mps import daemon_of, is_there
+from tests.machine.test_mps import daemon_of, ends, is_there
 from tests.machine.test_mps import machine as machine  # a machine with drawn programs
 from tests.support.helpers import events
 
@@ -35,7 +35,7 @@ def test_a_node_keeps_its_daemon_until_it_is_told_to_stop(
     daemon = daemon_of(environment)
     assert is_there(daemon)
     kept.stop()
-    assert not is_there(daemon)
+    assert ends(daemon)
 
 
 def test_a_node_says_why_it_has_none(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
