@@ -30,6 +30,7 @@ from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import cost_rules, preparation, seeding
 from trainables.data_check import check_data
 from trainables.device import autocast, device_of, loader_pool, use_kernels, use_threads
+from trainables.device_estimate import network_bytes
 from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
 from trainables.images.looking import LooksAtImages
@@ -60,7 +61,15 @@ class ImageClassifier(LooksAtImages):
         use_kernels(self._device, bool(self._config["amp"]))
         self._pool = loader_pool(resources, self._device)
         self._loader = FoldLoader(
-            dataset, fold, self._config, seed, self._device, self._pool, 2 * resources.cpus, resources.gpus
+            dataset,
+            fold,
+            self._config,
+            seed,
+            self._device,
+            self._pool,
+            2 * resources.cpus,
+            share=resources.gpus,
+            network=lambda: network_bytes(self._config, len(dataset.classes)),
         )
         self._target = target_shape(dataset)
         self._objective = self._target.objective(self._config, self._loader.counts).to(self._device)

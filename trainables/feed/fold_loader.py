@@ -48,7 +48,8 @@ class FoldLoader:
     """What a fold run sees: batches of its training rows, epoch by epoch, and of its validation rows.
 
     share: of the GPU, this fold run's. place: one of `placement.PLACES` where images shall lie; None: by the
-    rule. link: the way to the device; None: the one that there is.
+    rule. link: the way to the device; None: the one that there is. network: bytes of the device that all else
+    needs.
     """
 
     counts: NDArray[np.int64]  # (C,) rows of each class that an epoch visits on average, see expected_counts
@@ -67,6 +68,7 @@ class FoldLoader:
         share: float = 1.0,
         place: str | None = None,
         link: Link | None = None,
+        network: Callable[[], int] = lambda: 0,
     ) -> None:
         self._dataset, self._fold, self._seed, self._config = dataset, fold, seed, config
         self._device, self._pool, self._ahead = device, pool, ahead
@@ -88,9 +90,13 @@ class FoldLoader:
         self._batch_size = min(int(config["batch_size"]), self.length)
         self.steps = self.length // self._batch_size
         on_device = augments_on(config, device.type) == "device"
-        self._feed = self._device_feed(share, place, link or link_to(device)) if on_device else None
+        self._feed: DeviceFeed | None = None
+        if on_device:
+            self._feed = self._device_feed(share, place, link or link_to(device), network)
 
-    def _device_feed(self, share: float, place: str | None, link: Link) -> DeviceFeed:
+    def _device_feed(
+        self, share: float, place: str | None, link: Link, network: Callable[[], int]
+    ) -> DeviceFeed:
         rows = np.sort(np.concatenate([self._train_rows, self._val_rows]))
         repeats, size = int(self._config["validation_repeats"]), self._config["image_size"]
         found = placement(
@@ -98,6 +104,7 @@ class FoldLoader:
             image_bytes(repeats * len(self._val_rows), size),
             link.memory(),
             share,
+            network,
         )
         if place is not None:
             found = Placement(place, "asked for", keeps_repeats=place == "device")

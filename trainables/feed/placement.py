@@ -6,7 +6,7 @@ whose rows cross through a ring of page-locked buffers. "host": the memory map, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ from trainables.images.preprocess import size_of
 
 PLACES = ("device", "pinned", "host")
 IMAGES_SHARE = 0.5
-"""Of a fold run's own part of a GPU that its images may take. What the network, its gradients, its optimizer
-and above all its activations need is known only after the first step, and a fold run whose images are in its
-way would be lost, where one whose images cross the bus is only somewhat slower: half is left for them."""
+"""Of a fold run's own part of a GPU that its images may take at most. An estimate of what the network needs
+is from shapes alone, and a fold run whose images are in its way would be lost, where one whose images cross
+the bus is only somewhat slower."""
+SURELY = 1 / 16
+"""Up to this share of the part nobody asks what the network needs, which takes some tenths of a second."""
 GB = 1e9
 
 
@@ -54,17 +56,26 @@ def image_bytes(rows: int, image_size: int | str) -> int:
     return rows * height * width * 3
 
 
-def placement(needed: int, repeats: int, memory: Memory | None, gpu_share: float) -> Placement:
+def placement(
+    needed: int,
+    repeats: int,
+    memory: Memory | None,
+    gpu_share: float,
+    network: Callable[[], int] = lambda: 0,
+) -> Placement:
     """needed: bytes of the training and validation rows; repeats: bytes of what is scored beside them.
 
     memory: of the GPU, None where the device that trains is no GPU; gpu_share: of it, this fold run's, 1 or
-    more: all. Each fold run that shares a GPU counts a copy of its own.
+    more: all. network: the bytes that all else needs, asked only where it matters. Each fold run that shares
+    a GPU counts a copy of its own.
     """
     if memory is None:
         return Placement("host", "the memory map is shared by all fold runs of the machine")
     own = min(memory.free, int(memory.total * min(gpu_share, 1.0)))
     room = int(own * IMAGES_SHARE)
-    said = f"{needed / GB:.2f} GB of images, {room / GB:.2f} GB of room (half of {own / GB:.2f} GB)"
+    if SURELY * own < needed <= room:
+        room = min(room, own - network())
+    said = f"{needed / GB:.2f} GB of images, {max(room, 0) / GB:.2f} GB of room in {own / GB:.2f} GB"
     if needed > room:
         return Placement("pinned", f"more than fits: {said}")
     return Placement("device", said, keeps_repeats=needed + repeats <= room)

@@ -64,6 +64,22 @@ def test_fold_runs_that_share_a_gpu_leave_half_of_it_together(runs: int) -> None
     assert 0.85 * 42.5 * GB < runs * most <= 42.5 * GB
 
 
+@pytest.mark.parametrize(
+    "images, network, where",
+    [(30, 45, "device"), (30, 55, "pinned"), (10, 65, "device"), (10, 75, "pinned"), (30, 200, "pinned")],
+)
+def test_what_the_network_needs_is_left_to_it(images: int, network: int, where: str) -> None:
+    """On a GPU that a fold run has to itself there is no larger share to go on with."""
+    assert placement(images * GB, 0, H100, 1.0, lambda: network * GB).where == where
+
+
+@pytest.mark.parametrize("images, asked", [(4, False), (6, True), (40, True), (41, False)])
+def test_the_network_is_asked_about_only_where_the_answer_matters(images: int, asked: bool) -> None:
+    calls: list[int] = []
+    placement(images * GB, 0, H100, 1.0, lambda: calls.append(1) or 0)
+    assert bool(calls) is asked
+
+
 def test_repeats_stay_on_the_gpu_only_where_both_fit() -> None:
     assert placement(10 * GB, 10 * GB, H100, 1.0).keeps_repeats
     both = placement(30 * GB, 20 * GB, H100, 1.0)
