@@ -181,6 +181,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str]) -> None:
             answer = ("ok", getattr(member, name)(*arguments))
         except Exception as error:
             traceback.print_exc()
+            traceback.clear_frames(error.__traceback__)  # they hold what the step had on the device
             member.give_up()
             answer = ("error", f"{type(error).__name__}: {error}")
         pipe.send(answer)

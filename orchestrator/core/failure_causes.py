@@ -19,7 +19,17 @@ _CUDA = re.compile(r"CUDA out of memory\. Tried to allocate ([\d.]+) (\w+)")
 _BUSY = re.compile(r"CUDA-capable device\(s\) is/are busy or unavailable|CUDA-capable devices are busy")
 _GPU_TOTAL = re.compile(r"total capacity of ([\d.]+) (\w+) of which ([\d.]+) (\w+) is free")
 _GPU_OWN = re.compile(r"this process has ([\d.]+) (\w+) memory in use")
+_GPU_TORCH = re.compile(
+    r"Of the allocated memory ([\d.]+) (\w+) is allocated by PyTorch"
+    r".*? and ([\d.]+) (\w+) is reserved by PyTorch"
+)
 _GPU_FAULT = re.compile(r"CUDA error: ")
+_GPU_TOO_SMALL = re.compile(
+    r"CUDA (?:error: )?out of memory"
+    r"|CU(?:BLAS|DNN|SOLVER|SPARSE)_STATUS_(?:ALLOC_FAILED|NOT_INITIALIZED)"
+    r"|DEVICE_ALLOCATION_FAILED"
+    r"|unable to find an engine to execute this computation"
+)
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _NOISE = re.compile(r"^(?:ray\.exceptions\.\w+: |[\w.]*RayTaskError\(\w+\): |ray::\S+\s*)+")
 GB = 2**30  # what Ray calls one
@@ -36,13 +46,32 @@ def own_resident(text: str) -> int | None:
     return None if found is None else round(float(found[1]) * GB)
 
 
+def is_gpu_memory(text: str) -> bool:
+    """Whether a GPU's memory was too small, in the words of torch's allocator, of CUDA or of its libraries.
+
+    Only what torch's allocator is asked for ends in its OutOfMemoryError. A context, or a handle of cuBLAS,
+    that finds no room says so in its own words, and a convolution tries one algorithm of cuDNN after the
+    other and says at last that there is none.
+    """
+    return bool(_GPU_TOO_SMALL.search(text))
+
+
 def gpu_in_use(text: str) -> tuple[int, int, int] | None:
     """Of torch's words for a GPU that was too small: bytes that the process held, of how many, and how many
     were free; None where they don't say."""
-    own, total = _GPU_OWN.search(text), _GPU_TOTAL.search(text)
+    own, total = _gpu_own(text), _GPU_TOTAL.search(text)
     if own is None or total is None:
         return None
-    return _bytes(*own.groups()), _bytes(total[1], total[2]), _bytes(total[3], total[4])
+    return own, _bytes(total[1], total[2]), _bytes(total[3], total[4])
+
+
+def _gpu_own(text: str) -> int | None:
+    """In a container the driver names the process by its number outside, and torch doesn't know itself: then
+    what its allocator holds, without CUDA's own."""
+    if (own := _GPU_OWN.search(text)) is not None:
+        return _bytes(own[1], own[2])
+    held = _GPU_TORCH.search(text)
+    return None if held is None else _bytes(held[1], held[2]) + _bytes(held[3], held[4])
 
 
 def gpu_is_busy(text: str) -> bool:
@@ -57,8 +86,8 @@ def is_gpu_fault(text: str) -> bool:
 
 def gpu_wanted(text: str) -> int | None:
     """Bytes of a GPU that the process held and asked for, in torch's words; None where they don't say."""
-    own, tried = _GPU_OWN.search(text), _CUDA.search(text)
-    return None if own is None or tried is None else _bytes(*own.groups()) + _bytes(tried[1], tried[2])
+    own, tried = _gpu_own(text), _CUDA.search(text)
+    return None if own is None or tried is None else own + _bytes(tried[1], tried[2])
 
 
 def _bytes(number: str, unit: str) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.core.failure_causes import gpu_wanted
+from orchestrator.core.failure_causes import gpu_wanted, is_gpu_memory
 from orchestrator.core.text import counted
 from orchestrator.execution.memory_pressure import SHARED, gb
 
@@ -152,6 +152,6 @@ def shares_after(failures: Iterable[Sequence[str]], first: int, gpu_memory: int 
 
 
 def _grown(texts: Sequence[str], number: int, gpu_memory: int | None, per_gpu: int) -> int:
-    if len(texts) > 1 or not _TOO_SMALL.search(texts[0]):
+    if len(texts) > 1 or not (_TOO_SMALL.search(texts[0]) or is_gpu_memory(texts[0])):
         return per_gpu
     return min(max(2 * number, shares_needed(gpu_wanted(texts[0]) or 0, gpu_memory, per_gpu)), per_gpu)

@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from orchestrator.core.failure_causes import is_gpu_memory
 from orchestrator.core.fold_run_cost import FoldRunCost
 from orchestrator.core.own_memory import own_peak_unshared, own_unshared
 from orchestrator.core.text import on_one_line
@@ -99,7 +100,8 @@ def _does_not_fit(own: int, request: Mapping[str, Any]) -> FoldRunCost:
 def is_out_of_memory(error: BaseException) -> bool:
     """Of a GPU as torch says it, of the machine as Python says it, or torch's allocator on a CPU."""
     by_name = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return by_name or "DefaultCPUAllocator: can't allocate memory" in str(error)
+    said = str(error)
+    return by_name or "DefaultCPUAllocator: can't allocate memory" in said or is_gpu_memory(said)
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.errors import NonFiniteError, StorageError, TrainableError
 from orchestrator.core.events import EpochEnded, FoldRunKey, Leg, LegFailed
+from orchestrator.core.failure_causes import is_gpu_memory
 from orchestrator.core.metrics import log_loss
 from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
@@ -140,9 +141,10 @@ class FoldRunWorker:
             self.release()
             return StorageFailed(leg.trial, leg.fold, str(error))
         except Exception as error:
-            done = leg.start if self._rebuild else self._epoch
+            failed = _failure(leg, leg.start if self._rebuild else self._epoch, error, self._resources)
+            _let_go_of_frames(error)
             self.release()
-            return _failure(leg, done, error, self._resources)
+            return failed
 
     def release(self) -> None:
         """Frees the fold run in memory, if any, once nothing of it is being written."""
@@ -186,9 +188,9 @@ class FoldRunWorker:
         try:
             run.load_state(state.data)
         except Exception as error:
-            self.release()
             if state.digest or _is_for_memory(error):
                 raise
+            self.release()
             what = f"{resume_name(leg.key, state.epoch)} cannot be loaded ({type(error).__name__}: {error})"
             raise ResumeStateGoneError(what, 0) from error
 
@@ -293,13 +295,28 @@ class FoldRunWorker:
         return log_loss(labels, fit_temperature(labels, probabilities[judged]).apply(probabilities[judged]))
 
 
+def _let_go_of_frames(error: BaseException) -> None:
+    """A traceback's frames hold the tensors of the step that failed. As long as they do, a fold run that is
+    closed has nothing to give back to a GPU, and its neighbours run out of what this process only keeps."""
+    link: BaseException | None = error
+    while link is not None:
+        traceback.clear_frames(link.__traceback__)
+        link = link.__cause__ or link.__context__
+
+
 def _is_for_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # torch's
+    return isinstance(error, MemoryError) or _is_for_gpu_memory(error)
+
+
+def _is_for_gpu_memory(error: Exception) -> bool:
+    if type(error).__name__ == "OutOfMemoryError":  # torch's; not imported here
+        return True
+    return isinstance(error, RuntimeError) and is_gpu_memory(str(error))
 
 
 def _failure(leg: Leg, done: int, error: Exception, resources: Resources) -> LegFailed:
     kind = "nan" if isinstance(error, NonFiniteError) else "exception"
-    if 0 < resources.gpus < 1 and type(error).__name__ == "OutOfMemoryError":  # torch's; not imported here
+    if 0 < resources.gpus < 1 and _is_for_gpu_memory(error):
         kind = "memory"
     text = "".join(traceback.format_exception(error))
     return LegFailed(leg.trial, leg.fold, done, kind, f"{type(error).__name__}: {error}", text)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.failure_causes import cause, gpu_in_use, is_for_memory, own_resident
+from orchestrator.core.failure_causes import (
+    cause,
+    gpu_in_use,
+    gpu_wanted,
+    is_for_memory,
+    is_gpu_memory,
+    own_resident,
+)
 
 BY_MONITOR = (
     "ray.exceptions.RayActorError: Task was killed due to the node running low on memory.\n"
@@ -65,3 +72,22 @@ def test_only_rays_own_word_speaks_of_memory() -> None:
 def test_what_torch_says_of_a_gpu_in_bytes() -> None:
     assert gpu_in_use(TORCH) == (round(6.2 * 2**30), round(15.77 * 2**30), round(1.5 * 2**30))
     assert gpu_in_use("OutOfMemoryError: told to need a whole GPU") is None
+
+
+def test_in_a_container_where_torch_does_not_find_itself_its_allocator_says_what_it_held() -> None:
+    said = (
+        "OutOfMemoryError: CUDA out of memory. Tried to allocate 1.25 GiB. GPU 0 has a total capacity of "
+        "93.02 GiB of which 1.18 GiB is free. Process 2752205 has 91.82 GiB memory in use. Of the allocated "
+        "memory 4.50 GiB is allocated by PyTorch, with 1.00 GiB allocated in private pools (e.g., CUDA "
+        "Graphs), and 512.00 MiB is reserved by PyTorch but unallocated. If reserved but unallocated is"
+    )
+    assert gpu_in_use(said) == (5 * 2**30, round(93.02 * 2**30), round(1.18 * 2**30))
+    assert gpu_wanted(said) == round(6.25 * 2**30)
+    without = said.replace("with 1.00 GiB allocated in private pools (e.g., CUDA Graphs), ", "")
+    assert gpu_in_use(without) == gpu_in_use(said)
+
+
+def test_only_words_for_memory_speak_of_a_gpu_that_was_too_small() -> None:
+    assert is_gpu_memory(TORCH) and is_gpu_memory("CUDA error: out of memory")
+    assert not is_gpu_memory("CUDA error: an illegal memory access was encountered")
+    assert not is_gpu_memory(BY_MONITOR) and not is_gpu_memory("CUDNN_STATUS_EXECUTION_FAILED")
