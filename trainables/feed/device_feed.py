@@ -62,7 +62,9 @@ class DeviceFeed:
         for step, (images, targets) in enumerate(self._with_labels(self._pixels, batches, labels)):
             rng = stream(step)
             changed = self._augment(images, rng, is_rare[batches[step]])
-            yield mix_tensors(changed, targets, self._classes, *self._mix, rng, self._link.put)
+            mixed, soft = mix_tensors(changed, targets, self._classes, *self._mix, rng, self._link.put)
+            # Steps leave now this layout and now that: a compiled network would be compiled for each.
+            yield mixed.contiguous(memory_format=torch.channels_last), soft
 
     def validation(
         self,

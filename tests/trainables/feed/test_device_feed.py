@@ -213,3 +213,18 @@ def test_numbers_on_the_host_and_on_the_device_are_apart(dataset: Dataset) -> No
     assert all(torch.equal(a, b) for a, (b, _) in zip(expected, found.training(0), strict=True))
     stored = np.asarray(found._images[dataset.validation_rows(0)])
     assert stored.any()
+
+
+@pytest.mark.parametrize("augment", ["none", "affine(10, p=1)", "gamma(p=0.5)"])
+@pytest.mark.parametrize("mix", ["none", "both"])
+def test_every_batch_has_one_layout_in_memory_whatever_its_steps_leave(
+    dataset: Dataset, augment: str, mix: str
+) -> None:
+    """A compiled network is compiled anew for every other one, and after eight of them no more."""
+    batches = [
+        images
+        for epoch in range(3)
+        for images, _ in loader(dataset, augment=augment, mix=mix, batch_size=4).training(epoch)
+    ]
+    height, width = batches[0].shape[2:]
+    assert {images.stride() for images in batches} == {(height * width * 3, 1, width * 3, 3)}
