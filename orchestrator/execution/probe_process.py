@@ -1,15 +1,17 @@
 """The process that measures one fold run: a request on its input, lines of JSON on its output.
 
-    python -P -m orchestrator.execution.probe_process
+    python -P -m orchestrator.execution.probe_process FOLDER
 
 It says {"warm": true} once all is ready to be timed and goes on when told to, so that several begin at one
-moment. Its last line is the cost, or what went wrong. It ends when its input does.
+moment. Its last line is the cost, or what went wrong. It ends when its input does, and removes FOLDER, its
+own for temporary files, as whoever started it would have done.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -44,6 +46,7 @@ class _Conversation:
     def _listen(self) -> None:
         for _ in sys.stdin:
             self._go.set()
+        shutil.rmtree(sys.argv[1], ignore_errors=True)
         os._exit(1)  # who asked is gone
 
     def say(self, **answer: Any) -> None:

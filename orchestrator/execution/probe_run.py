@@ -38,12 +38,13 @@ class ProbeRun:
     def __init__(self, request: Mapping[str, Any], room: int | None = None) -> None:
         self._room, self._held = room, 0
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._folder = tempfile.TemporaryDirectory(prefix="probe-")
         self._process = subprocess.Popen(
-            COMMAND,
+            [*COMMAND, self._folder.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=_environment(int(request["resources"]["cpus"])),
+            env=_environment(int(request["resources"]["cpus"]), self._folder.name),
             start_new_session=True,
             text=True,
         )
@@ -65,6 +66,8 @@ class ProbeRun:
             with contextlib.suppress(OSError):  # what it was told last was never read
                 pipe.close()
         self._errors.close()
+        with contextlib.suppress(OSError):  # one that the process made unreadable is not worth a search
+            self._folder.cleanup()
 
     def warm(self) -> FoldRunCost | str | None:
         """None once it waits to begin; else how it ended before that."""
@@ -97,9 +100,8 @@ class ProbeRun:
                 if self._room is not None and self._look() > self._room:
                     return FoldRunCost(self._held, 0, 0.0, 0.0, fits=False)
                 continue
-            return self._parsed(line) if line else self._death()
-        limit = START_S if doing == "starting" else LIMIT_S
-        return f"it was still {doing} after {limit:g} seconds"
+            return self._parsed(line) if line else self._death(doing)
+        return _still(doing)
 
     def _parsed(self, line: str) -> Mapping[str, Any] | str:
         try:
@@ -112,8 +114,11 @@ class ProbeRun:
         self._held = max(self._held, own_unshared(Path(f"/proc/{self._process.pid}/status")))
         return self._held
 
-    def _death(self) -> FoldRunCost | str:
-        code = self._process.wait()
+    def _death(self, doing: str) -> FoldRunCost | str:
+        try:
+            code = self._process.wait(max(self._until - time.monotonic(), LOOK_S))
+        except subprocess.TimeoutExpired:  # it closed its output and goes on
+            return _still(doing)
         if code == -signal.SIGKILL:  # not ours: the kernel ends so who has too much memory
             return FoldRunCost(self._held, 0, 0.0, 0.0, fits=False)
         self._errors.seek(0)
@@ -133,10 +138,15 @@ class ProbeRun:
             self._process.stdin.flush()
 
 
-def _environment(cpus: int) -> dict[str, str]:
-    """A worker's, and it imports what this process imports."""
+def _still(doing: str) -> str:
+    limit = START_S if doing == "starting" else LIMIT_S
+    return f"it was still {doing} after {limit:g} seconds"
+
+
+def _environment(cpus: int, folder: str) -> dict[str, str]:
+    """A worker's, and it imports what this process imports. folder: for its temporary files."""
     path = os.pathsep.join(item or str(Path.cwd()) for item in sys.path)
-    return {**ALLOCATION, **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(cpus)}
+    return {**ALLOCATION, **os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": str(cpus), "TMPDIR": folder}
 
 
 def held_text(cost: FoldRunCost) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,42 @@ def test_one_that_takes_too_long_is_ended_and_leaves_no_process(monkeypatch: pyt
         pid = run._process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary files of this process lie, and of those that it starts."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
+
+
+def wait_for_pixels(place: Path) -> None:
+    until = time.monotonic() + 30
+    while not [*place.rglob("pixels")]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_one_that_is_ended_leaves_no_files(place: Path) -> None:
+    with ProbeRun(request("draws_a_folder_and_hangs")):
+        wait_for_pixels(place)
+    assert not [*place.iterdir()]
+
+
+def test_one_whose_search_is_killed_ends_and_leaves_no_files(place: Path) -> None:
+    """The end of the pipe is all that it hears of a death."""
+    with ProbeRun(request("draws_a_folder_and_hangs")) as run:
+        wait_for_pixels(place)
+        assert run._process.stdin is not None
+        run._process.stdin.close()
+        run._process.wait(30)
+        assert not [*place.iterdir()]
+
+
+def test_one_that_closes_its_output_and_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe_run, "LIMIT_S", 0.5)
+    assert outcome("says_no_more") == "it was still measuring after 0.5 seconds"
 
 
 # ---- a space --------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestrator.core import own_memory
@@ -97,13 +99,26 @@ def takes_much() -> None:
     hangs()
 
 
+def draws_a_folder_and_hangs() -> None:
+    Path(tempfile.mkdtemp(), "pixels").write_bytes(b"x" * MIB)
+    hangs()
+
+
+def says_no_more() -> None:
+    os.closerange(3, 64)
+    hangs()
+
+
 def prints() -> None:
     print('{"cost": "none of yours"}', flush=True)
 
 
 BEHAVIOURS: Mapping[str, Callable[[], None]] = {
     behaviour.__name__: behaviour
-    for behaviour in (fails, runs_out_of_memory, is_killed, exits, hangs, takes_much, prints)
+    for behaviour in (
+        *(fails, runs_out_of_memory, is_killed, exits, hangs, takes_much, prints),
+        *(draws_a_folder_and_hangs, says_no_more),
+    )
 }
 
 

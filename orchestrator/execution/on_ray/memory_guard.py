@@ -158,8 +158,11 @@ class MemoryGuard:
 
         siblings: at most so many other fold runs of ours were on the same GPU.
         """
-        if gpu_is_busy(failed.error) and siblings == 0:
+        if gpu_is_busy(failed.error):
+            if siblings:
+                return "memory"  # one of ours may have it: with a whole GPU nobody is beside it
             why = "another program has its GPU to itself (compute mode, see `nvidia-smi`)"
+            self._nodes[node.id].crowded(self._clock(), by_gpu=True)  # at once it would fail again
             self.gpu_taken(FoldRunKey(failed.trial, failed.fold), node, why)
             return "crowded"
         found = gpu_in_use(failed.error)

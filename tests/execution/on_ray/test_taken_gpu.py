@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from orchestrator.core.events import EpochEnded, FoldRunKey, LegFailed
+from orchestrator.core.trainable import Resources
 from orchestrator.execution.gated_worker import GpuFree, GpuTaken
+from orchestrator.execution.memory_pressure import AGAIN_S
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
 from orchestrator.execution.on_ray.memory_guard import MemoryGuard
+from orchestrator.execution.on_ray.slots import NodeSlots
 from orchestrator.study.study import Study
 from tests.execution.on_ray.test_leg_scheduler import Seen, scheduler_of
 from tests.execution.on_ray.test_memory_guard import GIB, TWO, Machine
@@ -83,14 +86,24 @@ def test_where_tune_ends_nobody_waits_any_more(scheduler: LegScheduler) -> None:
     assert {begin(scheduler), begin(scheduler)}
 
 
-def test_a_gpu_that_another_has_to_itself_costs_no_try_unless_it_is_one_of_ours(
-    scheduler: LegScheduler, study: Study
-) -> None:
+def test_a_gpu_that_another_has_to_itself_costs_no_try(scheduler: LegScheduler) -> None:
     guard = scheduler._memory
     assert guard is not None
     failed = LegFailed(0, 0, 0, "exception", BUSY)
     assert guard.judge_gpu(failed, TWO, 0) == "crowded"
-    assert guard.judge_gpu(failed, TWO, 1) == "exception"
+    assert guard.judge_gpu(failed, TWO, 1) == "memory", "one of ours may have it: the next try is alone there"
+
+
+def test_a_gpu_that_another_has_to_itself_is_tried_again_only_after_a_while() -> None:
+    """A try costs a few lines of the journal, and there is no end to them."""
+    machine = Machine(20 * GIB)
+    guard = MemoryGuard(machine, machine.clock)
+    slots = NodeSlots(Resources(1, 1.0), 1)
+    assert guard.has_room(TWO, 0, slots)
+    guard.judge_gpu(LegFailed(0, 0, 0, "exception", BUSY), TWO, 0)
+    assert not guard.has_room(TWO, 0, slots)
+    machine.time += AGAIN_S
+    assert guard.has_room(TWO, 0, slots)
 
 
 # ---- as Tune sees it --------------------------------------------------------------------------------
