@@ -104,9 +104,11 @@ def below(pid: int) -> list[int]:
 
 
 def trains(pid: int) -> bool:
-    """Whether it is there and runs legs."""
+    """Whether it is there and runs legs, as the guard of the memory knows it."""
+    from orchestrator.execution.on_ray.node_memory import MARKER
+
     try:
-        return b"Trainable" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return MARKER in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:  # ended meanwhile
         return False
 

@@ -16,7 +16,7 @@ from orchestrator.execution.on_ray.slots import Node
 from orchestrator.machine.gpu_memory import gpu_memory
 from orchestrator.machine.memory import MemoryReading, read_memory
 
-MARKER = b"_LegTrainable"  # in the command line of a process that runs our fold runs
+MARKER = b"_LegTrainable"  # in the command line of a process that runs our fold runs, whatever it does
 HERE_S, ELSEWHERE_S = 2.0, 10.0  # seconds a reading holds: of this machine, and of one that has to be asked
 GPUS_S = 30.0  # the same of this machine's GPUs: nvidia-smi takes a good part of a second
 ANSWER_S = 10.0  # seconds for a node to answer at once

@@ -45,6 +45,17 @@ def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
 
+def test_a_slots_process_has_one_name_whatever_it_does() -> None:
+    """Tune's own wrapper trained under another one: processes that train were no fold runs for the guard."""
+    from types import SimpleNamespace
+
+    from orchestrator.execution.on_ray.node_memory import MARKER
+    from orchestrator.execution.on_ray.tune_adapter import _slot
+
+    slot = _slot(SimpleNamespace(dataset=None, trainable="a:B", store=None))  # type: ignore[arg-type]
+    assert slot.__qualname__ == slot.__name__ == MARKER.decode()
+
+
 def test_a_study_on_ray_trains_what_the_same_study_in_one_process_trains(
     space_file: Path, faces: Path, tmp_path: Path, ray_address: str
 ) -> None:
