@@ -33,8 +33,7 @@ from orchestrator.execution.driver import Driver
 from orchestrator.execution.gated_worker import GatedWorker, GpuFree, GpuTaken
 from orchestrator.execution.on_ray.compat import NODE_ID, keep_warm, treat_oom_as_actor_death
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
-from orchestrator.execution.on_ray.node_memory import workers_here
-from orchestrator.execution.on_ray.node_memory import MARKER
+from orchestrator.execution.on_ray.node_memory import MARKER, workers_here
 from orchestrator.execution.on_ray.node_pool import Placement
 from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome, StorageFailed
@@ -291,8 +290,10 @@ def _run_tuner(scheduler: LegScheduler, setup: NodeSetup) -> str:
 
 
 def _slot(setup: NodeSetup) -> type[tune.Trainable]:
-    """The class whose actors are slots, under the name by which `NodeMemory` knows their processes: Ray writes
-    it into their command line, and Tune's own wrapper has another."""
+    """The class whose actors are slots, under the name by which `NodeMemory` knows their processes.
+
+    Ray writes it into their command line, and Tune's own wrapper has another.
+    """
     slot = tune.with_parameters(_LegTrainable, dataset=setup.dataset, name=setup.trainable, store=setup.store)
     given: type[tune.Trainable] = tune.with_resources(slot, _request)
     given.__name__ = given.__qualname__ = MARKER.decode()
