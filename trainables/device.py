@@ -12,12 +12,28 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from orchestrator.core.errors import TrainableError
 from orchestrator.core.trainable import Resources
 
 
 def device_of(resources: Resources) -> torch.device:
-    """The GPU, when there is one and some of it is granted; else the CPU."""
-    return torch.device("cuda" if resources.gpus > 0 and torch.cuda.is_available() else "cpu")
+    """The GPU, when there is one and some of it is granted; else the CPU.
+
+    `torch.cuda.is_available` is False too where the driver or a daemon of MPS fails: a fold run would train
+    on the CPU in a GPU's slot and say nothing. Raises TrainableError there.
+    """
+    if resources.gpus <= 0 or (torch.version.cuda is None and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        # In the words by which a process is known that no other leg can use.
+        why = str(error).partition("\n")[0]
+        raise TrainableError(
+            f"CUDA error: a GPU was granted, but {why}; see `python -m orchestrator doctor`, or train "
+            "without GPUs (--gpus-per-fold-run 0)"
+        ) from error
+    return torch.device("cuda")
 
 
 def use_threads(resources: Resources) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.gpu.setting import Case
-from trainables.device import autocast
+from trainables.device import autocast, use_kernels
 from trainables.network.torchvision_ops import timm
 
 CLASSES = 18
@@ -63,6 +63,7 @@ def graphed(case: Case) -> Bare:
 
 
 def _parts(case: Case, device: str, capturable: bool = False) -> tuple[Any, ...]:
+    use_kernels(torch.device(device), amp=True)  # those of a fold run, or a ratio to it would flatter that
     torch.manual_seed(0)
     network = timm.create_model(case.backbone, num_classes=CLASSES).to(device)
     network = network.to(memory_format=torch.channels_last)

@@ -18,7 +18,7 @@ import torch
 from benchmarks.gpu.bare import CLASSES, STEPS_AT_ONCE, synchronize
 from benchmarks.gpu.setting import Case, Setting
 from orchestrator.core.dataset import Dataset
-from trainables.device import autocast
+from trainables.device import autocast, use_kernels
 from trainables.images.image_store import open_store
 from trainables.network.torchvision_ops import timm
 
@@ -83,6 +83,7 @@ def _endless(loader: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
 def _step(case: Case, device: str) -> Callable[[torch.Tensor, torch.Tensor], None]:
     from timm.optim import create_optimizer_v2
 
+    use_kernels(torch.device(device), amp=True)  # as train.py sets them too
     torch.manual_seed(0)
     network = timm.create_model(case.backbone, num_classes=CLASSES).to(device)
     network = network.to(memory_format=torch.channels_last)

@@ -64,6 +64,13 @@ def test_the_share_of_steps_leaves_the_first_two_out() -> None:
     assert share_of(spans[:1]) == 1.0
 
 
+def test_what_a_fold_run_is_held_against_has_its_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[tuple[str, bool]] = []
+    monkeypatch.setattr(bare, "use_kernels", lambda device, amp: chosen.append((device.type, amp)))
+    bare.eager(Case("test_resnet", 32, 2), "cpu")
+    assert chosen == [("cpu", True)]
+
+
 def test_the_roof_is_the_largest_batch_that_still_brings_something(monkeypatch: pytest.MonkeyPatch) -> None:
     rates = {64: 100.0, 128: 150.0, 256: 152.0, 512: 400.0}
     monkeypatch.setattr(bare, "eager", lambda case, device: case.batch)

@@ -6,8 +6,11 @@ import pytest
 import torch
 
 from orchestrator.core.dataset import Dataset
+from orchestrator.core.errors import TrainableError
+from orchestrator.core.failure_causes import is_gpu_fault
+from orchestrator.core.trainable import Resources
 from tests.support.drawn_images import classifier
-from trainables.device import autocast, use_kernels
+from trainables.device import autocast, device_of, use_kernels
 from trainables.optimisation.train_step import _needs_scaler
 from trainables.parameters import OPTIMIZERS
 
@@ -71,3 +74,27 @@ def test_weights_move_in_one_kernel_and_batches_lie_as_convolutions_want_them(
     batches = [next(trained._loader.training(0))[0], next(trained._loader.validation())[0]]
     assert all(item.is_contiguous(memory_format=torch.channels_last) for item in [*filters, *batches])
     trained.close()
+
+
+def test_a_fold_run_that_was_granted_a_gpu_never_trains_on_a_cpu_because_cuda_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch says "no GPU" where the driver or MPS fails, and the study would go on many times slower."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+
+    def fails() -> None:
+        raise RuntimeError("Unexpected error from cudaGetDeviceCount(): Error 805: MPS client failed\nmore")
+
+    monkeypatch.setattr(torch.cuda, "init", fails)
+    with pytest.raises(TrainableError, match="a GPU was granted, but Unexpected error") as raised:
+        device_of(Resources(1, 0.5))
+    assert "Error 805: MPS client failed;" in str(raised.value)
+    assert is_gpu_fault(str(raised.value)), "its process is of no use to another leg"
+    assert device_of(Resources(1, 0.0)).type == "cpu"
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    assert device_of(Resources(1, 0.5)).type == "cuda"
+
+
+def test_a_torch_without_cuda_trains_on_the_cpu_whatever_is_granted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "cuda", None)
+    assert device_of(Resources(1, 1.0)).type == "cpu"
