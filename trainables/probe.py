@@ -124,12 +124,13 @@ class _Runs:
         finally:
             run.close()
 
-    def of(self, run: Trainable, most: int, until: float) -> _Epochs:
+    def of(self, run: Trainable, most: int, until: float, stores: bool = True) -> _Epochs:
         """One epoch, and others up to `most` of them while it is earlier than that."""
         rates, device = list[float](), 0
         while not rates or (len(rates) < most and time.monotonic() < until):
             rates.append(run.run_epoch()["images_per_second"])
-            self._store(run)
+            if stores:
+                self._store(run)
             device = max(device, self._reserved()[0])  # a fold run may forget its peaks
         return _Epochs(own_peak_unshared(), device, rates)
 
@@ -230,7 +231,8 @@ def _on_gpu(runs: _Runs, rows: int, seconds: float, meet: Callable[[], None], me
     with runs.at(size) as run:
         warm = runs.of(run, EPOCHS, time.monotonic() + seconds)
         meet()
-        epochs = runs.of(run, MOST_EPOCHS, time.monotonic() + seconds * TIMED)
+        # A study's epochs are longer than these and stored seldom: files would take half of the time here.
+        epochs = runs.of(run, MOST_EPOCHS, time.monotonic() + seconds * TIMED, stores=False)
     peak = max(warm.device, epochs.device)
     images = images_beside(runs.config, rows, size.rows, memory, runs.share)
     return _cost(epochs, batch * accumulate, max(peak - runs.reserved_now, 0) + images)
