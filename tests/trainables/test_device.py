@@ -76,6 +76,19 @@ def test_weights_move_in_one_kernel_and_batches_lie_as_convolutions_want_them(
     trained.close()
 
 
+def test_validation_has_kernels_chosen_by_rules_and_training_goes_on_with_timed_ones(
+    dataset: Dataset, as_before: tuple[bool, bool, str]
+) -> None:
+    """Its shapes are many, and the trial's workspaces would count as memory that validation needs."""
+    trained, timed = classifier(dataset), dict[bool, set[bool]]()
+    trained._network.register_forward_hook(
+        lambda network, *_: timed.setdefault(network.training, set()).add(torch.backends.cudnn.benchmark)
+    )
+    torch.backends.cudnn.benchmark = True  # as `use_kernels` on a GPU
+    trained.run_epoch()
+    assert timed == {True: {True}, False: {False}} and torch.backends.cudnn.benchmark
+
+
 def test_a_fold_run_that_was_granted_a_gpu_never_trains_on_a_cpu_because_cuda_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
