@@ -17,6 +17,8 @@ from orchestrator.demo.faces import make_demo_faces
 from search_spaces.shared.faces import LABEL, STRATA
 
 FOLDS = 5
+VALIDATED = 64  # rows of a fold, where a rate is measured
+TRAINED_ON = -1  # fold of rows that no fold run validates
 DRAWN_PX = 96  # decoding brings them to the size of a case
 
 
@@ -57,6 +59,18 @@ def repeated(once: Dataset, times: int) -> Dataset:
         folds=np.concatenate([once.folds] * times),
         columns={name: np.concatenate([column] * times) for name, column in once.columns.items()},
     )
+
+
+def rarely_validated(made: Dataset, most: int = VALIDATED) -> Dataset:
+    """For rates only: of each fold so many rows are validated, and its others trained on.
+
+    A rate is that of training alone. While one of several fold runs validates, the others have the device to
+    themselves, so that what all train together would look like more than it is.
+    """
+    folds = made.folds.copy()
+    for fold in np.unique(folds[folds >= 0]):
+        folds[np.flatnonzero(made.folds == fold)[most:]] = TRAINED_ON
+    return replace(made, folds=folds)
 
 
 def rows_per_epoch(data: Dataset, fold: int, batch: int) -> int:

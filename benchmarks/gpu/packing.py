@@ -50,7 +50,7 @@ def case_data(setting: Setting, case: Case, longer: int = 1) -> Dataset:
     from trainables.images.image_store import build_store
 
     times = max(1, setting.times * 112**2 // max(case.size, 112) ** 2)
-    made = data.dataset(setting, times if setting.dry else longer * times)
+    made = data.rarely_validated(data.dataset(setting, times if setting.dry else longer * times))
     build_store(made, case.size)
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from benchmarks.gpu.setting import RESNET18, RESNET50, Case, dry_setting
 from trainables.image_classifier import ImageClassifier
 from trainables.images.image_store import build_store
 from trainables.parameters import completed
+from trainables.probe import _Size, drawn_pixels
 
 pytestmark = pytest.mark.torch
 
@@ -34,6 +36,17 @@ def test_the_rate_of_all_is_the_sum_of_each_ones_own_epochs_inside_the_window() 
     inside, late = (9.0, 100, 1.0), (11.0, 100, 50.0)
     assert total_rate([[inside, late], [inside, inside]], ends_at=10.0) == 200.0
     assert total_rate([[late]], ends_at=10.0) == 2.0  # its only one, which began inside
+
+
+def test_validation_takes_next_to_nothing_of_what_is_measured(tmp_path: Path) -> None:
+    size = _Size(4, 12, 5)
+    made = drawn_pixels(tmp_path, 32, size, classes=3)
+    made = replace(made, folds=np.arange(len(made.paths), dtype=np.int16) % data.FOLDS)
+    few = data.rarely_validated(made, most=5)
+    for fold in range(data.FOLDS):
+        assert few.validation_rows(fold).tolist() == made.validation_rows(fold)[:5].tolist()
+        assert len(few.training_rows(fold)) == len(made.paths) - 5
+    assert data.rows_per_epoch(few, 0, 16) == (len(made.paths) - 5) // 16 * 16
 
 
 @pytest.mark.parametrize(
