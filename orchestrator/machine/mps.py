@@ -41,9 +41,9 @@ def own_daemon(environment: Mapping[str, str] = os.environ) -> Iterator[dict[str
 
     Raises MpsError where it may not or cannot be started.
     """
-    if (reason := reason_against(environment)) is not None:
-        raise MpsError(reason)
-    with private_folder() as folder:
+    with private_folder() as folder:  # first: a daemon that a killed command left would speak against ours
+        if (reason := reason_against(environment)) is not None:
+            raise MpsError(reason)
         own = {PIPES: str(folder.path / "p"), LOGS: str(folder.path / "l")}
         for path in own.values():
             Path(path).mkdir(mode=0o700)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError
 
+END_S = 5.0  # seconds for processes that were ended to be gone
 LONGEST = 30
 """Characters of the folder's place: a Unix socket's path has 107 in all, of which Ray's own names take 70."""
 
@@ -98,13 +101,24 @@ def _lock_of(path: Path) -> Path:
 def _end_users_of(path: Path) -> None:
     """This account's processes that were started with a path in that folder, such as Ray's, or with one in
     the environment, such as CUDA's daemons."""
-    marks = (f"{path}/".encode(), f"{path}\0".encode())
+    marks, ended = (f"{path}/".encode(), f"{path}\0".encode()), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid != os.getuid() or int(process.name) == os.getpid():
                 continue
             words = b"\0".join([(process / name).read_bytes() for name in ("cmdline", "environ")]) + b"\0"
             if any(mark in words for mark in marks):
+                ended.append(os.pidfd_open(int(process.name)))
                 os.kill(int(process.name), signal.SIGKILL)
         except (OSError, ValueError):  # it has ended
             continue
+    _wait_for(ended)
+
+
+def _wait_for(processes: Sequence[int]) -> None:
+    """Until they are gone, as whoever looks for them next takes for granted. processes: file descriptors."""
+    until, left = time.monotonic() + END_S, set(processes)
+    while left and time.monotonic() < until:
+        left -= set(select.select(list(left), [], [], until - time.monotonic())[0])
+    for process in processes:
+        os.close(process)

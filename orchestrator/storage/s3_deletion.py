@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.storage.connecting import PATIENT, QUICK
 
+_FAILED: weakref.WeakSet[Any] = weakref.WeakSet()
 MOST = 1000
 """Names in a request. Source: Amazon S3 API Reference, DeleteObjects."""
 
@@ -42,7 +44,13 @@ def connect(options: Mapping[str, str], region: str, patient: bool) -> Any | Non
 
 
 def delete_objects(client: Any, bucket: str, keys: Sequence[str]) -> list[str]:
-    """The keys that are still there, because the server refused them or does not know the request."""
+    """The keys that are still there, because the server refused them or does not know the request.
+
+    A client whose request failed as a whole is asked no more: with all its tries that takes seconds, and
+    boto3 may refuse for good what pyarrow does, such as a server whose certificate only the system trusts.
+    """
+    if client in _FAILED:
+        return list(keys)
     errors = importlib.import_module("botocore.exceptions")
     left: list[str] = []
     for start in range(0, len(keys), MOST):
@@ -52,5 +60,6 @@ def delete_objects(client: Any, bucket: str, keys: Sequence[str]) -> list[str]:
             answer = client.delete_objects(Bucket=bucket, Delete=objects)
             left += [item["Key"] for item in answer.get("Errors", ())]
         except (errors.ClientError, errors.BotoCoreError):  # asked again one by one, each says what is wrong
-            left += some
+            _FAILED.add(client)
+            return left + list(keys[start:])
     return left

@@ -15,7 +15,7 @@ import pytest
 from orchestrator.machine import mps
 from orchestrator.machine.gpu_cards import parse_log
 from orchestrator.machine.mps import LOGS, PIPES, SWITCH, MpsError, card_reason, own_daemon, reason_against
-from orchestrator.machine.private_folder import account_folder, private_folder, remove_ended
+from orchestrator.machine.private_folder import account_folder, private_folder
 from tests.support.drawn_nvidia_smi import SLICED, card, log, put_nvidia_smi, uuid
 
 DRAWN = """#!/bin/bash
@@ -101,8 +101,9 @@ def test_one_that_has_ended_by_itself_is_no_error() -> None:
         os.kill(daemon_of(environment), signal.SIGKILL)
 
 
-def test_what_a_killed_command_left_is_ended_by_the_next() -> None:
-    script = "import orchestrator.machine.mps as m\nm.mps_daemons = dict\nwith m.own_daemon() as e:\n"
+def test_what_a_killed_command_left_is_ended_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "import orchestrator.machine.mps as m, orchestrator.machine.private_folder as f\n"
+    script += "f.LONGEST = 500\nm.mps_daemons = dict\nwith m.own_daemon() as e:\n"
     script += " print(e[m.PIPES], flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -113,11 +114,14 @@ def test_what_a_killed_command_left_is_ended_by_the_next() -> None:
         assert other.stdout is not None
         pipes = Path(other.stdout.readline().strip())
         daemon = daemon_of({PIPES: str(pipes)})
+        monkeypatch.setattr(mps, "mps_daemons", lambda: {str(daemon): "us"} if is_there(daemon) else {})
+        with pytest.raises(MpsError, match="a daemon of us runs already"), own_daemon():
+            raise AssertionError("not reached: whose daemon it is still lives")
         other.kill()
         other.wait()
         assert is_there(daemon) and pipes.exists()
-        remove_ended(pipes.parents[1])
-        assert ends(daemon) and not pipes.exists()
+        with own_daemon():
+            assert not is_there(daemon) and not pipes.exists()
 
 
 @pytest.mark.parametrize(

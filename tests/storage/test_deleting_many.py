@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from orchestrator.core.errors import StorageError
 from orchestrator.storage import DirectoryStore, UriStore, join, s3_deletion, uri
@@ -95,6 +96,21 @@ def test_the_answer_of_s3_names_the_keys_that_it_kept() -> None:
             return {"Errors": [{"Key": keys[1], "Code": "AccessDenied", "Message": "Access Denied"}]}
 
     assert s3_deletion.delete_objects(Client(), "bucket", ["a", "b", "c"]) == ["b"]
+
+
+def test_a_server_that_refused_such_a_request_is_asked_no_second_time() -> None:
+    """Each epoch would wait for all tries of it, where only boto3 distrusts the server's certificate."""
+    asked: list[str] = []
+
+    class Client:
+        def delete_objects(self, Bucket: str, Delete: Any) -> Any:  # noqa: N803  boto3's names
+            asked.append(Bucket)
+            raise EndpointConnectionError(endpoint_url="https://minio")
+
+    client, keys = Client(), [str(number) for number in range(s3_deletion.MOST + 1)]
+    assert s3_deletion.delete_objects(client, "bucket", keys) == keys
+    assert s3_deletion.delete_objects(client, "bucket", keys) == keys
+    assert asked == ["bucket"]
 
 
 def test_a_server_that_does_not_answer_is_not_asked_for_every_name(server: str) -> None:

@@ -11,6 +11,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 WORKER_BYTES = 125 * 2**20
 """What a process of Ray holds with Tune and without a trainable, unshared; as seen of Ray 2.60."""
 NOT_MEASURED = "what a fold run needs could not be measured"
+BEGIN_S = 60.0
+"""Seconds until a node that has not begun is not waited for: another search may have its GPUs for days."""
+LOOK_S = 1.0  # seconds between two looks after that
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class _Stream:
         self.node, self.result = node, Measured()
         self.stream = _measure.options(num_gpus=gpus, scheduling_strategy=strategy).remote(task)
         self.done, self.total = 0, 0
+        self.has_begun = False
 
     def take_message(self, say: Announce) -> bool:
         """Called when `ray.wait` reports that one is there. Whether more will come."""
@@ -80,6 +85,7 @@ class _Stream:
         except ray.exceptions.RayError as error:
             say(f"node {self.node}: {NOT_MEASURED} ({on_one_line(str(error).splitlines()[0])})")
             return False
+        self.has_begun = True
         if isinstance(message, Measured):
             self.result = message
         elif isinstance(message, str):
@@ -87,6 +93,10 @@ class _Stream:
         else:
             self.done, self.total = message
         return True
+
+    def give_up(self, say: Announce) -> None:
+        ray.cancel(self.stream)
+        say(f"node {self.node}: {NOT_MEASURED}: no GPU of it was free for {BEGIN_S:g} seconds")
 
 
 def measure(
@@ -104,11 +114,15 @@ def measure(
     for node, slots in nodes.items():
         task = task_of(node, slots, setup, shares, environments.get(node.id, {}), cpus_each)
         streams.append(_Stream(node, setup, task))
-    waiting = {stream.stream: stream for stream in streams}
+    waiting, until = {stream.stream: stream for stream in streams}, time.monotonic() + BEGIN_S
     while waiting:
-        for ready in ray.wait(list(waiting))[0]:
+        for ready in ray.wait(list(waiting), timeout=max(until - time.monotonic(), LOOK_S))[0]:
             if not waiting[ready].take_message(say):
                 del waiting[ready]
+        if time.monotonic() >= until:
+            for late in [stream for stream in waiting.values() if not stream.has_begun]:
+                late.give_up(say)
+                del waiting[late.stream]
         if total := sum(stream.total for stream in streams):
             progress(sum(stream.done for stream in streams), total)
     return {stream.node: stream.result for stream in streams}
@@ -135,6 +149,7 @@ def task_of(
 @ray.remote(num_cpus=0, num_returns="streaming", max_retries=0)  # type: ignore[untyped-decorator]
 def _measure(task: _Task) -> Iterator[Any]:
     """Yields (done, total), lines to tell, then a Measured."""
+    yield 0, 0  # it has begun
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def work() -> None:

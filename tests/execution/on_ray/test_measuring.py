@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -244,6 +245,22 @@ def test_a_search_on_cpus_measures_where_most_run_at_once(
     backend.measure(silent, silent)
     assert measured_nodes == [{"nodes": ["a1"], "shares": False, "mps": []}] and backend._costs is not None
     assert not backend._keepers.calls  # type: ignore[attr-defined]
+
+
+def test_a_node_whose_gpus_others_have_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of another search on the same cluster, which may take days."""
+    cancelled: list[str] = []
+    remote = SimpleNamespace(remote=lambda task: "its stream")
+    monkeypatch.setattr(measuring, "_measure", SimpleNamespace(options=lambda **_: remote))
+    monkeypatch.setattr(measuring.ray, "wait", lambda streams, timeout: ([], streams))
+    monkeypatch.setattr(measuring.ray, "cancel", cancelled.append)
+    monkeypatch.setattr(measuring, "BEGIN_S", 0.0)
+    node, said = replace(NODES[0], id="a1" * 28), list[str]()
+    setup = SimpleNamespace(trainable="m:C", dataset=None, values={})
+    slots = {node: slots_of(node, ResourceRequest(), True)}
+    assert measuring.measure(slots, setup, True, {}, silent, said.append) == {node: Measured()}  # type: ignore[arg-type]
+    assert cancelled == ["its stream"]
+    assert said == [f"node server-1: {NOT_MEASURED}: no GPU of it was free for 0 seconds"]
 
 
 def test_the_line_for_the_user_fits_any_name() -> None:
