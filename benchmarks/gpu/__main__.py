@@ -17,11 +17,13 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.gpu import machine
+from benchmarks.gpu.limits import FAIL, NOT_RUN, PASS
 from benchmarks.gpu.records import StageResult
 from benchmarks.gpu.render import markdown
 from benchmarks.gpu.report import Report
@@ -56,8 +58,10 @@ def parser() -> argparse.ArgumentParser:
 
 def run(given: argparse.Namespace) -> int:
     stages = _stages(given)
+    as_json = given.json or given.out.with_suffix(".json")
     if not given.dry_run:
         refuse_without_gpu()
+    refuse_unwritable(given.out, as_json, given.logs)
     began, results = time.monotonic(), list[StageResult]()
     before: dict[str, str] = {}
 
@@ -65,9 +69,7 @@ def run(given: argparse.Namespace) -> int:
         seconds = round(time.monotonic() - began, 1)
         made = (datetime.now(UTC).isoformat(timespec="seconds"), given.dry_run, seconds)
         about = (machine.host(), machine.software(), before, _smi(results))
-        return _publish(
-            Report(*made, *about, results), given.out, given.json or given.out.with_suffix(".json")
-        )
+        return _publish(Report(*made, *about, results), given.out, as_json)
 
     with tempfile.TemporaryDirectory(prefix="gpu-") as name:
         folder = Path(name)
@@ -75,13 +77,15 @@ def run(given: argparse.Namespace) -> int:
             how = (given.dry_run, given.full, stage_environment(given.dry_run), _begins)
             for result in run_all(stages, 60 * given.minutes, folder, *how):
                 results.append(result)
+                _ended(result)
                 before = before or _smi(results)  # once the first stage has said which card it is
         except KeyboardInterrupt:
             publish()  # of the stages that came to their end
             raise
+        else:
+            return publish()
         finally:
             _keep(folder, given.logs)
-    return publish()
 
 
 def _stages(given: argparse.Namespace) -> Sequence[Stage]:
@@ -101,6 +105,33 @@ def refuse_without_gpu() -> None:
             f"no GPU here: {built}; run it where `python -m orchestrator doctor` lists one, or try the "
             "command itself with --dry-run"
         )
+
+
+def refuse_unwritable(out: Path, as_json: Path, logs: Path | None) -> None:
+    """Before the minutes are spent whose findings are to be written there. Raises InputError."""
+    files = {"--out": out, "--json": as_json}
+    for option, path in files.items():
+        if path.is_dir():
+            raise InputError(f"{option} {path}: that is a folder; name a file")
+    if out == as_json:
+        raise InputError(f"--out {out}: the JSON would overwrite it; name another file with --json")
+    for option, folder in ({name: path.parent for name, path in files.items()} | {"--logs": logs}).items():
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"{option}: {folder} cannot be written to ({error.strerror}); name another place"
+            ) from error
+
+
+def _ended(result: StageResult) -> None:
+    count = Counter(check.status for check in result.checks)
+    told = "".join(f", {count[status]} {status}" for status in (PASS, FAIL, NOT_RUN) if count[status])
+    print(f"{result.stage}: {result.ended}, {result.seconds:.0f} s{told}", file=sys.stderr, flush=True)
 
 
 def _begins(stage: Stage, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from benchmarks.gpu.limits import LIMITS, shown
+from benchmarks.gpu.limits import FAIL, LIMITS, shown
 from benchmarks.gpu.records import Check, Figure, StageResult
 from benchmarks.gpu.report import Report
 from orchestrator.core.text import on_one_line
@@ -14,7 +14,7 @@ LONGEST = 200  # characters of a fact that is shown
 
 
 def markdown(report: Report) -> str:
-    lines = ["# One GPU", "", f"{report.conclusion}.", ""]
+    lines = ["# One GPU", "", f"{report.conclusion}.", "", *_failed(report.stages)]
     if report.dry:
         lines += [
             "A dry run on a CPU with tiny networks: it shows that the command works, and nothing of a GPU.",
@@ -24,6 +24,17 @@ def markdown(report: Report) -> str:
     for stage in report.stages:
         lines += ["", *_stage(stage)]
     return "\n".join(lines) + "\n"
+
+
+def _failed(stages: Sequence[StageResult]) -> Iterator[str]:
+    """What a reader has to see first: the checks that missed their limit, each with what it is."""
+    failed = [check for stage in stages for check in stage.checks if check.status == FAIL]
+    for check in failed:
+        name, status, value, limit, note = _check(check)
+        told = f"- {status}: {name}, {value} ({limit}): {LIMITS[name].what}"
+        yield told + (f"; {_cell(note)}" if note else "")
+    if failed:
+        yield ""
 
 
 def _machine(report: Report) -> Iterator[str]:
@@ -49,16 +60,16 @@ def _listed(facts: Mapping[str, Any]) -> str:
 def _checks(stages: Sequence[StageResult]) -> Iterator[str]:
     yield "## Checks"
     yield ""
-    rows = [(stage.stage, check) for stage in stages for check in stage.checks]
-    yield from _table(
-        ("check", "", "value", "limit", "what it is", "note"), (_check(check) for _, check in rows)
-    )
+    rows = [check for stage in stages for check in stage.checks]
+    yield from _table(("check", "", "value", "limit", "note"), (_check(check) for check in rows))
+    yield ""
+    yield "What each check is: docs/benchmarks/gpu.md, and beside its value in the JSON."
 
 
 def _check(check: Check) -> tuple[str, ...]:
     limit = LIMITS[check.name]
     value = "" if check.value is None else shown(check.value, limit.unit)
-    return check.name, check.status, value, limit.text(), limit.what, check.note
+    return check.name, check.status, value, limit.text(), check.note
 
 
 def _stage(stage: StageResult) -> Iterator[str]:

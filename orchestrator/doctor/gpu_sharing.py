@@ -115,11 +115,22 @@ def _slices(cards: Sequence[Card], visible: str | None) -> list[Finding]:
     named = {word.strip() for word in (visible or "").split(",")}
     if len(parts) == 1 or named & set(ids):
         return [*found, ok("mig", f"{text}; {len(named & set(ids)) or 1} used")]
-    way_out = (
-        f"`export CUDA_VISIBLE_DEVICES={','.join(ids)}` makes each a GPU of the search; the start commands "
-        f"of a cluster need `ray start --num-gpus={len(ids)}` too"
-    )
+    whole = [card for card in cards if card.mig != "Enabled"]
+    way_out = _slices_line(ids, len(parts)) + (f"; it hides {_numbers(whole)}" if whole else "")
     return [*found, warning("mig", f"{text}; CUDA and Ray use one slice of each card unless told", way_out)]
+
+
+def _slices_line(ids: Sequence[str], count: int) -> str:
+    """No list with names missing: what it leaves out is hidden."""
+    line = (
+        f"`export CUDA_VISIBLE_DEVICES={','.join(ids)}`"
+        if len(ids) == count
+        else "CUDA_VISIBLE_DEVICES with the names that `nvidia-smi -L` lists"
+    )
+    return (
+        f"{line} makes each a GPU of the search; the start commands of a cluster need "
+        f"`ray start --num-gpus={count}` too"
+    )
 
 
 def _profile(name: str) -> str:

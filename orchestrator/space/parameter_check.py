@@ -43,10 +43,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
 def _check_value(name: str, value: Any, parameter: Parameter) -> None:
     allowed = tuple(kind for text in parameter.types for kind in _TYPES[text])
     is_bool = isinstance(value, bool)
+    one_of = f"one of {', '.join(map(repr, parameter.choices or ()))}"
     if not isinstance(value, allowed) or (is_bool and "bool" not in parameter.types):
-        raise SearchSpaceError(f"{name}={value!r} must be of type {' or '.join(parameter.types)}")
+        rule = f"of type {' or '.join(parameter.types)}" if parameter.choices is None else one_of
+        raise SearchSpaceError(f"{name}={value!r} must be {rule}")
     if parameter.choices is not None and value not in parameter.choices:
-        raise SearchSpaceError(f"{name}={value!r} must be one of {', '.join(map(repr, parameter.choices))}")
+        raise SearchSpaceError(f"{name}={value!r} must be {one_of}")
     if isinstance(value, int | float) and not is_bool:
         _check_range(name, value, parameter)
 

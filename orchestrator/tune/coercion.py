@@ -130,7 +130,10 @@ def as_pause(name: str, value: Any) -> float:
     """Seconds, 0 among them."""
     if value in ("0", "0s", 0) and not isinstance(value, bool):
         return 0.0
-    return as_seconds(name, value)
+    try:
+        return as_seconds(name, value)
+    except InputError as error:
+        raise InputError(f"{error}; or 0 for none at all") from error
 
 
 def as_gpus(name: str, value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.gpu.__main__ import parser, run
 from benchmarks.gpu.journal_figures import figures_of
 from benchmarks.gpu.limits import FAIL, LIMITS, NOT_RUN, PASS, shown
 from benchmarks.gpu.machine import throttling
@@ -27,6 +28,7 @@ from benchmarks.gpu.records import (
 from benchmarks.gpu.render import markdown
 from benchmarks.gpu.report import Report
 from benchmarks.gpu.stages import STAGES
+from orchestrator.core.errors import InputError
 from tests.test_arrows import imported
 
 
@@ -73,11 +75,21 @@ def test_markdown_shows_every_check_and_no_text_breaks_out_of_its_cell() -> None
     figures = (Figure("resnet18", "8 fold runs", 3.21, "one", 41234.0, "images/s"),)
     text = markdown(report(StageResult("a", DONE, 1.0, checks, figures, ("a note",))))
     row = next(line for line in text.splitlines() if line.startswith("| resume"))
-    assert row.replace(r"\|", "").count("|") == 7
+    assert row.replace(r"\|", "").count("|") == 6
+    assert len(row) <= 80  # as wide as a terminal
     assert "bit \\| for" in row and "\x0a" not in row
     assert "| resnet18 | 8 fold runs | 3.21x | one | 41,234 images/s |" in text
     assert "1 checks PASS, 0 FAIL, 1 NOT RUN." in text
     assert "- a note" in text
+
+
+def test_checks_that_fail_stand_first_with_what_they_are() -> None:
+    slow = Check("8 resnet18 over one", FAIL, 2.5, "without MPS")
+    lines = markdown(report(StageResult("packing", DONE, 1.0, (slow,)))).splitlines()
+    assert lines[4] == (
+        "- FAIL: 8 resnet18 over one, 2.50x (at least 3.00x): "
+        "8 fold runs of resnet18 (112 px, batch 64) over one; without MPS"
+    )
 
 
 def test_every_limit_reads_as_a_sentence_in_the_table() -> None:
@@ -204,3 +216,49 @@ def test_it_needs_nothing_but_what_is_installed_with_it() -> None:
         names = {name for name in imported(path) if name.split(".")[0] in ours}
         assert all(name.startswith(("benchmarks.gpu", *(ours - {"benchmarks"}))) for name in names), path
         assert not any(name.split(".")[0] in {"tests", "docs", "pytest"} for name in imported(path)), path
+
+
+def command(*words: str) -> int:
+    return run(parser().parse_args(["--dry-run", "--stages", "card", *words]))
+
+
+@pytest.mark.parametrize(
+    "words", [["--logs", "taken"], ["--out", "taken/gpu.md"], ["--json", "taken/a.json"]]
+)
+def test_a_place_that_cannot_be_written_is_said_before_minutes_are_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr("benchmarks.gpu.__main__.run_all", lambda *_: pytest.fail("a stage was begun"))
+    with pytest.raises(InputError, match=f"{words[0]}: taken cannot be written to"):
+        command(*words)
+
+
+def test_two_reports_under_one_name_and_folders_in_their_place_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the JSON would overwrite it"):
+        command("--out", str(tmp_path / "gpu.json"))
+    with pytest.raises(InputError, match="that is a folder"):
+        command("--out", str(tmp_path))
+
+
+def test_logs_that_cannot_be_kept_cost_no_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "logs")
+
+    done = StageResult("card", DONE, 1.0, (Check("doctor reads the card", PASS, 1.0),))
+    monkeypatch.setattr("benchmarks.gpu.__main__.run_all", lambda *_: iter([done]))
+    monkeypatch.setattr("benchmarks.gpu.__main__._keep", full)
+    with pytest.raises(OSError, match="No space left"):
+        command("--out", str(tmp_path / "gpu.md"), "--logs", str(tmp_path / "logs"))
+    assert "1 checks PASS" in (tmp_path / "gpu.md").read_text()
+
+
+def test_what_a_stage_came_to_is_said_when_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checks = (Check("resume", PASS, 0.0), Check("precision", FAIL, 2.0))
+    done = StageResult("correctness", DONE, 31.6, checks)
+    monkeypatch.setattr("benchmarks.gpu.__main__.run_all", lambda *_: iter([done]))
+    assert command("--out", str(tmp_path / "gpu.md")) == 1
+    assert "correctness: done, 32 s, 1 PASS, 1 FAIL\n" in capsys.readouterr().err

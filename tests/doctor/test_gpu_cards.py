@@ -212,6 +212,20 @@ def test_slices_that_nobody_named_are_told_with_the_line_that_names_them() -> No
     assert f"CUDA_VISIBLE_DEVICES={','.join(ids)}`" in found.way_out
 
 
+@pytest.mark.parametrize("listed", ["", LISTED_SLICES.rpartition("  MIG")[0]])
+def test_slices_whose_names_are_not_all_told_get_no_line_to_paste(listed: str) -> None:
+    """It would hide every GPU, or the slices that it leaves out."""
+    found = mig(SLICED, listed=listed)
+    assert found.level is Level.WARNING
+    assert "CUDA_VISIBLE_DEVICES=`" not in found.way_out and "MIG-" not in found.way_out
+    assert "`nvidia-smi -L`" in found.way_out and "--num-gpus=3" in found.way_out
+
+
+def test_whole_gpus_that_the_line_with_slices_hides_are_named() -> None:
+    assert mig(SLICED, card(1), card(2), listed=LISTED_SLICES).way_out.endswith("; it hides GPU 1, 2")
+    assert "hides" not in mig(SLICED, listed=LISTED_SLICES).way_out
+
+
 def test_slices_that_are_named_are_fine() -> None:
     named = {"CUDA_VISIBLE_DEVICES": "MIG-a686709d-6dc2-542a-8851-0d2508448c10"}
     found = mig(SLICED, listed=LISTED_SLICES, cuda_settings=named)

@@ -128,6 +128,7 @@ def test_the_mode_follows_from_the_metric_and_is_written() -> None:
         ({"batch_size": 6.5}, "of type int"),
         ({"lr": uniform(-1.0, 1.0)}, "lr=-1.0 must be at least 0"),
         ({"lr": True}, "of type float"),
+        ({"optimizer": True}, "optimizer=True must be one of 'sgd', 'adamw'"),
     ],
 )
 def test_a_parameter_the_trainable_does_not_take_is_refused(params: dict[str, Any], words: str) -> None:
