@@ -6,6 +6,7 @@ As long as it holds the GPU in Ray's books Ray gives it to nobody, so that the l
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome
 from orchestrator.machine.gpu_memory import Device, own_devices
 
 TURN_S = 1.0  # seconds between two answers of one that waits: whether the study still wants it
+FRESH_S = 30.0
+"""Seconds for which a look that found room counts for further fold runs of this process: on a machine of many
+GPUs a look takes a second or more, and short legs of many processes would stand in line for it."""
 LOOK_TURNS = 10  # turns between two looks: nvidia-smi takes a good part of a second
 
 
@@ -49,10 +53,12 @@ class GatedWorker:
         look: Callable[[], Sequence[Device]] = own_devices,
         pause: Callable[[float], None] = time.sleep,
         proc: Path = Path("/proc"),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """siblings: ids of our processes on this node."""
         self._worker, self._siblings, self._look, self._pause = worker, siblings, look, pause
-        self._proc = proc
+        self._proc, self._clock = proc, clock
+        self._free_at, self._free_for = -math.inf, 0  # the last look that found room, for so many bytes
         self._assignment: LegAssignment | None = None
         self._resources, self._need = Resources(), 0
         self._has_computed = False
@@ -70,7 +76,7 @@ class GatedWorker:
         if self._taken is not None:
             return self._wait(self._taken)
         assert self._assignment is not None  # start comes first
-        if self._resources.gpus and self._worker.begins and (why := self._why()):
+        if self._resources.gpus and self._worker.begins and (why := self._why_unless_fresh()):
             leg = self._assignment.leg
             self._worker.release()  # what the last fold run left in memory helps nobody now
             self._taken = GpuTaken(leg.trial, leg.fold, leg.start, why)
@@ -88,10 +94,18 @@ class GatedWorker:
             return taken
         return GpuFree(taken.trial, taken.fold)
 
+    def _why_unless_fresh(self) -> str:
+        if self._need <= self._free_for and self._clock() - self._free_at < FRESH_S:
+            return ""
+        return self._why()
+
     def _why(self) -> str:
         ours = {os.getpid(), *self._siblings()}
         alone = self._resources.gpus >= 1 and not self._has_computed
-        return why_taken(self._look(), self._need, ours.__contains__, self._is_there, alone)
+        why = why_taken(self._look(), self._need, ours.__contains__, self._is_there, alone)
+        if not why:
+            self._free_at, self._free_for = self._clock(), self._need
+        return why
 
     def _is_there(self, pid: int) -> bool:
         return (self._proc / str(pid)).exists()

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.core.events import EpochEnded, Leg
 from orchestrator.core.trainable import Resources
-from orchestrator.execution.gated_worker import LOOK_TURNS, GatedWorker, GpuFree, GpuTaken
+from orchestrator.execution.gated_worker import FRESH_S, LOOK_TURNS, GatedWorker, GpuFree, GpuTaken
 from orchestrator.execution.gpu_taken import why_taken
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment, Outcome
 from orchestrator.machine.gpu_cards import CardProcess
@@ -125,9 +125,14 @@ class Node:
 
     def __init__(self, proc: Path = Path("/proc")) -> None:
         self.found, self.looks, self.pauses = device(0), 0, 0
-        self.worker = Worker()
+        self.worker, self.now = Worker(), 0.0
         self.gated = GatedWorker(
-            cast(FoldRunWorker, self.worker), lambda: (SIBLING,), self.look, self.pause, proc
+            cast(FoldRunWorker, self.worker),
+            lambda: (SIBLING,),
+            self.look,
+            self.pause,
+            proc,
+            lambda: self.now,
         )
 
     def look(self) -> list[Device]:
@@ -137,7 +142,8 @@ class Node:
     def pause(self, seconds: float) -> None:
         self.pauses += 1
 
-    def start(self, gpus: float = 1.0, need: int = 0, **more: Any) -> None:
+    def start(self, gpus: float = 1.0, need: int = 0, after: float = FRESH_S, **more: Any) -> None:
+        self.now += after  # seconds since the last fold run began there
         leg = Leg(2, 1, 3, 6)
         self.gated.start(LegAssignment(leg, {}, 6, 0, None, **more), Resources(1, gpus), need)
 
@@ -169,6 +175,21 @@ def test_a_fold_run_that_goes_on_in_memory_and_one_without_a_gpu_look_at_nothing
     node.start(gpus=1.0)
     assert isinstance(node.gated.step(), EpochEnded)
     assert node.looks == 0
+
+
+def test_short_legs_do_not_ask_nvidia_smi_each_time_unless_they_need_more() -> None:
+    node = Node()
+    looks = []
+    for after, need in ((FRESH_S, 4), (1.0, 4), (1.0, 3), (1.0, 5), (FRESH_S / 2, 5), (FRESH_S / 2, 5)):
+        node.worker.begins = True
+        node.start(need=need * GIB, after=after)
+        assert isinstance(node.gated.step(), EpochEnded)
+        looks.append(node.looks)
+    assert looks == [1, 1, 1, 2, 2, 3]
+    node.worker.begins = True
+    node.found = device(79, (THEIRS, 79))
+    node.start(need=5 * GIB, after=FRESH_S)
+    assert isinstance(node.gated.step(), GpuTaken)
 
 
 def test_what_the_fold_run_is_expected_to_hold_is_asked_for() -> None:
