@@ -11,6 +11,8 @@ from typing import Protocol, TypeVar
 
 import torch
 
+from orchestrator.core.failure_causes import is_gpu_memory
+
 T = TypeVar("T")
 
 FIRST = 2  # training batches in the first validation batch of a fold run: safe where training fitted
@@ -96,8 +98,9 @@ class ValidationBatch:
             try:
                 found = validate(self.rows)
                 break
-            except torch.OutOfMemoryError:
-                if self.rows == 1:
+            except RuntimeError as error:  # torch.OutOfMemoryError is one
+                is_memory = isinstance(error, torch.OutOfMemoryError) or is_gpu_memory(str(error))
+                if not is_memory or self.rows == 1:
                     raise
             # Here and not above: until then the traceback holds the tensors of the attempt.
             self.rows = self._most = max(1, self.rows // 2)

@@ -41,8 +41,8 @@ def test_what_took_no_memory_takes_the_largest_batch() -> None:
 class DrawnMemory:
     """A GPU on which training took `training` bytes and each validation row takes `a_row`."""
 
-    def __init__(self, training: int, a_row: int, room: int) -> None:
-        self.training, self.a_row, self.room = training, a_row, room
+    def __init__(self, training: int, a_row: int, room: int, said: str = "CUDA out of memory") -> None:
+        self.training, self.a_row, self.room, self.said = training, a_row, room, said
         self._peak = training
         self.released = 0
 
@@ -64,7 +64,8 @@ class DrawnMemory:
     def validate(self, rows: int | None) -> int:
         assert rows is not None
         if rows * self.a_row > self.room:
-            raise torch.OutOfMemoryError(f"CUDA out of memory. Tried to allocate {rows * self.a_row} bytes")
+            kind = torch.OutOfMemoryError if self.said == "CUDA out of memory" else RuntimeError
+            raise kind(self.said)
         self._peak = max(self._peak, rows * self.a_row)
         return rows
 
@@ -89,6 +90,16 @@ def test_out_of_memory_halves_it_for_good_and_loses_nothing() -> None:
     batch = ValidationBatch(64, memory)
     assert epochs(batch, memory, 3) == [64, 64, 64]
     assert memory.released == 1
+
+
+def test_so_does_a_library_that_finds_no_room_and_no_other_error() -> None:
+    said = "GET was unable to find an engine to execute this computation"
+    memory = DrawnMemory(training=10**6, a_row=5, room=500, said=said)
+    assert epochs(ValidationBatch(64, memory), memory, 2) == [64, 64]
+    memory = DrawnMemory(training=10**6, a_row=5, room=500, said="CUDA error: an illegal memory access")
+    with pytest.raises(RuntimeError, match="illegal"):
+        epochs(ValidationBatch(64, memory), memory, 1)
+    assert memory.released == 0
 
 
 def test_below_a_training_batch_it_still_halves() -> None:
