@@ -49,7 +49,7 @@ def newest_state(store: CheckpointStore, key: FoldRunKey, start: int, digests: S
 
     Raises ResumeStateGoneError, StorageError.
     """
-    kept = [epoch for epoch in range(1, start + 1) if digest_of_state(digests, epoch) != NOT_KEPT]
+    kept = stored_states(digests, start)
     if not kept:
         return ResumeState(0, None, "")
     newest = kept[-1]
@@ -65,6 +65,11 @@ def newest_state(store: CheckpointStore, key: FoldRunKey, start: int, digests: S
         raise ResumeStateGoneError(data, start - 1)
     log.warning("%s; trained again from epoch %d to %d", data, older[0], start)
     return ResumeState(*older, digest_of_state(digests, older[0]))
+
+
+def stored_states(digests: Sequence[str], until: int) -> list[int]:
+    """The epochs up to `until` after which a resume state was stored."""
+    return [epoch for epoch in range(1, until + 1) if digest_of_state(digests, epoch) != NOT_KEPT]
 
 
 def digest_of_state(digests: Sequence[str], epoch: int) -> str:

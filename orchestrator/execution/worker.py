@@ -27,7 +27,7 @@ from orchestrator.core.probabilities import shape_fault, value_fault
 from orchestrator.core.trainable import Resources, Trainable, load_trainable
 from orchestrator.evaluation.calibration import fit_temperature
 from orchestrator.execution.background_writer import Files, Writer
-from orchestrator.execution.resume_state import ResumeState, ResumeStateGoneError, newest_state
+from orchestrator.execution.resume_state import ResumeState, ResumeStateGoneError, newest_state, stored_states
 from orchestrator.storage.checkpoint_files import (
     oof_name,
     probabilities_name,
@@ -103,7 +103,7 @@ class FoldRunWorker:
         self._best: Best | None = None
         self._epoch_choice = DEFAULT
         self._previous_best: Best | None = None
-        self._state_epoch = 0  # of the newest resume state that is stored; 0: none
+        self._states: list[int] = []  # epochs of the two newest resume states that are stored
         self._unstored_s = 0.0  # in which the epochs since were trained
         self._changed = True  # whether the last epoch left files that others are superseded by
         self._assignment: LegAssignment | None = None
@@ -167,6 +167,7 @@ class FoldRunWorker:
         )
         self._run, self._key, self._epoch = run, leg.key, leg.start
         self._load_state(run, state, leg)
+        self._states = stored_states(assignment.resume_digests, state.epoch)[-2:]
         self._catch_up(run, state.epoch, leg.start)
         self._best = self._previous_best = assignment.best
         self._epoch_choice = assignment.epoch_choice
@@ -179,7 +180,7 @@ class FoldRunWorker:
         for _ in range(stored, done):
             run.run_epoch()
         self._changed = True
-        self._state_epoch, self._unstored_s = stored, self._clock() - started
+        self._unstored_s = self._clock() - started
 
     def _load_state(self, run: Trainable, state: ResumeState, leg: Leg) -> None:
         """Bytes that don't load are damaged, unless their digest says that they are what was stored."""
@@ -235,7 +236,8 @@ class FoldRunWorker:
         files = self._files(key, trained, best, has_state)
         changes = has_state or best.epoch == epoch
         tidy = changes or self._changed  # else nothing is superseded, and to list is a request
-        self._writer.begin(files, lambda: self._tidy(key, epoch, best) if tidy else None, has_state)
+        states = self._states[-1:] if has_state else self._states
+        self._writer.begin(files, lambda: self._tidy(key, epoch, best, states) if tidy else None, has_state)
         goes_ahead = epoch < assignment.leg.end and self._writer.is_slow_beside(trained.seconds)
         handed_over = self._clock()
         if goes_ahead:
@@ -246,7 +248,7 @@ class FoldRunWorker:
         self._previous_best, self._best, self._epoch = self._best, best, epoch
         self._changed = changes
         self._unstored_s = 0.0 if has_state else unstored_s
-        self._state_epoch = epoch if has_state else self._state_epoch
+        self._states = [*states, epoch] if has_state else states
         seconds = round(trained.seconds + (handed_over - started) + (stored - waiting), 4)
         kinds = {
             "resume": resume_name,
@@ -278,9 +280,10 @@ class FoldRunWorker:
             files.append((resume_name(key, epoch), run.state()))
         return tuple(files)
 
-    def _tidy(self, key: FoldRunKey, epoch: int, best: Best) -> None:
+    def _tidy(self, key: FoldRunKey, epoch: int, best: Best, states: Sequence[int]) -> None:
+        """states: epochs of the resume states that stay beside that of `epoch`; the journal knows them."""
         bests = {item.epoch for item in (best, self._best) if item is not None}
-        self._store.delete_many(superseded(self._store.names(f"{key}/"), epoch, bests, self._state_epoch))
+        self._store.delete_many(superseded(self._store.names(f"{key}/"), epoch, bests, states))
 
     def _better(self, epoch: int, trained: _Trained) -> Best:
         """As `History` will see it."""

@@ -2,13 +2,13 @@
 
 Where their bytes lie: orchestrator.storage.
 
-A fold run keeps, while it is running or parked, its two newest resume states, or one where epochs were stored
-without one since, and the best epochs as of its last two epochs: the driver may die between a worker's
-writing an epoch and the journal's noting it, and then the older ones are those the journal knows. Once its
-trial is complete only the best epoch's weights and OOF stay, and also where its trial is pruned when it has
-begun all its folds: a vote may use it. What a trial that failed has stays as it was, so that it can be run
-again, unless its loss was no number. Of another trial that is out nothing stays. So a study of F unfinished
-or failed fold runs of P bytes of weights holds at most F * (2 resume + 2 best).
+A fold run keeps, while it is running or parked, its two newest resume states and the best epochs as of its
+last two epochs: the driver may die between a worker's writing an epoch and the journal's noting it, and then
+the older ones are those the journal knows. Once its trial is complete only the best epoch's weights and OOF
+stay, and also where its trial is pruned when it has begun all its folds: a vote may use it. What a trial that
+failed has stays as it was, so that it can be run again, unless its loss was no number. Of another trial that
+is out nothing stays. So a study of F unfinished or failed fold runs of P bytes of weights holds at most
+F * (2 resume + 2 best).
 
 The validation probabilities of every epoch lie in a folder of their own and stay, whatever becomes of their
 trial, unless the study was told to keep those of complete trials alone.
@@ -52,15 +52,17 @@ def probabilities_name(key: FoldRunKey, epoch: int) -> str:
     return f"{PROBABILITIES}{key}/e{epoch:04d}.parquet"
 
 
-def superseded(names: Iterable[str], epoch: int, bests: Iterable[int], state: int | None = None) -> list[str]:
+def superseded(
+    names: Iterable[str], epoch: int, bests: Iterable[int], states: Iterable[int] | None = None
+) -> list[str]:
     """Names of one fold run that may go once `epoch` is stored.
 
-    bests: the best epochs as of `epoch` and as of the one before. state: the epoch of the newest resume state
-    that the journal knows for sure; None: the epoch before. It is kept, and so is that of `epoch` itself.
+    bests: the best epochs as of `epoch` and as of the one before. states: the epochs whose resume states are
+    kept beside that of `epoch` itself; None: the epoch before.
     Later epochs are kept too: they are another worker's, which took over because this one seemed to be gone.
     """
     keep_best, known = set(bests), list(names)
-    resumes = {epoch, epoch - 1 if state is None else state}
+    resumes = {epoch, *([epoch - 1] if states is None else states)}
     kept = set(later(known, epoch))
     return [name for name in known if name not in kept and not _is_kept(name, resumes, keep_best)]
 

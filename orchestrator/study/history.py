@@ -116,10 +116,8 @@ class History:
 
     def states_kept(self, key: FoldRunKey) -> int:
         """How many resume states lie in the store: see `checkpoint_files`."""
-        done = self.done(key)
-        newest = self.state_epoch(key, done)
-        has_older = newest == done and self.state_epoch(key, done - 1) > 0
-        return bool(newest) + has_older
+        newest = self.state_epoch(key, self.done(key))
+        return bool(newest) + bool(self.state_epoch(key, newest - 1))
 
     def last_failure(self, trial: int) -> str:
         """The kind of it; "" where no leg of the trial failed."""

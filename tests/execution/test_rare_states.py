@@ -168,8 +168,7 @@ class Fold:
     def needed(self, epoch: int) -> set[str]:
         """What has to be there once that epoch is told, and nothing else of the fold run."""
         state = self.history.state_epoch(KEY, epoch)
-        before = self.history.state_epoch(KEY, epoch - 1)
-        states = {state} | ({before} if state == epoch else set())
+        states = {state, self.history.state_epoch(KEY, state - 1)}
         bests = {best.epoch for until in (epoch - 1, epoch) if (best := self.history.best(KEY, until or -99))}
         return {resume_name(KEY, item) for item in states if item} | {
             name(KEY, item) for name in (weights_name, oof_name) for item in bests
@@ -255,13 +254,19 @@ def a_broken_off_fold_run() -> Fold:
     return fold
 
 
-def test_a_damaged_state_costs_what_lies_before_it_too() -> None:
+def test_a_damaged_state_costs_the_epochs_since_the_one_before_it_and_two_the_fold_run() -> None:
     fold = a_broken_off_fold_run()
     fold.store.files[resume_name(KEY, 4)] = b"damaged"
     fold.start(6)
     outcome = fold.step()
-    assert isinstance(outcome, LegFailed) and (outcome.failure, outcome.epoch) == ("lost", 0)
-    assert outcome.error.endswith("run again from the start")
+    assert isinstance(outcome, EpochEnded) and outcome.epoch == 6 and Chained.trained[5:] == [3, 4, 5, 6]
+    fold = a_broken_off_fold_run()
+    for epoch in (2, 4):
+        fold.store.files[resume_name(KEY, epoch)] = b"damaged"
+    fold.start(6)
+    failed = fold.step()
+    assert isinstance(failed, LegFailed) and (failed.failure, failed.epoch) == ("lost", 0)
+    assert failed.error.endswith("run again from the start")
 
 
 def test_the_state_before_a_damaged_one_is_trained_on_from_without_telling_its_epochs_again() -> None:
@@ -284,6 +289,8 @@ def test_a_trial_that_is_run_again_goes_on_from_the_epochs_that_its_newest_state
     fold = a_broken_off_fold_run()
     assert intact_epochs(fold.store, fold.history, KEY, 5) == 5
     del fold.store.files[resume_name(KEY, 4)]
+    assert intact_epochs(fold.store, fold.history, KEY, 5) == 3, "from the state before"
+    del fold.store.files[resume_name(KEY, 2)]
     assert intact_epochs(fold.store, fold.history, KEY, 5) == 0
 
 

@@ -221,7 +221,9 @@ class NodePool:
         return most - self._taken(node)
 
     def _rank(self, node: str, leg: Leg, free: int, shares: Shares) -> tuple[float, ...]:
-        fits = free >= self._shares(node, shares)
+        number = self._shares(node, shares)
+        # Where a process waits at a part of a GPU, the free parts may be of no GPU that is free as a whole.
+        fits = free >= number and not (number > 1 and self._held_on(node))
         slowness = round(math.log(self._speeds.slowness(node)) / ALIKE)
         return (not fits, slowness, self._last.get(leg.key) != node, -free)
 

@@ -50,6 +50,30 @@ def test_legs_fill_every_slot_and_no_more() -> None:
     assert pool.find(leg(3)) is not None
 
 
+def test_who_needs_a_whole_gpu_goes_where_no_process_waits_at_a_part_of_one() -> None:
+    """It would wait there for as long as others have that GPU, and keep all others from the node's slots."""
+    pool = NodePool()
+    for name in "ab":
+        pool.admit(Node(name, name, 4, 1.0), NodeSlots(Resources(1, 0.5), 2))
+    first = occupy(pool, leg(0))
+    pool.hold(FoldRunKey(0, 0))
+    alone = pool.find(leg(0), shares=lambda node: 2)
+    assert alone is not None and alone.node.id != first
+    pool.drop(alone.node.id)
+    left = pool.find(leg(0), shares=lambda node: 2)
+    assert left is not None and left.node.id == first, "better than nowhere"
+
+
+def test_two_gpus_of_which_one_is_held_are_less_than_two_free_ones() -> None:
+    pool = NodePool()
+    for name in "ab":
+        pool.admit(Node(name, name, 4, 2.0), NodeSlots(Resources(1, 0.5), 4))
+    first = occupy(pool, leg(0))
+    pool.hold(FoldRunKey(0, 0))
+    found = pool.find(leg(0), shares=lambda node: 2)
+    assert found is not None and found.node.id != first, "its parts need not be of one GPU"
+
+
 def test_the_fastest_free_node_is_taken_first() -> None:
     pool = pool_of(slow=4, fast=2)
     teach(pool, {"slow": 3.0, "fast": 1.0})
