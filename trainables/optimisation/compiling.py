@@ -19,12 +19,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._inductor import config as inductor
 
 from orchestrator.core.errors import TrainableError
 from trainables.optimisation.compile_choice import CompileChoice, times_path
 
 BACKEND = "inductor"
 OLDEST = (7, 0)  # compute capability that triton compiles for
+BUILDERS = 4
+"""Processes that compile kernels for a fold run, at most, where it has fewer cores. torch starts one for each
+core of the machine: of eight fold runs on one GPU more than a hundred, each with torch in memory."""
 _FOLDER = "TORCHINDUCTOR_CACHE_DIR"
 
 
@@ -109,6 +113,9 @@ class TrainingForward:
         folder = Path(os.environ.setdefault(_FOLDER, str(Path(self._cache_dir) / "compiled")))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._used = True
+        inductor.compile_threads = min(  # its own, or what TORCHINDUCTOR_COMPILE_THREADS says
+            inductor.compile_threads or BUILDERS, max(torch.get_num_threads(), BUILDERS)
+        )
         mode = "reduce-overhead" if self._graphs and BACKEND == "inductor" else None
         made: Callable[[Tensor], Tensor] = torch.compile(
             self._network, backend=BACKEND, dynamic=False, mode=mode

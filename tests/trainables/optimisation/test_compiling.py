@@ -108,6 +108,19 @@ def test_gradients_that_are_added_up_are_never_those_of_a_graph(
     assert asked == [{"backend": "inductor", "dynamic": False, "mode": expected}]
 
 
+@pytest.mark.usefixtures("traced")
+def test_a_fold_run_among_others_has_few_processes_compile_for_it(dataset: Dataset) -> None:
+    """torch's own number is that of the machine's cores, for each of the fold runs on it."""
+    from torch._inductor import config
+
+    for given, expected in ((16, compiling.BUILDERS), (1, 1)):  # 1: as somebody set it
+        trained = classifier(dataset, compile="reduce-overhead")
+        with config.patch(compile_threads=given):
+            trained._forward.begin(10, frozen=False)
+            assert config.compile_threads == expected
+        trained.close()
+
+
 def test_what_is_compiled_lies_in_a_folder_that_is_the_users_own(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
