@@ -21,6 +21,7 @@ from orchestrator.core.own_memory import own_unshared
 from orchestrator.core.text import on_one_line
 from orchestrator.execution.memory_pressure import gb
 from orchestrator.execution.worker_environment import ALLOCATION
+from orchestrator.machine.private_folder import private_folder
 
 COMMAND = (sys.executable, "-P", "-m", "orchestrator.execution.probe_process")
 START_S = 120.0  # for Python, torch and the trainable's module to be imported
@@ -38,13 +39,15 @@ class ProbeRun:
     def __init__(self, request: Mapping[str, Any], room: int | None = None) -> None:
         self._room, self._held = room, 0
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
-        self._folder = tempfile.TemporaryDirectory(prefix="probe-")
+        # Ray ends a killed search's processes before they can tidy: what they leave the next command removes.
+        self._own = contextlib.ExitStack()
+        folder = str(self._own.enter_context(private_folder()).path)
         self._process = subprocess.Popen(
-            [*COMMAND, self._folder.name],
+            [*COMMAND, folder],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=_environment(int(request["resources"]["cpus"]), self._folder.name),
+            env=_environment(int(request["resources"]["cpus"]), folder),
             start_new_session=True,
             text=True,
         )
@@ -66,8 +69,7 @@ class ProbeRun:
             with contextlib.suppress(OSError):  # what it was told last was never read
                 pipe.close()
         self._errors.close()
-        with contextlib.suppress(OSError):  # one that the process made unreadable is not worth a search
-            self._folder.cleanup()
+        self._own.close()
 
     def warm(self) -> FoldRunCost | str | None:
         """None once it waits to begin; else how it ended before that."""

@@ -20,6 +20,7 @@ from orchestrator.execution import probe_process, probe_run, probing
 from orchestrator.execution.probe_cache import CostCache, digest_of
 from orchestrator.execution.probe_run import ProbeRun
 from orchestrator.execution.probing import measured_costs, rates_together
+from orchestrator.machine.private_folder import account_folder, private_folder
 from tests.support import probed
 from tests.support.probed import MIB, OF_ONE
 
@@ -112,6 +113,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary files of this process lie, and of those that it starts."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr("orchestrator.machine.private_folder.LONGEST", 500)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
     return tmp_path
 
 
@@ -125,7 +128,7 @@ def wait_for_pixels(place: Path) -> None:
 def test_one_that_is_ended_leaves_no_files(place: Path) -> None:
     with ProbeRun(request("draws_a_folder_and_hangs")):
         wait_for_pixels(place)
-    assert not [*place.iterdir()]
+    assert not [*account_folder().iterdir()]
 
 
 def test_one_whose_search_is_killed_ends_and_leaves_no_files(place: Path) -> None:
@@ -135,7 +138,19 @@ def test_one_whose_search_is_killed_ends_and_leaves_no_files(place: Path) -> Non
         assert run._process.stdin is not None
         run._process.stdin.close()
         run._process.wait(30)
-        assert not [*place.iterdir()]
+        assert not [*place.rglob("pixels")]
+
+
+def test_what_one_left_that_was_killed_with_its_search_the_next_command_removes(place: Path) -> None:
+    with ProbeRun(request("draws_a_folder_and_hangs")) as run:
+        wait_for_pixels(place)
+        run._process.kill()
+        run._process.wait(30)
+        assert [*place.rglob("pixels")]
+        for lock in account_folder().glob("*.lock"):
+            lock.unlink()  # as its holder's death leaves it: held by nobody
+        with private_folder():
+            assert not [*place.rglob("pixels")]
 
 
 def test_one_that_closes_its_output_and_goes_on_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
