@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -22,10 +23,11 @@ class Frames:
         study: StudyContext,
         began: float,
         elapsed: Callable[[], float] | None = None,
-        timer: Callable[[], float] = time.perf_counter,
+        timer: Callable[[], float] = time.thread_time,
     ) -> None:
         """race: already past the events of earlier sessions; began: unix seconds; elapsed: seconds since the
-        command began; timer: seconds, to keep what asking costs small."""
+        command began; timer: seconds of CPU of the calling thread, to keep what asking costs small. Of CPU,
+        because a machine that stood still for a second would else keep the picture old for minutes."""
         self._race, self._study = race, study
         self.activity = Activity(study.slots, study.configs)
         self._timer, self._elapsed, self._began = timer, elapsed, began
@@ -35,7 +37,7 @@ class Frames:
         self._began_with = race.planned_fold_epochs
         self._trains_since: float | None = None  # when the first worker had started, or an event came
         self._statuses: tuple[TrialStatus, ...] = ()
-        self._ask_again = 0.0
+        self._ask_again = -math.inf  # unix seconds
 
     def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> Frame:
         """Takes note of an event the race has already seen. now: unix seconds of the event."""
@@ -58,7 +60,7 @@ class Frames:
     def at(self, now: float, fresh: bool = False) -> Frame:
         """The frame of now (unix seconds). fresh: the race is asked, whatever that costs."""
         activity = self.activity
-        statuses = self._current_statuses(fresh)  # first: the progress is of what it says
+        statuses = self._current_statuses(now, fresh)  # first: the progress is of what it says
         return Frame(
             progress=self._progress(now),
             slots=tuple(activity.slots),
@@ -104,12 +106,11 @@ class Frames:
         plan = self._race.planned_fold_epochs
         return max(plan if limit is None else min(plan, limit), self._finished_at)
 
-    def _current_statuses(self, fresh: bool) -> tuple[TrialStatus, ...]:
+    def _current_statuses(self, now: float, fresh: bool) -> tuple[TrialStatus, ...]:
         """At most 1/SHARE of the time goes into asking, however many trials there are."""
-        before = self._timer()
-        if fresh or before >= self._ask_again:
+        if fresh or now >= self._ask_again:
+            before = self._timer()
             self._statuses = tuple(self._race.statuses())
             self._finished_at = self._race.spent_fold_epochs + self._race.finish_fold_epochs
-            after = self._timer()
-            self._ask_again = after + SHARE * (after - before)
+            self._ask_again = now + SHARE * (self._timer() - before)
         return self._statuses

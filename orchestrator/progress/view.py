@@ -36,10 +36,10 @@ class StudyView:
         elapsed: Callable[[], float] | None = None,
         console: Console | None = None,
         clock: Callable[[], float] = time.time,
-        timer: Callable[[], float] = time.perf_counter,
+        timer: Callable[[], float] = time.thread_time,
     ) -> None:
         """race: already past the events of earlier sessions; elapsed: seconds since the command began; clock:
-        unix seconds; timer: seconds, to keep what drawing costs small."""
+        unix seconds; timer: seconds of CPU of this thread, to keep what asking costs small."""
         self._race = race
         self._study = study
         # A notebook gets lines of text, as a log does: rich would make a block of HTML of each.

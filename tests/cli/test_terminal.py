@@ -108,6 +108,7 @@ ALLOWED = {
     "orchestrator/machine/node_facts.py": "JSON",
     "orchestrator/execution/joined.py": "JSON",
     "orchestrator/execution/on_ray/list_nodes.py": "JSON",
+    "orchestrator/execution/probe_process.py": "JSON, and one fixed line",
     "orchestrator/completion/__main__.py": "a script of options and commands; no data",
     "orchestrator/studies/command.py": "JSON",
     "orchestrator/doctor/bootstrap.py": "JSON",
