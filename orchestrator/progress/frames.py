@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -12,6 +11,7 @@ from orchestrator.progress.state import Activity, Frame, ProgressFigures, StudyC
 from orchestrator.race.contract import Race, TrialStatus
 
 SHARE = 200  # asking the race for its statuses may take 1/200 of the time at most
+AT_ONCE_S = 0.1  # and so much CPU besides: a few trials are asked at every event, or the last would not show
 
 
 class Frames:
@@ -37,7 +37,7 @@ class Frames:
         self._began_with = race.planned_fold_epochs
         self._trains_since: float | None = None  # when the first worker had started, or an event came
         self._statuses: tuple[TrialStatus, ...] = ()
-        self._ask_again = -math.inf  # unix seconds
+        self._asking_s = 0.0  # CPU spent on asking
 
     def on_event(self, event: Event, decisions: Sequence[Decision], now: float) -> Frame:
         """Takes note of an event the race has already seen. now: unix seconds of the event."""
@@ -107,10 +107,10 @@ class Frames:
         return max(plan if limit is None else min(plan, limit), self._finished_at)
 
     def _current_statuses(self, now: float, fresh: bool) -> tuple[TrialStatus, ...]:
-        """At most 1/SHARE of the time goes into asking, however many trials there are."""
-        if fresh or now >= self._ask_again:
+        """At most AT_ONCE_S and 1/SHARE of the time go into asking, however many trials there are."""
+        if fresh or self._asking_s <= AT_ONCE_S + (now - self._began) / SHARE:
             before = self._timer()
             self._statuses = tuple(self._race.statuses())
             self._finished_at = self._race.spent_fold_epochs + self._race.finish_fold_epochs
-            self._ask_again = now + SHARE * (self._timer() - before)
+            self._asking_s += self._timer() - before
         return self._statuses

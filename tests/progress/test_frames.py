@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.progress.frames import SHARE, Frames
+from orchestrator.progress.frames import AT_ONCE_S, SHARE, Frames
 from orchestrator.progress.state import StudyContext
 from tests.progress.test_progress import FakeRace
 
@@ -37,13 +37,17 @@ def test_asking_takes_a_small_share_of_the_time(race: _Asked) -> None:
     spent = [0.0]
     race.cost = lambda: spent.__setitem__(0, spent[0] + 0.01)  # type: ignore[method-assign]
     shown = frames(race, lambda: spent[0])
-    for tenth in range(100):
+    for tenth in range(1, 1001):
         shown.at(tenth / 10)
-    assert race.asked == 10 / (SHARE * 0.01)
+    most = (AT_ONCE_S + 100 / SHARE) / 0.01
+    assert most - 1 <= race.asked <= most + 1
 
 
-def test_a_machine_that_stood_still_while_it_asked_asks_again_at_once(race: _Asked) -> None:
-    shown = frames(race, lambda: 0.0)  # the thread itself did next to nothing
-    shown.at(0.0)
-    shown.at(3.0)  # three seconds were gone
-    assert race.asked == 2
+def test_the_last_of_many_events_at_once_is_shown_though_the_first_took_long(race: _Asked) -> None:
+    costs = iter([0.05, *[0.0] * 100])
+    spent = [0.0]
+    race.cost = lambda: spent.__setitem__(0, spent[0] + next(costs))  # type: ignore[method-assign]
+    shown = frames(race, lambda: spent[0])
+    for _ in range(30):
+        shown.at(1.0)
+    assert race.asked == 30
