@@ -10,7 +10,7 @@ from orchestrator.core.text import counted
 from orchestrator.progress.state import Activity, Frame, ProgressFigures, StudyContext
 from orchestrator.race.contract import Race, TrialStatus
 
-SHARE = 200  # asking the race for its statuses may take 1/200 of the time at most
+SHARE = 1000  # asking the race for its statuses may take 1/1000 of the time at most
 AT_ONCE_S = 0.1  # and so much CPU besides: a few trials are asked at every event, or the last would not show
 
 
