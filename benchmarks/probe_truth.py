@@ -33,13 +33,13 @@ from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.execution.probe_run import ProbeRun
 from orchestrator.execution.worker import FoldRunWorker, LegAssignment
 from orchestrator.execution.worker_environment import ALLOCATION
+from orchestrator.machine.memory import unshared
 from orchestrator.storage.directory import DirectoryStore
 
 CLASSIFIER = "trainables.image_classifier:ImageClassifier"
 EPOCHS, STEPS = 4, 4
 PHOTOS = 7  # of each person that is drawn
 SECONDS, MIB = 12.0, 2**20
-STATM = 4096  # bytes of a page
 SGD = {"optimizer": "sgd", "momentum": 0.9}
 CASES: Mapping[str, tuple[int, dict[str, Any]]] = {
     # name: cores of a fold run, configuration
@@ -109,7 +109,7 @@ def truth(folder: Path, cpus: int, config: Mapping[str, Any]) -> tuple[int, int]
     _child("--decode", folder, cpus, config).communicate()
     process, peak = _child("--fold-run", folder, cpus, config), 0
     while process.poll() is None:
-        peak = max(peak, _unshared(process.pid))
+        peak = max(peak, unshared(process.pid))
         time.sleep(0.01)
     told = process.communicate()[0]
     if process.returncode:
@@ -123,14 +123,6 @@ def _child(what: str, folder: Path, cpus: int, config: Mapping[str, Any]) -> sub
     return subprocess.Popen(
         [*command, json.dumps(config)], stdout=subprocess.PIPE, text=True, env=environment
     )
-
-
-def _unshared(pid: int) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/statm").read_text().split()
-    except OSError:
-        return 0
-    return (int(fields[1]) - int(fields[2])) * STATM if len(fields) > 2 else 0
 
 
 # ---- the probe ------------------------------------------------------------------------------------

@@ -32,22 +32,25 @@ def faces(setting: Setting) -> Path:
 
 def dataset(setting: Setting, times: int = 1) -> Dataset:
     """18 classes, five folds by person; each image `times` times, all of them in one fold."""
-    manifest = load_manifest(faces(setting))
-    plan = build_fold_plan(manifest, FOLDS, 0, STRATA)
-    made = Dataset(
+    return repeated(dataset_of(faces(setting), setting.folder / "cache"), times)
+
+
+def dataset_of(faces: Path, cache: Path) -> Dataset:
+    """faces: the folder of their table and images; cache: of what is decoded."""
+    manifest = load_manifest(faces)
+    return Dataset(
         root=str(manifest.root),
         paths=tuple(manifest.frame["path"]),
         labels=LABEL.encode(manifest.frame),
-        folds=plan.folds,
+        folds=build_fold_plan(manifest, FOLDS, 0, STRATA).folds,
         classes=tuple(LABEL.classes),
         metric="macro_f1",
         mode="max",
         fingerprint=manifest.fingerprint,
-        cache_dir=str(setting.folder / "cache"),
+        cache_dir=str(cache),
         factors=factors_of(LABEL),
         columns=columns_of(manifest.frame),
     )
-    return repeated(made, times)
 
 
 def repeated(once: Dataset, times: int) -> Dataset:

@@ -35,7 +35,7 @@ class MemoryReading:
 
     limit: int  # when so much is in use, processes are ended
     used: int  # by all; the caches that the kernel gives back do not count
-    ours: tuple[int, ...] = ()  # of each process that runs our fold runs, children included; see `_unshared`
+    ours: tuple[int, ...] = ()  # of each process that runs our fold runs, children included; see `unshared`
     holders: tuple[Holder, ...] = ()  # the largest processes that are not ours, largest first
     processes: tuple[int, ...] = ()  # ids of those that `ours` counts
     ended_by_kernel: int = 0  # processes that it has ended for memory since the machine started
@@ -75,7 +75,7 @@ def read_memory(
     return MemoryReading(
         int(total * ray_share(environment)),
         used,
-        tuple(sum(_unshared(PROC, pid) for pid in {*family}) for family in ours),
+        tuple(sum(unshared(pid) for pid in {*family}) for family in ours),
         tuple(_holder(item) for item in sorted(others, key=lambda item: -item.resident)[:HOLDERS]),
         tuple(sorted({pid for family in ours for pid in family})),
         _ended_by_kernel(PROC, CGROUP),
@@ -151,10 +151,10 @@ def _processes(proc: Path) -> Iterator[_Process]:
             yield _Process(int(folder.name), int(fields[1]), int(fields[21]) * PAGE, name)
 
 
-def _unshared(proc: Path, pid: int) -> int:
+def unshared(pid: int) -> int:
     """Bytes that a process has in memory without the files that it maps, such as the store of decoded images:
     the kernel keeps those once for all and counts them as a cache. 0 where it ended meanwhile."""
-    fields = _text(proc / str(pid) / "statm").split()
+    fields = _text(PROC / str(pid) / "statm").split()
     return (int(fields[1]) - int(fields[2])) * PAGE if len(fields) > 2 else 0
 
 

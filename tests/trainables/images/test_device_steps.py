@@ -24,7 +24,7 @@ from trainables.images.device_steps.filters import blur_taps
 from trainables.images.device_steps.moves import affine_matrix, perspective_matrix
 from trainables.images.device_steps.ops import Op, merged, run
 from trainables.images.device_steps.table import DRAWS
-from trainables.images.device_steps.tolerances import TOLERANCES, Tolerance, tolerance_of
+from trainables.images.device_steps.tolerances import TOLERANCES, Tolerance
 
 Images = NDArray[np.uint8]
 PAGE = Path(__file__).parents[3] / "docs" / "explanation" / "device_input.md"
@@ -99,7 +99,7 @@ def test_a_step_equals_albumentations(step: str, shape: tuple[int, int]) -> None
     for images in (noise(shape), smooth(shape)):
         found, expected, ops = both(spec_of(step), images)
         assert ops and all(set(op.rows) <= set(range(16)) for op in ops)
-        assert_within(tolerance_of(step), found, expected)
+        assert_within(TOLERANCES[step], found, expected)
 
 
 def test_the_steps_at_their_strongest_use_every_kernel_but_the_noise() -> None:
@@ -110,7 +110,7 @@ def test_the_steps_at_their_strongest_use_every_kernel_but_the_noise() -> None:
 @pytest.mark.parametrize("spec", [*STRENGTHS.values(), "some_of(3, rotate(9), clahe, blur, gamma(1), flip)"])
 def test_steps_after_each_other_equal_albumentations(spec: str) -> None:
     found, expected, _ = both(spec, smooth((64, 48), 32))
-    allowed = max((tolerance_of(step) for step in ("color", "affine")), key=lambda one: one.mean)
+    allowed = max((TOLERANCES[step] for step in ("color", "affine")), key=lambda one: one.mean)
     assert_within(allowed, found, expected)
 
 
@@ -118,7 +118,7 @@ def test_a_grey_and_a_black_image_go_through_every_step() -> None:
     images = np.stack([np.full((24, 40, 3), level, np.uint8) for level in (0, 1, 128, 254, 255)])
     for step in KINDS:
         found, expected, _ = both(spec_of(step), images)
-        assert_within(tolerance_of(step), found, expected)
+        assert_within(TOLERANCES[step], found, expected)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -166,14 +166,14 @@ def test_taps_of_a_blur_are_those_of_albumentations() -> None:
 def test_a_blur_wider_than_the_image_is_mirrored_again_and_again() -> None:
     found, expected, ops = both("blur(50, p=1)", noise((9, 12), 4))
     assert ops[0].values["taps"].shape[1] > 2 * 12
-    assert_within(tolerance_of("blur"), found, expected)
+    assert_within(TOLERANCES["blur"], found, expected)
 
 
 def test_an_image_of_one_row_or_column_is_moved_and_blurred() -> None:
     for shape in ((1, 12), (12, 1)):
         for spec in ("rotate(40)", "blur(2, p=1)", "sharpen(p=1)"):
             found, expected, _ = both(spec, noise(shape, 4))
-            assert_within(tolerance_of("rotate"), found, expected)
+            assert_within(TOLERANCES["rotate"], found, expected)
 
 
 # ---- ops --------------------------------------------------------------------------------------------

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import cv2
-
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -43,11 +41,3 @@ TOLERANCES: Mapping[str, Tolerance] = {
     "coarse_dropout": _SAME,
     "rand_augment": Tolerance(0.01, 0.001),
 }
-
-_SAMPLED_IN_32NDS = Tolerance(0.9, 0.07)
-_RESAMPLED = ("rotate", "shift", "zoom", "affine", "perspective", "rand_augment")
-
-
-def tolerance_of(step: str, opencv: str = cv2.__version__) -> Tolerance:
-    """With OpenCV before 5, which takes pixels from places in 32nds of a pixel, moves differ more."""
-    return _SAMPLED_IN_32NDS if step in _RESAMPLED and int(opencv.split(".")[0]) < 5 else TOLERANCES[step]
