@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from orchestrator.cli.signals import restored_signals
 from orchestrator.progress import bar
 from tests.support.file_seconds import SECONDS, unlisted
 
@@ -54,6 +55,13 @@ def own_known_code(tmp_path_factory: pytest.TempPathFactory) -> None:
 def steps_without_clocks() -> None:
     """How long a step takes is the machine's luck: lines of its clock are for tests/progress alone."""
     bar.QUIET_S = 3600.0
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """An interrupted command ignores further interrupts, and what it would start then inherits that."""
+    with restored_signals():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from orchestrator.core.errors import ManifestError
 from orchestrator.core.json_text import parse_json
@@ -21,7 +20,7 @@ from orchestrator.core.regular_files import open_file
 from orchestrator.core.text import composed, counted, shortened
 from orchestrator.data.image_names import is_image
 from orchestrator.data.json_records import records_of
-from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow, write_table
+from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow, table_of, write_table
 from orchestrator.data.scalars import Scalar, to_scalars, to_text
 
 # No leading zeros, and digits that float64 holds exactly: "007" may be a name, a long number an id.
@@ -208,7 +207,7 @@ def read_parquet(path: Path, way_out: str = "write it anew") -> tuple[pd.DataFra
 
 def write_parquet(path: Path, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
     """A table, with `metadata` as JSON under the key "orchestrator". Raises StorageError."""
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table_of(frame)
     write_table(path, table.replace_schema_metadata({"orchestrator": json.dumps(dict(metadata))}))
 
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 
 from orchestrator.core.atomic_file import atomic_write
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.csv_cells import without_formula
 from orchestrator.core.errors import InputError, OrchestratorError, StudyError
 from orchestrator.core.events import FoldRunKey
-from orchestrator.data.parquet_files import write_table
+from orchestrator.data.parquet_files import frame_of, table_of, write_table
 from orchestrator.study.exports import statuses_of, trials_table
 from orchestrator.study.history import History
 from orchestrator.study.study import Study
@@ -28,7 +27,7 @@ def trials_of(study: Study) -> pd.DataFrame:
     (JSON), param_<name>."""
     header, space, configs = study.header, study.space, study.configs
     statuses = statuses_of(list(configs), space, study.events, header.epoch_choice)
-    frame: pd.DataFrame = trials_table(configs, statuses).to_pandas()
+    frame = frame_of(trials_table(configs, statuses))
     if frame.empty:
         return frame
     history = History(space.mode, study.events, header.epoch_choice)
@@ -96,7 +95,7 @@ def write_trials(frame: pd.DataFrame, out: Path) -> None:
     if frame.empty:
         raise StudyError(f"no trial of any study to write to {out}; run a search first, or name --runs")
     if out.suffix.lower() == ".parquet":
-        write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
+        write_table(out, table_of(frame))
         return
     text = defused(frame).to_csv(index=False)
     with atomic_write(out) as file:

@@ -77,10 +77,13 @@ def probabilities_from_bytes(
 def _read(data: bytes, size: int) -> NDArray[np.float16]:
     """Refuses by its header what is not so many numbers, before one is unpacked. Raises ValueError."""
     file = pq.ParquetFile(
-        pa.BufferReader(data), thrift_string_size_limit=_HEADER, thrift_container_size_limit=_HEADER
+        pa.BufferReader(data),
+        thrift_string_size_limit=_HEADER,
+        thrift_container_size_limit=_HEADER,
+        pre_buffer=False,
     )
     expected = pa.schema([(_COLUMN, pa.float16())])
     if not file.schema_arrow.equals(expected) or file.metadata.num_rows != size:
         raise ValueError(f"{file.metadata.num_rows} numbers where {size} were due, or another table")
-    numbers: NDArray[np.float16] = file.read().column(_COLUMN).to_numpy()
+    numbers: NDArray[np.float16] = file.read(use_threads=False).column(_COLUMN).to_numpy()
     return numbers

@@ -24,7 +24,7 @@ from orchestrator.core.text import shortened
 from orchestrator.data.folds import FoldPlan
 from orchestrator.data.image_record import write_files
 from orchestrator.data.manifest import Manifest
-from orchestrator.data.parquet_files import write_table
+from orchestrator.data.parquet_files import frame_of, write_table
 from orchestrator.evaluation.confidence_set import ConfidenceSet
 from orchestrator.race.contract import OUT, TrialStatus
 from orchestrator.space import SearchSpace
@@ -293,7 +293,7 @@ class Study:
         table = trials_table(
             configs, statuses_of(list(configs), self.space, self.events, self.header.epoch_choice)
         )
-        frame: pd.DataFrame = table.to_pandas()
+        frame = frame_of(table)
         frame = frame.drop(columns="rung", errors="ignore")  # a rung is a rule's, which is not asked here
         if frame.empty:
             return frame
@@ -310,8 +310,7 @@ class Study:
     def curves(self) -> pd.DataFrame:
         """A row per trial, fold and epoch: trial, fold, epoch, score, best_score (so far), seconds, and a
         column for each metric that the trainable reported."""
-        frame: pd.DataFrame = epochs_table(self.space.mode, self.events).to_pandas()
-        return frame
+        return frame_of(epochs_table(self.space.mode, self.events))
 
     def rescored(self, metric: str, mode: str = "") -> pd.DataFrame:
         """The epochs of `curves` by another metric: trial, fold, epoch, score, best_score (so far).

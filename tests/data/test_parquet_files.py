@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,25 @@ from orchestrator.data import parquet_files
 from orchestrator.data.parquet_files import UNREADABLE, read_arrow, write_table
 from orchestrator.data.table_files import read_parquet, written_record
 
+THREADS = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+from orchestrator.data.parquet_files import frame_of, read_arrow, table_of, write_table
+from orchestrator.study.kept_probabilities import probabilities_from_bytes, probabilities_to_bytes
+
+def threads():
+    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
+    return sum("jemalloc" not in name for name in names)  # it frees memory and knows nothing of Python
+
+before, path = threads(), Path(sys.argv[1])
+write_table(path, table_of(pd.DataFrame({name: np.arange(5000) for name in "abcdef"})))
+assert frame_of(read_arrow(path)).shape == (5000, 6)
+even = np.full((5000, 4), 0.25, np.float32)
+assert np.array_equal(probabilities_from_bytes(probabilities_to_bytes(even), 5000, 4), even)
+print(threads() - before)
+"""
 NUMBERS = pa.table({"x": np.random.default_rng(0).random(2000)})
 
 
@@ -47,3 +68,10 @@ def test_more_rows_than_anybody_has_are_refused_before_there_is_room_for_them(
 @pytest.mark.parametrize("text", ["", "{", "[1]", "3", "[" * 100_000])
 def test_a_record_beside_the_rows_that_is_none_is_no_record(text: str) -> None:
     assert written_record({"orchestrator": text}) is None
+
+
+@pytest.mark.slow
+def test_no_thread_of_pyarrow_is_left_that_could_abort_a_command_at_its_end(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", THREADS, str(tmp_path / "x.parquet")]
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "0"

@@ -29,7 +29,7 @@ fi
 read order
 echo "$order" >> $CALLS
 kill -0 $(cat $pid) 2> /dev/null || { echo "Cannot find MPS control daemon process"; exit 0; }
-[ "$order" = quit ] && kill $(cat $pid)
+[ "$order" = quit ] && kill -KILL $(cat $pid)  # also where SIGTERM is ignored
 exit 0
 """
 

@@ -18,7 +18,7 @@ from rich.table import Table
 from orchestrator.core.arrays import Floats
 from orchestrator.core.errors import InputError
 from orchestrator.core.metrics import METRICS, score
-from orchestrator.data.parquet_files import UNREADABLE, first_words, read_arrow
+from orchestrator.data.parquet_files import UNREADABLE, first_words, frame_of, read_arrow
 from orchestrator.race import RULES, RaceConfig, make_race
 from orchestrator.race.config import NUMERIC_KNOBS
 from orchestrator.race.simulate.rule_specs import Entry, parse_entry
@@ -48,7 +48,7 @@ def _parquet(path: Path) -> tuple[pd.DataFrame, dict[str, str]]:
         raise CurveTableError(f"{path} cannot be read as Parquet: {first_words(error)}") from None
     stated = (stored.schema.metadata or {}).items()
     meta = {key.decode(): value.decode("utf-8", "replace") for key, value in stated}
-    frame: pd.DataFrame = stored.to_pandas()
+    frame = frame_of(stored)
     return frame, meta
 
 
