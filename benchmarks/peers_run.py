@@ -20,7 +20,7 @@ from orchestrator.study.journal import FILE as JOURNAL
 
 METHODS = {"loop": "the loop", "asha": "stock ASHA", "optuna": "Optuna", "ours": "this tool"}
 OWN = "ours"
-END_S = 60
+END_S = 20
 """Seconds a method has to end in once it was told to; what it does in them counts for nothing."""
 
 
@@ -51,6 +51,8 @@ def run_method(setting: Setting, marks: Sequence[float]) -> tuple[Setting, Ended
         process = subprocess.Popen(
             [sys.executable, "-m", f"benchmarks.peers_{setting.method}", str(started.write())],
             env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            # A benchmark in the background of a script would hand on that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )  # fmt: skip
         try:
             for mark in marks:
@@ -59,7 +61,7 @@ def run_method(setting: Setting, marks: Sequence[float]) -> tuple[Setting, Ended
                     snapshot(study_of(setting), setting.path / "snapshots" / f"{mark:g}")
             by_itself = _wait(process, started.started + 60 * setting.minutes + 1)
         finally:
-            _end(process)
+            _end(process, setting.path.resolve())
     seconds = time.time() - started.started
     if (process.returncode and seconds < 60 * setting.minutes) or not list(setting.path.glob("spans-*")):
         raise RuntimeError(
@@ -98,11 +100,29 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> bool:
     return process.poll() is not None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C does; then the hard way. Nothing of it may run beside the next method."""
+def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """As Ctrl-C does; then the hard way. Nothing of it may run beside the next method, Ray's own included."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGINT)
         _wait(process, time.time() + END_S)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    until = time.time() + END_S
+    while left := processes_of(folder):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if time.time() > until:
+            raise RuntimeError(f"processes {left} of {folder} do not end")
+        time.sleep(0.1)
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Those that inherited a run's environment, whoever started them."""
+    mark, found = f"{FOLDER}={folder}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # another account's, or it has ended
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found

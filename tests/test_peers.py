@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,8 @@ from benchmarks.peers import in_turn, marks_of
 from benchmarks.peers_data import KINDS
 from benchmarks.peers_grid import GRID
 from benchmarks.peers_page import difference, interval, page_with
-from benchmarks.peers_records import Checkpoint, Kept, append, spans
-from benchmarks.peers_run import snapshot
+from benchmarks.peers_records import FOLDER, Checkpoint, Kept, append, spans
+from benchmarks.peers_run import _end, processes_of, snapshot
 from benchmarks.peers_score import best_of_folds, best_trial, newest, spent
 from benchmarks.peers_setting import Setting
 
@@ -116,6 +119,15 @@ def test_a_snapshot_keeps_what_the_study_later_deletes_and_not_what_it_later_wri
         journal.write("two\n")
     assert (copy / "journal.jsonl").read_text() == "one\n"
     assert [path.name for path in (copy / "checkpoints").iterdir()] == ["old"]
+
+
+def test_what_a_run_started_in_sessions_of_their_own_ends_with_it(tmp_path):
+    line = 'import subprocess; subprocess.Popen(["sleep", "600"], start_new_session=True)'
+    run = subprocess.Popen([sys.executable, "-c", line], env={**os.environ, FOLDER: str(tmp_path)})
+    run.wait()
+    assert len(processes_of(tmp_path)) == 1 and processes_of(tmp_path / "other") == []
+    _end(run, tmp_path)
+    assert processes_of(tmp_path) == []
 
 
 def test_marks_are_every_so_many_minutes_and_the_end():
