@@ -72,7 +72,7 @@ class BudgetController:
 
     def before(self, event: RaceEvent, running: Running) -> BudgetSpent | None:
         """What the race must take before this event. running: fold runs under way as it happens."""
-        self._note(event)
+        self._note(event, running)
         decisions = [] if self._ahead is None else self._ahead.apply(event)
         if self._ahead is None or not isinstance(event, EpochEnded | LegFailed | Shortened):
             return None  # a shortened race may fill a vacancy with a trial that starts again
@@ -85,8 +85,8 @@ class BudgetController:
             return None
         return self._end(by_time=False)
 
-    def _note(self, event: RaceEvent) -> None:
-        self._speed.add(event)
+    def _note(self, event: RaceEvent, running: Running) -> None:
+        self._speed.add(event, running)
         if isinstance(event, Proposed):
             self._proposed.add(event.trial)
         elif isinstance(event, Extended):
