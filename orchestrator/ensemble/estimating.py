@@ -28,7 +28,11 @@ def naive(judged: Judged, rng: np.random.Generator, repeats: int, progress: Prog
         f"rows, so it flatters. As all numbers here it judges one fold model per trial and row, "
         f"{judged.views}; new images get the mean of all folds' models, which is usually somewhat better."
     )
-    return found.described("naive", f"OOF {judged.answers.metric}", meaning)
+    summary = (
+        f"All {judged.rows} at once, {judged.views}; corrected: nothing, all was chosen on these rows, so it "
+        "flatters"
+    )
+    return found.described("naive", f"OOF {judged.answers.metric}", meaning, summary)
 
 
 def crossed(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progress | None) -> Estimate:
@@ -58,8 +62,12 @@ def race(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progr
     if not (judged.races.unfinished and found.estimate.is_defined):
         return found.estimate
     few = counted(judged.races.unfinished, "trial")
-    left = f"Not corrected: {few} of fewer epochs may vote too, and no replay has such ones."
-    return replace(found.estimate, meaning=f"{found.estimate.meaning} {left}")
+    left = f"{few} of fewer epochs may vote too, and no replay has such ones"
+    return replace(
+        found.estimate,
+        meaning=f"{found.estimate.meaning} Not corrected: {left}.",
+        summary=f"{found.estimate.summary}; not: {left}",
+    )
 
 
 ESTIMATES: dict[str, Callable[[Judged, np.random.Generator, int, Progress | None], Estimate]] = {

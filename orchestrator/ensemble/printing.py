@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.ensemble.answer_lines import answer_lines, beaten_lines, common_line, most_corrected
 from orchestrator.ensemble.choices import Step, steps_of
 from orchestrator.ensemble.comparing import Compared
 from orchestrator.ensemble.composing import AUTO, Options
@@ -17,45 +18,51 @@ from orchestrator.ensemble.folder import Ensemble
 from orchestrator.ensemble.members import EnsembleInputs, TermStudies
 from orchestrator.ensemble.scoring import Scores, TermScores
 from orchestrator.ensemble_record.chain_rule import formula
+from orchestrator.evaluation.calibration import Calibration
 from orchestrator.evaluation.choose_vote import Considered
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.paired import PairedDifference
 
+WIDE = 80
+"""Columns that a table takes at most, also in a log, which has no edge."""
+
 
 def print_scores(console: Console, inputs: EnsembleInputs, scores: Scores, options: Options) -> None:
-    """The members of each term, how they became one answer, every metric, then the estimates in words."""
-    for route, own in zip(inputs.routes, scores.terms, strict=True):
-        for term, scored in zip(route.terms, own, strict=True):
-            console.print(_term_table(term, scored))
-            for line in _beaten(scored, inputs, options):
-                say(console, line)
-    steps = steps_of(scores.pools, scores.composed)
-    if steps:
-        console.print(_steps_table(steps))
-        for name, reasons in _reasons(steps, options):
-            say(console, name)
-            for reason in reasons:
-                say(console, _indented(reason, console.width))
-    if scores.comparisons:
-        console.print(_comparison_table(scores.comparisons))
-    console.print(_metrics_table(scores))
+    """The answer with its estimates, then how it came about: members, steps, routes, every metric."""
+    for line in answer_lines(scores, inputs.metric):
+        say(console, line)
     for estimate in scores.estimates.values():
         print_estimate(console, estimate)
+    say(console, _indented(common_line(scores), console.width))
+    for route, own, fitted in zip(inputs.routes, scores.terms, scores.composed.terms, strict=True):
+        for term, scored, vote in zip(route.terms, own, fitted, strict=True):
+            _print_table(console, _term_table(term, scored))
+            for line in beaten_lines(scored, vote, inputs.mode, options):
+                say(console, line)
+    _print_steps(console, steps_of(scores.pools, scores.composed), options)
+    if scores.composed.calibration is not None:
+        say(console, _wrapped(_calibrated(scores.composed.calibration), console.width))
+    if scores.comparisons:
+        _print_table(console, _comparison_table(scores.comparisons))
+    _print_table(console, _metrics_table(scores))
 
 
 def print_estimate(console: Console, estimate: Estimate) -> None:
-    """Its numbers, and below them what they mean."""
+    """Its numbers, and below them what they correct; of one that could not be made, why."""
     say(console, f"{estimate.title}: {estimate}")
-    say(console, _indented(estimate.meaning, console.width))
+    say(console, _indented(estimate.summary or estimate.meaning, console.width))
+
+
+def _print_table(console: Console, table: Table) -> None:
+    console.print(table, width=min(console.width, WIDE))
 
 
 def print_untouched(console: Console, ensemble: Ensemble, estimate: Estimate) -> None:
     """The truth, so far as such rows know it, beside the interval that was printed before it was known."""
     print_estimate(console, estimate)
-    known = [item for item in ensemble.estimates if item.is_defined and item.key != estimate.key]
-    if not known or not estimate.is_defined:
+    last = most_corrected(tuple(item for item in ensemble.estimates if item.key != estimate.key))
+    if last is None or not estimate.is_defined:
         return
-    last = known[-1]  # the one that corrects most
     line = f"{estimate.score:.4f} lies {_where(estimate, last)}"
     say(console, _indented(line, console.width))
 
@@ -81,9 +88,12 @@ def formulas(inputs: EnsembleInputs) -> str:
 
 
 def _indented(text: str, width: int) -> str:
+    return _wrapped(text, width, first="  ")
+
+
+def _wrapped(text: str, width: int, first: str = "") -> str:
     """Without the spaces that rich would fill every line up with."""
-    edge = " " * 2
-    return textwrap.fill(text, width, initial_indent=edge, subsequent_indent=edge, break_on_hyphens=False)
+    return textwrap.fill(text, width, initial_indent=first, subsequent_indent="  ", break_on_hyphens=False)
 
 
 # ---- members ---------------------------------------------------------------------------------------
@@ -103,9 +113,10 @@ def _term_table(term: TermStudies, scored: TermScores) -> Table:
         table.add_row(
             Text(item.name), weight, *_scores(item.oof, item.folds.mean, item.folds.sd), epochs[item.number]
         )
-    table.add_section()
     vote = scored.vote
-    table.add_row(Text(vote.name), "", *_scores(vote.oof, vote.folds.mean, vote.folds.sd), "")
+    if vote.name not in {item.name for item in scored.members}:
+        table.add_section()
+        table.add_row(Text(vote.name), "", *_scores(vote.oof, vote.folds.mean, vote.folds.sd), "")
     return table
 
 
@@ -115,41 +126,32 @@ def _epochs(term: TermStudies) -> list[str]:
     return [" ".join(str(best.epoch) for best in trial.bests) for trial in trials]
 
 
-def _beaten(scored: TermScores, inputs: EnsembleInputs, options: Options) -> Iterator[str]:
-    """A vote that loses to one of its members is never the silent answer."""
-    best, vote = scored.beaten_by(inputs.mode), scored.vote
-    way_out = (
-        "on rows that it was not fitted to it is the better one"
-        if options.vote == AUTO
-        else "--vote auto chooses between them on rows that neither was fitted to"
-    )
-    if best is not None:
-        yield (
-            f"note: the {vote.name} ({vote.folds.mean:.4f} mean of folds) is worse than {best.name}"
-            f" alone ({best.folds.mean:.4f}); {way_out}"
-        )
-        return
-    sign = -1.0 if inputs.mode == "min" else 1.0
-    ahead = [item for item in scored.members if sign * (item.oof - vote.oof) > 1e-12]
-    if ahead:
-        first = max(ahead, key=lambda item: sign * item.oof)
-        yield (
-            f"note: on all rows at once the {vote.name} ({vote.oof:.4f}) is worse than {first.name} alone"
-            f" ({first.oof:.4f}), in the mean of folds, by which trials are ranked, it is not; {way_out}"
-        )
-
-
 # ---- choices ---------------------------------------------------------------------------------------
 
 
+def _print_steps(console: Console, steps: Sequence[Step], options: Options) -> None:
+    told = [step for step in steps if any(_is_choice(item) for item in step.considered[1:])]
+    if told:
+        _print_table(console, _steps_table(told))
+    for name, reasons in _reasons(steps, options):
+        say(console, name)
+        for reason in reasons:
+            say(console, _indented(reason, console.width))
+
+
+def _is_choice(item: Considered) -> bool:
+    """Not of one trial alone, nor of one fold: then nothing was compared."""
+    return not (math.isnan(item.gate.gain) and math.isnan(item.gate.se))
+
+
 def _steps_table(steps: Sequence[Step]) -> Table:
-    title = "how it was made: each fold's rows scored by what was fitted to the other folds"
+    title = "steps: each fold's rows scored by what was fitted to the others"
     table = _table(title, ["step", "considered"], ["score", "gain", "SE", "taken"])
     for number, step in enumerate(steps):
         if number:
             table.add_section()
         for index, item in enumerate(step.considered):
-            name = f"{step.name}, {step.metric}" if index == 0 else ""
+            name = (step.name, f"({step.metric})")[index] if index < 2 else ""
             taken = "yes" if item.name == step.taken else "no"
             table.add_row(Text(name), Text(item.name), _number(item.score), *_gain(item, index), taken)
     return table
@@ -163,13 +165,31 @@ def _gain(item: Considered, index: int) -> tuple[str, str]:
 
 
 def _reasons(steps: Sequence[Step], options: Options) -> Iterator[tuple[str, list[str]]]:
-    """What was taken at each step, and what speaks for and against everything richer than the simplest."""
+    """What speaks for and against all that is richer than the simplest, where the table does not say it: of
+    votes, of routes, and where no error could be told."""
     for step in steps:
-        reasons = [f"{item.name}: {item.gate.reason}" for item in step.considered[1:]]
         accepted = all(item.gate.accepted for item in step.considered if item.name == step.taken)
         asked = not accepted or (options.vote != AUTO and step.name.startswith("vote"))
-        if reasons:
+        plain = step.name in ("calibration", "decisions")
+        alone = f"it is {step.taken} alone"
+        reasons = [
+            f"{item.name}: {item.gate.reason}"
+            for item in step.considered[1:]
+            if not plain or math.isnan(item.gate.se)
+        ]
+        if not all(reason.endswith(alone) for reason in reasons):  # so are all where there is one trial
             yield f"{step.name}: {step.taken}{', as asked' if asked else ''}", reasons
+
+
+def _calibrated(found: Calibration) -> str:
+    pairs = {
+        "log loss": (found.before.nll, found.after.nll),
+        "Brier score": (found.before.brier, found.after.brier),
+        "ECE": (found.before.ece, found.after.ece),
+    }
+    told = ", ".join(f"{name} {before:.4f} to {after:.4f}" for name, (before, after) in pairs.items())
+    taken = "changes" if found.gate.accepted else "is not taken; it would change"
+    return f"the temperature {taken} {told}, each fold's rows by that of the other folds; smaller is better"
 
 
 # ---- routes ----------------------------------------------------------------------------------------

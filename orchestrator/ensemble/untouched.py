@@ -183,7 +183,11 @@ def untouched_estimate(
         "as no choice is made by it. Each row is answered by all fold models together, as new images are; "
         "the estimates from the training rows judge one fold model for each row."
     )
-    return found.described(KEY, title, meaning)
+    summary = (
+        f"{len(labels)} rows of {found.n_groups} groups that nothing was trained, chosen or fitted with, so "
+        "there is nothing to correct; all fold models answer together, as they do for new images"
+    )
+    return found.described(KEY, title, meaning, summary)
 
 
 # ---- each trial on them ---------------------------------------------------------------------------

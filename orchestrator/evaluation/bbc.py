@@ -20,6 +20,8 @@ MEANING = (
     "the race stopped early. Choices on resamples are worse than the one on all rows: rather too low."
 )
 
+SUMMARY = "corrected: the same, in resamples, which makes it rather too low; not: epochs, the race"
+
 
 def bbc(
     method: Method,
@@ -56,4 +58,4 @@ def bbc(
         return no_estimate("bbc", title, f"{error}.", level)
     how = f"BBC-CV, {len(scores)} repeats; {base.method}"
     found = moved(base, float(scores.mean()), how, answers.metric)
-    return found.described("bbc", title, f"{MEANING} {note}".rstrip())
+    return found.described("bbc", title, f"{MEANING} {note}".rstrip(), SUMMARY)

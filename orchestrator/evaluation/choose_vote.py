@@ -141,8 +141,9 @@ def _judged(
 
 def _surpassed(contest: Contest, item: Considered, own: Crossed, better: Crossed) -> Considered:
     gain, se = contest.keeper.gain(own.digest, better.digest)
-    why = f"but {better.item.name} is as good or better ({gain:+.4f}, standard error {se:.4f})"
-    return replace(item, gate=replace(item.gate, accepted=False, reason=f"{item.gate.reason}, {why}"))
+    ahead = f"scores {gain:.4f} better (standard error {se:.4f})" if gain > 0 else "is as good and simpler"
+    why = f"Not taken: {better.item.name} {ahead}"
+    return replace(item, gate=replace(item.gate, accepted=False, reason=f"{item.gate.reason}. {why}"))
 
 
 @dataclass(frozen=True)
@@ -164,8 +165,8 @@ def _against_best(contest: Contest, simpler: Crossed, richer: Crossed) -> Gate:
     if gate.accepted:
         gain, se = contest.keeper.gain(contest.shuffled(richer.item, richer.digest), richer.digest)
         if not gain > CHANCE * se:
-            why = "but it does no better than its answers given to the wrong rows: chance"
-            return replace(gate, accepted=False, reason=f"{gate.reason}, {why}")
+            why = "Not taken: it does no better than its answers given to the wrong rows, so by chance"
+            return replace(gate, accepted=False, reason=f"{gate.reason}. {why}")
     return gate
 
 

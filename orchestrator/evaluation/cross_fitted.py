@@ -19,6 +19,8 @@ MEANING = (
     "rows, and the race chose the complete trials on all of them."
 )
 
+SUMMARY = "corrected: members, weights, temperature, decisions; not: epochs, the race"
+
 OF_TWO_FOLDS = (
     "There are two folds, so all was fitted to one of them, where nothing can be gated: the score is "
     "that of the best trial, or of the vote that was asked for, with no blend, temperature or decisions."
@@ -63,5 +65,7 @@ def cross_fitted(
         found = group_bootstrap(labels, answers, groups, metric, rng, repeats, level)
     except EnsembleError as error:
         return no_estimate("cross_fitted", title, f"{error}.", level)
-    meaning = f"{MEANING} {OF_TWO_FOLDS}" if len(np.unique(folds)) == 2 else MEANING
-    return found.described("cross_fitted", title, meaning)
+    meaning, summary = MEANING, SUMMARY
+    if len(np.unique(folds)) == 2:
+        meaning, summary = f"{MEANING} {OF_TWO_FOLDS}", f"{SUMMARY}; with two folds nothing is gated"
+    return found.described("cross_fitted", title, meaning, summary)

@@ -32,6 +32,7 @@ class Estimate:
     title: str = ""  # what it is, in a few words: "BBC-CV macro_f1"
     meaning: str = ""  # what the number says, what it corrects and what it does not, in sentences
     key: str = ""  # one of ORDER where it is an ensemble's
+    summary: str = ""  # what it corrects and what it does not, in a line; "" where it could not be made
 
     @property
     def is_defined(self) -> bool:
@@ -39,16 +40,17 @@ class Estimate:
 
     @property
     def words(self) -> dict[str, str]:
-        return {"title": self.title, "meaning": self.meaning}
+        return {"title": self.title, "meaning": self.meaning, "summary": self.summary}
 
     @property
     def numbers(self) -> dict[str, Any]:
         """Every field that is not in `words`, nor the key."""
         return {key: value for key, value in asdict(self).items() if key not in {*self.words, "key"}}
 
-    def described(self, key: str, title: str, meaning: str) -> Estimate:
+    def described(self, key: str, title: str, meaning: str, summary: str = "") -> Estimate:
         """The same numbers with what they are; what the meaning said already stands at its end."""
-        return replace(self, key=key, title=title, meaning=f"{meaning} {self.meaning}".rstrip())
+        whole = f"{meaning} {self.meaning}".rstrip()
+        return replace(self, key=key, title=title, meaning=whole, summary=summary)
 
     def to_json(self) -> dict[str, Any]:
         """Every field; JSON has no NaN."""

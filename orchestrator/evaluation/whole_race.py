@@ -133,7 +133,8 @@ def whole_race(
     how = f"whole race replayed, {resamples.words}; {base.method}"
     found = moved(base, float(scores.mean()), how, answers.metric)
     meaning = " ".join(filter(None, [_meaning(resamples.pooled, left, replaced), note]))
-    return WholeRace(found.described("bbc_race", title, meaning), scores, left, replaced)
+    described = found.described("bbc_race", title, meaning, _summary(left, replaced))
+    return WholeRace(described, scores, left, replaced)
 
 
 def uniform(
@@ -161,7 +162,10 @@ class _Replays:
         _, folds, max_t = study.shape
         self._study, self._recorded = study, study.kept.complete(folds, max_t)
         if not self._recorded:
-            raise EnsembleError("no trial's predictions were kept of every fold and epoch")
+            raise EnsembleError(
+                "Not made: no trial's predictions were kept of every fold and epoch, as those of a complete one "
+                "are, and a replay ends with such a trial"
+            )
         self._scores = in_bag_scores(
             study.kept, study.labels, codes, study.metric, study.mode, resamples.weights, study.scored,
             lambda done, total: steps(1),
@@ -270,6 +274,16 @@ def _not_corrected(left: float, replaced: float) -> str:
         f"In {_share(left)} of these repeats the race chose a trial that the real one had stopped, whose end "
         f"nobody knows; a trial that was trained to the end took its place ({_share(replaced)} of all places "
         "of finalists). So far the race's choice is not corrected."
+    )
+
+
+def _summary(left: float, replaced: float) -> str:
+    corrected = "corrected: the race, epochs and all that is fitted"
+    if not left:
+        return f"{corrected}; no replay left the record"
+    return (
+        f"{corrected}; but {_share(left)} of the replays wanted a trial that was stopped in truth, and took "
+        f"another ({_share(replaced)} of finalists' places)"
     )
 
 
