@@ -163,8 +163,8 @@ class _Replays:
         self._study, self._recorded = study, study.kept.complete(folds, max_t)
         if not self._recorded:
             raise EnsembleError(
-                "Not made: no trial's predictions were kept of every fold and epoch, as those of a complete one "
-                "are, and a replay ends with such a trial"
+                "Not made: no trial's predictions were kept of every fold and epoch, as those of a complete "
+                "one are, and a replay ends with such a trial"
             )
         self._scores = in_bag_scores(
             study.kept, study.labels, codes, study.metric, study.mode, resamples.weights, study.scored,
