@@ -17,6 +17,7 @@ from orchestrator.evaluation.kept_epochs import KeptEpochs
 from orchestrator.evaluation.race_again import RaceAgain
 from orchestrator.evaluation.whole_race import Fit, Raced, ReplayedTrial
 from orchestrator.race.config import config_from
+from orchestrator.study.epoch_choice import REFINE
 from orchestrator.study.epoch_predictions import EpochPredictions
 from orchestrator.study.study import CompleteTrial
 
@@ -45,7 +46,10 @@ def _raced(study: StudyCandidates) -> Raced:
     cfg = config_from(study.space, fold_order=order, rule_version=header.rule_version)
     race = RaceAgain.of(header.rule, cfg, study.study.events)
     first = study.predictions[0]
-    return Raced(_kept_epochs(study, kept), race, first.labels, study.space.metric, study.condition_mask)
+    return Raced(
+        _kept_epochs(study, kept), race, first.labels, study.space.metric, study.condition_mask,
+        refines=header.epoch_choice == REFINE,
+    )  # fmt: skip
 
 
 def _kept_epochs(study: StudyCandidates, kept: EpochPredictions) -> KeptEpochs:

@@ -85,8 +85,7 @@ def fit_temperature(
     """The temperature of the least log loss. labels (n,) and probabilities (n, C), or both (n, L)."""
     weights = np.ones(len(labels)) if row_weights is None else np.asarray(row_weights, np.float64)
     rows = np.flatnonzero(weights > 0)
-    clipped = np.clip(probabilities[rows].astype(np.float64), LEAST, 1 - LEAST)
-    loss = (_label_losses if labels.ndim == 2 else _class_losses)(labels[rows], clipped)
+    loss = losses_of(labels[rows], probabilities[rows])
     # An exact sum: the order of rows must not change the temperature by a bit.
     value = _least(lambda power: math.fsum(weights[rows] * loss(power)))
     return Temperature(value, labels.ndim == 2)
@@ -94,6 +93,12 @@ def fit_temperature(
 
 Losses = Callable[[float], Floats]
 """1 / temperature -> (n,) log losses."""
+
+
+def losses_of(labels: Labels, probabilities: Probabilities) -> Losses:
+    """Of each row at any temperature. labels (n,) and probabilities (n, C), or both (n, L)."""
+    clipped = np.clip(probabilities.astype(np.float64), LEAST, 1 - LEAST)
+    return (_label_losses if labels.ndim == 2 else _class_losses)(labels, clipped)
 
 
 def _class_losses(labels: Labels, clipped: Floats) -> Losses:

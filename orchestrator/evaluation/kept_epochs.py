@@ -68,7 +68,7 @@ def in_bag_scores(
     Of a fold without a row in the bag, or on which the metric is undefined for all, nothing is known: all
     scores there are 0. Where it is undefined for some, theirs are the worst of the fold's others.
     """
-    folds = {fold: _FoldRows(rows, codes, scored) for fold, rows in kept.rows.items()}
+    folds = {fold: FoldRows(rows, codes, scored) for fold, rows in kept.rows.items()}
     values = np.empty((len(weights), len(kept.keys)), np.float32)
     for number, (trial, fold, epoch) in enumerate(kept.keys):
         own = folds[fold]
@@ -85,7 +85,9 @@ def in_bag_scores(
     return InBagScores(keys, values)
 
 
-class _FoldRows:
+class FoldRows:
+    """The rows of a fold that trials are judged on, and their groups."""
+
     def __init__(
         self, rows: NDArray[np.int64], codes: NDArray[np.int64], scored: NDArray[np.bool_] | None
     ) -> None:

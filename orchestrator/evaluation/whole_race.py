@@ -30,20 +30,12 @@ from orchestrator.evaluation.intervals import DEFAULT, Answers, moved, scored
 from orchestrator.evaluation.kept_epochs import InBagScores, KeptEpochs, in_bag_scores
 from orchestrator.evaluation.missing_scores import completed
 from orchestrator.evaluation.race_again import RaceAgain
+from orchestrator.evaluation.refined_epochs import refined_epochs
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.evaluation.resamples import Resamples, folds_of_groups, parts_in_turn, scores_left_out
 
 PARTS = 10
 CACHED = 512  # chosen fold-epochs held in memory: 150 MB of 18,900 rows, 18 classes and 5 folds
-
-ChooseEpochs = Callable[[Floats], NDArray[np.int64]]
-"""(folds, epochs) of one trial's scores, larger is better -> (folds,) the epoch taken of each, from 1."""
-
-
-def best_of_each_fold(scores: Floats) -> NDArray[np.int64]:
-    """The earliest of equals."""
-    best: NDArray[np.int64] = scores.argmax(axis=1) + 1
-    return best
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Raced:
     labels: Labels  # (n,), or (n, L): of the study's own target
     metric: str  # by which its trials are ranked, as the mean over folds
     scored: NDArray[np.bool_] | None = None  # (n,), the rows they are ranked on; None stands for all
-    choose_epochs: ChooseEpochs = best_of_each_fold
+    refines: bool = False  # a fold's kept epoch: by log loss after temperature; False: by the metric
 
     @property
     def mode(self) -> str:
@@ -115,7 +107,7 @@ def whole_race(
         codes, count = group_codes(answers.groups)
         fold_of = folds_of_groups(answers.folds, codes, count)
         resamples = parts_in_turn(fold_of, affordable(repeats, answers.metric), rng, parts)
-        steps = Steps(sum(len(study.kept.keys) for study in studies) + 2 * len(resamples), progress)
+        steps = Steps(sum(map(_epochs_to_read, studies)) + 2 * len(resamples), progress)
         replays = [_Replays(study, codes, resamples, workers, steps) for study in studies]
 
         def answered(number: int) -> Probabilities:
@@ -170,6 +162,9 @@ class _Replays:
             study.kept, study.labels, codes, study.metric, study.mode, resamples.weights, study.scored,
             lambda done, total: steps(1),
         )  # fmt: skip
+        self._refined = None if not study.refines else refined_epochs(
+            study.kept, self._recorded, study.labels, codes, resamples.weights, study.scored, steps
+        )  # fmt: skip
         self._ends = _race_all(study, self._scores, workers, steps)
         self._read = lru_cache(CACHED)(study.kept.read)
         self._answers = lru_cache(8)(self._assembled)
@@ -177,13 +172,17 @@ class _Replays:
     def trials(self, number: int) -> list[ReplayedTrial]:
         """Those that end complete, best first; one without a record is replaced by the best that has one."""
         table = _larger_is_better(self._study, self._scores.table(number, self._study.shape))
-        means = {trial: float(table[trial].max(axis=1).mean()) for trial in self._recorded}
+        epochs = {trial: self._epochs(trial, number, table[trial]) for trial in self._recorded}
+        means = {
+            trial: float(np.take_along_axis(table[trial], own[:, None] - 1, axis=1).mean())
+            for trial, own in epochs.items()
+        }
         ended = self._ends[number]
         others = sorted(set(means) - set(ended), key=lambda trial: (-means[trial], trial))
         chosen = [trial for trial in ended if trial in means]
         chosen += others[: max(len(ended), 1) - len(chosen)]
         return [
-            self._replayed(trial, table[trial], means[trial])
+            self._replayed(trial, epochs[trial], means[trial])
             for trial in sorted(chosen, key=lambda trial: (-means[trial], trial))
         ]
 
@@ -192,10 +191,16 @@ class _Replays:
         ended = self._ends[number]
         return sum(trial not in self._recorded for trial in ended), len(ended)
 
-    def _replayed(self, trial: int, scores: Floats, mean: float) -> ReplayedTrial:
-        epochs = tuple(int(epoch) for epoch in self._study.choose_epochs(scores))
-        own = mean if self._study.mode == "max" else -mean
-        return ReplayedTrial(trial, epochs, own, self._answers(trial, epochs))
+    def _epochs(self, trial: int, number: int, scores: Floats) -> NDArray[np.int64]:
+        """(folds,) from 1, the earliest of equals. scores (folds, epochs), larger is better."""
+        best: NDArray[np.int64] = (
+            scores.argmax(axis=1) + 1 if self._refined is None else self._refined[trial][number]
+        )
+        return best
+
+    def _replayed(self, trial: int, epochs: NDArray[np.int64], mean: float) -> ReplayedTrial:
+        own, chosen = mean if self._study.mode == "max" else -mean, tuple(epochs.tolist())
+        return ReplayedTrial(trial, chosen, own, self._answers(trial, chosen))
 
     def _assembled(self, trial: int, epochs: tuple[int, ...]) -> Probabilities:
         rows = self._study.kept.rows
@@ -204,6 +209,12 @@ class _Replays:
         for own, part in zip(rows.values(), parts, strict=True):
             found[own] = part
         return found
+
+
+def _epochs_to_read(study: Raced) -> int:
+    _, folds, max_t = study.shape
+    again = len(study.kept.complete(folds, max_t)) * folds * max_t if study.refines else 0
+    return len(study.kept.keys) + again
 
 
 def _larger_is_better(study: Raced, table: Floats) -> Floats:

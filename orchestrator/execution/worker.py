@@ -36,7 +36,7 @@ from orchestrator.storage.checkpoint_files import (
     weights_name,
 )
 from orchestrator.storage.contract import CheckpointStore
-from orchestrator.study.epoch_choice import DEFAULT, REFINED, merit
+from orchestrator.study.epoch_choice import DEFAULT, REFINE, REFINED, merit
 from orchestrator.study.history import Best
 from orchestrator.study.kept_probabilities import KIND, probabilities_to_bytes
 from orchestrator.study.predictions import fold_to_bytes
@@ -213,7 +213,7 @@ class FoldRunWorker:
             raise NonFiniteError(f"epoch {epoch}: the score is not finite: {metrics}")
         self._check(probabilities, epoch)
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-        if self._epoch_choice == "refine":
+        if self._epoch_choice == REFINE:
             finite[REFINED] = self._refined_log_loss(probabilities)
         return _Trained(epoch, score, finite, probabilities, self._clock() - started)
 

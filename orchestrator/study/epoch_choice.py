@@ -14,6 +14,8 @@ DEFAULT = "best"
 REFINED = "refined_log_loss"
 """The metric that "refine" needs: an epoch's log loss after the temperature that suits it best."""
 
+REFINE = "refine"
+
 Merit = Callable[[float, Mapping[str, float]], float]
 """(score, the larger the better; metrics of the epoch by name) -> merit."""
 
@@ -27,7 +29,7 @@ def _refined(score: float, metrics: Mapping[str, float]) -> float:
     return -metrics.get(REFINED, math.inf)
 
 
-CHOICES: dict[str, Merit] = {"best": _score, "refine": _refined}
+CHOICES: dict[str, Merit] = {"best": _score, REFINE: _refined}
 
 
 def merit(choice: str, mode: str, score: float, metrics: Mapping[str, float]) -> float:

@@ -61,6 +61,15 @@ def test_a_race_is_run_again_by_the_version_of_its_journal(runs: Path, version: 
     assert isinstance(races, Races) and races.studies[0].race.cfg.rule_version == version
 
 
+def test_a_race_is_run_again_with_the_studys_own_choice_of_epochs(runs: Path) -> None:
+    inputs = gather([runs / "both"], None)
+    (study,) = inputs.studies
+    for choice, refines in (("best", False), ("refine", True)):
+        study.study.header = replace(study.study.header, epoch_choice=choice)
+        races = races_of(inputs, Options())
+        assert isinstance(races, Races) and races.studies[0].refines == refines
+
+
 def test_the_estimate_of_the_whole_race_says_which_members_no_replay_knows(runs: Path) -> None:
     inputs = gather([runs / "both"], None)
     (study,) = inputs.studies
