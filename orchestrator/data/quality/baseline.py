@@ -5,6 +5,7 @@ Features are standardised by the rows that are fitted to, and by no other. Pure.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,6 @@ def fitted(
 def _model(scaled: Features, labels: Labels, balanced: bool, penalty: float) -> Any:
     """A fitted model, or the one class that all rows have."""
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     present = np.unique(labels)
     if len(present) == 1:
@@ -82,10 +82,18 @@ def _model(scaled: Features, labels: Labels, balanced: bool, penalty: float) -> 
         C=1 / (penalty * len(labels)), tol=TOLERANCE, max_iter=STEPS,
         class_weight="balanced" if balanced else None,
     )  # fmt: skip
-    with threadpool_limits(
-        1
-    ):  # the products are small: threads that wait for a busy core cost 100 times more
+    # The products are small: threads that wait for a busy core cost 100 times more.
+    with _threads().limit(limits=1):
         return model.fit(scaled, labels)
+
+
+@functools.cache
+def _threads() -> Any:
+    """What limits the libraries of this process, once sklearn has loaded its own: finding them costs as much
+    as a small fit."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _columns(model: Any, scaled: Features, classes: int) -> Probabilities:
