@@ -67,10 +67,20 @@ def server(lab: Lab) -> Server:
     return server
 
 
+@pytest.fixture
+def idle(lab: Lab) -> Server:
+    """The project is on it, and no Ray of ours runs."""
+    (server,) = lab.servers
+    if not (server.home / "fold-orchestrator").is_dir():
+        ray_up(server, "127.0.0.1")
+    server.ssh("python -m orchestrator.servers stop")
+    return server
+
+
 def test_a_search_on_the_demo_faces_runs_and_nothing_listens_beyond_loopback(server: Server) -> None:
     command = (
         "cd ~/fold-orchestrator && python -m orchestrator.tune --space search_spaces/demo.py"
-        f" --scale smoke --trials 2 --address {ADDRESS} --study first"
+        f" --scale smoke --trials 1 --address {ADDRESS} --study first"
     )
     outside: set[str] = set()
     with ThreadPoolExecutor(1) as pool:
@@ -116,6 +126,20 @@ def test_ray_up_again_leaves_the_ray_that_runs_alone(server: Server) -> None:
     assert server.ssh("which ray").stdout.strip().endswith("fold-orchestrator/.venv/bin/ray")
 
 
+def test_packages_are_not_exchanged_under_a_ray_that_runs(server: Server) -> None:
+    constraints = server.home / "fold-orchestrator" / "constraints.txt"
+    given, before = constraints.read_text(), rays(server)
+    try:
+        constraints.write_text(given + "# newer\n")
+        refused = server.ssh("bash ~/fold-orchestrator/cluster/install.sh", check=False)
+    finally:
+        constraints.write_text(given)
+    assert refused.returncode == 1
+    assert "packages are not exchanged under a Ray that runs" in refused.stdout
+    assert "python -m orchestrator.servers stop" in refused.stdout
+    assert rays(server) == before
+
+
 def test_stop_ends_our_ray_and_leaves_another_one_of_the_same_user(server: Server) -> None:
     other = "--port=6399 --temp-dir=/tmp/other --include-dashboard=false --node-ip-address=127.0.0.1"
     # From a shell that has read what ours is started with: a mark left there would make all of this ours.
@@ -152,82 +176,65 @@ def test_what_a_worker_started_is_ended_with_the_rest(server: Server) -> None:
     assert "ray::" not in left
 
 
-def test_packages_are_not_exchanged_under_a_ray_that_runs(server: Server) -> None:
-    constraints = server.home / "fold-orchestrator" / "constraints.txt"
-    given, before = constraints.read_text(), rays(server)
-    try:
-        constraints.write_text(given + "# newer\n")
-        refused = server.ssh("bash ~/fold-orchestrator/cluster/install.sh", check=False)
-    finally:
-        constraints.write_text(given)
-    assert refused.returncode == 1
-    assert "packages are not exchanged under a Ray that runs" in refused.stdout
-    assert "python -m orchestrator.servers stop" in refused.stdout
-    assert rays(server) == before
-
-
-def test_a_port_that_is_taken_is_said_before_ray_is_started(server: Server) -> None:
-    server.ssh("python -m orchestrator.servers stop")
+def test_a_port_that_is_taken_is_said_before_ray_is_started(idle: Server) -> None:
     listen = (
         "import socket, sys; s = socket.create_server(('127.0.0.1', 6390)); print('up', flush=True); input()"
     )
-    (server.home / "listen.py").write_text(listen)
-    server.ssh("mkfifo ~/hold; { setsid python3 ~/listen.py <> ~/hold > ~/listen.log 2>&1 & }")
-    (other,) = server.wait_for(f"python3 {HOME}/listen.py")
+    (idle.home / "listen.py").write_text(listen)
+    idle.ssh("mkfifo ~/hold; { setsid python3 ~/listen.py <> ~/hold > ~/listen.log 2>&1 & }")
+    (other,) = idle.wait_for(f"python3 {HOME}/listen.py")
     try:
-        refused = ray_up(server, "127.0.0.1", check=False)
+        refused = ray_up(idle, "127.0.0.1", check=False)
     finally:
-        server.end([other])
+        idle.end([other])
     assert refused.returncode != 0
     assert "error: port 6390 of this server: Address already in use" in refused.stdout
-    assert rays(server) == {}
+    assert rays(idle) == {}
 
 
-def test_a_venv_left_without_pip_is_made_anew_and_python_is_the_one_asked_for(server: Server) -> None:
+def test_a_venv_left_without_pip_is_made_anew_and_python_is_the_one_asked_for(idle: Server) -> None:
     """Pythons of the set-up that only write down what they are asked; the first has no ensurepip."""
-    server.ssh("python -m orchestrator.servers stop")
-    project = server.home / "fold-orchestrator"
-    venv, kept, log = project / ".venv", project / ".venv-kept", server.home / "asked.log"
+    project = idle.home / "fold-orchestrator"
+    venv, kept, log = project / ".venv", project / ".venv-kept", idle.home / "asked.log"
     venv.rename(kept)
     try:
         for name, works in (("bare", "false"), ("whole", "true")):
-            fake = server.home / name
+            fake = idle.home / name
             fake.write_text(PYTHON.format(name=name, works=works))
             fake.chmod(0o755)
         install = "bash ~/fold-orchestrator/cluster/install.sh"
-        refused = server.ssh(f"PYTHON=~/bare {install}", check=False)
+        refused = idle.ssh(f"PYTHON=~/bare {install}", check=False)
         assert refused.returncode == 1
         assert "sudo apt-get install python3.12-venv" in refused.stdout
         assert (venv / "bin" / "python").exists()
         assert "installs" not in log.read_text()
-        server.ssh(f"PYTHON=~/whole {install} && PYTHON=~/whole {install} && {install}")
+        idle.ssh(f"PYTHON=~/whole {install} && PYTHON=~/whole {install} && {install}")
         assert log.read_text().split() == ["bare", "makes", "whole", "makes", "whole", "installs"]
-        (server.home / "newer").write_text(PYTHON.format(name="newer", works="true"))
-        (server.home / "newer").chmod(0o755)
-        server.ssh(f"PYTHON=~/newer {install}")
+        (idle.home / "newer").write_text(PYTHON.format(name="newer", works="true"))
+        (idle.home / "newer").chmod(0o755)
+        idle.ssh(f"PYTHON=~/newer {install}")
         assert log.read_text().split()[6:] == ["newer", "makes", "newer", "installs"]
     finally:
         shutil.rmtree(venv, ignore_errors=True)
         kept.rename(venv)
 
 
-def test_the_set_up_installs_only_when_what_is_asked_for_has_changed(server: Server) -> None:
-    server.ssh("python -m orchestrator.servers stop")
-    venv = server.home / "fold-orchestrator" / ".venv" / "bin"
+def test_the_set_up_installs_only_when_what_is_asked_for_has_changed(idle: Server) -> None:
+    venv = idle.home / "fold-orchestrator" / ".venv" / "bin"
     real = (venv / "python").readlink()
     (venv / "python").unlink()
     asked = 'case "$*" in *running) exit 1 ;; *--version) ;; *) echo "$@" >> ~/pip.log ;; esac'
     (venv / "python").write_text(f"#!/bin/sh\n{asked}\n")
     (venv / "python").chmod(0o755)
     install = "bash ~/fold-orchestrator/cluster/install.sh"
-    constraints = server.home / "fold-orchestrator" / "constraints.txt"
+    constraints = idle.home / "fold-orchestrator" / "constraints.txt"
     given = constraints.read_text()
     try:
-        server.ssh(install)
-        assert not (server.home / "pip.log").exists()
+        idle.ssh(install)
+        assert not (idle.home / "pip.log").exists()
         constraints.write_text(given + "# newer\n")
-        server.ssh(f"{install} && {install}")
-        (line,) = (server.home / "pip.log").read_text().splitlines()
+        idle.ssh(f"{install} && {install}")
+        (line,) = (idle.home / "pip.log").read_text().splitlines()
         assert "--constraint constraints.txt --editable" in line
     finally:
         constraints.write_text(given)
