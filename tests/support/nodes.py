@@ -26,6 +26,8 @@ QUICK_TO_NOTICE = {
     "RAY_health_check_failure_threshold": "4",
     "RAY_health_check_timeout_ms": "5000",
 }
+# A command that joins a Ray brings an environment of its own: workers that wait without it are never used.
+NO_IDLE_WORKERS = {"RAY_prestart_worker_first_driver": "0"}
 
 
 class Nodes:
@@ -68,7 +70,10 @@ class Nodes:
 
 @contextlib.contextmanager
 def nodes(head_cpus: int = 0) -> Iterator[Nodes]:
-    with ray_folder(), patch.dict(os.environ, {"PYTHONPATH": str(ROOT), **QUICK_TO_NOTICE}):
+    with (
+        ray_folder(),
+        patch.dict(os.environ, {"PYTHONPATH": str(ROOT), **QUICK_TO_NOTICE, **NO_IDLE_WORKERS}),
+    ):
         made = Nodes(head_cpus)
         try:
             yield made
@@ -137,4 +142,4 @@ def wait_until(
         if time.monotonic() > ends:
             pytest.fail(f"not within {seconds} s; the command said:\n{log.read_text()[-3000:]}")
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=0.02)
+            process.wait(timeout=0.05)

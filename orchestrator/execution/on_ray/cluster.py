@@ -28,6 +28,7 @@ from orchestrator.execution.on_ray.compat import (
     outer_address,
     program_fault,
     set_cluster_mode,
+    started_lean,
 )
 from orchestrator.execution.on_ray.slots import Node
 from orchestrator.execution.worker_environment import ALLOCATION
@@ -119,7 +120,8 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
             prepare_own_token()
         else:
             use_ray_token()
-        with restored_signals():  # Ray takes SIGTERM over: nobody would learn how to go on
+        # Ray takes SIGTERM over: nobody would learn how to go on.
+        with restored_signals(), contextlib.nullcontext() if address else started_lean():
             ray.init(**options)
     except (ConnectionError, ValueError, OSError, RuntimeError, RayError) as error:
         set_cluster_mode(before)

@@ -6,6 +6,7 @@ that is gone is a line for the user and no AttributeError in the middle of a stu
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import subprocess
@@ -60,6 +61,7 @@ AUTH_SETTINGS = Private("ray._raylet", "Config.initialize")
 CLUSTER_MODE = Private("ray._private.ray_constants", "ENABLE_RAY_CLUSTER")
 FIND_RAY = Private("ray._private.services", "get_ray_address_from_environment")
 OUTER_ADDRESS = Private("ray._private.services", "node_ip_address_from_perspective")
+START = Private("ray._private.parameter", "RayParams.__init__", ("include_log_monitor", "no_monitor"))
 COMPLETE_CONFIG = Private("ray.autoscaler._private.util", "prepare_config")
 VALIDATE_CONFIG = Private("ray.autoscaler._private.util", "validate_config")
 GCS_CLIENT = Private("ray._raylet", "GcsClient")
@@ -75,7 +77,7 @@ CONTROLLER_VIEW = Private(
 REQUEST = Private("ray.air.execution.resources.request", "ResourceRequest.__init__", ("_kwargs",))
 
 STUDY = (
-    *(*PROGRAMS, AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS),
+    *(*PROGRAMS, AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS, START),
     *(TASK_FAILED, ACTOR_CACHE, CONTROLLER, CONTROLLER_VIEW, REQUEST),
 )
 """What a study on Ray needs."""
@@ -135,6 +137,23 @@ def address_of_running_ray() -> str:
 def outer_address() -> str:
     """IP address by which other machines reach this one."""
     return str(OUTER_ADDRESS.load()())
+
+
+@contextlib.contextmanager
+def started_lean() -> Iterator[None]:
+    """A Ray that this process starts meanwhile comes without the autoscaler and the reader of its logs.
+
+    Each is a process of its own that costs most of a second to start, and a Ray of one machine whose
+    workers' output nobody follows needs neither.
+    """
+    START.load()
+    parameters: Any = importlib.import_module(START.module)
+    known = parameters.RayParams
+    parameters.RayParams = functools.partial(known, include_log_monitor=False, no_monitor=True)
+    try:
+        yield
+    finally:
+        parameters.RayParams = known
 
 
 def node_records(address: str) -> list[tuple[Any, bool]]:

@@ -116,5 +116,6 @@ def test_a_search_on_this_machine_listens_on_no_address_that_others_can_reach(sh
     assert [words for words in found["commands"] if "gcs_server" in words]  # as above
     dashboards = [words for words in found["commands"] if "dashboard/dashboard.py" in words]
     assert all("--disable-frontend" in words for words in dashboards)  # no pages for browsers
+    assert not [words for words in found["commands"] if "monitor.py" in words]  # nobody asks them anything
     strangers = [item for addresses in found["sockets"].values() for item in addresses]
     assert [item for item in strangers if not is_loopback(item)] == []
