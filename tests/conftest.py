@@ -57,6 +57,17 @@ def steps_without_clocks() -> None:
     bar.QUIET_S = 3600.0
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_environment(own_known_code: None) -> Iterator[None]:
+    """What a file's tests, and commands that they call in this process, set is gone for the next file."""
+    environment, path, folder = dict(os.environ), list(sys.path), Path.cwd()
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[:] = path
+    os.chdir(folder)
+
+
 @pytest.fixture(autouse=True)
 def own_signals() -> Iterator[None]:
     """An interrupted command ignores further interrupts, and what it would start then inherits that."""

@@ -17,12 +17,13 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
 def test_the_head_is_killed_with_everything_and_another_cluster_resumes(
     slow_space: Path, faces: Path, tmp_path: Path
 ) -> None:
-    """Ten times: GCS, raylet, workers and the driver get SIGKILL at once."""
+    """Ten times: GCS, raylet, workers and the driver get SIGKILL at once, with one fold run or two on it."""
     study, log = tmp_path / "a", tmp_path / "log"
     arguments = ["--space", str(slow_space), "--data", str(faces), "--runs", str(tmp_path), "--study", "a"]
     resume = ["--resume", "--runs", str(tmp_path), "--study", "a"]
-    for _ in range(TIMES):
-        with nodes(head_cpus=2) as ray, tune(*arguments, "--address", ray.address, log=log) as process:
+    for turn in range(TIMES):
+        cluster = nodes(head_cpus=1 + turn % 2)
+        with cluster as ray, tune(*arguments, "--address", ray.address, log=log) as process:
             wait_for_more(lambda: begun(study), 6, process, log)
             process.kill()
             ray.kill_all()
