@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 SECONDS = {
-    "tests/execution/on_ray/test_tune_adapter.py": 195,
-    "tests/execution/on_ray/test_loss_of_head.py": 180,
-    "tests/lab/test_one_server.py": 175,
-    "tests/search_spaces/test_recipes.py": 80,
+    "tests/execution/on_ray/test_loss_of_head.py": 150,
     "tests/execution/on_ray/test_loss_of_nodes.py": 145,
     "tests/lab/test_two_servers.py": 145,
+    "tests/execution/on_ray/test_tune_adapter.py": 115,
+    "tests/lab/test_one_server.py": 110,
     "tests/inputs/test_node_images.py": 90,
     "tests/execution/on_ray/test_loss_of_workers.py": 85,
+    "tests/execution/on_ray/test_ended_from_outside.py": 80,
     "tests/test_notebook.py": 70,
     "tests/execution/on_ray/test_loss_by_memory.py": 65,
     "tests/benchmarks/test_gpu_dry_run.py": 70,
@@ -20,7 +20,8 @@ SECONDS = {
     "tests/execution/on_ray/test_own_trainable.py": 55,
     "tests/execution/on_ray/test_nodes.py": 55,
     "tests/doctor/test_doctor_lab.py": 55,
-    "tests/trainables/test_techniques.py": 55,
+    "tests/search_spaces/test_recipes.py": 25,
+    "tests/trainables/test_techniques.py": 20,
     "tests/trainables/test_probe.py": 20,
     "tests/execution/on_ray/test_taken_gpu.py": 20,
     "tests/test_api.py": 40,

@@ -21,9 +21,9 @@ from orchestrator.execution.on_ray.slots import NodeSlots
 from orchestrator.study.study import Study
 from tests.execution.on_ray.test_leg_scheduler import Seen, scheduler_of
 from tests.execution.on_ray.test_memory_guard import GIB, TWO, Machine
-from tests.execution.on_ray.test_tune_adapter import ROOT, command
 from tests.support.drawn_nvidia_smi import card, log, process, put_nvidia_smi
 from tests.support.helpers import check_consistent, events, journal
+from tests.support.tune_command import ROOT, command
 
 BUSY = "AcceleratorError: CUDA error: CUDA-capable device(s) is/are busy or unavailable"
 
