@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.metrics import find
-from orchestrator.evaluation.choose_vote import CHANCE
-from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
+from orchestrator.evaluation.gate import CHANCE, ONE_FOLD, Gate, paired_gate, refused
 from orchestrator.evaluation.offsets import fit_cut_points, fit_offsets
 from orchestrator.evaluation.pool import Answers, JudgedRows
 from orchestrator.evaluation.thresholds import always_labelled, best_f1_thresholds
