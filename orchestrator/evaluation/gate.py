@@ -22,8 +22,8 @@ FEWEST_GROUPS = 5
 """With fewer groups a standard error says nothing, so nothing richer is accepted."""
 
 CHANCE = 3.0
-"""Standard errors by which a vote, or decisions, must beat the same answers given to the wrong rows: two answers
-at chance differ by more than one standard error in a sixth of all cases."""
+"""Standard errors by which a vote, or decisions, must beat the same answers given to the wrong rows: two
+answers at chance differ by more than one standard error in a sixth of all cases."""
 
 ONE_FOLD = "there is one fold only, so nothing can be scored on rows it was not fitted to"
 
