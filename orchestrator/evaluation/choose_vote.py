@@ -16,17 +16,13 @@ from orchestrator.core.errors import EnsembleError
 from orchestrator.core.text import suggestion
 from orchestrator.evaluation.contenders import WORDS, Contender, Contest
 from orchestrator.evaluation.fitted_vote import FittedVote
-from orchestrator.evaluation.gate import ONE_FOLD, Gate, refused
+from orchestrator.evaluation.gate import CHANCE, ONE_FOLD, Gate, refused
 from orchestrator.evaluation.part_sums import Digest
 from orchestrator.evaluation.pool import Answers, Pool
 from orchestrator.evaluation.weights import QUICK, GreedyRule
 
 TOP = 3
 """Members of a uniform vote, unless another number is given."""
-
-CHANCE = 3.0
-"""Standard errors by which a vote must beat its own answers given to the wrong rows, before it can replace a
-single trial: two answers at chance differ by more than one standard error in a sixth of all cases."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.metrics import find
-from orchestrator.evaluation.gate import ONE_FOLD, Gate, paired_gate, refused
+from orchestrator.evaluation.gate import CHANCE, ONE_FOLD, Gate, paired_gate, refused
 from orchestrator.evaluation.offsets import fit_cut_points, fit_offsets
 from orchestrator.evaluation.pool import Answers, JudgedRows
 from orchestrator.evaluation.thresholds import always_labelled, best_f1_thresholds
@@ -140,9 +140,35 @@ def choose_decisions(
     changed = Answers(fitted.apply(answers.final), without)
     honest = answers.honest(rows.folds, weights)
     gate = paired_gate(rows, answers.crossed(rows.folds), changed.crossed(rows.folds), honest)
+    if gate.accepted and not rows.multi_label:
+        gate = _beyond_chance(rows, changed.crossed(rows.folds), honest, gate)
     if not gate.accepted:
         return DecisionsChoice(None, gate, answers)
     return DecisionsChoice(fitted, gate, changed)
+
+
+def _beyond_chance(rows: JudgedRows, decided: Probabilities, weights: Floats, gate: Gate) -> Gate:
+    """Refused where the decided answers do no better than the same ones dealt to other rows of their fold.
+
+    Of answers that tell no rows apart, offsets make one class in each fold, and another in the next one: on
+    all rows at once that looks better than one class for all. (A label that is given to every row has an F1
+    of its own, so thresholds are not looked at.)
+    """
+    told = paired_gate(rows, decided[_dealt(rows, decided)], decided, weights)
+    if told.gain > CHANCE * told.se or not np.isfinite(told.se):
+        return gate
+    why = "Not taken: it does no better than its answers given to other rows of the fold, so by chance"
+    return replace(gate, accepted=False, reason=f"{gate.reason}. {why}")
+
+
+def _dealt(rows: JudgedRows, answers: Probabilities) -> NDArray[np.intp]:
+    """(n,): for each row another of its fold, the same whatever the order of the rows is."""
+    order = np.lexsort((rows.labels, class_number(answers), rows.codes, rows.folds))
+    dealt, rng = np.arange(len(order)), np.random.default_rng(0)
+    for fold in np.unique(rows.folds):
+        own = order[rows.folds[order] == fold]
+        dealt[own] = own[rng.permutation(len(own))]
+    return dealt
 
 
 def _mean(found: list[Decisions]) -> Decisions | None:

@@ -21,6 +21,10 @@ BLOCKS = 50
 FEWEST_GROUPS = 5
 """With fewer groups a standard error says nothing, so nothing richer is accepted."""
 
+CHANCE = 3.0
+"""Standard errors by which a vote, or decisions, must beat the same answers given to the wrong rows: two
+answers at chance differ by more than one standard error in a sixth of all cases."""
+
 ONE_FOLD = "there is one fold only, so nothing can be scored on rows it was not fitted to"
 
 

@@ -101,6 +101,19 @@ def test_offsets_that_gain_nothing_are_not_used() -> None:
     assert refused >= 4
 
 
+@pytest.mark.parametrize("noise", [0.0, 1e-4])
+@pytest.mark.parametrize("metric", ["macro_f1", "balanced_accuracy"])
+def test_answers_that_tell_no_rows_apart_get_no_offsets(metric: str, noise: float) -> None:
+    """Another class for each fold looks like a gain on all rows at once: a sixth becomes up to a third."""
+    codes = np.arange(240) // 4
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        rows = judged(rng.integers(0, 3, 60)[codes], codes, metric)
+        chances = np.full((240, 3), 1 / 3) + noise * rng.normal(size=(240, 3))
+        found = choose_decisions(rows, answers_of(chances.astype(np.float32), rows.folds))
+        assert found.decisions is None and found.gate is not None and not found.gate.accepted
+
+
 def test_cut_points_suit_answers_that_lean_to_the_middle() -> None:
     rng = np.random.default_rng(0)
     labels, codes = rng.integers(0, 5, N), np.arange(N) // 2

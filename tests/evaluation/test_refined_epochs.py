@@ -1,4 +1,4 @@
-"""Replays of a study that refines: the epoch of the least log loss after temperature, on the rows of the bag."""
+"""Replays of a study that refines: the epoch of the least log loss after temperature, on the rows at hand."""
 
 from __future__ import annotations
 
