@@ -44,7 +44,7 @@ def crossed(judged: Judged, rng: np.random.Generator, repeats: int, progress: Pr
 
 def finalists(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progress | None) -> Estimate:
     """BBC-CV over the trials that may vote."""
-    return bbc(judged.quick, judged.answers, rng, repeats, progress=progress)
+    return bbc(judged.quick, judged.answers, rng, repeats, progress=progress, plain=judged.plain)
 
 
 def race(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progress | None) -> Estimate:

@@ -17,6 +17,7 @@ from orchestrator.ensemble.comparing import Compared, compare_routes
 from orchestrator.ensemble.composing import Composed, FittedTerm, Options, Pools, TermPool, compose, method_of
 from orchestrator.ensemble.estimating import estimates_of
 from orchestrator.ensemble.members import EnsembleInputs
+from orchestrator.ensemble.plain import plain_vote
 from orchestrator.ensemble.pooling import pools_of
 from orchestrator.ensemble.racing import races_of
 from orchestrator.evaluation.blend import blended
@@ -150,6 +151,7 @@ def _judged(
         _views(inputs),
         races_of(inputs, options),
         workers,
+        plain_vote(pools, options),
     )
 
 

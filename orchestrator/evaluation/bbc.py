@@ -7,12 +7,14 @@ import numpy as np
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError
+from orchestrator.evaluation.bbc_cv import scores_out_of_bags
 from orchestrator.evaluation.bootstrap import group_codes
 from orchestrator.evaluation.estimate import Estimate, no_estimate
 from orchestrator.evaluation.intervals import DEFAULT, Answers, moved, scored
 from orchestrator.evaluation.method import Method
 from orchestrator.evaluation.resampled_scores import affordable, defined
 from orchestrator.evaluation.resamples import bags, scores_left_out
+from orchestrator.evaluation.voted import PlainVote
 
 MEANING = (
     "The choice among complete trials, weights, temperature and decisions are made again in every resample "
@@ -31,9 +33,12 @@ def bbc(
     level: float = 0.95,
     interval: str = DEFAULT,
     progress: Progress | None = None,
+    plain: PlainVote | None = None,
 ) -> Estimate:
     """answers: of the method fitted on all rows. repeats: times it is fitted; each costs one fit.
 
+    plain: the method, where it is no more than a vote of the best trials: a thousand repeats then take
+    seconds.
     The score is the mean over resamples; the interval is that of the answers, about this score. Where it
     cannot be made, an estimate that says why.
     Source: Tsamardinos, Greasidou, Borboudakis, Machine Learning 107 (2018), "Bootstrapping the out-of-sample
@@ -44,18 +49,22 @@ def bbc(
         codes, count = group_codes(answers.groups)
         resamples = bags(count, affordable(repeats, answers.metric), rng)
 
-        def answered(number: int) -> Probabilities:
-            found = method(resamples.weights[number][codes])
+        def answer(number: int) -> Probabilities:
+            answered = method(resamples.weights[number][codes])
             if progress is not None:
                 progress(number + 1, len(resamples))
-            return found
+            return answered
 
-        scores, note = defined(
-            scores_left_out(resamples, answered, answers.labels, codes, answers.metric), answers.metric
-        )
+        if plain is None:
+            found = scores_left_out(resamples, answer, answers.labels, codes, answers.metric)
+        else:
+            found = scores_out_of_bags(
+                plain, answers.labels, codes, resamples.weights, answers.metric, progress
+            )
+        scores, note = defined(found, answers.metric)
         base = scored(answers, rng, level=level, interval=interval)
     except EnsembleError as error:
         return no_estimate("bbc", title, f"{error}.", level)
     how = f"BBC-CV, {len(scores)} repeats; {base.method}"
-    found = moved(base, float(scores.mean()), how, answers.metric)
-    return found.described("bbc", title, f"{MEANING} {note}".rstrip(), SUMMARY)
+    estimate = moved(base, float(scores.mean()), how, answers.metric)
+    return estimate.described("bbc", title, f"{MEANING} {note}".rstrip(), SUMMARY)

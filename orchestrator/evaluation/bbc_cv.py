@@ -16,7 +16,7 @@ from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_means import FoldMeans
 from orchestrator.evaluation.resampled_scores import ResampledScores, affordable, defined
-from orchestrator.evaluation.voted import Candidates, Combine
+from orchestrator.evaluation.voted import Candidates, Combine, PlainVote
 from orchestrator.evaluation.voting import Vote
 
 
@@ -45,22 +45,40 @@ def bbc_cv(
     codes, count = group_codes(groups)
     weights = draw_bags(count, affordable(repeats, metric), rng)
     weights = weights[(weights == 0).any(axis=1)]  # a bag of all groups leaves nothing to score on
-    advance = Steps(sum(len(study.members) for study in studies) + len(weights), progress)
-    chosen = [_chosen(study, codes, weights, advance) for study in studies]
-    # Many repeats choose the same members: each choice is voted and combined once.
-    choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
-    voted = _VotedStudies(studies, vote)
-    scores = np.empty(len(weights))
-    for number, choice in enumerate(choices):
-        repeats_of_it = np.flatnonzero(which.ravel() == number)
-        probabilities = combine(voted(choice))
-        outside = (weights[repeats_of_it] == 0).astype(np.float32)
-        scores[repeats_of_it] = ResampledScores(labels, probabilities, codes, count, metric)(outside)
-        advance(len(repeats_of_it))
+    scores = scores_out_of_bags(PlainVote(studies, vote, combine), labels, codes, weights, metric, progress)
     scores, note = defined(scores, metric)
     low, high = percentile_interval(scores, level)
     method = f"BBC-CV, {len(scores)} repeats"
     return Estimate(float(scores.mean()), low, high, level, method, count, meaning=note)
+
+
+def scores_out_of_bags(
+    plain: PlainVote,
+    labels: Labels,
+    codes: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    metric: str,
+    progress: Progress | None = None,
+) -> Floats:
+    """(repeats,): the metric of the rows whose group has no weight, NaN where it is undefined on them.
+
+    labels (n,) or (n, L); codes (n,); weights (repeats, groups).
+    """
+    advance = Steps(sum(len(study.members) for study in plain.studies) + len(weights), progress)
+    chosen = [_chosen(study, codes, weights, advance) for study in plain.studies]
+    # Many repeats choose the same members: each choice is voted and combined once.
+    choices, which = np.unique(np.hstack(chosen), axis=0, return_inverse=True)
+    voted = _VotedStudies(plain.studies, plain.vote)
+    scores = np.empty(len(weights))
+    for number, choice in enumerate(choices):
+        repeats_of_it = np.flatnonzero(which.ravel() == number)
+        probabilities = plain.combine(voted(choice))
+        outside = (weights[repeats_of_it] == 0).astype(np.float32)
+        scores[repeats_of_it] = ResampledScores(labels, probabilities, codes, weights.shape[1], metric)(
+            outside
+        )
+        advance(len(repeats_of_it))
+    return scores
 
 
 def _chosen(

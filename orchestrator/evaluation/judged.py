@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.evaluation.intervals import Answers
 from orchestrator.evaluation.method import Method
+from orchestrator.evaluation.voted import PlainVote
 from orchestrator.evaluation.whole_race import Fit, Raced
 
 
@@ -30,3 +31,4 @@ class Judged:
     views: str  # in a sentence, which views of an image the members saw: "without test-time augmentation"
     races: Races | str  # or a sentence on why there are none
     workers: int = 1  # processes for races
+    plain: PlainVote | None = None  # the method, where it is no more than that

@@ -20,6 +20,9 @@ LEAST = 1e-7
 """Probabilities are clipped to [LEAST, 1 - LEAST] before their logarithm: about float32's step at 1, so one
 member that is sure cannot overrule all others."""
 
+FEW = 8
+"""Members that are sorted by exchanging neighbours."""
+
 NUDGE = np.float32(1e-6)
 """What the winner of a tie gets on top, so that argmax or 0.5 finds it."""
 
@@ -106,10 +109,22 @@ def vote_of(name: str, multi_label: bool) -> Vote:
 def weighted_sum(scale: Floats, stacked: NDArray[Any]) -> Floats:
     """(m,), (m, n, C) -> (n, C). Floats are added in order of size, so that members have no order."""
     parts = scale[:, None, None] * stacked
-    if len(parts) > 2:
+    if len(parts) > FEW:
         parts.sort(axis=0)
+    elif len(parts) > 2:
+        _exchange_until_sorted(parts)
     total: Floats = parts.sum(axis=0)
     return total
+
+
+def _exchange_until_sorted(parts: Floats) -> None:
+    """Along the first axis, in place. Of a few members this is several times as fast as numpy's sort, which
+    visits one cell after another."""
+    for last in range(len(parts) - 1, 0, -1):
+        for at in range(last):
+            smaller = np.minimum(parts[at], parts[at + 1])
+            np.maximum(parts[at], parts[at + 1], out=parts[at + 1])
+            parts[at] = smaller
 
 
 def _stacked(members: Members) -> Floats:

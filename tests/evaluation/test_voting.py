@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.core.errors import EnsembleError
-from orchestrator.evaluation.voting import hard_label_vote, hard_vote, soft_vote, vote_of
+from orchestrator.evaluation.voting import FEW, hard_label_vote, hard_vote, soft_vote, vote_of, weighted_sum
 
 
 def rows(*values: list[float]) -> np.ndarray:
@@ -79,3 +79,14 @@ def test_no_members_and_shapes_that_differ_are_refused(vote) -> None:  # type: i
 def test_weights_that_are_too_few_negative_zero_or_nan_are_refused(weights: list[float]) -> None:
     with pytest.raises(EnsembleError, match="needs 2 weights"):
         soft_vote([rows([0.5, 0.5]), rows([0.5, 0.5])], weights)
+
+
+@pytest.mark.parametrize("members", [1, 2, 3, 5, FEW, FEW + 1])
+def test_floats_are_added_from_the_smallest_to_the_largest(members: int) -> None:
+    rng = np.random.default_rng(members)
+    stacked = rng.dirichlet(np.ones(4), (members, 50))
+    scale = rng.dirichlet(np.ones(members))
+    expected = np.sort(scale[:, None, None] * stacked, axis=0).sum(axis=0)
+    assert weighted_sum(scale, stacked).tobytes() == expected.tobytes()
+    mixed = rng.permutation(members)
+    assert weighted_sum(scale[mixed], stacked[mixed]).tobytes() == expected.tobytes()
