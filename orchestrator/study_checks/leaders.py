@@ -28,9 +28,11 @@ def look(material: Material) -> Iterator[Finding]:
     if lead[0] >= error:
         yield fine(CODE, said)
         return
-    way_out = (
-        f"take trial {best.number} for no better than the next: let them vote (python -m "
-        f"orchestrator.ensemble --study {path_to_paste(material.snapshot.path)}), or choose the cheaper one"
+    vote = (
+        f"let them vote (python -m orchestrator.ensemble --study {path_to_paste(material.snapshot.path)})"
+        if material.snapshot.ensemble is None
+        else "the ensemble has weighed them"
     )
+    way_out = f"take trial {best.number} for no better than the next: {vote}, or choose the cheaper one"
     # A lead so small is what most honest searches have: nothing is wrong, so it is no warning.
     yield coded(CODE, Level.NOTE, said, way_out, trials=(best.number, second.number))

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from orchestrator.core.choices import VOTE_KINDS
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
-from orchestrator.ensemble_record.record import Component, Member
+from orchestrator.ensemble_record.record import Component, EnsembleRecord, Member
 from orchestrator.study_checks.material import Material
 from orchestrator.study_checks.unseen import UnseenError
 
 CODE = "FO005"
+AUTO = VOTE_KINDS[0]
 CLEAR = 2.0
 """Paired standard errors from which it is more than the luck of the best of several members."""
 
@@ -35,8 +37,18 @@ def look(material: Material) -> Iterator[Finding]:
         yield fine(CODE, said)
         return
     level = Level.WARNING if behind > CLEAR * error else Level.NOTE
-    way_out = "python -m orchestrator.ensemble --vote auto chooses between them on rows not fitted to"
-    yield coded(CODE, level, said, way_out, trials=(best.trial,))
+    yield coded(CODE, level, said, _way_out(material.record), trials=(best.trial,))
+
+
+def _way_out(record: EnsembleRecord) -> str:
+    """Not the choice that was made already."""
+    if record.choice.get("options", {}).get("vote") != AUTO:
+        return "python -m orchestrator.ensemble --vote auto chooses between them on rows not fitted to"
+    steps = record.choice.get("steps") or [{"taken": None, "considered": []}]
+    taken = [item for item in steps[0]["considered"] if item["name"] == steps[0]["taken"]]
+    told = [item for item in taken if item["gain"] is not None and item["se"] is not None]
+    gained = "".join(f": {item['gain']:+.4f} for the vote, standard error {item['se']:.4f}" for item in told)
+    return f"keep the vote: --vote auto compared the two on rows that neither was fitted to{gained}"
 
 
 def _fitted_here(material: Material) -> str:

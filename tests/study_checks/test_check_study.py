@@ -212,6 +212,25 @@ def test_a_vote_that_loses_to_a_member_is_told(with_ensemble: Path, tmp_path: Pa
     assert found.level is Level.WARNING and len(found.trials) == 1
 
 
+@pytest.mark.parametrize(
+    ("vote", "way_out"),
+    [
+        ("soft", "python -m orchestrator.ensemble --vote auto chooses between them on rows not fitted to"),
+        ("auto", "keep the vote: --vote auto compared the two on rows that neither was fitted to: "),
+    ],
+)
+def test_a_choice_that_was_made_already_is_no_way_out(
+    with_ensemble: Path, tmp_path: Path, vote: str, way_out: str
+) -> None:
+    def lose(said: dict[str, Any]) -> None:
+        said["metrics"][said["metric"]]["mean"] -= 0.3
+        said["choice"]["options"]["vote"] = vote
+
+    found = told_of(rewritten(with_ensemble, tmp_path / "a", lose))
+    assert found["FO005"].way_out.startswith(way_out)
+    assert "FO004" not in found or "the ensemble has weighed them" in found["FO004"].way_out
+
+
 def test_a_shift_that_a_check_of_the_same_data_found_is_told_and_of_others_not(
     with_ensemble: Path, tmp_path: Path
 ) -> None:
