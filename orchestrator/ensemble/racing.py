@@ -37,11 +37,7 @@ def _raced(study: StudyCandidates) -> Raced:
     kept = EpochPredictions.open(study.study)
     header = study.study.header
     if kept.missing():
-        raise StudyError(
-            f"study {study.study.path} keeps the predictions of {len(kept.epochs())} of "
-            f"{len(kept.in_journal())} epochs (all are kept unless --keep-oof complete is given), so its "
-            "race cannot be run again; search anew to have them"
-        )
+        raise StudyError(_what_is_lost(study, len(kept.epochs()), len(kept.in_journal())))
     order = tuple(header.fold_order) or None
     cfg = config_from(study.space, fold_order=order, rule_version=header.rule_version)
     race = RaceAgain.of(header.rule, cfg, study.study.events)
@@ -50,6 +46,20 @@ def _raced(study: StudyCandidates) -> Raced:
         _kept_epochs(study, kept), race, first.labels, study.space.metric, study.condition_mask,
         refines=header.epoch_choice == REFINE,
     )  # fmt: skip
+
+
+def _what_is_lost(study: StudyCandidates, there: int, every: int) -> str:
+    path = study.study.path
+    if study.study.header.keep_oof == "complete":
+        return (
+            f"study {path} was begun with --keep-oof complete, so what dropped trials predicted is gone "
+            f"({there} of {every} epochs are kept): its race cannot be run again, nor can dropped trials be scored by "
+            "another metric; search anew without that option to have both"
+        )
+    return (
+        f"study {path}: the predictions of {every - there} of {every} epochs are missing, so its race "
+        "cannot be run again; restore them, or search anew"
+    )
 
 
 def _kept_epochs(study: StudyCandidates, kept: EpochPredictions) -> KeptEpochs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from orchestrator.study.study import Study
 from tests.support.drawn_study import draw_study
 from tests.support.drawn_world import DrawnWorld
 from tests.support.ensemble_command import record
-from tests.support.helpers import without_digests
+from tests.support.helpers import unsealed, without_digests
 
 Said = pytest.CaptureFixture[str]
 
@@ -115,3 +116,28 @@ def test_a_stored_answer_that_is_no_number_is_refused_with_its_trial(tmp_path: P
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) <= 2 and f"trial {trial.number}" in error[-1] and "fold predictions" in error[-1]
     assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize("keep_oof", ["all", "complete"])
+def test_what_is_lost_with_the_predictions_of_dropped_trials_is_said(
+    tmp_path: Path, capsys: Said, keep_oof: str
+) -> None:
+    path = draw_study(tmp_path / "a", trials=6)
+    first, *rest = unsealed((path / "journal.jsonl").read_text()).splitlines()
+    opened = json.loads(first)
+    opened["header"]["keep_oof"] = keep_oof
+    (path / "journal.jsonl").write_text("".join(f"{line}\n" for line in (json.dumps(opened), *rest)))
+    study = Study(path)
+    complete = {f"t{trial.number:04d}" for trial in study.complete_trials()}
+    names = study.store().names("probabilities/")
+    study.store().delete_many([name for name in names if name.split("/")[1][:5] not in complete])
+    assert run(tmp_path) == 0
+    said = lines(capsys)
+    assert "BBC macro_f1, whole race: none" in said
+    whole = " ".join(" ".join(said).split())
+    assert ("was begun with --keep-oof complete, so what dropped trials predicted is gone" in whole) == (
+        keep_oof == "complete"
+    )
+    assert ("epochs are missing, so its race cannot be run again; restore them" in whole) == (
+        keep_oof == "all"
+    )
