@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from orchestrator.core.text import counted
-from orchestrator.ensemble.choices import Step, steps_of
+from orchestrator.ensemble.choices import steps_of
 from orchestrator.ensemble.composing import AUTO, FittedTerm, Options
 from orchestrator.ensemble.scoring import Scores, TermScores
 from orchestrator.evaluation.choose_vote import Considered
@@ -15,9 +15,7 @@ from orchestrator.evaluation.estimate import Estimate
 
 def answer_lines(scores: Scores, metric: str) -> Iterator[str]:
     """What was taken at every step, then the most corrected score and the vote's gain."""
-    steps = steps_of(scores.pools, scores.composed)
-    taken = [_named(step) for step in steps if _counts(step)]
-    yield f"answer: {', '.join(taken)}"
+    yield f"answer: {', '.join([_votes(scores), *_what_follows(scores)])}"
     best = most_corrected(tuple(scores.estimates.values()))
     if best is not None:
         flatters = ", which flatters" if best.key == "naive" else ""
@@ -32,16 +30,36 @@ def most_corrected(estimates: tuple[Estimate, ...]) -> Estimate | None:
     return next((item for item in reversed(estimates) if item.is_defined), None)
 
 
-def _named(step: Step) -> str:
-    votes = step.name.startswith("vote")
-    alone = " alone" if votes and step.considered and step.taken == step.considered[0].name else ""
-    of = f" on {step.name.removeprefix('vote on ')}" if step.name != "vote" and votes else ""
-    return f"{step.taken}{alone}{of}"
+def _votes(scores: Scores) -> str:
+    """The vote, or the route with the votes of all routes that count."""
+    composed = scores.composed
+    routes = [
+        (route, own)
+        for weight, route, own in zip(
+            composed.blend.weights, scores.pools.routes, composed.terms, strict=True
+        )
+        if weight > 0
+    ]
+    votes = [
+        (item.term, _vote(fitted))
+        for route, own in routes
+        for item, fitted in zip(route.terms, own, strict=True)
+    ]
+    if len(votes) == 1 and not composed.blend.candidates:
+        return votes[0][1]
+    return f"{composed.blend.name} of {', '.join(f'{vote} on {term}' for term, vote in votes)}"
 
 
-def _counts(step: Step) -> bool:
-    """A vote or a way to join votes is always told, what comes after it where something was taken."""
-    return step.name not in ("calibration", "decisions") or step.taken != step.considered[0].name
+def _vote(fitted: FittedTerm) -> str:
+    single = bool(fitted.considered) and fitted.name == fitted.considered[0].name
+    return f"{fitted.name} alone" if single else fitted.name
+
+
+def _what_follows(scores: Scores) -> Iterator[str]:
+    """A temperature and decisions where they were taken."""
+    for step in steps_of(scores.pools, scores.composed):
+        if step.name in ("calibration", "decisions") and step.taken != step.considered[0].name:
+            yield step.taken
 
 
 def _gained(fitted: FittedTerm, metric: str) -> Iterator[str]:

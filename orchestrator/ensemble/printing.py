@@ -216,7 +216,7 @@ def _comparison_table(comparisons: Sequence[Compared]) -> Table:
 def _difference(found: PairedDifference | None) -> str:
     if found is None:
         return "-"
-    return f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+    return f"{found.difference:+.3f} ({found.low:+.3f}, {found.high:+.3f})"
 
 
 # ---- the whole -------------------------------------------------------------------------------------

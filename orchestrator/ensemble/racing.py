@@ -53,8 +53,8 @@ def _what_is_lost(study: StudyCandidates, there: int, every: int) -> str:
     if study.study.header.keep_oof == "complete":
         return (
             f"study {path} was begun with --keep-oof complete, so what dropped trials predicted is gone "
-            f"({there} of {every} epochs are kept): its race cannot be run again, nor can dropped trials be scored by "
-            "another metric; search anew without that option to have both"
+            f"({there} of {every} epochs are kept): its race cannot be run again, nor can dropped trials be "
+            "scored by another metric; search anew without that option to have both"
         )
     return (
         f"study {path}: the predictions of {every - there} of {every} epochs are missing, so its race "

@@ -153,6 +153,10 @@ def test_what_was_printed_is_in_the_record(three: tuple[Path, str]) -> None:
     stored = record(folder)
     for estimate in stored["estimates"]:
         assert estimate["title"] in said
+    answer = next(line for line in said.splitlines() if line.startswith("answer: "))
+    kept = {term["target"]["name"] for route in stored["routes"] for term in route["terms"]}
+    for name in ("tint", "shade", "tint_shade"):  # of a route without weight nothing is part of the answer
+        assert (f" on {name}," in f"{answer},") == (name in kept)
     for step in stored["choice"]["steps"]:
         for item in step["considered"][1:]:
             assert item["gain"] is None or f"{item['gain']:+.4f}" in said
