@@ -107,7 +107,8 @@ def whole_race(
         codes, count = group_codes(answers.groups)
         fold_of = folds_of_groups(answers.folds, codes, count)
         resamples = parts_in_turn(fold_of, affordable(repeats, answers.metric), rng, parts)
-        steps = Steps(sum(map(_epochs_to_read, studies)) + 2 * len(resamples), progress)
+        races = (len(studies) + 1) * len(resamples)  # each study's, and the answers of all
+        steps = Steps(sum(map(_epochs_to_read, studies)) + races, progress)
         replays = [_Replays(study, codes, resamples, workers, steps) for study in studies]
 
         def answered(number: int) -> Probabilities:

@@ -117,6 +117,15 @@ def test_the_outcome_is_the_same_for_any_number_of_workers() -> None:
     assert one.estimate == two.estimate
 
 
+@pytest.mark.parametrize("studies", [1, 3])
+def test_progress_counts_the_races_of_every_study_and_ends_at_its_total(studies: int) -> None:
+    study, answers = raced(*guessers(3))
+    told: list[tuple[int, int]] = []
+    whole_race([study] * studies, FIT, answers, rng(1), 20, progress=lambda *at: told.append(at))
+    assert told[-1][0] == told[-1][1] == max(done for done, _ in told)
+    assert len({total for _, total in told}) == 1
+
+
 def test_smaller_may_be_better() -> None:
     """Mode "min" of a metric is mode "max" of its negative: guessers are worth log 2 or worse."""
     labels, answers = guessers(4)
