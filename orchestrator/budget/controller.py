@@ -1,8 +1,9 @@
-"""Keeps a race within its budget: fewer trials, the finalists alone, or more trials while it lasts.
+"""Keeps a race within its budget: fewer trials or finalists, the finalists alone, or more trials meanwhile.
 
 The limit of fold-epochs is a promise. It is kept with a second race, which takes each event first: where
 completing the finalists would no longer fit after it, `BudgetSpent` comes before it. The limit of time is
-kept as well as what epochs took so far foretells; the finalists are completed in any case.
+kept as well as what epochs took so far foretells: where there is no room for all finalists there are fewer,
+and one is completed in any case. When time is over and some trial is complete, nothing more begins.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from orchestrator.budget.deadline import Deadline
 from orchestrator.budget.ledger import Ledger, ledger
 from orchestrator.budget.limits import Bounds, Budget, duration_text
 from orchestrator.budget.pace import EpochSpeed
@@ -25,10 +27,12 @@ from orchestrator.core.events import (
     Proposed,
     RaceEvent,
     Shortened,
+    State,
     own_decision,
 )
 from orchestrator.core.text import counted
-from orchestrator.race.contract import Race
+from orchestrator.race.contract import OUT, Race, TrialStatus
+from orchestrator.race.finishing import longest_leg
 
 Running = Collection[FoldRunKey]
 BudgetAction = Shortened | BudgetSpent | Extended
@@ -57,11 +61,13 @@ class BudgetController:
         self._race, self._budget, self._bounds, self._plan = race, budget, bounds, plan
         self._ahead = None if budget.fold_epochs is None else ahead
         self._speed = EpochSpeed(bounds.slots, elapsed)
+        self._time = Deadline(budget.seconds, self._speed, longest_leg(bounds.max_t), self._best_lacks)
         self._proposed = set(proposed)
         self._trials = bounds.trials  # of the race, those that were added included
         self._spent_before = 0  # fold-epochs when the last trials were added
         self._plans: dict[int, int] = {}  # trials -> fold-epochs of a cohort of so many
         self._finishing = False
+        self._over = False  # whether the race was told that time is over
 
     def use_slots(self, slots: int) -> None:
         """So many fold runs go on at once from now on."""
@@ -79,7 +85,7 @@ class BudgetController:
         after = set(running)
         if not isinstance(event, Shortened) and not _goes_on(event, decisions):
             after.discard(FoldRunKey(event.trial, event.fold))
-        if self._within_fold_epochs(self._ahead, self._bounds.finals + len(after)):
+        if self._within_fold_epochs(self._ahead, self._finals + len(after)):
             return None  # whoever the finalists are
         if self._within_fold_epochs(self._ahead, self._ledger(self._ahead, after).to_finish):
             return None
@@ -98,20 +104,22 @@ class BudgetController:
 
     def now(self, running: Running) -> BudgetAction | None:
         """What the race must take before its next leg starts. running: fold runs under way."""
+        if self._time.passed and not self._over:
+            return self._end_with_time()
         if self._finishing:
             return None
         free = len(running) < self._bounds.slots
         leg = self._race.next() if free else None
         new = leg.trial if leg is not None and leg.trial not in self._proposed else None
-        planned = new is None or self._fits(self._race.remaining_fold_epochs(new + 1))
-        if not planned or not self._fits(self._bounds.finals + len(running) + 1):
-            action = self._budget_action(leg, planned, running)
+        plan = 0 if new is None else self._race.remaining_fold_epochs(new + 1)
+        if not self._fits(plan) or not self._fits(self._finals + len(running) + 1):
+            action = self._budget_action(leg, plan, running)
             if action is not None:
                 return action
         return self._more(running) if free and (leg is None or leg.speculative) else None
 
-    def _budget_action(self, leg: Leg | None, planned: bool, running: Running) -> BudgetAction | None:
-        """What is to be done where a limit is near. planned: whether the plan up to this leg's trial fits."""
+    def _budget_action(self, leg: Leg | None, plan: int, running: Running) -> BudgetAction | None:
+        """What is to be done where a limit is near. plan: fold-epochs of the plan up to this leg's trial."""
         now = self._ledger(self._race, running)
         unproposed = [trial for trial in now.unstarted if trial not in self._proposed]
         if now.reserved_unstarted and unproposed and not self._within_fold_epochs(self._race, now.reserved):
@@ -119,8 +127,11 @@ class BudgetController:
         foreign = leg is not None and not now.is_reserved_for(leg.trial)
         work = now.reserved + foreign
         promised = self._within_fold_epochs(self._race, work)
-        fits = promised and (now.reserved_unstarted > 0 or self._within_time(work, now.kept))
-        if leg is not None and foreign and leg.trial in unproposed and not (planned and fits):
+        in_time = self._time.finish_fits(work, now.kept)
+        if promised and self._race.finalists > 1 and not (in_time and self._in_time(plan)):
+            return Shortened(self._trials, self._race.finalists - 1)
+        fits = promised and (now.reserved_unstarted > 0 or in_time)
+        if leg is not None and foreign and leg.trial in unproposed and not (fits and self._fits(plan)):
             return Shortened(leg.trial)
         if fits or not (now.others or now.stopping or foreign):
             return None
@@ -136,12 +147,44 @@ class BudgetController:
     def _end(self, by_time: bool) -> BudgetSpent:
         left = self._race.finish_fold_epochs
         verb = "completes" if left == 1 else "complete"
-        if by_time and self._budget.seconds is not None:
-            gone = duration_text(self._speed.elapsed())
-            words = f"{gone} of --time-budget {duration_text(self._budget.seconds)} are over"
-            return BudgetSpent(f"{words}, {counted(left, 'fold-epoch')} more {verb} the finalists")
+        if by_time:
+            finalists = self._race.finalists
+            whom = "the best trial" if finalists == 1 else "the finalists"
+            return BudgetSpent(f"{self._time}, {counted(left, 'fold-epoch')} more {verb} {whom}", finalists)
         words = f"{self._race.spent_fold_epochs} of --max-fold-epochs {self._budget.fold_epochs} are spent"
         return BudgetSpent(f"{words}, {left} more {verb} the finalists")
+
+    # ---- when time is over ----
+
+    def _end_with_time(self) -> BudgetSpent | None:
+        """What is complete is enough; where nothing is, one trial is completed. None before the first epoch
+        and where nothing is left to run."""
+        alive = self._alive()
+        if self._race.done or not any(status.epochs_spent for status in alive):
+            return None
+        self._over = True
+        complete = sum(status.state is State.COMPLETE for status in alive)
+        if complete:
+            return BudgetSpent(f"{self._time} and {counted(complete, 'trial')} complete", complete)
+        left = self._best_lacks()
+        verb = "completes" if left == 1 else "complete"
+        more = f"{counted(left, 'fold-epoch')} more {verb} the best, in {self._about(left)}"
+        return BudgetSpent(f"{self._time} and no trial is complete: {more}", 1)
+
+    def _about(self, fold_epochs: int) -> str:
+        seconds = self._time.seconds_of(fold_epochs)
+        return f"about {duration_text(seconds)}" if seconds else "a time that is not known yet"
+
+    def _alive(self) -> list[TrialStatus]:
+        """Trials that are not out, best first."""
+        return [status for status in self._race.statuses() if status.state not in OUT]
+
+    def _best_lacks(self) -> int:
+        """Fold-epochs that complete the trial that leads; 0 where one is complete."""
+        best = next(iter(self._alive()), None)
+        if best is not None and best.state is State.COMPLETE:
+            return 0
+        return max(self._bounds.full - (0 if best is None else best.epochs_spent), 1)
 
     # ---- more trials ----
 
@@ -152,7 +195,7 @@ class BudgetController:
         room = size.cohort if size.most is None else min(size.cohort, size.most - self._trials)
         if (
             room < least
-            or not self._measured
+            or not self._time.measured
             or not self._affords(least)
             or self._last_cohort_spent_nothing()
         ):
@@ -164,10 +207,6 @@ class BudgetController:
             middle = (low + high) // 2
             low, high = (middle, high) if self._affords(middle) else (low, middle)
         return Extended(self._trials + low)
-
-    @property
-    def _measured(self) -> bool:
-        return self._budget.seconds is None or self._speed.knows(self._budget.seconds)
 
     def _affords(self, trials: int) -> bool:
         if trials not in self._plans:
@@ -184,19 +223,20 @@ class BudgetController:
     def _ledger(self, race: Race, running: Running) -> Ledger:
         return ledger(race, running, self._bounds)
 
+    @property
+    def _finals(self) -> int:
+        """Fold-epochs of all finalists from the start."""
+        return self._race.finalists * self._bounds.full
+
     def _fits(self, work: int) -> bool:
-        return self._within_fold_epochs(self._race, work) and self._within_time(work)
+        return self._within_fold_epochs(self._race, work) and self._in_time(work)
+
+    def _in_time(self, work: int) -> bool:
+        return self._time.fits(work)
 
     def _within_fold_epochs(self, race: Race, work: int) -> bool:
         limit = self._budget.fold_epochs
         return limit is None or race.spent_fold_epochs + work <= limit
-
-    def _within_time(self, work: int, trials: Collection[int] = ()) -> bool:
-        """trials: whose work it is; that of any where there are none."""
-        limit = self._budget.seconds
-        if limit is None or not work or not self._speed.knows(limit):
-            return True
-        return self._speed.elapsed() + self._speed.seconds_for(work, self._bounds.max_t, trials) <= limit
 
 
 def _goes_on(event: EpochEnded | LegFailed, decisions: Sequence[Decision]) -> bool:

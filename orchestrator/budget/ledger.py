@@ -49,9 +49,10 @@ def ledger(race: Race, running: Collection[FoldRunKey], bounds: Bounds) -> Ledge
     alive = [status for status in race.statuses() if status.state not in OUT]  # best first
     begun = [status.trial for status in alive if status.epochs_spent]
     unstarted = sorted(status.trial for status in alive if not status.epochs_spent)
-    to_come = min(bounds.finalists - len(begun[: bounds.finalists]), len(unstarted))
+    first = begun[: race.finalists]
+    to_come = min(race.finalists - len(first), len(unstarted))
     coming = sorted({key.trial for key in running} & set(unstarted))[:to_come]
-    kept = frozenset([*begun[: bounds.finalists], *coming])
+    kept = frozenset([*first, *coming])
     return Ledger(
         finish=race.finish_fold_epochs,
         reserved_unstarted=to_come * bounds.full,

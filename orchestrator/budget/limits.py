@@ -62,7 +62,7 @@ NO_BUDGET = Budget()
 class Bounds:
     """The sizes of a race that a limit is held against."""
 
-    finalists: int
+    finalists: int  # at the beginning; there may be fewer later (`Race.finalists`)
     folds: int
     max_t: int  # epochs of a fold run at full length
     slots: int  # fold runs at a time
@@ -74,8 +74,3 @@ class Bounds:
     def full(self) -> int:
         """Fold-epochs of a complete trial."""
         return self.folds * self.max_t
-
-    @property
-    def finals(self) -> int:
-        """Fold-epochs of all finalists from the start."""
-        return self.finalists * self.full

@@ -181,18 +181,28 @@ class Extended:
 
 @dataclass(frozen=True)
 class Shortened:
-    """No trial from number `trials` on will be proposed; none of those had started."""
+    """No trial from number `trials` on will be proposed; none of those had started.
+
+    finalists: as many trials as complete from now on, where time has room for no more (until the race is
+    `Extended`); None, and in journals of before 0.4: as many as before.
+    """
 
     kind: ClassVar[str] = "shortened"
     trials: int
+    finalists: int | None = None
 
 
 @dataclass(frozen=True)
 class BudgetSpent:
-    """What is left of the budget is for the finalists' folds alone: every other trial is out."""
+    """What is left of the budget is for the finalists' folds alone: every other trial is out.
+
+    finalists: as many of them go on; None, and in journals of before 0.4: all. It may be said again with
+    fewer: of what the first one left, time has run out for the others too.
+    """
 
     kind: ClassVar[str] = "budget_spent"
     reason: str
+    finalists: int | None = None
 
 
 @dataclass(frozen=True)
@@ -244,7 +254,7 @@ _KINDS: dict[str, type[Any]] = {
 MOST = 1_000_000
 """Trials, folds or epochs: a damaged digit would ask for terabytes."""
 _ACTIONS = frozenset(action.value for action in Action)
-_COUNTS = frozenset({"trial", "trials", "fold", "epoch", "start", "end"})
+_COUNTS = frozenset({"trial", "trials", "finalists", "fold", "epoch", "start", "end"})
 
 
 def to_json(event: Event) -> dict[str, Any]:

@@ -23,13 +23,18 @@ def budget_notice(event: Event, decisions: Sequence[Decision]) -> BudgetNotice |
     out = sum(item.action is Action.PRUNE and _is_noticed(event, item) for item in decisions)
     if isinstance(event, Extended):
         return BudgetNotice("EXTEND", f"to {counted(event.trials, 'trial')}", "the budget has room for more")
+    if isinstance(event, Shortened) and event.finalists is not None:
+        return BudgetNotice(
+            "SHORTEN", f"to {counted(event.finalists, 'finalist')}", "the time has room for no more"
+        )
     if isinstance(event, Shortened):
         return BudgetNotice(
             "SHORTEN", f"to {counted(event.trials, 'trial')}", f"the budget has no room for {out} more"
         )
     if isinstance(event, BudgetSpent):
         left = f"{counted(out, 'trial')} {'is' if out == 1 else 'are'} out"
-        return BudgetNotice("FINISH", "finalists", f"{event.reason}; {left}")
+        whom = "finalist" if event.finalists == 1 else "finalists"
+        return BudgetNotice("FINISH", whom, f"{event.reason}; {left}")
     return None
 
 

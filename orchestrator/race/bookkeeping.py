@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 from orchestrator.core.events import State
 from orchestrator.race.config import RaceConfig
@@ -16,6 +17,7 @@ class Bookkeeping:
 
     def __init__(self, cfg: RaceConfig) -> None:
         self.cfg = cfg
+        self.most_finalists = cfg.finalists
         self.runs = FoldRuns(cfg.folds, cfg.max_t, cfg.mode)
         self.runs.grow(cfg.trials)
         self.final: dict[int, State] = {}  # trials that are COMPLETE, PRUNED or FAIL
@@ -60,10 +62,21 @@ class Bookkeeping:
         """Whether it was pruned or failed."""
         return self.final.get(trial) in OUT
 
-    def finalists(self) -> tuple[int, ...]:
-        """Those ahead of all others now, as many as there are to be, best first."""
+    @property
+    def narrowed(self) -> bool:
+        """Whether fewer trials are to complete than at the beginning."""
+        return self.cfg.finalists < self.most_finalists
+
+    def finalists(self, count: int | None = None) -> tuple[int, ...]:
+        """Those ahead of all others now, as many as there are to be (or `count`), best first."""
         alive = (t for t in range(self.runs.trials) if not self.is_out(t) and self.runs.spent[t])
-        return tuple(heapq.nsmallest(self.cfg.finalists, alive, key=self._merit_now))
+        wanted = self.cfg.finalists if count is None else count
+        return tuple(heapq.nsmallest(wanted, alive, key=self._merit_now))
+
+    def best_pruned(self) -> int | None:
+        """The trial that was ahead of all others that were pruned with an epoch."""
+        out = (t for t, state in self.final.items() if state is State.PRUNED and self.runs.spent[t])
+        return min(out, key=self._merit_now, default=None)
 
     def left_to_finish(self, trials: Collection[int]) -> int:
         """Fold-epochs that complete these trials, those already complete left out."""
@@ -111,6 +124,10 @@ class Bookkeeping:
         self.reasons[trial] = reason + (", fills a vacancy and runs again from the start" if revived else "")
         for run in self.runs.of(trial):
             self.on_change(run)
+
+    def narrow(self, finalists: int | None = None) -> None:
+        """So many trials are to complete; None: as many as at the beginning."""
+        self.cfg = replace(self.cfg, finalists=finalists or self.most_finalists)
 
     def extend(self, trials: int) -> None:
         """The race has so many trials from now on."""

@@ -54,6 +54,11 @@ class Race(Protocol):
         ...
 
     @property
+    def finalists(self) -> int:
+        """Trials that are to end complete, where so many come so far."""
+        ...
+
+    @property
     def planned_fold_epochs(self) -> int:
         """Fold-epochs the rule expects to spend in all, speculation not counted."""
         ...

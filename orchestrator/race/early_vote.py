@@ -82,7 +82,8 @@ class EarlyVote:
     def _leader(self) -> int | None:
         """None before `ENTRIES` were compared, and from the first rung of all folds on."""
         cohort = self._cohort
-        if not self._share or len(cohort.trials) < TRIALS or len(cohort.ranks[0]) < ENTRIES:
+        entries = min(ENTRIES, cohort.members[0]) if self._book.narrowed else ENTRIES
+        if not self._share or len(cohort.trials) < TRIALS or len(cohort.ranks[0]) < entries:
             return None
         if any(cohort.members[self._first_of_all :]):
             return None

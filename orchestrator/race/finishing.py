@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from orchestrator.core.events import Action, BudgetSpent, Decision, Extended, Leg, RaceEvent, State
 from orchestrator.race.bookkeeping import Bookkeeping
@@ -14,29 +15,57 @@ from orchestrator.race.running import RunningRace
 FOR_FINALISTS = "the budget is spent and only its finalists go on"
 
 
-class FinalistsOnly(RunningRace):
-    """Runs what these trials still lack, the best trial first, fold by fold."""
+STEPS = (1 / 18, 1 / 6, 1 / 3, 2 / 3, 1.0)
+"""Of max_t: where all folds of a finalist wait for each other, so that there is a vote whenever time ends."""
 
-    def __init__(self, book: Bookkeeping, finalists: Sequence[int]) -> None:
+
+def steps_to(max_t: int) -> list[int]:
+    """The epochs at which folds wait for each other."""
+    return sorted({max(round(share * max_t), 1) for share in STEPS})
+
+
+def longest_leg(max_t: int) -> int:
+    """Epochs of the longest leg by which finalists complete under a time budget."""
+    return max(after - before for before, after in pairwise([0, *steps_to(max_t)]))
+
+
+class FinalistsOnly(RunningRace):
+    """Runs what these trials still lack, the best trial first: all its folds to each of `steps` in turn.
+
+    by_time: where the last of them fails, the best of the others starts again, so that one is complete.
+    """
+
+    def __init__(self, book: Bookkeeping, finalists: Sequence[int], by_time: bool) -> None:
         super().__init__(book)
-        self._finalists = finalists
+        self.finalists, self._by_time = finalists, by_time
+        self._steps = steps_to(self.max_t) if by_time else [self.max_t]
 
     def next(self) -> Leg | None:
-        for trial in self._finalists:
-            for fold in self.fold_order if trial not in self.book.final else ():
-                run = self.runs.get(trial, fold)
-                if not run.running and run.epochs < self.max_t:
-                    return Leg(trial, fold, run.epochs, self.max_t, False, "the budget is for the finalists")
+        for trial in self.finalists:
+            for end in self._steps if trial not in self.book.final else ():
+                for fold in self.fold_order:
+                    run = self.runs.get(trial, fold)
+                    if not run.running and run.epochs < end:
+                        return Leg(trial, fold, run.epochs, end, False, "the budget is for the finalists")
         return None
 
     def on_epoch(self, run: FoldRun) -> list[Decision]:
         return self.complete_if_full(run)
 
+    def settle(self) -> list[Decision]:
+        if not self._by_time or not all(map(self.book.is_out, self.finalists)):
+            return []
+        next_best = self.book.best_pruned()
+        if next_best is None:
+            return []
+        self.finalists = [*self.finalists, next_best]
+        return [self.promote(next_best, "every other finalist failed")]
+
     def _extended(self, event: Extended) -> None:
         raise ValueError("the budget is spent: the race takes no more trials")
 
     def refuses_again(self, trial: int) -> str:
-        if trial in self._finalists:
+        if trial in self.finalists:
             return ""
         return f"{FOR_FINALISTS}: trial {trial} is none of them"
 
@@ -52,7 +81,7 @@ class FinishingRace:
     def __init__(self, rule: Rule) -> None:
         self.rule, self.book = rule, rule.book
         self._running: RunningRace = rule  # who decides now
-        self._finalists: Sequence[int] | None = None  # once the budget is spent
+        self._rest: FinalistsOnly | None = None  # once the budget is spent
 
     @property
     def done(self) -> bool:
@@ -64,23 +93,23 @@ class FinishingRace:
     def apply(self, event: RaceEvent) -> list[Decision]:
         """Raises ValueError for an event that cannot follow those before it."""
         if isinstance(event, BudgetSpent):
-            return self._finish(event.reason)
+            return self._finish(event)
         return self._running.apply(event)
 
-    def _finish(self, reason: str) -> list[Decision]:
-        if self._finalists is not None:
+    def _finish(self, event: BudgetSpent) -> list[Decision]:
+        before, book = self._rest, self.book
+        if before is not None and event.finalists is None:
             raise ValueError("the budget was spent before")
-        book = self.book
-        self._finalists = book.finalists()
-        self._running = rest = FinalistsOnly(book, self._finalists)
+        finalists = book.finalists(event.finalists)
+        self._running = self._rest = rest = FinalistsOnly(book, finalists, event.finalists is not None)
         book.leave_queue()
         decisions = []
         for trial in range(book.runs.trials):
-            if trial not in book.final and trial not in self._finalists:
-                decisions += rest.prune(trial, reason)
-        for trial in self._finalists:
+            if trial not in book.final and trial not in finalists:
+                decisions += rest.prune(trial, event.reason)
+        for trial in finalists if before is None else ():
             if trial not in book.final:
-                why = f"{reason}; goes to the end of all folds"
+                why = f"{event.reason}; goes to the end of all folds"
                 decisions.append(Decision(Action.PROMOTE, trial, why))
                 # Guesses were there first: no epoch will follow.
                 decisions += rest.complete_if_full(book.runs.get(trial, 0))
@@ -104,6 +133,10 @@ class FinishingRace:
         return self.rule.describe()
 
     @property
+    def finalists(self) -> int:
+        return self.book.cfg.finalists
+
+    @property
     def planned_fold_epochs(self) -> int:
         return self.rule.planned_fold_epochs
 
@@ -116,6 +149,6 @@ class FinishingRace:
 
     @property
     def finish_fold_epochs(self) -> int:
-        if self._finalists is not None:
-            return self.book.left_to_finish(self._finalists)
+        if self._rest is not None:
+            return self.book.left_to_finish(self._rest.finalists)
         return self.book.left_to_finish(self.book.finalists()) + self.rule.fold_epochs_at_risk

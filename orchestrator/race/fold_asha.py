@@ -18,6 +18,7 @@ from orchestrator.race.ladder import (
     ladder_of,
     ladder_text,
     resize,
+    with_room,
 )
 from orchestrator.race.ladder_queue import LadderQueue, Turn
 from orchestrator.race.quota import adaptive_quota
@@ -79,6 +80,7 @@ class FoldASHA(Rule):
     def __init__(self, cfg: RaceConfig) -> None:
         super().__init__(cfg)
         self._ladder = ladder_of(cfg)
+        self._narrowed = False  # fewer trials complete than the race began with
         self._queue = LadderQueue(self.book)
         self._cohorts = self._queue.cohorts
         self._add_cohort(0, cfg.trials)
@@ -271,12 +273,23 @@ class FoldASHA(Rule):
     def on_withdraw(self, trial: int) -> None:
         cohort = self._queue.cohort_of(trial)
         cohort.fail(trial)
+        self._fit_ladder(cohort)
+
+    def on_narrow(self) -> None:
+        self._narrowed = True
+        for cohort in self._cohorts:
+            self._fit_ladder(cohort)
+
+    def _fit_ladder(self, cohort: Cohort) -> None:
+        """The ladder of the trials that are left; those that have climbed a rung keep their place there."""
         if left := cohort.members[0]:
             ladder = self._ladder_for(left)
-            cohort.set_ladder(ladder if cohort is self._cohorts[0] else ladder_for_later_cohort(ladder))
+            ladder = ladder if cohort is self._cohorts[0] else ladder_for_later_cohort(ladder)
+            cohort.set_ladder(with_room(ladder, cohort.members) if self._narrowed else ladder)
 
     def extend(self, trials: int) -> None:
         now = self.runs.trials
+        self._narrowed = False
         self._add_cohort(now, trials - now)
         super().extend(trials)
 
@@ -287,7 +300,7 @@ class FoldASHA(Rule):
 
     def _ladder_for(self, trials: int) -> Ladder:
         if self.cfg.ladder is not None:
-            return resize(self._ladder, trials)
+            return resize(self._ladder, trials, self.cfg.finalists if self._narrowed else None)
         return ladder_of(replace(self.cfg, trials=trials))
 
 

@@ -140,9 +140,10 @@ def check_ladder(steps: Sequence[Sequence[int]], trials: int, folds: int, max_t:
     return tuple(rungs)
 
 
-def resize(ladder: Ladder, trials: int) -> Ladder:
-    """The same rungs for another number of trials: quotas in proportion, as many finalists as before."""
-    last = min(ladder[-1].quota, trials)
+def resize(ladder: Ladder, trials: int, finalists: int | None = None) -> Ladder:
+    """The same rungs for another number of trials: quotas in proportion; as many finalists as before, or at
+    most `finalists`."""
+    last = min(ladder[-1].quota, trials, trials if finalists is None else finalists)
     scale = trials / ladder[0].quota
     middle = [min(max(round(rung.quota * scale), last), trials) for rung in ladder[1:-1]]
     quotas = [trials, *middle, last] if len(ladder) > 1 else [trials]
@@ -152,6 +153,16 @@ def resize(ladder: Ladder, trials: int) -> Ladder:
 def ladder_for_later_cohort(ladder: Ladder) -> Ladder:
     """For trials that come after others have climbed: no more than do well beside those need go on."""
     return (ladder[0], *(replace(rung, least=0) for rung in ladder[1:]))
+
+
+def with_room(ladder: Ladder, members: Sequence[int]) -> Ladder:
+    """With quotas above the first of at least `members`, trials that have come already."""
+    return (ladder[0], *map(_at_least, ladder[1:], members[1:]))
+
+
+def _at_least(rung: Rung, members: int) -> Rung:
+    bounds = (rung.quota, rung.least, rung.most, rung.widest)
+    return Rung(rung.folds, rung.epochs, *(max(bound, members) for bound in bounds))
 
 
 def cost(ladder: Ladder) -> int:

@@ -24,6 +24,7 @@ from orchestrator.core.events import (
 )
 from orchestrator.core.text import counted
 from orchestrator.race.bookkeeping import Bookkeeping
+from orchestrator.race.config import RaceConfig
 from orchestrator.race.fold_runs import FoldRun
 
 LOST_TRIES = 10
@@ -46,8 +47,13 @@ class RunningRace(ABC):
     """Whether a trial that failed may be run again: not where it was compared once and for all."""
 
     def __init__(self, book: Bookkeeping) -> None:
-        self.book, self.cfg, self.runs = book, book.cfg, book.runs
+        self.book, self.runs = book, book.runs
         self.folds, self.max_t, self.fold_order = book.cfg.folds, book.cfg.max_t, book.cfg.order
+
+    @property
+    def cfg(self) -> RaceConfig:
+        """The number of finalists may change."""
+        return self.book.cfg
 
     # ---- what is decided ----
 
@@ -76,6 +82,9 @@ class RunningRace(ABC):
 
     def on_withdraw(self, trial: int) -> None:  # noqa: B027
         """A trial that never started will not; it is closed next."""
+
+    def on_narrow(self) -> None:  # noqa: B027
+        """Fewer trials are to complete (`cfg.finalists`)."""
 
     def refuses_again(self, trial: int) -> str:
         """Why a trial that failed cannot be run again; "" where it can."""
@@ -164,6 +173,7 @@ class RunningRace(ABC):
         if event.trials <= self.runs.trials:
             now = counted(self.runs.trials, "trial")
             raise ValueError(f"the race has {now}: it cannot be extended to {event.trials}")
+        self.book.narrow(None)
         self.extend(event.trials)
 
     def _start(self, event: LegStarted) -> None:
@@ -278,7 +288,15 @@ class RunningRace(ABC):
             self.on_withdraw(trial)
             self.book.withdrawn.add(trial)
             decisions += self.prune(trial, "the budget has no room for it")
+        if event.finalists is not None:
+            self._narrow(event.finalists)
         return [*decisions, *self.settle()]
+
+    def _narrow(self, finalists: int) -> None:
+        if not 1 <= finalists <= self.cfg.finalists:
+            raise ValueError(f"{self.cfg.finalists} trials are to complete: they cannot become {finalists}")
+        self.book.narrow(finalists)
+        self.on_narrow()
 
 
 def _inside(epochs: int, most: int) -> bool:

@@ -242,6 +242,23 @@ def test_more_and_fewer_trials_and_a_spent_budget_come_again() -> None:
     assert len(spent.complete(curves)) == 1
 
 
+def test_fewer_finalists_for_want_of_time_come_again() -> None:
+    curves = draw_curves(20, 2, 6, rng(1)).scores
+    cfg = RaceConfig(12, 2, 6)
+    ended: list[Event] = [EpochEnded(0, 0, 1, 0.5)] * 9
+    narrowed = RaceAgain.of("fold_asha", cfg, [Shortened(12, 2), Shortened(12, 1)])
+    assert (narrowed.stages, narrowed.finalists) == ((12,), (1,))
+    assert len(RaceAgain("fold_asha", cfg).complete(curves)) == 3 and len(narrowed.complete(curves)) == 1
+    fewer = RaceAgain.of("fold_asha", cfg, [Shortened(12, 1), Shortened(8)])
+    assert (fewer.stages, fewer.finalists) == ((8,), (1,)) and max(fewer.complete(curves)) < 8
+    more = RaceAgain.of("fold_asha", cfg, [Shortened(12, 1), Extended(20)])
+    assert (more.stages, more.finalists) == ((12, 20), (1, None))
+    spent = RaceAgain.of("fold_asha", cfg, [*ended, BudgetSpent("late", 2), *ended])
+    assert (spent.budget, spent.kept, spent.over) == (9, 2, None) and len(spent.complete(curves)) == 2
+    late = RaceAgain.of("fold_asha", cfg, [*ended, BudgetSpent("late", 2), *ended, BudgetSpent("over", 1)])
+    assert late.over == (18, 1) and len(late.complete(curves)) == 1
+
+
 def test_a_budget_may_be_spent_where_a_fold_run_goes_on_at_once() -> None:
     draw, cfg = rng(1), RaceConfig(12, 3, 6)
     curves = draw.random((12, 3, 6)).cumsum(2) / 6 + draw.random((12, 1, 1))

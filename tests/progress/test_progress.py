@@ -334,6 +334,13 @@ ORDERS = [
         "shorten to 1 trial: the budget has no room for 3 more",
         "SHORTEN",
     ),
+    (Shortened(4, 1), [], "shorten to 1 finalist: the time has room for no more", "SHORTEN"),
+    (
+        BudgetSpent("it is late", 1),
+        [Decision(Action.PRUNE, 1, "x")],
+        "finish finalist: it is late; 1 trial is out",
+        "FINISH",
+    ),
     (
         BudgetSpent("9 of 9 are spent"),
         [Decision(Action.PRUNE, 1, "x"), Decision(Action.STOP, 1, "x", 0), Decision(Action.STOP, 1, "x", 1)],

@@ -288,7 +288,7 @@ def test_a_study_ends_in_time_and_replays_to_the_same_state(
 ) -> None:
     study = timed(space_file, faces, runs, monkeypatch, 31.0)
     assert spent(runs / "a") <= 31
-    assert len(study.complete_trials()) == 2
+    assert len(study.complete_trials()) == 1  # time has no room for the plan of two
     assert only_the_best_are_kept(study)
     told = events(runs / "a", "shortened") + events(runs / "a", "budget_spent")
     assert told
@@ -306,7 +306,7 @@ def test_a_study_whose_budget_is_spent_takes_neither_trials_nor_a_budget(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    timed(space_file, faces, runs, monkeypatch, 26.0)
+    timed(space_file, faces, runs, monkeypatch, 12.0)
     assert events(runs / "a", "budget_spent")
     monkeypatch.undo()
     for more in (("--trials", "20"), ("--max-fold-epochs", "500"), ("--time-budget", "1h")):
@@ -325,12 +325,12 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
 ) -> None:
     monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=Clock(monkeypatch)))
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
-    limits = ("--time-budget", "26s", "--max-fold-epochs", "90", "--trials", "9")
+    limits = ("--time-budget", "12s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130
     command = pasted(capsys)
     monkeypatch.undo()
     assert main(command) == 0
-    assert len(Study(runs / "a").complete_trials()) == 2
+    assert len(Study(runs / "a").complete_trials()) == 1
 
 
 @pytest.mark.parametrize("text", ["2x", "-1h"])
