@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from orchestrator.core.events import Action, EpochEnded, LegStarted, Resumed
+from orchestrator.core.events import Action, EpochEnded, LegStarted, Resumed, Shortened
 from orchestrator.race import RaceConfig, make_race
 from orchestrator.race.simulate import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
@@ -109,3 +109,15 @@ def test_a_journal_of_before_goes_on_without():
 def test_a_small_race_has_none():
     assert not early(raced(0, trials=11)[0])
     assert early(raced(0, trials=20)[0])
+
+
+def test_a_race_that_is_to_complete_fewer_has_an_early_vote_among_however_few() -> None:
+    race = make_race("fold_asha", RaceConfig(trials=16, folds=2, max_t=6))
+    for trial in range(4):
+        race.apply(LegStarted(trial, 0, 0, 1))
+        race.apply(EpochEnded(trial, 0, 1, 0.9 - trial / 10))
+    assert race.next().trial == 4  # no early vote among four
+    race.apply(Shortened(4, 1))
+    leg = race.next()
+    assert leg is not None and leg.reason.startswith("an early vote")
+    assert (leg.trial, leg.fold) == (0, 1)

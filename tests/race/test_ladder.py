@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.core.errors import SearchSpaceError
-from orchestrator.race.ladder import build_ladder, check_ladder, cost, ladder_text, resize
+from orchestrator.race.ladder import build_ladder, check_ladder, cost, ladder_text, resize, with_room
 
 
 def steps(*numbers: int) -> list[tuple[int, int, int]]:
@@ -68,3 +68,17 @@ def test_a_cohort_takes_its_quotas_from_its_own_size() -> None:
     assert [rung.quota for rung in resize(ladder, 16)] == [16, 5, 3, 3]
     assert [rung.quota for rung in resize(ladder, 2)] == [2, 2, 2, 2]
     assert [rung.quota for rung in resize(ladder, 128)] == [128, 40, 14, 3]
+
+
+def test_a_ladder_for_fewer_finalists_has_room_for_those_that_climbed_already() -> None:
+    one = build_ladder(64, 5, 18, 1, 3, 1)
+    assert [rung.quota for rung in one] == [64, 14, 10, 5, 1, 1]
+    roomy = with_room(one, [50, 20, 0, 6, 0, 0])
+    assert [rung.quota for rung in roomy] == [64, 20, 10, 6, 1, 1]
+    assert all(rung.least <= rung.quota <= rung.most <= rung.widest for rung in roomy)
+
+
+def test_a_given_ladder_has_fewer_finalists_at_its_top_alone() -> None:
+    given = check_ladder([(1, 1, 8), (2, 2, 4), (2, 4, 3)], 8, 2, 4)
+    assert [rung.quota for rung in resize(given, 8, 1)] == [8, 4, 1]
+    assert resize(given, 8) == resize(given, 8, 3)
