@@ -32,9 +32,9 @@ def budget_notice(event: Event, decisions: Sequence[Decision]) -> BudgetNotice |
             "SHORTEN", f"to {counted(event.trials, 'trial')}", f"the budget has no room for {out} more"
         )
     if isinstance(event, BudgetSpent):
-        left = f"{counted(out, 'trial')} {'is' if out == 1 else 'are'} out"
+        left = f"; {counted(out, 'trial')} {'is' if out == 1 else 'are'} out" if out else ""
         whom = "finalist" if event.finalists == 1 else "finalists"
-        return BudgetNotice("FINISH", whom, f"{event.reason}; {left}")
+        return BudgetNotice("FINISH", whom, f"{event.reason}{left}")
     return None
 
 

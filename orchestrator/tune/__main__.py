@@ -111,8 +111,8 @@ def _add_budget(made: CommandParser) -> None:
     add("--trials", type=int, metavar="N",
         help="number of configurations; with --resume: extend the study to this many")  # fmt: skip
     add("--time-budget", metavar="TIME",
-        help="time for this command, such as 2h or 1h30m: finalists, then trials, become fewer to keep it; one "
-        "trial is completed in any case")  # fmt: skip
+        help="time for this command, such as 2h or 1h30m: finalists, then trials, become fewer to keep it; "
+        "one trial is completed in any case")  # fmt: skip
     add("--max-fold-epochs", type=int_at_least(1), metavar="N",
         help="most fold-epochs that the whole study may spend; without --trials, it tries as many "
         "configurations as they pay for")  # fmt: skip

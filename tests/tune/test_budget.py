@@ -333,6 +333,27 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     assert len(Study(runs / "a").complete_trials()) == 1
 
 
+def test_there_is_a_vote_when_time_is_over_and_a_complete_trial_after_it(
+    space_file: Path,
+    faces: Path,
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    interrupting(monkeypatch, lambda: len(events(runs / "a", "budget_spent")) == 2)
+    assert tune(space_file, faces, runs, "--study", "a", "--time-budget", "8s", "--trials", "9") == 130
+    study = Study(runs / "a")
+    assert not study.complete_trials() and len(study.candidate_trials()) == 1
+    over = "8s of --time-budget 8s are over and no trial is complete: 6 fold-epochs more complete the best"
+    assert f"finish finalist: {over}, in about 6s\n" in capsys.readouterr().out
+    monkeypatch.undo()
+    assert resume(runs, "a") == 0
+    assert [trial.number for trial in Study(runs / "a").complete_trials()] == [
+        trial.number for trial in study.candidate_trials()
+    ]
+
+
 @pytest.mark.parametrize("text", ["2x", "-1h"])
 def test_a_time_that_is_none_is_refused(
     text: str, space_file: Path, faces: Path, runs: Path, capsys: pytest.CaptureFixture[str]
