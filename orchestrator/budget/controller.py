@@ -147,10 +147,8 @@ class BudgetController:
     def _end(self, by_time: bool) -> BudgetSpent:
         left = self._race.finish_fold_epochs
         verb = "completes" if left == 1 else "complete"
-        if by_time:
-            finalists = self._race.finalists
-            whom = "the best trial" if finalists == 1 else "the finalists"
-            return BudgetSpent(f"{self._time}, {counted(left, 'fold-epoch')} more {verb} {whom}", finalists)
+        if by_time:  # there was a finalist fewer before, down to one
+            return BudgetSpent(f"{self._time}, {counted(left, 'fold-epoch')} more {verb} the best trial", 1)
         words = f"{self._race.spent_fold_epochs} of --max-fold-epochs {self._budget.fold_epochs} are spent"
         return BudgetSpent(f"{words}, {left} more {verb} the finalists")
 
