@@ -23,7 +23,7 @@ from importlib.machinery import (
     SourceFileLoader,
     SourcelessFileLoader,
 )
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import Distribution, distributions, packages_distributions
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +38,8 @@ _LOADERS = (  # in Python's order
     (SourceFileLoader, SOURCE_SUFFIXES),
     (SourcelessFileLoader, BYTECODE_SUFFIXES),
 )
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
+"""Where statements have statements inside: an import is one, and expressions, most of a file, have none."""
 JOURNAL = "journal.jsonl"
 RECORDS = (JOURNAL, "ensemble.json")
 """A folder with one of them is a study's or an ensemble's."""
@@ -117,7 +119,7 @@ def is_installed(code: CodeOrigin) -> bool:
         return False
     if any(code.origin.is_relative_to(folder) for folder in _package_folders()):
         return True
-    return any(code.origin.is_relative_to(folder) for folder in _editable_folders(first))
+    return _is_editable(first, code.origin)
 
 
 @functools.cache
@@ -127,14 +129,22 @@ def _package_folders() -> tuple[Path, ...]:
     return tuple({Path(folder).resolve() for folder in [*own, *users]})
 
 
-def _editable_folders(first: str) -> list[Path]:
-    """Where `pip install -e` found the distributions that provide this name."""
-    found = []
-    for name in packages_distributions().get(first, ()):
-        record = json.loads(distribution(name).read_text("direct_url.json") or "{}")
-        if record.get("dir_info", {}).get("editable"):
-            found.append(Path(unquote(urlsplit(record["url"]).path)).resolve())
-    return found
+def _is_editable(first: str, file: Path) -> bool:
+    """Whether it lies where `pip install -e` found a distribution that provides the name `first`."""
+    around = {
+        item.name
+        for item in distributions()
+        if (folder := _editable_folder(item)) is not None and file.is_relative_to(folder)
+    }
+    # Which names each distribution provides takes a good part of a second to find.
+    return bool(around) and not around.isdisjoint(packages_distributions().get(first, ()))
+
+
+def _editable_folder(item: Distribution) -> Path | None:
+    record = json.loads(item.read_text("direct_url.json") or "{}")
+    if not record.get("dir_info", {}).get("editable"):
+        return None
+    return Path(unquote(urlsplit(record["url"]).path)).resolve()
 
 
 def compile_own(module: str) -> None:
@@ -177,7 +187,7 @@ def closure(folder: Path, module: str) -> list[Path]:
         place = entry(folder, name)
         if place is not None and name not in found:
             found[name] = place
-            waiting += sorted(set().union(*(_imports(file) for file in _files(place))))
+            waiting += sorted(set().union(*(_imports(file.read_bytes()) for file in _files(place))))
     return sorted(found.values())
 
 
@@ -195,16 +205,20 @@ def _files(place: Path) -> list[Path]:
     return sorted(place.rglob("*.py")) if place.is_dir() else [place]
 
 
-def _imports(file: Path) -> set[str]:
-    """First names of what it imports; none for a file that is no Python, which importing will say better."""
+@functools.lru_cache(maxsize=4096)  # a command asks for the same files several times
+def _imports(source: bytes) -> frozenset[str]:
+    """First names of what a file imports; none for one that is no Python, which importing will say better."""
     try:
-        tree = ast.parse(file.read_bytes())
+        waiting: list[ast.AST] = [ast.parse(source)]
     except (SyntaxError, ValueError):
-        return set()
+        return frozenset()
     names: set[str] = set()
-    for node in ast.walk(tree):
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, ast.Import):
             names |= {item.name.partition(".")[0] for item in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             names.add(node.module.partition(".")[0])
-    return names
+        for field in _BLOCKS:
+            waiting += getattr(node, field, ())
+    return frozenset(names)
