@@ -58,15 +58,22 @@ def predict(weights: Mapping[str, NDArray[Any]], rows: Rows, config: dict[str, A
 
 def features_of(paths: Sequence[str], config: Mapping[str, Any]) -> NDArray[np.float32]:
     """(n, d). Raises TrainableError for a photo that was not described."""
-    rows, values = _described(str(config["described"]))
-    names = [os.path.realpath(path) for path in paths]
-    if unknown := [name for name in names if name not in rows]:
+    _, values = _described(str(config["described"]))
+    at = _places(tuple(paths), str(config["described"]))
+    unknown = np.flatnonzero(at < 0)
+    if len(unknown):
         raise TrainableError(
-            f"{unknown[0]} is not among the photos of described={config['described']!r}; describe it with "
-            "python -m benchmarks.joint_answers"
+            f"{paths[unknown[0]]} is not among the photos of described={config['described']!r}; describe it "
+            "with python -m benchmarks.joint_answers"
         )
-    at = [rows[name] for name in names]
     return np.concatenate([values[name][at] for name in PARTS[config["features"]]], axis=1)
+
+
+@lru_cache(maxsize=16)  # five folds' training and validation rows
+def _places(paths: tuple[str, ...], described: str) -> NDArray[np.int64]:
+    """(n,) the row of each photo's features; -1: there are none."""
+    rows, _ = _described(described)
+    return np.array([rows.get(os.path.realpath(path), -1) for path in paths], np.int64)
 
 
 @lru_cache(maxsize=1)
