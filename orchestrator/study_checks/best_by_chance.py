@@ -40,8 +40,9 @@ def best_by_chance(
 
     A permutation test of the largest of several scores (Westfall, Young, "Resampling-based multiple testing",
     1993). Within a fold the answers of a group are dealt to another group together, in any order, as rows of
-    a group are answered alike and often have one label. Trials and epochs count as independent, though they are not: the
-    line lies rather too high than too low. Stopped trials count as well, as they might have been chosen.
+    a group are answered alike and often have one label. Trials and epochs count as independent, though they
+    are not: the line lies rather too high than too low. Stopped trials count as well, as they might have been
+    chosen.
     """
     size = max(answers[0].probabilities.size, 1)
     taken = answers[: max(1, min(TRIALS, WORK // (LEAST * size)))]
