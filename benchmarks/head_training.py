@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -46,13 +46,27 @@ def train_head(
     torch longer to arrange than to compute.
     """
     rng = np.random.default_rng(seed)
-    head = _Head(config, inputs.shape[1], classes, rng)
+    found = np.empty((epochs, len(judged), classes), np.float16)
+    for epoch, head in enumerate(heads(config, inputs, labels, classes, epochs, rng)):
+        found[epoch] = head.probabilities(judged)
+    return found
+
+
+def heads(
+    config: Mapping[str, Any],
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: int,
+    epochs: int,
+    rng: np.random.Generator,
+) -> Iterator[Head]:
+    """The same head after every epoch of SGD, which the next epoch changes."""
+    head = Head(config, inputs.shape[1], classes, rng)
     weights = _class_weights(config["class_weights"], labels, classes)
     smooth = config["label_smoothing"]
     targets = (1 - smooth) * np.eye(classes, dtype=np.float32)[labels] + np.float32(smooth / classes)
     batch = config["batch"]
     steps = int(np.clip(round(config["share"] * len(labels) / batch), 1, MOST_STEPS))
-    found = np.empty((epochs, len(judged), classes), np.float16)
     for epoch in range(epochs):
         order = rng.permutation(len(labels))
         for step in range(steps):
@@ -60,11 +74,10 @@ def train_head(
             done = (epoch + step / steps) / epochs
             pace = (1 + np.cos(np.pi * done)) / 2 if config["schedule"] == "cosine" else 1.0
             head.step(inputs[rows], targets[rows], weights[labels[rows]], config["lr"] * pace)
-        found[epoch] = head.probabilities(judged)
-    return found
+        yield head
 
 
-class _Head:
+class Head:
     """One linear layer, or two with ReLU between them, by SGD with momentum and weight decay."""
 
     def __init__(
@@ -72,14 +85,11 @@ class _Head:
     ) -> None:
         self._config, self._rng = config, rng
         sizes = [inputs, config["width"], classes] if config["width"] else [inputs, classes]
-        self._layers = [_layer(rows, columns, rng) for rows, columns in pairwise(sizes)]
-        self._speeds = [np.zeros_like(layer) for layer in self._layers]
+        self.layers = [_layer(rows, columns, rng) for rows, columns in pairwise(sizes)]
+        self._speeds = [np.zeros_like(layer) for layer in self.layers]
 
     def probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        hidden = inputs
-        for layer in self._layers[:-1]:
-            hidden = np.maximum(hidden @ layer[:-1] + layer[-1], 0)
-        return _softmax(hidden @ self._layers[-1][:-1] + self._layers[-1][-1])
+        return answers_of(self.layers, inputs)
 
     def step(
         self,
@@ -88,17 +98,17 @@ class _Head:
         weights: NDArray[np.float32],
         lr: float,
     ) -> None:
-        first, last = self._layers[0], self._layers[-1]
-        hidden = np.maximum(inputs @ first[:-1] + first[-1], 0) if len(self._layers) > 1 else inputs
+        first, last = self.layers[0], self.layers[-1]
+        hidden = np.maximum(inputs @ first[:-1] + first[-1], 0) if len(self.layers) > 1 else inputs
         kept = self._kept(hidden.shape)
         dropped = hidden * kept
         errors = _softmax(dropped @ last[:-1] + last[-1]) - targets
         errors *= (weights / weights.sum())[:, None]
         gradients = [_gradient(dropped, errors)]
-        if len(self._layers) > 1:
+        if len(self.layers) > 1:
             gradients.insert(0, _gradient(inputs, (errors @ last[:-1].T) * kept * (hidden > 0)))
         norm = float(np.sqrt(sum((item**2).sum() for item in gradients)))
-        for layer, speed, gradient in zip(self._layers, self._speeds, gradients, strict=True):
+        for layer, speed, gradient in zip(self.layers, self._speeds, gradients, strict=True):
             speed *= self._config["momentum"]
             speed += gradient * min(1.0, CLIP / (norm + 1e-6)) + self._config["weight_decay"] * layer
             layer -= np.float32(lr) * speed
@@ -107,6 +117,14 @@ class _Head:
         dropout = self._config["dropout"]
         found: NDArray[np.float32] = (self._rng.random(shape, np.float32) >= dropout).astype(np.float32)
         return found / np.float32(1 - dropout)
+
+
+def answers_of(layers: Sequence[NDArray[np.float32]], inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, classes) of inputs (n, d). layers: as `_layer` makes them."""
+    hidden = inputs
+    for layer in layers[:-1]:
+        hidden = np.maximum(hidden @ layer[:-1] + layer[-1], 0)
+    return _softmax(hidden @ layers[-1][:-1] + layers[-1][-1])
 
 
 def _layer(inputs: int, outputs: int, rng: np.random.Generator) -> NDArray[np.float32]:

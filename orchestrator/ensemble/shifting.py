@@ -93,8 +93,9 @@ def _out_of_fold(ensemble: Ensemble, runs: Path, seed: int) -> OutOfFold:
 
 
 def _training_manifest(ensemble: Ensemble, runs: Path) -> Manifest:
-    names = [str(name) for name in ensemble.record.studies]
-    for folder in (ensemble.path.absolute().parent, *(runs / name for name in names)):
+    """Of the study that the ensemble lies in; else of one of its studies beside it, or in `runs`."""
+    names, parent = [str(name) for name in ensemble.record.studies], ensemble.path.absolute().parent
+    for folder in (parent, *(place / name for place in (parent, runs) for name in names)):
         if has_journal(folder):
             manifest = Study(folder, trust=ensemble.trust).manifest()
             if manifest.fingerprint == ensemble.record.manifest["fingerprint"]:

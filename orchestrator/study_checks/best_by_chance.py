@@ -39,9 +39,10 @@ def best_by_chance(
     """answers: of complete trials, the best first. trials: how many were judged. epochs: of a fold run.
 
     A permutation test of the largest of several scores (Westfall, Young, "Resampling-based multiple testing",
-    1993). Within a fold the answers of a group are dealt to another group together, as rows of a group are
-    answered alike and often have one label. Trials and epochs count as independent, though they are not: the
-    line lies rather too high than too low. Stopped trials count as well, as they might have been chosen.
+    1993). Within a fold the answers of a group are dealt to another group together, in any order, as rows of
+    a group are answered alike and often have one label. Trials and epochs count as independent, though they
+    are not: the line lies rather too high than too low. Stopped trials count as well, as they might have been
+    chosen.
     """
     size = max(answers[0].probabilities.size, 1)
     taken = answers[: max(1, min(TRIALS, WORK // (LEAST * size)))]
@@ -91,8 +92,13 @@ def _of_fold(
 
 
 def _dealt(rows: NDArray[np.int64], codes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """(m,): for each of the rows another, a whole group for a group where they are equally large."""
+    """(m,): for each of the rows another, a whole group for a group where they are equally large.
+
+    Within the group any row for any: photos of a group often come in one order, and a label that follows it
+    (how a mask is worn) would survive the exchange.
+    """
     place = rng.permutation(int(codes.max()) + 1)
     order = np.empty_like(rows)
-    order[np.argsort(codes[rows], kind="stable")] = rows[np.argsort(place[codes[rows]], kind="stable")]
+    dealt = np.lexsort((rng.random(len(rows)), place[codes[rows]]))
+    order[np.argsort(codes[rows], kind="stable")] = rows[dealt]
     return order

@@ -96,6 +96,18 @@ def test_images_that_cannot_be_read_are_not_counted(
     assert shift_line(ensemble, manifest, runs, 0) is None
 
 
+def test_the_studies_are_looked_for_beside_an_ensemble_that_lies_beside_them(
+    runs: Path, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    beside = runs / "ensemble-of-more"
+    shutil.copytree(runs / "tint" / "e", beside)
+    capsys.readouterr()
+    asked = ["--ensemble", str(beside), "--predict", str(new), "--runs", str(tmp_path / "other")]
+    assert main(asked) == 0
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("shift: ")]
+    assert "AUC" in said
+
+
 def test_it_says_so_where_the_training_images_are_not_known(
     runs: Path, new: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,6 @@
+"""Heads on frozen features for `age` ([joint answers](../../docs/benchmarks/joint_answers.md))."""
+
+from benchmarks.joint_spaces.frozen_head import space_of
+from search_spaces.shared.faces import AGE
+
+space = space_of(AGE)
