@@ -6,13 +6,14 @@ from pathlib import Path
 
 import orchestrator as fo
 from benchmarks.peers_setting import Setting
+from orchestrator.tune.api import Progress
 
 
 def study_of(setting: Setting) -> Path:
     return Path(setting.runs) / f"study-{setting.data}-s{setting.seed}"
 
 
-def main(setting: Setting) -> None:
+def main(setting: Setting, progress: Progress = None) -> None:
     data = setting.open_data()
     fo.search(
         data.space,
@@ -21,7 +22,7 @@ def main(setting: Setting) -> None:
         runs=Path(setting.runs),
         budget=f"{max(round(setting.seconds_left), 1)}s",
         seed=setting.seed,
-        progress=None,
+        progress=progress,
     )
 
 

@@ -64,7 +64,7 @@ class Kept:
     def checkpoints(self) -> list[Checkpoint]:
         """In the order of time."""
         return sorted(
-            (Checkpoint(**line) for line in _lines(self.folder, "kept")), key=lambda item: item.time
+            (Checkpoint(**line) for line in lines_of(self.folder, "kept")), key=lambda item: item.time
         )
 
     def config(self, trial: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Kept:
 
 def spans(folder: Path) -> list[Span]:
     """Of all processes, in the order in which they began."""
-    return sorted((Span(**line) for line in _lines(folder, "spans")), key=lambda item: item.begin)
+    return sorted((Span(**line) for line in lines_of(folder, "spans")), key=lambda item: item.begin)
 
 
 def append(path: Path, record: Mapping[str, Any]) -> None:
@@ -82,8 +82,8 @@ def append(path: Path, record: Mapping[str, Any]) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def _lines(folder: Path, name: str) -> list[dict[str, Any]]:
-    """A process that was killed may have left half a line, which is dropped."""
+def lines_of(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Of all files name-*.jsonl. A process that was killed may have left half a line, which is dropped."""
     whole = [
         text.rpartition("\n")[0].splitlines()
         for text in (path.read_text() for path in sorted(folder.glob(f"{name}-*.jsonl")))

@@ -61,7 +61,7 @@ def run_method(setting: Setting, marks: Sequence[float]) -> tuple[Setting, Ended
                     snapshot(study_of(setting), setting.path / "snapshots" / f"{mark:g}")
             by_itself = _wait(process, started.started + 60 * setting.minutes + 1)
         finally:
-            _end(process, setting.path.resolve())
+            end_run(process, setting.path.resolve())
     seconds = time.time() - started.started
     if (process.returncode and seconds < 60 * setting.minutes) or not list(setting.path.glob("spans-*")):
         raise RuntimeError(
@@ -100,7 +100,7 @@ def _wait(process: subprocess.Popen[bytes], until: float) -> bool:
     return process.poll() is not None
 
 
-def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
+def end_run(process: subprocess.Popen[bytes], folder: Path) -> None:
     """As Ctrl-C does; then the hard way. Nothing of it may run beside the next method, Ray's own included."""
     if process.poll() is None:
         os.kill(process.pid, signal.SIGINT)

@@ -16,7 +16,7 @@ from benchmarks.peers_data import KINDS
 from benchmarks.peers_grid import GRID
 from benchmarks.peers_page import difference, interval, page_with
 from benchmarks.peers_records import FOLDER, Checkpoint, Kept, append, spans
-from benchmarks.peers_run import _end, processes_of, snapshot
+from benchmarks.peers_run import end_run, processes_of, snapshot
 from benchmarks.peers_score import best_of_folds, best_trial, newest, spent
 from benchmarks.peers_setting import Setting
 
@@ -126,7 +126,7 @@ def test_what_a_run_started_in_sessions_of_their_own_ends_with_it(tmp_path):
     run = subprocess.Popen([sys.executable, "-c", line], env={**os.environ, FOLDER: str(tmp_path)})
     run.wait()
     assert len(processes_of(tmp_path)) == 1 and processes_of(tmp_path / "other") == []
-    _end(run, tmp_path)
+    end_run(run, tmp_path)
     assert processes_of(tmp_path) == []
 
 
