@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtrc  # `scipy.stats` takes half a second to import
 
 from orchestrator.core.text import on_one_line
 from orchestrator.data.quality.task_labels import TaskLabels
@@ -28,7 +28,7 @@ def _of_task(rows: NDArray[np.int64], task: TaskLabels) -> str:
     counts = np.bincount(task.values[own], minlength=len(task.classes))
     most = int(counts.argmax())
     number, usual = int(counts[most]), float(task.holds(most).sum() / task.known.sum())
-    if number < SHARE * len(own) or binom.sf(number - 1, len(own), usual) > CHANCE:
+    if number < SHARE * len(own) or bdtrc(number - 1, len(own), usual) > CHANCE:
         return ""
     named = f"{on_one_line(task.name)} {on_one_line(task.classes[most])}"
     return f"{number} of them have {named}, which {usual:.0%} of all rows have"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -74,6 +75,25 @@ def shared(cluster: tuple[str, str], tmp_path: Path) -> Any:
     return made
 
 
+@pytest.fixture(scope="module")
+def carried(cluster: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A store and its folder, for all checks of the contract: its actor is a process that takes a second."""
+    from orchestrator.execution.on_ray.head_store import HeadStore, store_for_workers
+
+    folder = tmp_path_factory.mktemp("contract") / "head"
+    made = store_for_workers(DirectoryStore(folder))
+    assert isinstance(made, HeadStore)
+    return made, folder
+
+
+@pytest.fixture
+def empty(carried: tuple[Any, Path]) -> Any:
+    """As it was made: without its folder."""
+    store, folder = carried
+    shutil.rmtree(folder, ignore_errors=True)
+    return store
+
+
 def actor_process(store: Any) -> int:
     import ray
 
@@ -96,9 +116,9 @@ def is_alive(process: int) -> bool:
 
 @pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)
 def test_a_store_seen_from_another_node(
-    check: Callable[[CheckpointStore], None], shared: Any, on_other: OnOther
+    check: Callable[[CheckpointStore], None], empty: Any, on_other: OnOther
 ) -> None:
-    on_other(check, shared)
+    on_other(check, empty)
 
 
 def test_what_another_node_puts_is_a_whole_file_on_the_drivers_disk(

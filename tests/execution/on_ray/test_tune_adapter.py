@@ -73,7 +73,7 @@ def check_phases(said: list[dict[str, Any]], address: str) -> None:
 def test_a_fold_run_whose_process_dies_is_retried_from_its_last_epoch(
     space_file: Path, faces: Path, tmp_path: Path, ray_address: str
 ) -> None:
-    settings = ["--set", "die_at=2", "--set", f"die_flag={tmp_path / 'died'}"]
+    settings = ["--trials", "4", "--set", "die_at=2", "--set", f"die_flag={tmp_path / 'died'}"]
     done = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address, *settings))
     assert done.returncode == 0, done.stderr
     [lost] = events(tmp_path / "a", "leg_failed")
@@ -132,9 +132,10 @@ def test_a_store_that_refuses_to_write_is_found_before_anything_runs(
     assert "cannot write" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "a" / "journal.jsonl").exists()
     (tmp_path / "a" / "checkpoints").unlink()
-    again = run(command(space_file, faces, tmp_path, "--study", "a", "--address", ray_address))
+    smoke = ["--scale", "smoke", "--address", ray_address]
+    again = run(command(space_file, faces, tmp_path, "--study", "a", *smoke))
     assert again.returncode == 0, again.stderr
-    check_consistent(tmp_path / "a", folds=3, max_t=4)
+    check_consistent(tmp_path / "a", folds=2, max_t=2)
 
 
 def test_a_fold_run_too_large_for_its_share_of_a_gpu_is_retried_once_with_a_whole_one(

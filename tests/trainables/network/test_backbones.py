@@ -31,7 +31,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_it_takes_a_step(few: Dataset, backbone: str) -> None:
     trained = classifier(
-        few, epochs=1, backbone=backbone, image_size=64, batch_size=3, optimizer="sgd", lr=0.01
+        few, epochs=1, backbone=backbone, image_size=64, batch_size=6, optimizer="sgd", lr=0.01
     )
     network = trained._network
     first, last = next(network.backbone.parameters()), next(network.head.parameters())
