@@ -17,6 +17,7 @@ from orchestrator.core.callbacks import Progress
 from orchestrator.core.errors import EnsembleError, ManifestError, StorageError
 from orchestrator.core.trainable import Resources, load_trainable
 from orchestrator.data.identical_files import are_copies
+from orchestrator.data.importers.contract import Reading
 from orchestrator.data.manifest import Manifest, group_names, load_manifest
 from orchestrator.data.scalars import columns_of, to_scalars, to_text
 from orchestrator.data.targets import Target
@@ -89,7 +90,10 @@ def _test_rows(study: Study, others: Sequence[Study]) -> Manifest | None:
         raise ManifestError(f"{source} is not there")
     root = study.header.manifest.get("root")
     whole = load_manifest(
-        Path(str(source)), group_column=study.space.group, data_root=None if root is None else Path(str(root))
+        Path(str(source)),
+        reading=Reading.from_json(study.header.manifest.get("reading") or {}),
+        group_column=study.space.group,
+        data_root=None if root is None else Path(str(root)),
     )
     test = (whole.frame["role"] == "test").to_numpy()
     rows = replace(whole, frame=whole.frame[test].reset_index(drop=True))

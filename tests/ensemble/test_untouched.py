@@ -33,7 +33,8 @@ from orchestrator.race.simulate.command import read_table
 from orchestrator.study.exports import epochs_table
 from orchestrator.study.predictions import read_prediction
 from orchestrator.study.study import Study
-from tests.support.ensemble_studies import BOTH, SHADE, TINT, draw
+from orchestrator.tune.__main__ import main as tune
+from tests.support.ensemble_studies import BOTH, PIXELS, SHADE, TINT, draw
 
 
 @pytest.fixture
@@ -222,3 +223,27 @@ def test_the_demos_truth_is_that_of_its_answers(tmp_path: Path) -> None:
     assert (wearing * 6 + (frame["gender"] == "female") * 3 + age).tolist() == answers["ans"].tolist()
     assert frame["group"].nunique() == 3 and set(frame["role"]) == {"test"}
     assert all((folder / "eval" / path).is_file() for path in frame["path"])
+
+
+def test_the_source_is_read_again_as_the_search_was_told_to_read_it(tmp_path: Path) -> None:
+    """Of two columns that name images, the one that --path-column names."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(24):
+        role, tint = "test" if number >= 18 else "train", number % 2
+        draw(tmp_path / f"own{number}.png", rng, tint, number // 2 % 3)
+        draw(tmp_path / f"other{number}.png", rng, 1 - tint, 0)
+        rows.append((f"other{number}.png", f"own{number}.png", f"g{number}", role, ("red", "blue")[tint]))
+    data = tmp_path / "rows.csv"
+    pd.DataFrame(rows, columns=["other", "photo", "group", "role", "tint"]).to_csv(data, index=False)
+    space = tmp_path / "space.py"
+    space.write_text(
+        "from orchestrator.space import SearchSpace, categorical\n"
+        f"space = SearchSpace(trainable={PIXELS!r}, target=categorical('tint', ['red', 'blue']), folds=3,\n"
+        "    max_t=1, trials=1, params={'lr': 0.1})\n"
+    )
+    words = ["--space", str(space), "--data", str(data), "--path-column", "photo", "--inline", "--no-report"]
+    assert tune([*words, "--runs", str(tmp_path), "--study", "a"]) == 0
+    found = find_untouched(Study(tmp_path / "a")).manifest
+    assert found is not None
+    assert found.frame["path"].tolist() == [f"own{number}.png" for number in range(18, 24)]

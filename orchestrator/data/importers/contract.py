@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -53,6 +53,21 @@ class Reading:
         ):
             if pattern is not None:
                 _check_pattern(option, pattern, what)
+
+    def to_json(self) -> dict[str, Any]:
+        """What was said, for a study's header; {} where nothing was."""
+        said = {item.name: getattr(self, item.name) for item in fields(self)}
+        told = {name: str(value) for name, value in said.items() if value and name != "images"}
+        return told | ({"images": [str(path) for path in self.images]} if self.images else {})
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Reading:
+        """Inverse of `to_json`. Raises ManifestError for what is none."""
+        known = {name: str(value) for name, value in record.items() if name in cls.__dataclass_fields__}
+        paths: dict[str, Any] = {name: Path(known[name]) for name in ("labels", "data_root") if name in known}
+        if "images" in known:
+            paths["images"] = tuple(Path(str(path)) for path in record["images"])
+        return cls(**{**known, **paths})
 
 
 def _check_pattern(option: str, pattern: str, what: str) -> None:
