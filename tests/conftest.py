@@ -6,6 +6,7 @@ And how the tests are run: several workers share them by file, the slowest files
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -137,6 +138,18 @@ def all_need_torch_or_ray(path: Path) -> bool:
         return False
     marks = re.search(r"^pytestmark = (\[.*?\]|.*?)$", path.read_text(), re.MULTILINE | re.DOTALL)
     return marks is not None and re.search(rf"mark\.({'|'.join(NOT_QUICK)})\b", marks[1]) is not None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Thousands of tests and what they import stay to the end: the collector need not look at them again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
