@@ -66,7 +66,7 @@ def race(judged: Judged, rng: np.random.Generator, repeats: int, progress: Progr
     return replace(
         found.estimate,
         meaning=f"{found.estimate.meaning} Not corrected: {left}.",
-        summary=f"{found.estimate.summary}; not: {left}",
+        summary=f"{found.estimate.summary.removesuffix('.')}. Not corrected: {left}",
     )
 
 

@@ -238,7 +238,7 @@ def _metrics_table(scores: Scores) -> Table:
 def _table(title: str, texts: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(title=Text(title), title_justify="left")
     for column in texts:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # of long names the ends may be all that differs
     for column in numbers:
         table.add_column(column, justify="right")
     return table

@@ -66,5 +66,5 @@ def bbc(
     except EnsembleError as error:
         return no_estimate("bbc", title, f"{error}.", level)
     how = f"BBC-CV, {len(scores)} repeats; {base.method}"
-    estimate = moved(base, float(scores.mean()), how, answers.metric)
-    return estimate.described("bbc", title, f"{MEANING} {note}".rstrip(), SUMMARY)
+    estimate = moved(base, float(scores.mean()), how, answers.metric).noted(note)
+    return estimate.described("bbc", title, MEANING, SUMMARY)

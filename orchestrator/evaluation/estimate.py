@@ -48,9 +48,16 @@ class Estimate:
         return {key: value for key, value in asdict(self).items() if key not in {*self.words, "key"}}
 
     def described(self, key: str, title: str, meaning: str, summary: str = "") -> Estimate:
-        """The same numbers with what they are; what the meaning said already stands at its end."""
+        """The same numbers with what they are; what the meaning said already, such as how many resamples
+        were left out, stands at the end of both."""
         whole = f"{meaning} {self.meaning}".rstrip()
-        return replace(self, key=key, title=title, meaning=whole, summary=summary)
+        line = f"{summary}. {self.meaning}" if summary and self.meaning else summary
+        return replace(self, key=key, title=title, meaning=whole, summary=line)
+
+    def noted(self, note: str) -> Estimate:
+        """With a sentence on the score, "" for none; what the meaning said already is of the interval."""
+        both = f"{note} For the interval: {self.meaning}"
+        return replace(self, meaning=both if note and self.meaning else note or self.meaning)
 
     def to_json(self) -> dict[str, Any]:
         """Every field; JSON has no NaN."""

@@ -124,8 +124,8 @@ def whole_race(
         return WholeRace(missing, np.empty(0), float("nan"), float("nan"))
     left, replaced = _shares(replays, len(resamples))
     how = f"whole race replayed, {resamples.words}; {base.method}"
-    found = moved(base, float(scores.mean()), how, answers.metric)
-    meaning = " ".join(filter(None, [_meaning(resamples.pooled, left, replaced), note]))
+    found = moved(base, float(scores.mean()), how, answers.metric).noted(note)
+    meaning = _meaning(resamples.pooled, left, replaced)
     described = found.described("bbc_race", title, meaning, _summary(left, replaced))
     return WholeRace(described, scores, left, replaced)
 

@@ -68,7 +68,7 @@ def gather_rows(options: DataOptions, space: SearchSpace, say: Announce) -> Rows
         manifest, record = _joined(manifest, full_manifest, other, space, say)
         extras.append(record)
     header: dict[str, Any] = {"manifest": _origin(source, manifest)}
-    if told := options.reading.to_json():
+    if told := replace(options.reading, data_root=options.data_root).to_json():
         header["manifest"]["reading"] = told  # so that its rows with role test can be found again
     if fixes is not None:
         header["label_fixes"] = fixes.to_json()

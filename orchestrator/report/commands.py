@@ -44,8 +44,7 @@ def mending_steps(snapshot: StudySnapshot, findings: Sequence[Finding]) -> tuple
     if not any(item.code == COPIES and item.level is Level.BLOCKS for item in findings):
         return ()
     table = f"{snapshot.name}-grouped.csv"
-    source = str(snapshot.header.manifest.get("source", "MANIFEST"))
-    words = ["check", "--space", _space(snapshot), "--data", source, "--write-groups", table]
+    words = ["check", "--space", _space(snapshot), *_data(snapshot), "--write-groups", table]
     return (
         NextStep(f"Writes {table}: the same rows, with copies in one group ({COPIES}).", _module(words)),
         NextStep(
@@ -62,12 +61,24 @@ def _space(snapshot: StudySnapshot) -> str:
     return str(space_file or header.space_name or "SPACE")
 
 
+def _data(snapshot: StudySnapshot) -> list[str]:
+    """The data of the search, read as the search was told to."""
+    manifest = snapshot.header.manifest
+    words = ["--data", str(manifest.get("source", "MANIFEST"))]
+    for name, value in (manifest.get("reading") or {}).items():
+        for each in value if isinstance(value, list) else [value]:
+            words.append(f"--{name.replace('_', '-')}={each}")  # in one word: a suffix may begin with "-"
+    return words
+
+
 def tune_command(snapshot: StudySnapshot, data: str | None = None) -> str:
     """That which begins the same search, as far as the study says how it was begun. data: another table."""
     header, space = snapshot.header, snapshot.space
     words = ["tune", "--space", _space(snapshot)]
-    if not header.demo:
-        words += ["--data", data or str(header.manifest.get("source", "MANIFEST"))]
+    if data is not None:
+        words += ["--data", data]
+    elif not header.demo:
+        words += _data(snapshot)
     words += ["--study", f"{header.name}-again", "--scale", header.scale, "--seed", str(header.seed)]
     words += ["--trials", str(snapshot.study.trials), "--max-epochs", str(space.max_t)]
     given = (

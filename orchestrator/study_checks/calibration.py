@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.core.arrays import Floats, Labels, Probabilities
+from orchestrator.core.choices import GATED
 from orchestrator.core.finding import Finding, Level
 from orchestrator.core.finding_codes import coded, fine
 from orchestrator.evaluation.bootstrap import group_codes
@@ -53,18 +54,22 @@ def look(material: Material) -> Iterator[Finding]:
         yield fine(CODE, said)
         return
     way = "too sure" if found.surplus > 0 else "not sure enough"
-    rule = (
-        "python -m orchestrator.ensemble --calibrate auto fits a temperature on rows of other folds"
-        if material.snapshot.ensemble is None
-        else "do not read its probabilities as shares; --calibrate auto tries a temperature"
-    )
     yield coded(
         CODE,
         Level.WARNING,
         f"{said}; it is {way} ({found.surplus:+.3f} on the average)",
-        f"{rule}; label smoothing and fewer epochs help too",
+        f"{_way_out(material)}; label smoothing and fewer epochs help too",
         trials=trials,
     )
+
+
+def _way_out(material: Material) -> str:
+    """Not what was done already."""
+    if material.snapshot.ensemble is None:
+        return "python -m orchestrator.ensemble --calibrate auto fits a temperature on rows of other folds"
+    if material.record.choice.get("options", {}).get("calibrate") == GATED[0]:
+        return "do not read its probabilities as shares, a temperature was tried already"
+    return "do not read its probabilities as shares; --calibrate auto tries a temperature"
 
 
 def miscalibration(

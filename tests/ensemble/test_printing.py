@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,39 @@ def test_a_study_that_still_runs_says_why_its_race_cannot_be_run_again(
     said = printed(capsys)
     at = said.index("BBC macro_f1, whole race: none")
     assert said[at + 1].startswith("  Not made: no trial's predictions were kept of every fold and epoch")
+
+
+def test_resamples_that_an_estimate_could_not_use_are_told_where_it_is_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With few groups a part that is left out may hold no row of a second class."""
+    study = draw_study(
+        tmp_path / "few", trials=4, classes=2, rows=40, rows_per_group=5, metric="roc_auc", seed=2
+    )
+    words = ["--runs", str(tmp_path), "--study", str(study), "--out", str(tmp_path / "e"), "--no-report"]
+    assert main([*words, "--vote", "soft", "--calibrate", "none", "--repeats", "40"]) == 0
+    said, told = " ".join(" ".join(printed(capsys)).split()), 0
+    for item in record(tmp_path / "e")["estimates"]:
+        note = re.search(r"roc_auc is undefined on \d+ of \d+ resamples", item["meaning"])
+        if note is not None:
+            told += 1
+            assert f". {note[0]}" in item["summary"]
+            assert f"{item['title']}: {item['score']:.4f}" in said and note[0] in said
+    assert told >= 1
+
+
+def test_a_long_name_without_a_gap_is_shown_whole_in_tables_of_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two studies may differ in the end of their names alone."""
+    names = [f"small-images-of-leaves-with-all-augmentations-{end}" for end in ("monday", "tuesday")]
+    for name in names:
+        draw_study(tmp_path / name, trials=3)
+    studies = [str(tmp_path / name) for name in names]
+    words = ["--runs", str(tmp_path), "--study", *studies, "--vote", "soft", "--top", "3"]
+    assert main([*words, "--out", str(tmp_path / "e"), "--repeats", "2", "--no-report"]) == 0
+    lines = [line for line in printed(capsys) if line[:1] in "┏┃┡│├└"]
+    assert all(len(line.rstrip()) <= 80 for line in lines) and not any("…" in line for line in lines)
+    rows = [[cell.strip() for cell in line.split("│")] for line in lines if line.startswith("│")]
+    members = "".join(row[1].replace(" ", "") for row in rows)
+    assert all(f"{name}trial" in members for name in names)

@@ -243,7 +243,9 @@ def test_the_source_is_read_again_as_the_search_was_told_to_read_it(tmp_path: Pa
         "    max_t=1, trials=1, params={'lr': 0.1})\n"
     )
     words = ["--space", str(space), "--data", str(data), "--path-column", "photo", "--inline", "--no-report"]
-    assert tune([*words, "--runs", str(tmp_path), "--study", "a"]) == 0
-    found = find_untouched(Study(tmp_path / "a")).manifest
+    assert tune([*words, "--data-root", str(tmp_path), "--runs", str(tmp_path), "--study", "a"]) == 0
+    study = Study(tmp_path / "a")
+    assert study.header.manifest["reading"] == {"path_column": "photo", "data_root": str(tmp_path)}
+    found = find_untouched(study).manifest
     assert found is not None
     assert found.frame["path"].tolist() == [f"own{number}.png" for number in range(18, 24)]

@@ -12,10 +12,12 @@ from orchestrator.check.__main__ import parser as check_parser
 from orchestrator.core.events import EpochEnded, Event, LegStarted
 from orchestrator.core.finding import Level
 from orchestrator.core.finding_codes import coded
+from orchestrator.data.importers.contract import AS_FOUND, Reading
 from orchestrator.ensemble import build_ensemble
+from orchestrator.inputs.data_options import reading_of
 from orchestrator.pages.blocks import Block, Code, Columns, Findings, Link, Table, Text
 from orchestrator.pages.figures import IntervalChart, LineChart, ScatterChart
-from orchestrator.report.commands import tune_command
+from orchestrator.report.commands import mending_steps, tune_command
 from orchestrator.report.context import ReportContext
 from orchestrator.report.page import SECTIONS, report_page
 from orchestrator.report.sections import answer, checks, curves, data, errors, race, reproduce
@@ -229,6 +231,24 @@ def test_the_command_of_a_search_asks_for_the_same_again(tmp_path: Path) -> None
     assert (asked.seed, asked.trials, asked.max_epochs, asked.scale) == (5, 12, 4, header.scale)
     assert asked.space == header.space_file and asked.data == header.manifest["source"]
     assert asked.tries == ["lr=0.097"] and asked.study != header.name
+
+
+def test_commands_on_the_same_data_read_them_as_the_search_did(tmp_path: Path) -> None:
+    snapshot = take_snapshot(draw_study(tmp_path / "a"))
+    reading = Reading(
+        "photo", (Path("my images"), Path("more")), "-1.jpg", Path("labels.csv"), "^([a-z]+)_", "_(p[0-9]+)"
+    )
+    recorded = replace(reading, data_root=Path("/else where")).to_json()
+    snapshot.study.header = replace(
+        snapshot.header, manifest={**snapshot.header.manifest, "reading": recorded}
+    )
+    again = tune_parser().parse_args(shlex.split(tune_command(snapshot))[3:])
+    assert reading_of(again) == reading and again.data_root == Path("/else where")
+    copies = coded("FO009", Level.BLOCKS, "1 image in another fold", "give one group", pairs=[(0, 1)])
+    writes, searches = mending_steps(snapshot, (copies,))
+    assert reading_of(check_parser().parse_args(shlex.split(writes.command)[3:])) == reading
+    asked = tune_parser().parse_args(shlex.split(searches.command)[3:])  # of a table that has all of it
+    assert reading_of(asked) == AS_FOUND
 
 
 def test_digests_seeds_and_what_nobody_recorded_are_told(drawn: StudySnapshot) -> None:

@@ -22,6 +22,8 @@ from orchestrator.pages.figures import IntervalChart
 from orchestrator.report.answers import judged_answers
 from orchestrator.report.member_differences import member_differences
 from orchestrator.snapshot import take_snapshot
+from orchestrator.study_checks import calibration
+from orchestrator.study_checks.calibration import Miscalibration
 from orchestrator.study_checks.checks import CHECKS, NOT_LOOKED_AT, check_study
 from orchestrator.study_checks.fitted_baseline import FittedBaseline
 from orchestrator.study_checks.material import Material
@@ -229,6 +231,24 @@ def test_a_choice_that_was_made_already_is_no_way_out(
     found = told_of(rewritten(with_ensemble, tmp_path / "a", lose))
     assert found["FO005"].way_out.startswith(way_out)
     assert "FO004" not in found or "the ensemble has weighed them" in found["FO004"].way_out
+
+
+@pytest.mark.parametrize(
+    ("calibrate", "told"),
+    [
+        ("none", "do not read its probabilities as shares; --calibrate auto tries a temperature; label"),
+        ("auto", "do not read its probabilities as shares, a temperature was tried already; label"),
+    ],
+)
+def test_a_temperature_that_was_tried_already_is_no_way_out(
+    with_ensemble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calibrate: str, told: str
+) -> None:
+    def asked(said: dict[str, Any]) -> None:
+        said["choice"]["options"]["calibrate"] = calibrate
+
+    monkeypatch.setattr(calibration, "miscalibration", lambda *_: Miscalibration(0.4, 0.1, 0.2, 0.3))
+    found = told_of(rewritten(with_ensemble, tmp_path / "a", asked))
+    assert found["FO012"].way_out.startswith(told)
 
 
 def test_a_shift_that_a_check_of_the_same_data_found_is_told_and_of_others_not(

@@ -61,13 +61,14 @@ class Reading:
         return told | ({"images": [str(path) for path in self.images]} if self.images else {})
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Reading:
+    def from_json(cls, record: Any) -> Reading:
         """Inverse of `to_json`. Raises ManifestError for what is none."""
+        if not isinstance(record, Mapping) or not isinstance(record.get("images", []), list):
+            raise ManifestError(f"no reading of a source: {record!r}; restore the study's header from a copy")
         known = {name: str(value) for name, value in record.items() if name in cls.__dataclass_fields__}
         paths: dict[str, Any] = {name: Path(known[name]) for name in ("labels", "data_root") if name in known}
-        if "images" in known:
-            paths["images"] = tuple(Path(str(path)) for path in record["images"])
-        return cls(**{**known, **paths})
+        images = tuple(Path(str(path)) for path in record.get("images", []))
+        return cls(**{**known, **paths, "images": images})
 
 
 def _check_pattern(option: str, pattern: str, what: str) -> None:
