@@ -224,11 +224,8 @@ def _difference(found: PairedDifference | None) -> str:
 
 def _metrics_table(scores: Scores) -> Table:
     """The metric that decided stands first."""
-    table = Table(title=Text("the ensemble by every metric that applies"), title_justify="left")
-    table.add_column("metric", no_wrap=True)
-    table.add_column("better", no_wrap=True)
-    for column in ("out-of-fold", "mean of folds", "SD"):
-        table.add_column(column, justify="right", no_wrap=True)
+    title = "the ensemble by every metric that applies"
+    table = _table(title, ["metric", "better"], ["out-of-fold", "mean of folds", "SD"])
     for name, item in scores.metrics.items():
         better = "larger" if item.mode == "max" else "smaller"
         table.add_row(Text(name), better, *map(_number, (item.oof, item.folds.mean, item.folds.sd)))
