@@ -39,7 +39,13 @@ def last_line(line: LastLine | None) -> Iterator[None]:
 
 
 class Terminal(Console):
-    """A console that writes no control character but its own: colours, and the moves of a live view."""
+    """A console that writes no control character but its own: colours, and the moves of a live view.
+
+    Nor does it write a picture for what stands between two colons, as in a class called 1:100:5.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"emoji": False, **options})
 
     def print(self, *objects: Any, **options: Any) -> None:
         line = _LAST_LINE.get()

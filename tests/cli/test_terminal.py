@@ -60,6 +60,18 @@ def test_its_own_colours_stay() -> None:
     assert file.getvalue() == "\x1b[1;31mx\\x1by\x1b[0m\n"
 
 
+def test_colons_in_a_name_make_no_picture() -> None:
+    """rich reads ":100:" as a sign of its own, also where it reads no markup."""
+    file = io.StringIO()
+    console = Terminal(file=file, width=80)
+    console.print("1:100:5 beside a:b:c", markup=False)
+    table = Table("x:o:")
+    table.add_row("1:100:5")
+    console.print(table)
+    assert "1:100:5 beside a:b:c" in file.getvalue() and file.getvalue().count("1:100:5") == 2
+    assert "x:o:" in file.getvalue()
+
+
 def test_an_error_and_a_warning_go_through_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     def refuse() -> None:
         raise ManifestError(f"image {CLEAR}.png is missing")
