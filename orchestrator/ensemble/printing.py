@@ -166,7 +166,7 @@ def _gain(item: Considered, index: int) -> tuple[str, str]:
 
 def _reasons(steps: Sequence[Step], options: Options) -> Iterator[tuple[str, list[str]]]:
     """What speaks for and against all that is richer than the simplest, where the table does not say it: of
-    votes, of routes, and where no error could be told."""
+    votes, of routes, and where no error could be told or a gain beyond it did not count."""
     for step in steps:
         accepted = all(item.gate.accepted for item in step.considered if item.name == step.taken)
         asked = not accepted or (options.vote != AUTO and step.name.startswith("vote"))
@@ -175,7 +175,7 @@ def _reasons(steps: Sequence[Step], options: Options) -> Iterator[tuple[str, lis
         reasons = [
             f"{item.name}: {item.gate.reason}"
             for item in step.considered[1:]
-            if not plain or math.isnan(item.gate.se)
+            if not plain or item.gate.accepted != (item.gate.gain > item.gate.se) or math.isnan(item.gate.se)
         ]
         if not all(reason.endswith(alone) for reason in reasons):  # so are all where there is one trial
             yield f"{step.name}: {step.taken}{', as asked' if asked else ''}", reasons

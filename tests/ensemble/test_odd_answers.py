@@ -75,6 +75,20 @@ def test_of_constant_answers_one_trial_is_taken_as_it_is(
     assert {f"{item['score']:.4f}" for item in record(tmp_path / "e")["estimates"][:2]} == {score}
 
 
+def test_why_offsets_that_seem_to_gain_were_not_taken_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    monkeypatch.setattr(DrawnWorld, "answer", lambda world, *rest: of_no_class(len(rest[-1]), world.classes))
+    draw_study(tmp_path / "a", trials=4)
+    assert run(tmp_path) == 0
+    decisions = record(tmp_path / "e")["choice"]["steps"][-1]
+    offsets = decisions["considered"][1]
+    assert offsets["gain"] > offsets["se"] and not offsets["accepted"]
+    said = lines(capsys)
+    at = said.index("decisions: most probable class")
+    assert " ".join(" ".join(said[at + 1 : at + 3]).split()).startswith(f"class offsets: {offsets['reason']}")
+
+
 def test_of_trials_that_answer_alike_the_first_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ) -> None:
