@@ -58,9 +58,8 @@ def bbc(
         if plain is None:
             found = scores_left_out(resamples, answer, answers.labels, codes, answers.metric)
         else:
-            found = scores_out_of_bags(
-                plain, answers.labels, codes, resamples.weights, answers.metric, progress
-            )
+            told = _in_resamples(len(resamples), progress)
+            found = scores_out_of_bags(plain, answers.labels, codes, resamples.weights, answers.metric, told)
         scores, note = defined(found, answers.metric)
         base = scored(answers, rng, level=level, interval=interval)
     except EnsembleError as error:
@@ -68,3 +67,8 @@ def bbc(
     how = f"BBC-CV, {len(scores)} repeats; {base.method}"
     estimate = moved(base, float(scores.mean()), how, answers.metric).noted(note)
     return estimate.described("bbc", title, MEANING, SUMMARY)
+
+
+def _in_resamples(count: int, progress: Progress | None) -> Progress | None:
+    """Told of steps of any kind, it tells how many resamples that is worth."""
+    return None if progress is None else lambda done, total: progress(done * count // total, count)
