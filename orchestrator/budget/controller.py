@@ -46,6 +46,7 @@ class BudgetController:
     plan: fold-epochs that a race of so many trials plans
     elapsed: seconds since the command began
     proposed: trials that have a configuration
+    finishing: whether the race was told in an earlier session that its finalists alone run on
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class BudgetController:
         plan: Callable[[int], int],
         elapsed: Callable[[], float],
         proposed: Collection[int] = (),
+        finishing: bool = False,
     ) -> None:
         self._race, self._budget, self._bounds, self._plan = race, budget, bounds, plan
         self._ahead = None if budget.fold_epochs is None else ahead
@@ -66,7 +68,7 @@ class BudgetController:
         self._trials = bounds.trials  # of the race, those that were added included
         self._spent_before = 0  # fold-epochs when the last trials were added
         self._plans: dict[int, int] = {}  # trials -> fold-epochs of a cohort of so many
-        self._finishing = False
+        self._finishing = finishing
         self._over = False  # whether the race was told that time is over
 
     def use_slots(self, slots: int) -> None:
@@ -79,6 +81,9 @@ class BudgetController:
     def before(self, event: RaceEvent, running: Running) -> BudgetSpent | None:
         """What the race must take before this event. running: fold runs under way as it happens."""
         self._note(event, running)
+        if self._is_late(event):
+            self._ahead = None  # what is complete stays so, and nothing else goes on
+            return self._end_with_time()
         decisions = [] if self._ahead is None else self._ahead.apply(event)
         if self._ahead is None or not isinstance(event, EpochEnded | LegFailed | Shortened):
             return None  # a shortened race may fill a vacancy with a trial that starts again
@@ -91,6 +96,14 @@ class BudgetController:
             return None
         return self._end(by_time=False)
 
+    def _is_late(self, event: RaceEvent) -> bool:
+        """Whether this epoch's fold run would begin another though time is over and a trial complete."""
+        if self._over or not self._time.passed or not isinstance(event, EpochEnded):
+            return False
+        return event.epoch < self._bounds.max_t and any(
+            status.state is State.COMPLETE for status in self._alive()
+        )
+
     def _note(self, event: RaceEvent, running: Running) -> None:
         self._speed.add(event, running)
         if isinstance(event, Proposed):
@@ -98,7 +111,9 @@ class BudgetController:
         elif isinstance(event, Extended):
             self._trials, self._spent_before = event.trials, self._race.spent_fold_epochs
         elif isinstance(event, BudgetSpent):
-            self._finishing, self._ahead = True, None
+            self._finishing = True
+            if event.finalists is None:  # none takes the place of one that fails: no more can be spent
+                self._ahead = None
 
     # ---- before a leg ----
 
@@ -182,6 +197,8 @@ class BudgetController:
         best = next(iter(self._alive()), None)
         if best is not None and best.state is State.COMPLETE:
             return 0
+        if self._finishing and self._race.finalists == 1:  # one that started again has spent more
+            return self._race.finish_fold_epochs
         return max(self._bounds.full - (0 if best is None else best.epochs_spent), 1)
 
     # ---- more trials ----

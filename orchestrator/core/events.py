@@ -184,7 +184,7 @@ class Shortened:
     """No trial from number `trials` on will be proposed; none of those had started.
 
     finalists: as many trials as complete from now on, where time has room for no more (until the race is
-    `Extended`); None, and in journals of before 0.4: as many as before.
+    `Extended` or `Widened`); None, and in journals of before 0.4: as many as before.
     """
 
     kind: ClassVar[str] = "shortened"
@@ -193,11 +193,21 @@ class Shortened:
 
 
 @dataclass(frozen=True)
+class Widened:
+    """So many trials complete from now on: a race that had fewer for want of time has more of it now. Those
+    that were pruned meanwhile start again. Versions up to 0.3 do not know this line."""
+
+    kind: ClassVar[str] = "widened"
+    finalists: int
+
+
+@dataclass(frozen=True)
 class BudgetSpent:
     """What is left of the budget is for the finalists' folds alone: every other trial is out.
 
-    finalists: as many of them go on; None, and in journals of before 0.4: all. It may be said again with
-    fewer: of what the first one left, time has run out for the others too.
+    finalists: as many of them go on; None, and in journals of before 0.4: all, and none takes the place of
+    one that fails. It may be said again after one with a number: of what that left, time has run out for
+    some too, or there are no fold-epochs for another in the place of one that fails.
     """
 
     kind: ClassVar[str] = "budget_spent"
@@ -239,14 +249,23 @@ class Closed:
 
 
 RaceEvent = (
-    Proposed | LegStarted | EpochEnded | LegFailed | Resumed | Reopened | Extended | Shortened | BudgetSpent
+    Proposed
+    | LegStarted
+    | EpochEnded
+    | LegFailed
+    | Resumed
+    | Reopened
+    | Extended
+    | Shortened
+    | Widened
+    | BudgetSpent
 )
 Event = RaceEvent | Decided | Opened | Closed
 _KINDS: dict[str, type[Any]] = {
     cls.kind: cls
     for cls in (
         *(Proposed, LegStarted, EpochEnded, LegFailed, Resumed, Extended, Shortened, BudgetSpent),
-        *(Reopened, Decided, Opened, Closed),
+        *(Reopened, Widened, Decided, Opened, Closed),
     )
 }
 
@@ -269,8 +288,9 @@ def from_json(record: Mapping[str, Any]) -> Event:
     kind = _KINDS[record["event"]]
     check_fields(kind, fields)
     for name in _COUNTS & fields.keys():
-        if fields[name] is not None and not 0 <= fields[name] <= MOST:
-            raise ValueError(f"{name} is {fields[name]}, not between 0 and {MOST}")
+        least = int(name == "finalists")
+        if fields[name] is not None and not least <= fields[name] <= MOST:
+            raise ValueError(f"{name} is {fields[name]}, not between {least} and {MOST}")
     if kind is Decided and fields.get("action") not in _ACTIONS:
         raise ValueError(f"action is {fields.get('action')!r}, none of {', '.join(sorted(_ACTIONS))}")
     event: Event = kind(**fields)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from orchestrator.core.arrays import Floats
 from orchestrator.core.events import (
@@ -21,6 +22,7 @@ from orchestrator.core.events import (
     Reopened,
     Resumed,
     Shortened,
+    Widened,
 )
 from orchestrator.race import FinishingRace, RaceConfig, rule_class
 from orchestrator.race.contract import OUT
@@ -28,6 +30,8 @@ from orchestrator.race.rule import Rule
 from orchestrator.race.simulate.simulator import simulate
 
 FoldRunPair = tuple[int, int]
+Told = tuple[int, BudgetSpent | Shortened | Widened]
+"""Fold-epochs that were spent, and what the race was told then of its finalists."""
 ENDS = (Action.PARK, Action.STOP)
 
 
@@ -42,39 +46,33 @@ class RaceAgain:
     cfg: RaceConfig
     slots: int = 1  # fold runs at once
     stages: tuple[int, ...] = ()  # trials in all, as they were made fewer or more; (): those of cfg
-    finalists: tuple[int | None, ...] = ()  # of each stage, where time had no room for all; (): those of cfg
-    budget: int | None = None  # fold-epochs after which the finalists alone ran on; None: it never ended so
-    kept: int | None = None  # finalists that ran on then, where time was the limit
-    over: tuple[int, int] | None = None  # fold-epochs when time was over, and how many were to be complete
+    told: tuple[Told, ...] = ()  # what came of its limits, in order
     failed: frozenset[FoldRunPair] = frozenset()  # (trial, fold) that failed for good, and so fail again
 
     @classmethod
     def of(cls, rule: str, cfg: RaceConfig, events: Iterable[Event]) -> RaceAgain:
         """As a journal tells of it. cfg: with the trials that the study was opened with."""
-        stages: list[tuple[int, int | None]] = [(cfg.trials, None)]
+        stages = [cfg.trials]
         spent, slots = 0, 1
-        ends: list[tuple[int, int | None]] = []
+        told: list[Told] = []
         running: set[FoldRunPair] = set()
         failed = set()
         for event in events:
             if isinstance(event, Extended):
-                stages.append((event.trials, None))
+                stages.append(event.trials)
             elif isinstance(event, Shortened):
-                stages = _shortened(stages, event)
-            elif isinstance(event, BudgetSpent):
-                ends.append((spent, event.finalists))
+                stages = sorted({min(trials, event.trials) for trials in stages})
             elif isinstance(event, EpochEnded):
                 spent += 1
             elif isinstance(event, Decided) and event.action == Action.FAIL and event.fold is not None:
                 failed.add((event.trial, event.fold))
             elif isinstance(event, Reopened):
                 failed = {pair for pair in failed if pair[0] != event.trial}
+            if isinstance(event, BudgetSpent | Widened) or _narrows(event):
+                told.append((spent, event))
             _follow(running, event)
             slots = max(slots, len(running))
-        budget, kept = ends[0] if ends else (None, None)
-        over = None if len(ends) < 2 else (ends[-1][0], ends[-1][1] or cfg.finalists)
-        trials, finalists = zip(*stages, strict=True)
-        return cls(rule, cfg, slots, trials, finalists, budget, kept, over, frozenset(failed))
+        return cls(rule, cfg, slots, tuple(stages), tuple(told), frozenset(failed))
 
     @property
     def trials(self) -> int:
@@ -85,56 +83,59 @@ class RaceAgain:
 
         scores (trials, folds, epochs) in the metric's own direction; NaN from where a fold run fails.
         """
-        race = _Budgeted(rule_class(self.rule)(self.cfg), self._ends())
+        race = _Budgeted(rule_class(self.rule)(self.cfg), self.told)
         full: dict[int, set[int]] = {}
         trials = self.cfg.trials
-        stages = self.stages or (trials,)
-        for coming, finalists in zip(stages, self.finalists or (None,) * len(stages), strict=True):
+        for coming in self.stages or (trials,):
             if coming > trials and race.ended:
                 break  # a race whose budget is spent takes no more trials
             if coming > trials:
                 race.apply(Extended(coming))
-            if coming < trials or finalists is not None:
-                race.apply(Shortened(coming, finalists))
+            if coming < trials:
+                race.apply(Shortened(coming))
+            race.hear()
             trials = coming
             for trial, folds in simulate(race, scores, self.slots, record=False).full.items():
                 full.setdefault(trial, set()).update(folds)
         own_all = sorted(trial for trial, folds in full.items() if len(folds) == self.cfg.folds)
         return [trial for trial in own_all if race.state(trial) not in OUT]
 
-    def _ends(self) -> list[tuple[int, BudgetSpent]]:
-        ends = [] if self.budget is None else [(self.budget, BudgetSpent("the budget is spent", self.kept))]
-        return (
-            ends if self.over is None else [*ends, (self.over[0], BudgetSpent("time is over", self.over[1]))]
-        )
 
-
-def _shortened(stages: list[tuple[int, int | None]], event: Shortened) -> list[tuple[int, int | None]]:
-    """Each number of trials once, with the last of its numbers of finalists."""
-    fewer = {min(trials, event.trials): finalists for trials, finalists in stages}
-    if event.finalists is not None:
-        fewer[max(fewer)] = event.finalists
-    return sorted(fewer.items())
+def _narrows(event: Event) -> TypeGuard[Shortened]:
+    return isinstance(event, Shortened) and event.finalists is not None
 
 
 class _Budgeted(FinishingRace):
-    """Its budget is spent after so many fold-epochs, and later perhaps its time; or never.
+    """Hears of its limits after as many fold-epochs as it did in truth: fewer finalists or more again, the
+    end of its budget, the end of its time.
 
     A fold run that was told to go on with another leg begins it first, as under a driver.
     """
 
-    def __init__(self, rule: Rule, ends: list[tuple[int, BudgetSpent]]) -> None:
+    def __init__(self, rule: Rule, told: Sequence[Told]) -> None:
         super().__init__(rule)
-        self._ends = ends  # fold-epochs spent, and what is told then
+        self._told = list(told)
         self.ended = False
 
     def apply(self, event: RaceEvent) -> list[Decision]:
         decided = super().apply(event)
-        begins = bool(decided) and decided[-1].leg is not None
-        while self._ends and self.spent_fold_epochs >= self._ends[0][0] and not begins:
-            self.ended = True
-            super().apply(self._ends.pop(0)[1])
+        if not decided or decided[-1].leg is None:
+            self.hear()
         return decided
+
+    def hear(self) -> None:
+        """What is due by now."""
+        while self._told and self.spent_fold_epochs >= self._told[0][0]:
+            self._hear(self._told.pop(0)[1])
+
+    def _hear(self, event: BudgetSpent | Shortened | Widened) -> None:
+        if isinstance(event, BudgetSpent):
+            self.ended = True
+            super().apply(event)
+        elif isinstance(event, Widened) and self.finalists < event.finalists <= self.most_finalists:
+            super().apply(event)
+        elif isinstance(event, Shortened) and not self.ended and (event.finalists or 0) <= self.finalists:
+            super().apply(Shortened(self.book.runs.trials, event.finalists))
 
 
 def _follow(running: set[FoldRunPair], event: Event) -> None:

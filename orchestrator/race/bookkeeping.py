@@ -73,10 +73,14 @@ class Bookkeeping:
         wanted = self.cfg.finalists if count is None else count
         return tuple(heapq.nsmallest(wanted, alive, key=self._merit_now))
 
-    def best_pruned(self) -> int | None:
-        """The trial that was ahead of all others that were pruned with an epoch."""
-        out = (t for t, state in self.final.items() if state is State.PRUNED and self.runs.spent[t])
-        return min(out, key=self._merit_now, default=None)
+    def best_pruned(self, count: int, begun: bool = False) -> list[int]:
+        """The trials that were ahead of all others that were pruned, best first; begun: after they had."""
+        out = (t for t, state in self.final.items() if state is State.PRUNED and t not in self.withdrawn)
+        found = (trial for trial in out if not begun or self._has_begun(trial))
+        return heapq.nsmallest(count, found, key=self._merit_now)
+
+    def _has_begun(self, trial: int) -> bool:
+        return self.runs.spent[trial] > 0 or any(run.running for run in self.runs.of(trial))
 
     def left_to_finish(self, trials: Collection[int]) -> int:
         """Fold-epochs that complete these trials, those already complete left out."""

@@ -59,6 +59,11 @@ class Race(Protocol):
         ...
 
     @property
+    def most_finalists(self) -> int:
+        """As many as there may be if there is more time (`Widened`)."""
+        ...
+
+    @property
     def planned_fold_epochs(self) -> int:
         """Fold-epochs the rule expects to spend in all, speculation not counted."""
         ...

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from orchestrator.core.events import Action, BudgetSpent, Decision, Extended, Leg, RaceEvent, State
+from orchestrator.core.events import (
+    Action,
+    BudgetSpent,
+    Decision,
+    Extended,
+    Leg,
+    RaceEvent,
+    State,
+    Widened,
+)
 from orchestrator.race.bookkeeping import Bookkeeping
 from orchestrator.race.contract import TrialStatus
 from orchestrator.race.fold_runs import FoldRun
@@ -32,12 +41,15 @@ def longest_leg(max_t: int) -> int:
 class FinalistsOnly(RunningRace):
     """Runs what these trials still lack, the best trial first: all its folds to each of `steps` in turn.
 
-    by_time: where the last of them fails, the best of the others starts again, so that one is complete.
+    by_time: time is what there is too little of; else legs go to the end. restarts: where the last finalist
+    fails, the best of the others starts again, so that one is complete.
     """
 
-    def __init__(self, book: Bookkeeping, finalists: Sequence[int], by_time: bool) -> None:
+    def __init__(
+        self, book: Bookkeeping, finalists: Sequence[int], by_time: bool, restarts: bool = True
+    ) -> None:
         super().__init__(book)
-        self.finalists, self._by_time = finalists, by_time
+        self.finalists, self.restarts = finalists, by_time and restarts
         self._steps = steps_to(self.max_t) if by_time else [self.max_t]
 
     def next(self) -> Leg | None:
@@ -53,13 +65,27 @@ class FinalistsOnly(RunningRace):
         return self.complete_if_full(run)
 
     def settle(self) -> list[Decision]:
-        if not self._by_time or not all(map(self.book.is_out, self.finalists)):
+        if not self.restarts or self.alive:
             return []
-        next_best = self.book.best_pruned()
-        if next_best is None:
-            return []
-        self.finalists = [*self.finalists, next_best]
-        return [self.promote(next_best, "every other finalist failed")]
+        return self._take_in(self.book.best_pruned(1, begun=True), "every other finalist failed")
+
+    @property
+    def alive(self) -> int:
+        """Finalists that did not fail."""
+        return sum(not self.book.is_out(trial) for trial in self.finalists)
+
+    def widen(self, event: Widened) -> list[Decision]:
+        most = self.book.most_finalists
+        if not self.restarts or not self.alive < event.finalists <= most:
+            raise ValueError(
+                f"the budget is spent and {self.alive} trials are to complete: they cannot become "
+                f"{event.finalists}"
+            )
+        return self._take_in(self.book.best_pruned(event.finalists - self.alive), "there is more time")
+
+    def _take_in(self, trials: Sequence[int], why: str) -> list[Decision]:
+        self.finalists = [*self.finalists, *trials]
+        return [self.promote(trial, why) for trial in trials]
 
     def _extended(self, event: Extended) -> None:
         raise ValueError("the budget is spent: the race takes no more trials")
@@ -98,10 +124,14 @@ class FinishingRace:
 
     def _finish(self, event: BudgetSpent) -> list[Decision]:
         before, book = self._rest, self.book
-        if before is not None and event.finalists is None:
+        restarts = before is None or before.restarts
+        if not restarts and event.finalists is None:
             raise ValueError("the budget was spent before")
+        if event.finalists is not None and event.finalists > book.runs.trials:
+            raise ValueError(f"{event.finalists} trials cannot go on: there are {book.runs.trials}")
         finalists = book.finalists(event.finalists)
-        self._running = self._rest = rest = FinalistsOnly(book, finalists, event.finalists is not None)
+        by_time = event.finalists is not None
+        self._running = self._rest = rest = FinalistsOnly(book, finalists, by_time, restarts)
         book.leave_queue()
         decisions = []
         for trial in range(book.runs.trials):
@@ -134,10 +164,19 @@ class FinishingRace:
 
     @property
     def finalists(self) -> int:
-        return self.book.cfg.finalists
+        return self.book.cfg.finalists if self._rest is None else self._rest.alive
+
+    @property
+    def most_finalists(self) -> int:
+        rest, most = self._rest, self.book.most_finalists
+        if rest is None:
+            return most
+        return min(most, rest.alive + len(self.book.best_pruned(most))) if rest.restarts else rest.alive
 
     @property
     def planned_fold_epochs(self) -> int:
+        if self._rest is not None:
+            return self.spent_fold_epochs + self.finish_fold_epochs
         return self.rule.planned_fold_epochs
 
     def remaining_fold_epochs(self, trials: int) -> int:

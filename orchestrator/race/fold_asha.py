@@ -80,7 +80,7 @@ class FoldASHA(Rule):
     def __init__(self, cfg: RaceConfig) -> None:
         super().__init__(cfg)
         self._ladder = ladder_of(cfg)
-        self._narrowed = False  # fewer trials complete than the race began with
+        self._resized = False  # other numbers of finalists came while trials climbed
         self._queue = LadderQueue(self.book)
         self._cohorts = self._queue.cohorts
         self._add_cohort(0, cfg.trials)
@@ -275,8 +275,8 @@ class FoldASHA(Rule):
         cohort.fail(trial)
         self._fit_ladder(cohort)
 
-    def on_narrow(self) -> None:
-        self._narrowed = True
+    def on_finalists(self) -> None:
+        self._resized = True
         for cohort in self._cohorts:
             self._fit_ladder(cohort)
 
@@ -285,11 +285,11 @@ class FoldASHA(Rule):
         if left := cohort.members[0]:
             ladder = self._ladder_for(left)
             ladder = ladder if cohort is self._cohorts[0] else ladder_for_later_cohort(ladder)
-            cohort.set_ladder(with_room(ladder, cohort.members) if self._narrowed else ladder)
+            cohort.set_ladder(with_room(ladder, cohort.members) if self._resized else ladder)
 
     def extend(self, trials: int) -> None:
         now = self.runs.trials
-        self._narrowed = False
+        self._resized = False
         self._add_cohort(now, trials - now)
         super().extend(trials)
 
@@ -300,7 +300,7 @@ class FoldASHA(Rule):
 
     def _ladder_for(self, trials: int) -> Ladder:
         if self.cfg.ladder is not None:
-            return resize(self._ladder, trials, self.cfg.finalists if self._narrowed else None)
+            return resize(self._ladder, trials, self.cfg.finalists if self.book.narrowed else None)
         return ladder_of(replace(self.cfg, trials=trials))
 
 

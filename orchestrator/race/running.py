@@ -21,6 +21,7 @@ from orchestrator.core.events import (
     Resumed,
     Shortened,
     State,
+    Widened,
 )
 from orchestrator.core.text import counted
 from orchestrator.race.bookkeeping import Bookkeeping
@@ -83,8 +84,8 @@ class RunningRace(ABC):
     def on_withdraw(self, trial: int) -> None:  # noqa: B027
         """A trial that never started will not; it is closed next."""
 
-    def on_narrow(self) -> None:  # noqa: B027
-        """Fewer trials are to complete (`cfg.finalists`)."""
+    def on_finalists(self) -> None:  # noqa: B027
+        """Fewer or more trials are to complete (`cfg.finalists`)."""
 
     def refuses_again(self, trial: int) -> str:
         """Why a trial that failed cannot be run again; "" where it can."""
@@ -165,6 +166,8 @@ class RunningRace(ABC):
             self._extended(event)
         elif isinstance(event, Shortened):
             return self._shorten(event)
+        elif isinstance(event, Widened):
+            return self.widen(event)
         elif not isinstance(event, Proposed):  # a race knows trials by their numbers only
             raise ValueError(f"a race cannot take the event {event!r}")
         return []
@@ -296,7 +299,17 @@ class RunningRace(ABC):
         if not 1 <= finalists <= self.cfg.finalists:
             raise ValueError(f"{self.cfg.finalists} trials are to complete: they cannot become {finalists}")
         self.book.narrow(finalists)
-        self.on_narrow()
+        self.on_finalists()
+
+    def widen(self, event: Widened) -> list[Decision]:
+        """More trials are to complete. Raises ValueError where they do already, or never were."""
+        if not self.cfg.finalists < event.finalists <= self.book.most_finalists:
+            raise ValueError(
+                f"{self.cfg.finalists} trials are to complete: they cannot become {event.finalists}"
+            )
+        self.book.narrow(event.finalists)
+        self.on_finalists()
+        return self.settle()
 
 
 def _inside(epochs: int, most: int) -> bool:

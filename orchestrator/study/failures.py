@@ -76,12 +76,18 @@ def retry_command(
     study: Path, own_code: Mapping[str, Any] | None, trials: Iterable[int] = (), more: Sequence[str] = ()
 ) -> str:
     """The command that runs failed trials again, ready to paste. trials: none of them means all."""
+    space_file = None if own_code is None else str(own_code["space_file"])
+    return resume_command(study, space_file, [*more, "--retry-failed", *map(str, trials)])
+
+
+def resume_command(study: Path, space_file: str | None, more: Sequence[str] = ()) -> str:
+    """The command that continues a study, ready to paste. more: options."""
     words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
     if study.parent != Path("runs"):
         words += ["--runs", str(study.parent)]
-    if own_code is not None:
-        words += ["--space", str(own_code["space_file"])]
-    return shlex.join([*words, *more, "--retry-failed", *map(str, trials)])
+    if space_file is not None:
+        words += ["--space", space_file]
+    return shlex.join([*words, *more])
 
 
 def failed_ahead(

@@ -29,18 +29,19 @@ def budget_of(request: Request, study: Study) -> Budget:
 
 
 def is_spent(study: Study) -> bool:
-    """Whether only its finalists are still run, for good."""
+    """Whether only its finalists are still run."""
     return any(isinstance(event, BudgetSpent) for event in study.events)
+
+
+def is_spent_for_good(study: Study) -> bool:
+    """Whether that is for want of fold-epochs: more time makes no more finalists."""
+    return any(isinstance(event, BudgetSpent) and event.finalists is None for event in study.events)
 
 
 def check_budget(request: Request, study: Study, race: Race) -> None:
     """Raises StudyError for a budget, or trials, that this study can no longer be given."""
     if is_spent(study):
-        if requested_budget(request).given or request.trials is not None:
-            raise StudyError(
-                f"study {study.path}: its budget is spent and only its finalists are still in;\nleave "
-                "out --trials, --max-fold-epochs and --time-budget, or begin another study without --resume"
-            )
+        _refuse_spent(request, study, race)
         return
     limit = budget_of(request, study).fold_epochs
     if limit is not None and race.done and limit < race.spent_fold_epochs:
@@ -54,6 +55,22 @@ def check_budget(request: Request, study: Study, race: Race) -> None:
         raise StudyError(
             f"--max-fold-epochs {limit}: study {study.path} has spent {spent} and its finalists take "
             f"{least - spent} more; give at least {least}"
+        )
+
+
+def _refuse_spent(request: Request, study: Study, race: Race) -> None:
+    """More time may complete more of the finalists, where that was what there was too little of."""
+    time_helps = not is_spent_for_good(study) and (not race.done or race.finalists < race.most_finalists)
+    timed = request.time_budget is not None and not time_helps
+    if request.max_fold_epochs is not None or request.trials is not None or timed:
+        out = (
+            "--trials and --max-fold-epochs"
+            if time_helps
+            else "--trials, --max-fold-epochs and --time-budget"
+        )
+        raise StudyError(
+            f"study {study.path}: its budget is spent and only its finalists are still in;\nleave "
+            f"out {out}, or begin another study without --resume"
         )
 
 
@@ -89,10 +106,11 @@ def controller_for(
     """
     study, space = ready.study, ready.space
     budget = budget_of(request, study)
-    if not budget.given or is_spent(study):
+    if not budget.given or is_spent_for_good(study):
         return None
     bounds = bounds_of(study, ready.backend.slots, most_trials(request, study, limit))
     rule = study.header.rule
     return BudgetController(
-        race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs
-    )
+        race, ahead(), budget, bounds, lambda trials: planned(space, rule, trials), elapsed, study.configs,
+        finishing=is_spent(study),
+    )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,13 +56,10 @@ def _look_back(study: Path, request: Request, console: Console) -> Ending:
 
 def _resume(stop: Interrupted, arguments: argparse.Namespace) -> str:
     """The command that continues where this one stopped, ready to paste."""
-    study = stop.study
-    words = ["python", "-m", "orchestrator.tune", "--resume", "--study", study.name]
-    if study.parent != Path("runs"):
-        words += ["--runs", str(study.parent)]
-    if stop.space_file is not None:
-        words += ["--space", stop.space_file]
-    return shlex.join([*words, *repeated_options(vars(arguments), stop.budget_spent)])
+    from orchestrator.study.failures import resume_command  # not for --help
+
+    more = repeated_options(vars(arguments), stop.budget_spent)
+    return resume_command(stop.study, stop.space_file, more)
 
 
 def _request(arguments: argparse.Namespace) -> Request:

@@ -31,6 +31,7 @@ from orchestrator.study.sources import changed_sources, code_sources
 from orchestrator.study.study import Study
 from orchestrator.tune.budgeting import check_budget
 from orchestrator.tune.checkpoint_location import check_store_answers, refuse_another_location
+from orchestrator.tune.finalists import more_finalists, widened_line
 from orchestrator.tune.new_study import check, open_for, prepare
 from orchestrator.tune.request import PreparedStudy, Request
 from orchestrator.tune.retrying import refuse_others, reopened
@@ -129,10 +130,13 @@ def record_resume(request: Request, study: Study, race: Race, sampler: Sampler, 
     """
     check_budget(request, study, race)
     extended = _extension(request, study, sampler)
-    noted = _taken([Resumed(_changed_code(study)), *extended], race, study)
+    before, widened = race.finalists, more_finalists(request, study, race)
+    noted = _taken([Resumed(_changed_code(study)), *widened, *extended], race, study)
     # Only now has the race set aside what was under way when a trial failed and the last driver died.
     again = reopened(request.retry_failed, study, race)
     study.append(*noted, *_taken(again, race, study))
+    for more in widened:
+        say(widened_line(more, before))
     for larger in extended:
         say(f"extended to {larger.trials} trials")
     if request.retry_failed is not None:

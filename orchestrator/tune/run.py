@@ -26,6 +26,7 @@ from orchestrator.tune.budgeting import (
     requested_budget,
 )
 from orchestrator.tune.disk import guard_of
+from orchestrator.tune.finalists import fewer_complete_lines
 from orchestrator.tune.new_study import begin
 from orchestrator.tune.packing_record import record_packings
 from orchestrator.tune.plan import plan_text, race_config
@@ -66,13 +67,14 @@ def run_search(
         try:
             following = mirrored(study.path, request.destinations, say, conclude or say)
             (trackers or stack).enter_context(following)
-            _search(ready, request, say, lambda: clock() - started, listener, view)
+            race = _search(ready, request, say, lambda: clock() - started, listener, view)
         except KeyboardInterrupt:
             ignore_interrupts()
             raise Interrupted(study.path, is_spent(study), study.header.own_code) from None
-        for line in end_lines(study, request):
-            (conclude or say)(line)
         complete, seconds = study.complete_trials(), clock() - started
+        fewer = fewer_complete_lines(study, race, len(complete), request, ready.backend.slots)
+        for line in (*end_lines(study, request), *fewer):
+            (conclude or say)(line)
         may_be_best = study.confidence_set()
     if not complete:
         raise NothingCompleteError(study)
@@ -86,7 +88,8 @@ def _search(
     elapsed: Callable[[], float],
     listener: EventListener | None,
     make_view: MakeView,
-) -> None:
+) -> Race:
+    """The race, done."""
     study, header, space, backend = ready.study, ready.study.header, ready.space, ready.backend
     record_packings(study, backend.packings)
     sampler = make_sampler(header.sampler, space, header.seed, header.tries)
@@ -128,6 +131,7 @@ def _search(
         driver.keep_budget()
         with driver.noting_the_end():
             backend.run(driver)
+    return race
 
 
 def _new_race(study: Study, space: SearchSpace) -> Race:

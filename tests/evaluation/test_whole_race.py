@@ -9,14 +9,25 @@ import numpy as np
 import pytest
 
 from orchestrator.core.arrays import Probabilities
-from orchestrator.core.events import Action, BudgetSpent, Decided, EpochEnded, Event, Extended, Shortened
+from orchestrator.core.events import (
+    Action,
+    BudgetSpent,
+    Decided,
+    Decision,
+    EpochEnded,
+    Event,
+    Extended,
+    RaceEvent,
+    Shortened,
+    Widened,
+)
 from orchestrator.evaluation.intervals import Answers
 from orchestrator.evaluation.kept_epochs import KeptEpochs, in_bag_scores
 from orchestrator.evaluation.missing_scores import completed
 from orchestrator.evaluation.race_again import RaceAgain
 from orchestrator.evaluation.voting import soft_vote
 from orchestrator.evaluation.whole_race import Raced, ReplayedTrial, WholeRace, uniform, whole_race
-from orchestrator.race import RaceConfig, make_race
+from orchestrator.race import FinishingRace, RaceConfig, make_race, rule_class
 from orchestrator.race.simulate.simulator import simulate
 from orchestrator.race.simulate.synthetic import draw_curves
 
@@ -238,7 +249,7 @@ def test_more_and_fewer_trials_and_a_spent_budget_come_again() -> None:
     assert extended.trials == 20 and extended.complete(curves) == list(range(20))
     events: list[Event] = [EpochEnded(0, 0, 1, 0.5)] * 9
     spent = RaceAgain.of("exhaustive", cfg, [*events, BudgetSpent("over"), *events])
-    assert spent.budget == 9
+    assert spent.told == ((9, BudgetSpent("over")),)
     assert len(spent.complete(curves)) == 1
 
 
@@ -247,23 +258,51 @@ def test_fewer_finalists_for_want_of_time_come_again() -> None:
     cfg = RaceConfig(12, 2, 6)
     ended: list[Event] = [EpochEnded(0, 0, 1, 0.5)] * 9
     narrowed = RaceAgain.of("fold_asha", cfg, [Shortened(12, 2), Shortened(12, 1)])
-    assert (narrowed.stages, narrowed.finalists) == ((12,), (1,))
+    assert (narrowed.stages, narrowed.told) == ((12,), ((0, Shortened(12, 2)), (0, Shortened(12, 1))))
     assert len(RaceAgain("fold_asha", cfg).complete(curves)) == 3 and len(narrowed.complete(curves)) == 1
     fewer = RaceAgain.of("fold_asha", cfg, [Shortened(12, 1), Shortened(8)])
-    assert (fewer.stages, fewer.finalists) == ((8,), (1,)) and max(fewer.complete(curves)) < 8
+    assert fewer.stages == (8,) and len(fewer.complete(curves)) == 1 and max(fewer.complete(curves)) < 8
     more = RaceAgain.of("fold_asha", cfg, [Shortened(12, 1), Extended(20)])
-    assert (more.stages, more.finalists) == ((12, 20), (1, None))
+    assert more.stages == (12, 20) and len(more.complete(curves)) > 1
+    wider = RaceAgain.of("fold_asha", cfg, [Shortened(12, 1), *ended, Widened(3)])
+    assert len(wider.complete(curves)) == 3
     spent = RaceAgain.of("fold_asha", cfg, [*ended, BudgetSpent("late", 2), *ended])
-    assert (spent.budget, spent.kept, spent.over) == (9, 2, None) and len(spent.complete(curves)) == 2
+    assert spent.told == ((9, BudgetSpent("late", 2)),) and len(spent.complete(curves)) == 2
     late = RaceAgain.of("fold_asha", cfg, [*ended, BudgetSpent("late", 2), *ended, BudgetSpent("over", 1)])
-    assert late.over == (18, 1) and len(late.complete(curves)) == 1
+    assert late.told[1] == (18, BudgetSpent("over", 1)) and len(late.complete(curves)) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fewer_finalists_come_again_when_they_came_in_truth(seed: int) -> None:
+    """Until then the quotas were those of three."""
+    curves, cfg = draw_curves(32, 3, 9, rng(seed)).scores, RaceConfig(32, 3, 9)
+    race = CutShort(rule_class("fold_asha")(cfg))
+    log = simulate(race, curves, 2)
+    again = replace(RaceAgain.of("fold_asha", cfg, race.journal), slots=2)
+    assert again.told == ((60, Shortened(32, 1)),)
+    assert again.complete(curves) == sorted(t for t, folds in log.full.items() if len(folds) == 3)
+
+
+class CutShort(FinishingRace):
+    """Has a single finalist from 60 fold-epochs on."""
+
+    journal: tuple[Event, ...] = ()
+
+    def apply(self, event: RaceEvent) -> list[Decision]:
+        decisions = super().apply(event)
+        self.journal = (*self.journal, event)
+        if self.spent_fold_epochs == 60 and isinstance(event, EpochEnded):
+            self.journal = (*self.journal, Shortened(32, 1))
+            super().apply(Shortened(32, 1))
+        return decisions
 
 
 def test_a_budget_may_be_spent_where_a_fold_run_goes_on_at_once() -> None:
     draw, cfg = rng(1), RaceConfig(12, 3, 6)
     curves = draw.random((12, 3, 6)).cumsum(2) / 6 + draw.random((12, 1, 1))
     for budget in range(5, 60):
-        complete = RaceAgain("fold_asha", cfg, budget=budget).complete(curves)
+        told = ((budget, BudgetSpent("over")),)
+        complete = RaceAgain("fold_asha", cfg, told=told).complete(curves)
         assert 1 <= len(complete) <= cfg.finalists
 
 

@@ -309,11 +309,12 @@ def test_a_study_whose_budget_is_spent_takes_neither_trials_nor_a_budget(
     timed(space_file, faces, runs, monkeypatch, 12.0)
     assert events(runs / "a", "budget_spent")
     monkeypatch.undo()
-    for more in (("--trials", "20"), ("--max-fold-epochs", "500"), ("--time-budget", "1h")):
+    for more in (("--trials", "20"), ("--max-fold-epochs", "500")):
         assert resume(runs, "a", *more) == 2
         error = capsys.readouterr().err
         assert "its budget is spent" in error and len(error.splitlines()) == 2
-    assert resume(runs, "a") == 0
+    before = spent(runs / "a")
+    assert resume(runs, "a") == 0 and spent(runs / "a") == before
 
 
 def test_the_printed_command_is_taken_after_the_budget_is_spent(
