@@ -50,6 +50,9 @@ Worlds:
   frozen features trained on 1,000 groups, 6,667 groups held out; a study draws 1,000.
 - **mask_faces**: the same of 400 people with seven photos each, of whom few are over 60; 400 people held
   out and 400 drawn.
+
+Studies whose answers are multiplied, and what was changed because of them:
+[simulated products](simulated_products.md).
 """
 
 

@@ -110,18 +110,32 @@ def split_study(
 
 def study_of(population: Population, drawn: NDArray[np.integer], rng: np.random.Generator) -> SimulatedStudy:
     """drawn: numbers of groups, any of them more than once; each time it is a group of its own."""
-    order = np.argsort(population.codes, kind="stable")
-    ends = np.cumsum(np.bincount(population.codes))
+    rows, codes = rows_of(population.codes, drawn)
+    return study_on(
+        population, rows, codes, deal_quickly(population.labels[rows], codes, population.folds, rng)
+    )
+
+
+def rows_of(
+    codes: NDArray[np.int64], drawn: NDArray[np.integer]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """The rows of the groups drawn, and the number of each row's draw, both (n,)."""
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes))
     parts = [order[ends[group - 1] if group else 0 : ends[group]] for group in drawn]
-    rows, codes = np.concatenate(parts), np.repeat(np.arange(len(drawn)), [len(part) for part in parts])
-    labels = population.labels[rows]
+    return np.concatenate(parts), np.repeat(np.arange(len(drawn)), [len(part) for part in parts])
+
+
+def study_on(
+    population: Population, rows: NDArray[np.intp], codes: NDArray[np.int64], folds: NDArray[np.int16]
+) -> SimulatedStudy:
+    """Of these rows of the population, (n,), each answered by its fold's models."""
     classes = int(population.labels.max()) + 1
-    folds = deal_quickly(labels, codes, population.folds, rng)
     answers = np.empty((len(population.families), population.epochs, len(rows), classes), np.float32)
     for fold in range(population.folds):
         own = np.flatnonzero(folds == fold)
         answers[:, :, own] = population.answers(fold, rows[own])
-    return SimulatedStudy(answers, labels, folds, codes, population.families)
+    return SimulatedStudy(answers, population.labels[rows], folds, codes, population.families)
 
 
 def deal_quickly(
@@ -231,7 +245,9 @@ class DrawnWorld:
 
     def draw(self, rng: np.random.Generator) -> Population:
         latents, labels, codes = self._rows
-        return DrawnPopulation(latents, labels, codes, _draw_models(self, rng))
+        best = np.column_stack([MEANS, np.log(PRIOR) - (MEANS**2).sum(axis=1) / 2])
+        models = blurred(best, (self.trials, self.folds, self.epochs), rng)
+        return DrawnPopulation(latents, labels, codes, models)
 
 
 LATENTS = 24
@@ -266,18 +282,20 @@ class DrawnPopulation:
         return _softmax(self._latents @ self._models[trial, fold, epoch].T)
 
 
-def _draw_models(world: DrawnWorld, rng: np.random.Generator) -> NDArray[np.float32]:
-    """The best linear model, blurred: less so the further a trial is on its curve."""
-    shape = (world.trials, world.folds, world.epochs, len(PRIOR), LATENTS + 1)
-    best = np.column_stack([MEANS, np.log(PRIOR) - (MEANS**2).sum(axis=1) / 2])
-    skill = (draw_base(world.trials, world.epochs, rng) - 0.2) / (0.69 - 0.2)  # (trials, epochs)
+def blurred(
+    best: NDArray[np.float64], runs: tuple[int, int, int], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(trials, folds, epochs, C, D + 1): the best linear model, (C, D + 1), blurred: less so the further a
+    trial is on its curve. runs: trials, folds, epochs."""
+    trials, folds, epochs = runs
+    skill = (draw_base(trials, epochs, rng) - 0.2) / (0.69 - 0.2)  # (trials, epochs)
     skill = np.clip(skill, 0.0, 1.0)[:, None, :, None, None]
     unit = np.linalg.norm(best) / np.sqrt(best.size)
-    of_trial = rng.normal(size=(shape[0], 1, 1, *shape[3:]))
-    of_run = rng.normal(size=(*shape[:2], 1, *shape[3:]))
-    of_epoch = rng.normal(size=shape)
+    of_trial = rng.normal(size=(trials, 1, 1, *best.shape))
+    of_run = rng.normal(size=(trials, folds, 1, *best.shape))
+    of_epoch = rng.normal(size=(*runs, *best.shape))
     blur = (TRIAL_SD + 1 - skill) * of_trial + RUN_SD * of_run + EPOCH_SD * of_epoch
-    sureness = np.exp(rng.normal(0.2, 0.4, (shape[0], 1, 1, 1, 1)))
+    sureness = np.exp(rng.normal(0.2, 0.4, (trials, 1, 1, 1, 1)))
     models: NDArray[np.float32] = (sureness * (skill * best + unit * blur)).astype(np.float32)
     return models
 
