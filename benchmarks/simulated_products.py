@@ -6,7 +6,7 @@ A study is of people with seven photos each: gender and age bin are a person's, 
 photo's; the last age bin is rare. Three races (mask, gender, age) make a product of 18 classes and a fourth,
 of all classes at once, stands beside it on the same rows and folds. Every estimate that `ensemble` prints is
 compared with the truth, by the code that `ensemble` runs. Studies that are in the log stay; --write puts the
-figures into docs/benchmarks/simulated_studies.md.
+figures into docs/benchmarks/simulated_products.md.
 """
 
 from __future__ import annotations
@@ -315,7 +315,6 @@ def _estimates(made: Made, composed: Composed, rng: np.random.Generator) -> dict
         "scores": {key: item.score for key, item in found.items()},
         "intervals": {key: [item.low, item.high] for key, item in found.items()},
         "left": replayed.left,
-        "few": replayed.bias,
     }
 
 
@@ -341,13 +340,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--seed", type=int, default=1)
     add("--workers", type=int, default=2)
     add("--log", type=Path, default=Path("runs/simulated_products.jsonl"), help="studies that are there stay")
-    add("--before", type=Path, help="a log of the same studies that an earlier version made")
     add("--write", action="store_true", help="write the page's figures from the logs")
     options = parser.parse_args(argv)
     jobs = [(WORLD, options.seed, number) for number in range(options.studies)]
     run_missing(jobs, _study, options.log, options.workers, _begin, None)
-    before = [] if options.before is None else read_log(options.before)
-    write_page(before, read_log(options.log), options.write)
+    write_page(read_log(options.log), options.write)
 
 
 if __name__ == "__main__":

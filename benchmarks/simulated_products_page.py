@@ -20,9 +20,9 @@ KINDS = ("age alone", "product", "joint")
 LUCK = {"age alone": "age"}  # of other kinds: of all classes
 
 
-def write_page(before: Sequence[Row], rows: Sequence[Row], write: bool) -> None:
+def write_page(rows: Sequence[Row], write: bool) -> None:
     """Prints the figures; write: puts them between the page's marks."""
-    figures = "\n".join([*_table(before, "before"), *_table(rows, "now")])
+    figures = "\n".join(_table(rows))
     print(figures)
     if write:
         text = PAGE.read_text()
@@ -30,13 +30,11 @@ def write_page(before: Sequence[Row], rows: Sequence[Row], write: bool) -> None:
         PAGE.write_text(f"{head}{BEGIN}\n\n{figures}\n{END}{rest.split(END)[1]}")
 
 
-def _table(rows: Sequence[Row], when: str) -> list[str]:
-    if len(rows) < 3:
-        return []
+def _table(rows: Sequence[Row]) -> list[str]:
     lines = [
-        f"| {when}, {len(rows)} studies | truth | as many other groups | estimate | bias | RMSE | "
-        "95% interval holds the truth | width |",
-        "|---|---|---|---|---|---|---|---|",
+        f"| {len(rows)} studies | truth | as many other groups | estimate | bias | less that of others "
+        "| RMSE | 95% interval holds the truth | width |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for kind in KINDS:
         truth, other = (np.array(values) for values in zip(*map(_truths(kind), rows), strict=True))
@@ -45,11 +43,13 @@ def _table(rows: Sequence[Row], when: str) -> list[str]:
             off = np.array([item["scores"][key] for item in own]) - truth
             ends = np.array([item["intervals"][key] for item in own])
             held = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+            luck = np.array([row["luck"][LUCK.get(kind, "all")] for row in rows])
             cells = [
                 f"{truth.mean():.3f}",
                 f"{(other - truth).mean():+.4f}",
                 title,
-                _mean(without_luck(off, np.array([row["luck"][LUCK.get(kind, "all")] for row in rows]))),
+                _mean(without_luck(off, luck)),
+                _mean(without_luck(off + truth - other, luck)),
                 f"{np.sqrt((off**2).mean()):.4f}",
                 f"{held.mean():.2f}",
                 f"{np.ptp(ends, axis=1).mean():.3f}",

@@ -39,7 +39,7 @@ from orchestrator.core.metrics import score
 from orchestrator.evaluation.bbc import bbc
 from orchestrator.evaluation.confidence_set import confidence_set
 from orchestrator.evaluation.cross_fitted import cross_fitted_answers
-from orchestrator.evaluation.intervals import INTERVALS, Answers, moved, scored, without_bias
+from orchestrator.evaluation.intervals import INTERVALS, Answers, moved, scored
 from orchestrator.evaluation.kept_epochs import KeptEpochs
 from orchestrator.evaluation.pool import Pool
 from orchestrator.evaluation.race_again import RaceAgain
@@ -196,13 +196,11 @@ def _estimates(done: Finished, fitted: Fitted, rng: np.random.Generator) -> dict
     race = RaceAgain(RULE, RaceConfig(*study.scores.shape), SLOTS)
     replayed = whole_race([Raced(done.kept, race, study.labels, study.metric)], again, answers, rng, RACES)
     scores = {"bbc": bbc(method, answers, rng, FITS).score, "bbc_race": replayed.estimate.score}
-    biases = {"bbc": 0.0, "bbc_race": replayed.bias}
     intervals: dict[str, dict[str, list[float]]] = {}
     for kind in INTERVALS:
         base = scored(answers, rng, RESAMPLES, interval=kind)
         found = {"naive": base, "cross_fitted": scored(crossed, rng, RESAMPLES, interval=kind)}
-        for key, value in scores.items():
-            found[key] = moved(without_bias(base, biases[key], kind), value, "", answers.metric)
+        found |= {key: moved(base, value, "", answers.metric) for key, value in scores.items()}
         intervals[kind] = {key: [item.low, item.high] for key, item in found.items()}
     scores |= {"naive": answers.score, "cross_fitted": crossed.score}
     rounds = replayed.scores  # each leaves out all groups once

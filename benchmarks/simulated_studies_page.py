@@ -51,8 +51,7 @@ Worlds:
 - **mask_faces**: the same of 400 people with seven photos each, of whom few are over 60; 400 people held
   out and 400 drawn.
 
-Studies whose answers are multiplied, and what was changed because of them:
-[simulated products](simulated_products.md).
+Studies whose answers are multiplied: [simulated products](simulated_products.md).
 """
 
 

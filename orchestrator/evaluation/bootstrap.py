@@ -52,18 +52,6 @@ def draw_bags(count: int, repeats: int, rng: np.random.Generator) -> NDArray[np.
     return rng.multinomial(count, np.full(count, 1 / count), size=repeats).astype(np.float32)
 
 
-def draw_balanced_bags(count: int, repeats: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(repeats, count): how often each group was drawn, where all are drawn `repeats` times in all.
-
-    So the mean over bags of a mean over groups is exact, and only what is no mean is left to chance.
-    Source: Davison, Hinkley, Schechtman, Biometrika 73 (1986), "Efficient bootstrap simulation".
-    """
-    drawn = rng.permutation(np.tile(np.arange(count, dtype=np.int32), repeats))
-    cells = np.repeat(np.arange(repeats), count) * count + drawn
-    found: NDArray[np.float32] = np.bincount(cells, minlength=repeats * count).astype(np.float32)
-    return found.reshape(repeats, count)
-
-
 def percentile_interval(scores: Floats, level: float) -> tuple[float, float]:
     """The ends between which the middle `level` of the scores (repeats,) lie."""
     tail = (1 - level) / 2

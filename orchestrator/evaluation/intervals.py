@@ -17,7 +17,7 @@ from scipy.special import ndtri
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.errors import EnsembleError
 from orchestrator.core.metrics import find, score
-from orchestrator.evaluation.bootstrap import draw_bags, draw_balanced_bags, group_codes, percentile_interval
+from orchestrator.evaluation.bootstrap import draw_bags, group_codes, percentile_interval
 from orchestrator.evaluation.corrected_t import corrected_half_width
 from orchestrator.evaluation.estimate import Estimate
 from orchestrator.evaluation.fold_scores import fold_scores
@@ -28,9 +28,6 @@ DEFAULT = "percentile"
 DOUBT = 1 / 3
 """On drawn studies and on tables, intervals of the naive score's width covered in 0.89 to 0.95, with this in
 0.95: see docs/benchmarks/intervals.md."""
-NEGLIGIBLE = 0.1
-"""Of a score's standard error: a smaller bias makes its error larger by half a percent at most, no more
-than its estimate can tell (Efron and Tibshirani 1993, section 10.3, leave up to a quarter)."""
 MOST_BLOCKS = 500
 """Groups of a fold are put together until there are so many: each is left out once."""
 
@@ -149,30 +146,6 @@ _METHODS = {
     "corrected_t": "corrected resampled t over folds",
     "bayle": "normal interval, within-fold variance of groups",
 }
-
-
-def bias_of_few(answers: Answers, rng: np.random.Generator, repeats: int = 1000) -> float:
-    """How far the score of so many groups lies, in the mean, from that of all groups there are; 0 where that
-    is nothing beside its standard error (NEGLIGIBLE).
-
-    It is nothing where the metric is a mean over rows. F1 is concave in the hits of a class and in how many
-    rows it has, so macro-F1 of classes of few groups lies below. By the bootstrap: as far as the resamples'
-    mean lies from the score (Efron, Annals of Statistics 7, 1979), all groups drawn equally often. Raises
-    EnsembleError for fewer than two groups, and where the metric is undefined on all resamples.
-    """
-    codes, count = group_codes(answers.groups)
-    weights = draw_balanced_bags(count, affordable(repeats, answers.metric), rng)
-    scored = ResampledScores(answers.labels, answers.probabilities, codes, count, answers.metric)(weights)
-    scores, _ = defined(scored, answers.metric)
-    bias = float(scores.mean()) - answers.score
-    return bias if abs(bias) > NEGLIGIBLE * float(scores.std()) else 0.0
-
-
-def without_bias(found: Estimate, bias: float, interval: str = DEFAULT) -> Estimate:
-    """A score less its `bias_of_few`, with its interval. Resamples have the bias twice, as they are of few
-    groups out of few, so their percentiles move by both; the other ways centre on the score."""
-    by = 2 * bias if interval == "percentile" else bias
-    return replace(found, score=found.score - bias, low=found.low - by, high=found.high - by)
 
 
 def moved(found: Estimate, score: float, method: str, metric: str) -> Estimate:

@@ -4,9 +4,6 @@ In each resample of the groups everything is done again that looked at a score: 
 quotas, the choice of each fold's epoch, of members, weights, temperature and decisions; the groups left out
 are then scored. Groups, never rows, are resampled.
 
-What a score of few groups lies beside that of many is taken off (`bias_of_few`): it is 0.013 for macro-F1 of
-18 classes and 260 groups, more than many a choice is worth (docs/benchmarks/simulated_studies.md).
-
 Left out are the parts of a partition, a tenth of the groups at a time, and not what a bootstrap leaves out:
 a choice made on bags that hold 63% of the groups is worse than the one that was made on all of them, which
 made such an estimate 0.007 too low on drawn studies (docs/decisions.md, Estimates).
@@ -27,10 +24,9 @@ from numpy.typing import NDArray
 from orchestrator.core.arrays import Floats, Labels, Probabilities
 from orchestrator.core.callbacks import Progress, Steps
 from orchestrator.core.errors import EnsembleError
-from orchestrator.core.metrics import find
 from orchestrator.evaluation.bootstrap import group_codes
 from orchestrator.evaluation.estimate import Estimate, no_estimate
-from orchestrator.evaluation.intervals import DEFAULT, Answers, bias_of_few, moved, scored, without_bias
+from orchestrator.evaluation.intervals import DEFAULT, Answers, moved, scored
 from orchestrator.evaluation.kept_epochs import InBagScores, KeptEpochs, in_bag_scores
 from orchestrator.evaluation.missing_scores import completed
 from orchestrator.evaluation.race_again import RaceAgain
@@ -83,7 +79,6 @@ class WholeRace:
 
     estimate: Estimate
     scores: Floats  # of each time that all groups were left out once
-    bias: float  # of so few groups, which is taken off: see `bias_of_few`
     left: float  # share of replays in which a trial without a complete record ended as a finalist
     replaced: float  # share of finalists' places that another trial took for this reason
 
@@ -124,18 +119,15 @@ def whole_race(
             scores_left_out(resamples, answered, answers.labels, codes, answers.metric), answers.metric
         )
         base = scored(answers, rng, level=level, interval=interval)
-        bias = bias_of_few(answers, rng)
     except EnsembleError as error:
         missing = no_estimate("bbc_race", title, f"{error}.", level)
-        return WholeRace(missing, np.empty(0), *[float("nan")] * 3)
+        return WholeRace(missing, np.empty(0), float("nan"), float("nan"))
     left, replaced = _shares(replays, len(resamples))
     how = f"whole race replayed, {resamples.words}; {base.method}"
-    whole = without_bias(base, bias, interval)
-    score = float(np.clip(scores.mean() - bias, *find(answers.metric).bounds))
-    found = moved(whole, score, how, answers.metric).noted(note)
-    meaning = " ".join(filter(None, [_meaning(resamples.pooled, left, replaced), _few(answers.metric, bias)]))
+    found = moved(base, float(scores.mean()), how, answers.metric).noted(note)
+    meaning = _meaning(resamples.pooled, left, replaced)
     described = found.described("bbc_race", title, meaning, _summary(left, replaced))
-    return WholeRace(described, scores, bias, left, replaced)
+    return WholeRace(described, scores, left, replaced)
 
 
 def uniform(
@@ -284,16 +276,6 @@ def _meaning(parts: int, left: float, replaced: float) -> str:
         "and choice of epochs, then members and all that is fitted; the part left out is scored. "
         f"{_not_corrected(left, replaced)} "
         "It judges one fold model per trial and row; new images get the mean of all folds' models."
-    )
-
-
-def _few(metric: str, bias: float) -> str:
-    if not bias:
-        return ""
-    beside = "below" if bias < 0 else "above"
-    return (
-        f"Of so few groups {metric} lies {abs(bias):.4f} {beside} what it is of many, by the mean of "
-        "resamples; this is taken off."
     )
 
 

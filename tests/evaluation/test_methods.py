@@ -10,10 +10,9 @@ import pytest
 from orchestrator.core.arrays import Probabilities
 from orchestrator.core.metrics import score
 from orchestrator.evaluation.bbc import bbc
-from orchestrator.evaluation.bootstrap import draw_balanced_bags
 from orchestrator.evaluation.cross_fitted import cross_fitted, cross_fitted_answers
 from orchestrator.evaluation.estimate import Estimate, no_estimate
-from orchestrator.evaluation.intervals import INTERVALS, Answers, bias_of_few, moved, scored, without_bias
+from orchestrator.evaluation.intervals import INTERVALS, Answers, moved, scored
 from orchestrator.evaluation.method import Method
 from orchestrator.evaluation.resamples import bags, folds_of_groups, parts_in_turn, scores_left_out
 
@@ -102,47 +101,6 @@ def test_parts_in_turn_leave_out_every_group_once_and_as_many_of_each_fold() -> 
         assert (out.sum(axis=0) == 1).all()
         assert np.ptp(out.sum(axis=1)) == 0
         assert np.ptp(out[:, :20].sum(axis=1)) == 0 and out[:, 41:].sum(axis=1).max() == 1
-
-
-def few_of_a_rare_class(draw: np.random.Generator, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """labels (n,), answers (n, 6) and groups (n,) of a model that is right on most rows of most groups."""
-    of_group = draw.choice(6, groups, p=[0.5, 0.42, 0.02, 0.02, 0.02, 0.02])
-    codes = np.repeat(np.arange(groups), 3)
-    right = draw.random(groups * 3) < draw.beta(2, 1, groups)[codes]
-    said = np.where(right, of_group[codes], draw.integers(0, 6, groups * 3))
-    return of_group[codes], np.eye(6, dtype=np.float32)[said], codes
-
-
-def test_what_few_groups_hide_of_a_score_of_classes_is_told_by_their_resamples() -> None:
-    """The truth is macro-F1 of 40,000 groups; a sample has 150, some three of each rare class."""
-    labels, answers, _ = few_of_a_rare_class(rng(1), 40_000)
-    truth, off, told = score("macro_f1", labels, answers), [], []
-    for seed in range(150):
-        labels, answers, codes = few_of_a_rare_class(rng(seed + 2), 150)
-        few = Answers(labels, answers, (codes % 5).astype(np.int16), codes, "macro_f1")
-        off.append(few.score - truth)
-        told.append(bias_of_few(few, rng(seed), 100))
-    assert np.mean(off) < -0.01
-    assert abs(np.mean(off) - np.mean(told)) < abs(np.mean(off)) / 2
-
-
-def test_a_mean_over_rows_hides_nothing() -> None:
-    labels, members = guesses(3)
-    assert bias_of_few(Answers(labels, members[0], FOLDS, GROUPS, "accuracy"), rng(), 50) == 0
-
-
-def test_balanced_bags_draw_every_group_equally_often() -> None:
-    drawn = draw_balanced_bags(7, 30, rng())
-    assert (drawn.sum(axis=0) == 30).all() and (drawn.sum(axis=1) == 7).all()
-    assert (drawn == 0).any() and (drawn > 1).any()
-
-
-def test_an_interval_of_resamples_moves_by_the_bias_of_few_twice() -> None:
-    found = Estimate(0.5, 0.4, 0.56, 0.95, "way", 7)
-    moved_by = {way: without_bias(found, -0.01, way) for way in ("percentile", "bayle")}
-    assert {way: pytest.approx(item.score) for way, item in moved_by.items()} == dict.fromkeys(moved_by, 0.51)
-    ends = [(item.low, item.high) for item in moved_by.values()]
-    assert ends == [pytest.approx((0.42, 0.58)), pytest.approx((0.41, 0.57))]
 
 
 def test_pooled_parts_are_scored_as_one_answer_of_all_rows() -> None:

@@ -99,19 +99,6 @@ def test_where_nothing_was_chosen_the_score_is_that_of_all_rows() -> None:
     assert found.estimate.low < own.score < found.estimate.high
 
 
-def test_what_few_groups_hide_is_taken_off_and_told() -> None:
-    """Nothing was chosen, so whatever the estimate adds is the bias of few groups of a class."""
-    labels = (GROUPS % 20 == 3).astype(np.int64)  # two groups of forty
-    said = np.where(np.arange(ROWS) % 9 == 0, 1 - labels, labels)
-    answers = np.broadcast_to(np.eye(2, dtype=np.float32)[said], (1, 1, ROWS, 2))
-    study, own = raced(labels, answers, replace(CFG, trials=1, max_t=1, finalists=1))
-    study, own = replace(study, metric="macro_f1"), replace(own, metric="macro_f1")
-    found = estimated(study, own)
-    assert found.bias < -0.01 and found.estimate.score == pytest.approx(own.score - found.bias)
-    assert f"macro_f1 lies {-found.bias:.4f} below what it is of many" in found.estimate.meaning
-    assert "taken off" not in estimated(*raced(labels, answers, study.race.cfg)).estimate.meaning
-
-
 def test_labels_left_out_have_no_say_in_epochs_or_trials() -> None:
     """Flipping a group's labels changes what is chosen in no replay that leaves it out."""
 
