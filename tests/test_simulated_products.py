@@ -66,7 +66,5 @@ def test_the_page_compares_with_the_population_and_with_as_many_other_groups(
     write_page([row(at, -0.04) for at in range(4)], True)
     text = page.read_text()
     assert text.startswith("Head\n") and text.endswith("rest\n") and "stale" not in text
-    line = (
-        "| product | 0.500 | -0.0100 | naive | -0.0400 (0.0000) | -0.0300 (0.0000) | 0.0400 | 0.00 |"
-    )
+    line = "| product | 0.500 | -0.0100 | naive | -0.0400 (0.0000) | -0.0300 (0.0000) | 0.0400 | 0.00 |"
     assert line in text and "| 4 studies" in capsys.readouterr().out
