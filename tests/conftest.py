@@ -63,8 +63,10 @@ def own_environment(own_known_code: None) -> Iterator[None]:
     """What a file's tests, and commands that they call in this process, set is gone for the next file."""
     environment, path, folder = dict(os.environ), list(sys.path), Path.cwd()
     yield
+    # Ray's compiled part reads once a process which token it has; a Ray of the next file must have it too.
+    token = {name: value for name, value in os.environ.items() if name.startswith("RAY_AUTH_")}
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update({**environment, **token})
     sys.path[:] = path
     os.chdir(folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -130,6 +131,9 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
         yield
     finally:
         ray.shutdown()
+        # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
+        # then, in some cycle of references, would end the actor that has its number.
+        gc.collect()
         set_cluster_mode(before)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import time
@@ -79,3 +80,28 @@ def test_what_ray_says_itself_is_shortened_and_told_with_the_way_to_go_on(
 )
 def test_each_slice_that_is_named_is_a_gpu_for_ray(visible: str, expected: int | None) -> None:
     assert cluster.slices_named(visible) == expected
+
+
+def test_what_a_search_forgot_of_its_ray_is_gone_before_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A handle ends the actor that has its number, and each Ray numbers its own from the beginning."""
+    monkeypatch.setattr(cluster.ray, "init", lambda **options: None)
+    monkeypatch.setattr(cluster.ray, "shutdown", lambda: gone.append("Ray"))
+    gone: list[str] = []
+
+    class Handle:
+        def __init__(self) -> None:
+            self.itself = self
+
+        def __del__(self) -> None:
+            gone.append("handle")
+
+    gc.disable()
+    try:
+        with cluster.connect(None):
+            handle = Handle()
+            del handle
+        assert gone == ["Ray", "handle"]
+    finally:
+        gc.enable()
