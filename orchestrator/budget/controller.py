@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from orchestrator.budget.deadline import Deadline
-from orchestrator.budget.ledger import Ledger, ledger
+from orchestrator.budget.ledger import Ledger, ledger, still_in
 from orchestrator.budget.limits import Bounds, Budget, duration_text
 from orchestrator.budget.pace import EpochSpeed
 from orchestrator.core.events import (
@@ -31,7 +31,7 @@ from orchestrator.core.events import (
     own_decision,
 )
 from orchestrator.core.text import counted
-from orchestrator.race.contract import OUT, Race, TrialStatus
+from orchestrator.race.contract import Race
 from orchestrator.race.finishing import longest_leg
 
 Running = Collection[FoldRunKey]
@@ -101,7 +101,7 @@ class BudgetController:
         if self._over or not self._time.passed or not isinstance(event, EpochEnded):
             return False
         return event.epoch < self._bounds.max_t and any(
-            status.state is State.COMPLETE for status in self._alive()
+            status.state is State.COMPLETE for status in still_in(self._race)
         )
 
     def _note(self, event: RaceEvent, running: Running) -> None:
@@ -161,18 +161,19 @@ class BudgetController:
 
     def _end(self, by_time: bool) -> BudgetSpent:
         left = self._race.finish_fold_epochs
-        verb = "completes" if left == 1 else "complete"
         if by_time:  # there was a finalist fewer before, down to one
-            return BudgetSpent(f"{self._time}, {counted(left, 'fold-epoch')} more {verb} the best trial", 1)
+            return BudgetSpent(
+                f"{self._time}, {counted(left, 'fold-epoch')} {_more_complete(left)} the best trial", 1
+            )
         words = f"{self._race.spent_fold_epochs} of --max-fold-epochs {self._budget.fold_epochs} are spent"
-        return BudgetSpent(f"{words}, {left} more {verb} the finalists")
+        return BudgetSpent(f"{words}, {left} {_more_complete(left)} the finalists")
 
     # ---- when time is over ----
 
     def _end_with_time(self) -> BudgetSpent | None:
         """What is complete is enough; where nothing is, one trial is completed. None before the first epoch
         and where nothing is left to run."""
-        alive = self._alive()
+        alive = still_in(self._race)
         if self._race.done or not any(status.epochs_spent for status in alive):
             return None
         self._over = True
@@ -180,21 +181,16 @@ class BudgetController:
         if complete:
             return BudgetSpent(f"{self._time} and {counted(complete, 'trial')} complete", complete)
         left = self._best_lacks()
-        verb = "completes" if left == 1 else "complete"
-        more = f"{counted(left, 'fold-epoch')} more {verb} the best, in {self._about(left)}"
+        more = f"{counted(left, 'fold-epoch')} {_more_complete(left)} the best, in {self._about(left)}"
         return BudgetSpent(f"{self._time} and no trial is complete: {more}", 1)
 
     def _about(self, fold_epochs: int) -> str:
         seconds = self._time.seconds_of(fold_epochs)
         return f"about {duration_text(seconds)}" if seconds else "a time that is not known yet"
 
-    def _alive(self) -> list[TrialStatus]:
-        """Trials that are not out, best first."""
-        return [status for status in self._race.statuses() if status.state not in OUT]
-
     def _best_lacks(self) -> int:
         """Fold-epochs that complete the trial that leads; 0 where one is complete."""
-        best = next(iter(self._alive()), None)
+        best = next(iter(still_in(self._race)), None)
         if best is not None and best.state is State.COMPLETE:
             return 0
         if self._finishing and self._race.finalists == 1:  # one that started again has spent more
@@ -258,3 +254,8 @@ def _goes_on(event: EpochEnded | LegFailed, decisions: Sequence[Decision]) -> bo
     """Whether the fold run of this event keeps its slot, as the last decision on it says."""
     own = own_decision(FoldRunKey(event.trial, event.fold), decisions)
     return own is not None and own.action is Action.CONTINUE
+
+
+def _more_complete(fold_epochs: int) -> str:
+    """The words between so many fold-epochs and whom they complete."""
+    return "more completes" if fold_epochs == 1 else "more complete"

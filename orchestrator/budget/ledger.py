@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.budget.limits import Bounds
 from orchestrator.core.events import FoldRunKey, State
-from orchestrator.race.contract import OUT, Race
+from orchestrator.race.contract import OUT, Race, TrialStatus
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,14 @@ class Ledger:
         return trial in self.kept or (self.unfilled > 0 and trial in self.unstarted)
 
 
+def still_in(race: Race) -> list[TrialStatus]:
+    """Trials that are not out, best first."""
+    return [status for status in race.statuses() if status.state not in OUT]
+
+
 def ledger(race: Race, running: Collection[FoldRunKey], bounds: Bounds) -> Ledger:
     """running: the fold runs under way."""
-    alive = [status for status in race.statuses() if status.state not in OUT]  # best first
+    alive = still_in(race)
     begun = [status.trial for status in alive if status.epochs_spent]
     unstarted = sorted(status.trial for status in alive if not status.epochs_spent)
     first = begun[: race.finalists]

@@ -72,6 +72,12 @@ class Clock:
         return self.now
 
 
+def with_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second for each epoch."""
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=clock))
+
+
 # ---- fold-epochs ----------------------------------------------------------------------------------
 
 
@@ -324,7 +330,7 @@ def test_the_printed_command_is_taken_after_the_budget_is_spent(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    with_clock(monkeypatch)
     interrupting(monkeypatch, lambda: bool(events(runs / "a", "budget_spent")))
     limits = ("--time-budget", "12s", "--max-fold-epochs", "90", "--trials", "9")
     assert tune(space_file, faces, runs, "--study", "a", *limits) == 130
@@ -341,7 +347,7 @@ def test_there_is_a_vote_when_time_is_over_and_a_complete_trial_after_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=Clock(monkeypatch)))
+    with_clock(monkeypatch)
     interrupting(monkeypatch, lambda: len(events(runs / "a", "budget_spent")) == 2)
     assert tune(space_file, faces, runs, "--study", "a", "--time-budget", "8s", "--trials", "9") == 130
     study = Study(runs / "a")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,14 @@ import pytest
 from orchestrator.core.events import State
 from orchestrator.race import make_race
 from orchestrator.study.study import Study
-from orchestrator.tune import run_search
 from orchestrator.tune.__main__ import main
 from orchestrator.tune.plan import race_config
 from orchestrator.tune.replaying import replay
 from tests.support.helpers import check_consistent, events
 from tests.support.scenes import states
-from tests.tune.test_budget import Clock, interrupting, resume, runs, spent, tune
+from tests.tune.test_budget import interrupting, resume, runs, spent, tune, with_clock
 
 __all__ = ["runs"]  # a fixture
-
-
-def with_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second for each epoch."""
-    clock = Clock(monkeypatch)
-    monkeypatch.setattr("orchestrator.tune.output.run_search", partial(run_search, clock=clock))
 
 
 def complete(folder: Path) -> int:
