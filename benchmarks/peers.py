@@ -65,7 +65,7 @@ def result_of(folder: Path, marks: Sequence[float], data: PeerData, held_out: He
     setting = Setting(**ran.pop("setting"))
     scored: dict[str, Any] = {}
     for rule in (setting.method, *(["asha_trial"] if setting.method == "asha" else [])):
-        own = rule == OWN
+        own = rule in OWN
         found = of_ours(setting, marks, held_out) if own else of_peer(setting, rule, marks, held_out)
         scored[rule] = [asdict(item) for item in found]
     about = {name: getattr(setting, name) for name in ("method", "data", "seed", "minutes")}
@@ -125,7 +125,7 @@ def line_of(result: dict[str, Any]) -> str:
     )
     vote = "none" if own["first_vote"] is None else f"{own['first_vote']:.0f} s"
     return (
-        f"{result['data']} seed {result['seed']} {METHODS[result['method']]:11} {scores}; start-up "
+        f"{result['data']} seed {result['seed']} {METHODS[result['method']]:24} {scores}; start-up "
         f"{own['start_up']:.1f} s, all folds {vote}, idle {100 * own['idle']:.0f}%, {own['epochs']} epochs "
         f"of {own['epoch_seconds']:.2f} s, load before {result['load_before']:.1f}"
     )

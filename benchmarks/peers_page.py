@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from benchmarks.peers_run import OWN
+
 Result = Mapping[str, Any]
 BEGIN = "<!-- figures: written by python -m benchmarks.peers --page -->"
 END = "<!-- end of figures -->"
 NAMES = {
-    "ours": "this tool", "loop": "loop over a grid", "asha": "stock ASHA",
+    "ours": "this tool", "told": "this tool, told the grid", "loop": "loop over a grid", "asha": "stock ASHA",
     "asha_trial": "stock ASHA, one trial", "optuna": "Optuna",
 }  # fmt: skip
-COLOURS = {"ours": "C3", "loop": "C0", "asha": "C1", "asha_trial": "C8", "optuna": "C2"}
+COLOURS = {"ours": "C3", "told": "C4", "loop": "C0", "asha": "C1", "asha_trial": "C8", "optuna": "C2"}
 
 
 def load_results(folder: Path) -> list[Result]:
@@ -207,7 +209,7 @@ def _panel(axis: Any, results: Sequence[Result], world: tuple[str, float]) -> No
         yerr = [np.nan_to_num(mean - low), np.nan_to_num(high - mean)]
         axis.errorbar(
             x, mean, yerr, label=NAMES[rule], color=COLOURS[rule],
-            marker="*" if rule == "ours" else "o", markersize=9 if rule == "ours" else 4, elinewidth=0.8,
+            marker="*" if rule in OWN else "o", markersize=9 if rule in OWN else 4, elinewidth=0.8,
         )  # fmt: skip
     axis.set(
         title=f"{world[0]}, {world[1]:g} minutes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -104,9 +105,14 @@ class _Inline:
 
 @contextlib.contextmanager
 def open_backend(
-    inline: bool, address: str | None, request: ResourceRequest, modules: Sequence[str] = ()
+    inline: bool,
+    address: str | None,
+    request: ResourceRequest,
+    modules: Sequence[str] = (),
+    trainable: str = "",
 ) -> Iterator[Backend]:
-    """A backend, ready; what it started ends with the context. modules: as of `cluster.connect`.
+    """A backend, ready; what it started ends with the context. modules: as of `cluster.connect`; trainable:
+    may be imported already; "": none may.
 
     Raises InputError.
     """
@@ -121,8 +127,10 @@ def open_backend(
         with progress_bar("starting Ray" if address is None else f"joining the Ray at {address}"):
             # Ray takes seconds to import: only when it is used.
             from orchestrator.execution.on_ray import cluster
+            from orchestrator.execution.on_ray.early_import import importing_early
 
-            stack.enter_context(cluster.connect(address, modules=modules))
+            early = functools.partial(importing_early, trainable, request) if trainable else None
+            stack.enter_context(cluster.connect(address, modules=modules, early=early))
             # Tune, after `connect` has set its environment.
             from orchestrator.execution.on_ray.backend import OnRay
 

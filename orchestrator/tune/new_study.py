@@ -65,7 +65,7 @@ def begin(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prepa
         refuse_absent(Path(request.data))
     # Workers of a cluster are sent the module when they start, so it is settled before the backend is.
     own = None if given.file is None else beside(given.file, full.trainable, full.metric)
-    backend = stack.enter_context(open_for(request, own))
+    backend = stack.enter_context(open_for(request, own, full.trainable))
     space, scale = _sized(full, request, backend.gpus, say)
     tries = checked_tries(_with_room_for_tries(space, request), request.tries)
     limit = make_sampler(sampler_name, space, seed, tries).limit
@@ -188,10 +188,12 @@ def _given_space(given: SearchSpace | str) -> _GivenSpace:
     return _GivenSpace(load_space(path), path.stem, path)
 
 
-def open_for(request: Request, own: OwnCode | None) -> contextlib.AbstractContextManager[Backend]:
+def open_for(
+    request: Request, own: OwnCode | None, trainable: str
+) -> contextlib.AbstractContextManager[Backend]:
     share = parse_resource_request(request.gpus_per_fold_run, request.cpus_per_fold_run)
     modules = () if own is None else own.entries
-    return open_backend(request.inline, request.address, share, modules)
+    return open_backend(request.inline, request.address, share, modules, trainable)
 
 
 def _sized(full: SearchSpace, request: Request, gpus: float, say: Announce) -> tuple[SearchSpace, str]:

@@ -54,7 +54,7 @@ def reopen(request: Request, stack: contextlib.ExitStack, say: Announce) -> Prep
     say(f"study: {folder} (space {on_one_line(study.header.space_name)}, {size(space)})")
     if study.cut_bytes:
         say(f"note: the journal's torn last line ({study.cut_bytes} bytes) was cut off")
-    backend = stack.enter_context(open_for(request, own))
+    backend = stack.enter_context(open_for(request, own, space.trainable))
     dataset = image_origin.of_study(make_dataset(space, manifest, plan, request.runs), request, study)
     accepted = check(space, backend)
     told = backend.disk_needs(space.trainable, dataset, values_of(space, accepted))

@@ -139,7 +139,7 @@ class OnRay:
             self._costs,
             self._keepers.environments,
         )
-        run_on_tune(driver, self._setup, scheduler)
+        run_on_tune(driver, self._setup, scheduler, self._shares_disk)
 
 
 def _first_of_each(nodes: Sequence[Node]) -> list[Node]:

@@ -7,12 +7,12 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from orchestrator.cli.signals import restored_signals
@@ -35,7 +35,10 @@ from orchestrator.execution.on_ray.slots import Node
 from orchestrator.execution.worker_environment import ALLOCATION
 from orchestrator.machine.private_folder import private_folder
 
+EarlyImport = Callable[[Path], contextlib.AbstractContextManager[None]]
+
 WORKER_ENVIRONMENT = {
+    "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors (Ray's issue 28197)
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     **ALLOCATION,
@@ -63,10 +66,16 @@ _SAID = 300  # characters of what Ray says
 
 
 @contextlib.contextmanager
-def connect(address: str | None, cpus: int | None = None, modules: Sequence[str] = ()) -> Iterator[None]:
+def connect(
+    address: str | None,
+    cpus: int | None = None,
+    modules: Sequence[str] = (),
+    early: EarlyImport | None = None,
+) -> Iterator[None]:
     """Joins the Ray at `address` ("auto": the one running here), or starts one of its own on this machine.
 
     modules: .py files and package folders that other servers are sent; a Ray of our own has our PYTHONPATH.
+    early: entered with the folder of a Ray of our own while that starts, for what its processes import then.
 
     Ends only what it started. Raises InputError when there is no Ray at `address`, and for a version of Ray
     without the private parts this project uses.
@@ -84,7 +93,8 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address is not None:
         sent = {"py_modules": list(modules)} if modules else {}
-        with _connected(address, {**options, "address": address, "runtime_env": {"env_vars": here, **sent}}):
+        options.update(address=address, runtime_env={"env_vars": here, **sent})
+        with _connected(address, options, contextlib.nullcontext()):
             yield
         return
     if fault := program_fault():
@@ -93,7 +103,7 @@ def connect(address: str | None, cpus: int | None = None, modules: Sequence[str]
     options.update(num_gpus=slices_named(os.environ.get("CUDA_VISIBLE_DEVICES", "")))
     with private_folder() as folder:
         try:
-            with _connected(None, {**options, "_temp_dir": str(folder.path)}):
+            with _connected(None, {**options, "_temp_dir": str(folder.path)}, _starting(early, folder.path)):
                 yield
         except InputError:
             folder.kept = True  # with Ray's logs, if it could not be started
@@ -110,7 +120,16 @@ def slices_named(visible: str) -> int | None:
 
 
 @contextlib.contextmanager
-def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None]:
+def _starting(early: EarlyImport | None, folder: Path) -> Iterator[None]:
+    with started_lean(), contextlib.nullcontext() if early is None else early(folder):
+        yield
+
+
+@contextlib.contextmanager
+def _connected(
+    address: str | None, options: Mapping[str, Any], starting: contextlib.AbstractContextManager[None]
+) -> Iterator[None]:
+    """starting: entered while Ray starts or is joined."""
     # Off, this machine is 127.0.0.1 for Ray. A Ray of our own would otherwise listen on all interfaces, and
     # one that listens on loopback alone would be sought at the machine's outer address.
     listens, before = False, cluster_mode()
@@ -122,7 +141,7 @@ def _connected(address: str | None, options: Mapping[str, Any]) -> Iterator[None
         else:
             use_ray_token()
         # Ray takes SIGTERM over: nobody would learn how to go on.
-        with restored_signals(), contextlib.nullcontext() if address else started_lean():
+        with restored_signals(), starting:
             ray.init(**options)
     except (ConnectionError, ValueError, OSError, RuntimeError, RayError) as error:
         set_cluster_mode(before)
@@ -238,9 +257,16 @@ def disk_needs(trainable: str, dataset: Dataset, values: Mapping[str, Sequence[A
     return needs
 
 
-def _on_own_node(task: Any, *arguments: Any) -> Any:
+def _on_own_node(task: Any, trainable: str, *more: Any) -> Any:
     own = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    found = ray.get(task.options(scheduling_strategy=own).remote(*arguments))
+    try:
+        found = ray.get(task.options(scheduling_strategy=own).remote(trainable, *more))
+    except WorkerCrashedError as error:
+        module = trainable.partition(":")[0]
+        raise TrainableError(
+            f"trainable={trainable!r}: the process that was asked for its parameters died each time; "
+            f'see what `python -c "import {module}"` says in its folder'
+        ) from error
     if isinstance(found, str):
         raise TrainableError(found)
     return found

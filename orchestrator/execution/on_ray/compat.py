@@ -70,7 +70,10 @@ TASK_FAILED = Private("ray.air.execution._internal.actor_manager", "RayActorMana
 ACTOR_CACHE = Private(
     "ray.tune.utils.object_cache", "_ObjectCache.__init__", ("_cached_objects", "_num_cached_objects")
 )
-CONTROLLER = Private("ray.tune.execution.tune_controller", "TuneController.__init__", ("_actor_cache",))
+CONTROLLER = Private(
+    "ray.tune.execution.tune_controller", "TuneController.__init__", ("_actor_cache", "_class_cache")
+)
+CLASS_CACHE = Private("ray.tune.execution.class_cache", "_ActorClassCache.get")
 CONTROLLER_VIEW = Private(
     "ray.tune.execution.tune_controller", "TrialRunnerWrapper.__init__", ("_tune_controller",)
 )
@@ -78,7 +81,7 @@ REQUEST = Private("ray.air.execution.resources.request", "ResourceRequest.__init
 
 STUDY = (
     *(*PROGRAMS, AUTH_SETTINGS, CLUSTER_MODE, FIND_RAY, OUTER_ADDRESS, START),
-    *(TASK_FAILED, ACTOR_CACHE, CONTROLLER, CONTROLLER_VIEW, REQUEST),
+    *(TASK_FAILED, ACTOR_CACHE, CLASS_CACHE, CONTROLLER, CONTROLLER_VIEW, REQUEST),
 )
 """What a study on Ray needs."""
 CLUSTER = (COMPLETE_CONFIG, VALIDATE_CONFIG, GCS_CLIENT, ALIVE)
@@ -204,6 +207,27 @@ def keep_warm(tune_controller: Any, room: Callable[[str, float], int]) -> None:
     if not isinstance(controller._actor_cache, _warm_cache()):
         assert not controller._actor_cache.num_cached_objects
         controller._actor_cache = _warm_cache()(room)
+
+
+def start_in_idle_processes(tune_controller: Any) -> None:
+    """Tune gives its actors an environment of their own, for which Ray starts a process each time, whatever
+    idle one there is. What it holds, the processes of a Ray of our own have already.
+    """
+    controller = tune_controller._tune_controller
+    if not isinstance(controller._class_cache, _ActorClasses):
+        controller._class_cache = _ActorClasses()
+
+
+class _ActorClasses:
+    """A trainable's class -> the actor's, as Tune's own cache has it but for the environment."""
+
+    def __init__(self) -> None:
+        self._known: dict[type, Any] = {}
+
+    def get(self, trainable_cls: type) -> Any:
+        if trainable_cls not in self._known:
+            self._known[trainable_cls] = ray.remote(trainable_cls)
+        return self._known[trainable_cls]
 
 
 @functools.cache

@@ -31,7 +31,12 @@ from orchestrator.core.failure_causes import is_gpu_fault
 from orchestrator.core.trainable import Resources
 from orchestrator.execution.driver import Driver
 from orchestrator.execution.gated_worker import GatedWorker, GpuFree, GpuTaken
-from orchestrator.execution.on_ray.compat import NODE_ID, keep_warm, treat_oom_as_actor_death
+from orchestrator.execution.on_ray.compat import (
+    NODE_ID,
+    keep_warm,
+    start_in_idle_processes,
+    treat_oom_as_actor_death,
+)
 from orchestrator.execution.on_ray.leg_scheduler import LegScheduler
 from orchestrator.execution.on_ray.node_memory import MARKER, workers_here
 from orchestrator.execution.on_ray.node_pool import Placement
@@ -169,9 +174,9 @@ class _TuneSearcher(Searcher):  # type: ignore[misc]
 class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
     """Takes every epoch to the driver; stops the Tune trial where the fold run gives its slot away."""
 
-    def __init__(self, scheduler: LegScheduler, searcher: _TuneSearcher) -> None:
+    def __init__(self, scheduler: LegScheduler, searcher: _TuneSearcher, own_ray: bool) -> None:
         super().__init__()
-        self._scheduler = scheduler
+        self._scheduler, self._own_ray = scheduler, own_ray
         self._legs, self._remembering = searcher.legs, searcher.remembering
         self._holds: dict[str, int] = {}  # Tune trials whose process waits at a GPU that others have taken
 
@@ -223,6 +228,8 @@ class _TuneScheduler(FIFOScheduler):  # type: ignore[misc]
         that died with a node; one that had still to start there nobody would report.
         """
         keep_warm(tune_controller, self._scheduler.idle_slots)
+        if self._own_ray:
+            start_in_idle_processes(tune_controller)
         self._scheduler.poll_nodes()
         gone = self._scheduler.gone
         stranded = {trial for trial, leg in self._legs.items() if leg[1].node.id in gone} if gone else ()
@@ -263,15 +270,17 @@ def _error_text(trial: TuneTrial) -> str:
     return "\n".join(lines) or "its process died"
 
 
-def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler) -> None:
+def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler, own_ray: bool = False) -> None:
     """Runs the race to its end on the connected Ray. Raises OrchestratorError.
+
+    own_ray: it was started with this process's environment.
 
     Where Tune itself fails, what was under way counts as lost and another Tune goes on.
     """
     restarts = 0
     while True:
         before = driver.race.spent_fold_epochs
-        problem = _run_tuner(scheduler, setup)
+        problem = _run_tuner(scheduler, setup, own_ray)
         if driver.done:
             return
         restarts = restarts + 1 if driver.race.spent_fold_epochs == before else 1
@@ -283,10 +292,10 @@ def run_on_tune(driver: Driver, setup: NodeSetup, scheduler: LegScheduler) -> No
         scheduler.lost_all(f"Ray Tune ended: {problem}")
 
 
-def _run_tuner(scheduler: LegScheduler, setup: NodeSetup) -> str:
+def _run_tuner(scheduler: LegScheduler, setup: NodeSetup, own_ray: bool) -> str:
     """Runs one Tuner to its end. Returns what it said if that was too early. Raises what our side raised."""
     with private_folder() as scratch:
-        return _fit(scheduler, setup, scratch.path)
+        return _fit(scheduler, setup, scratch.path, own_ray)
 
 
 def _slot(setup: NodeSetup) -> type[tune.Trainable]:
@@ -300,14 +309,14 @@ def _slot(setup: NodeSetup) -> type[tune.Trainable]:
     return given
 
 
-def _fit(scheduler: LegScheduler, setup: NodeSetup, scratch: Path) -> str:
+def _fit(scheduler: LegScheduler, setup: NodeSetup, scratch: Path, own_ray: bool) -> str:
     """scratch: where Tune may write what nobody reads."""
     searcher = _TuneSearcher(scheduler)
     tuner = tune.Tuner(
         _slot(setup),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
-            scheduler=_TuneScheduler(scheduler, searcher),
+            scheduler=_TuneScheduler(scheduler, searcher, own_ray),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"leg-{trial.trial_id}",
