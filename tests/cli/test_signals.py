@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,7 @@ from orchestrator.cli.signals import (
     raise_if_interrupted,
     restored_signals,
     treat_hangups_as_interrupts,
+    with_signals_kept,
 )
 
 
@@ -77,3 +80,41 @@ def test_what_is_ignored_stays_ignored(command: None) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     treat_hangups_as_interrupts()
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def given_back(number: signal.Signals) -> bool:
+    """Gives the signal back to the system, as a compiled library does; whether it had been there already."""
+    library = ctypes.CDLL(None)
+    library.signal.argtypes, library.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+    return not library.signal(number, None)
+
+
+def test_a_signal_that_a_library_gives_back_to_the_system_is_taken_again_at_once(command: None) -> None:
+    def end() -> None:
+        while given_back(signal.SIGTERM):
+            threading.Event().wait(0.001)
+
+    given_back(signal.SIGTERM)
+    with_signals_kept(end)  # ends once it has been taken; what `end` did last is undone as well
+    assert not given_back(signal.SIGTERM)
+
+
+def test_an_interrupt_waits_for_what_must_end_first(command: None) -> None:
+    came, ended = threading.Event(), []
+
+    def end() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        came.wait(0.1)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        with_signals_kept(end)
+    assert ended
+
+
+def test_what_it_runs_may_fail(command: None) -> None:
+    def end() -> None:
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        with_signals_kept(end)

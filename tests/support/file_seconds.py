@@ -22,6 +22,7 @@ SECONDS = {
     "tests/trainables/network/test_backbones.py": 40,
     "tests/competitions/test_competitions.py": 40,
     "tests/demo/test_faces.py": 35,
+    "tests/execution/on_ray/test_early_import.py": 35,
     "tests/test_api.py": 30,
     "tests/execution/on_ray/test_hungry.py": 30,
     "tests/tune/test_journal_full.py": 30,

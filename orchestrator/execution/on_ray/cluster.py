@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.cli.signals import restored_signals
+from orchestrator.cli.signals import restored_signals, with_signals_kept
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
@@ -149,7 +149,7 @@ def _connected(
     try:
         yield
     finally:
-        ray.shutdown()
+        with_signals_kept(ray.shutdown)  # it leaves SIGTERM to the system for a second
         # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
         # then, in some cycle of references, would end the actor that has its number.
         gc.collect()

@@ -65,7 +65,9 @@ def test_slots_follow_the_nodes_that_come_and_go_while_a_race_runs(
     late = Node("late", "server-late", 2)
     monitor = SimpleNamespace(poll=lambda: ([late], {"a", "late"}))
     monkeypatch.setattr(on_ray, "NodeMonitor", lambda *arguments: monitor)
-    monkeypatch.setattr(on_ray, "run_on_tune", lambda driver, setup, scheduler: scheduler.poll_nodes())
+    monkeypatch.setattr(
+        on_ray, "run_on_tune", lambda driver, setup, scheduler, own_ray: scheduler.poll_nodes()
+    )
     numbers: list[int] = []
     driver: Any = SimpleNamespace(use_slots=numbers.append)
     with open_backend(inline=False, address=None, request=ResourceRequest()) as backend:

@@ -75,9 +75,7 @@ class _NoOrder(LateLink):
 
 # Both lag: a training thread that keeps up with the loader's would have every copy made in time.
 @pytest.mark.parametrize("link", [_NoWaiting, _NoOrder])
-def test_what_is_overwritten_too_early_would_be_seen(
-    images: NDArray[np.uint8], link: type[LateLink]
-) -> None:
+def test_what_is_overwritten_too_early_would_be_seen(images: NDArray[np.uint8], link: type[LateLink]) -> None:
     batches = drawn_batches(30, 5)
     arrived = through(images, batches, link(lags=True), 2, 1)
     assert not all(np.array_equal(a, images[rows]) for rows, a in zip(batches, arrived, strict=True))
