@@ -114,21 +114,23 @@ def score_table(
 def difference_lines(
     by_rule: Mapping[str, Mapping[int, Sequence[float | None]]], minutes: Sequence[float]
 ) -> list[str]:
-    """This tool minus each other, seed by seed, at each mark where both had a vote."""
-    if "ours" not in by_rule:
-        return []
-    lines = [
-        "| minute | " + " | ".join(f"minus {NAMES[rule]}" for rule in by_rule if rule != "ours") + " |",
-        "|---" * len(by_rule) + "|",
-    ]
-    for mark, minute in enumerate(minutes):
-        own = at(by_rule["ours"], mark)
-        cells = []
-        for rule, by_seed in by_rule.items():
-            if rule != "ours":
-                other = at(by_seed, mark)
-                cells.append(difference([own[seed] - other[seed] for seed in sorted(own) if seed in other]))
-        lines.append(f"| {minute:g} | " + " | ".join(cells) + " |")
+    """This tool, told the grid or not, minus each other, seed by seed, at each mark where both had a vote."""
+    others = [rule for rule in by_rule if rule not in OWN]
+    lines: list[str] = []
+    for own in (rule for rule in OWN if rule in by_rule):
+        lines += [
+            *([""] if lines else []),
+            f"| {NAMES[own]}, minute | " + " | ".join(f"minus {NAMES[rule]}" for rule in others) + " |",
+            "|---" * (len(others) + 1) + "|",
+        ]
+        for mark, minute in enumerate(minutes):
+            ours = at(by_rule[own], mark)
+            theirs = [at(by_rule[rule], mark) for rule in others]
+            cells = [
+                difference([ours[seed] - other[seed] for seed in sorted(ours) if seed in other])
+                for other in theirs
+            ]
+            lines.append(f"| {minute:g} | " + " | ".join(cells) + " |")
     return lines
 
 

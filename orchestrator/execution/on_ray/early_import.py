@@ -41,8 +41,11 @@ def importing_early(trainable: str, request: ResourceRequest, folder: Path) -> I
         return
     # Twice: one that dies of the import is replaced, and in the end by one that does not try it.
     os.environ[TOLD] = json.dumps([trainable, str(folder / "imported_early"), 2 * cpus])
-    os.environ[_PRELOAD] = WORKER_MODULE
+    before = os.environ.get(_PRELOAD)
+    os.environ[_PRELOAD] = WORKER_MODULE if before is None else f"{before},{WORKER_MODULE}"
     try:
         yield
     finally:
         del os.environ[TOLD], os.environ[_PRELOAD]
+        if before is not None:
+            os.environ[_PRELOAD] = before

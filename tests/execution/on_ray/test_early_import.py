@@ -70,7 +70,12 @@ def test_it_is_worth_it_where_each_process_will_run_fold_runs(
     assert is_worth_it(request_, has_gpus, 4, room) is worth
 
 
-def test_only_the_ray_that_starts_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("given", [None, "my_module"])
+def test_only_the_ray_that_starts_meanwhile_is_told(
+    given: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if given is not None:
+        monkeypatch.setenv("RAY_preload_python_modules", given)
     monkeypatch.setattr(early_import.shutil, "which", lambda name: None)
     monkeypatch.setattr(early_import, "EACH_BYTES", 0)
     before = dict(os.environ)
