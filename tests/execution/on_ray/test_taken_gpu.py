@@ -114,7 +114,7 @@ def test_tunes_trial_stays_with_the_process_that_waits(scheduler: LegScheduler) 
     from orchestrator.execution.on_ray.tune_adapter import _TuneScheduler, _TuneSearcher, encode
 
     searcher = _TuneSearcher(scheduler)
-    tune_scheduler = _TuneScheduler(scheduler, searcher)
+    tune_scheduler = _TuneScheduler(scheduler, searcher, own_ray=False)
 
     def told(trial: str, outcome: Any) -> str:
         given = SimpleNamespace(trial_id=trial, error_file=None)
@@ -141,7 +141,7 @@ def test_a_study_that_is_done_waits_for_no_gpu(
     from orchestrator.execution.on_ray.tune_adapter import _TuneScheduler, _TuneSearcher, encode
 
     searcher = _TuneSearcher(scheduler)
-    tune_scheduler = _TuneScheduler(scheduler, searcher)
+    tune_scheduler = _TuneScheduler(scheduler, searcher, own_ray=False)
     told = encode(taken(searcher.suggest("one")["assignment"].leg.key))
     waiting = SimpleNamespace(trial_id="one", error_file=None)
     assert tune_scheduler.on_trial_result(None, waiting, {"outcome": told}) == "CONTINUE"
