@@ -32,17 +32,18 @@ from orchestrator.execution.on_ray.compat import (
     started_lean,
 )
 from orchestrator.execution.on_ray.slots import Node
-from orchestrator.execution.worker_environment import ALLOCATION
+from orchestrator.execution.worker_environment import ALLOCATION, in_environment
 from orchestrator.machine.private_folder import private_folder
 
 EarlyImport = Callable[[Path], contextlib.AbstractContextManager[None]]
 
 WORKER_ENVIRONMENT = {
-    "PL_DISABLE_FORK": "1",  # as Tune sets it for its actors (Ray's issue 28197)
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     **ALLOCATION,
 }
+STARTED_WITH = {"PL_DISABLE_FORK": "1"}
+"""What Tune gives its actors (Ray's issue 28197), for a Ray of our own: this program may fork afterwards."""
 DRIVER_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -121,7 +122,8 @@ def slices_named(visible: str) -> int | None:
 
 @contextlib.contextmanager
 def _starting(early: EarlyImport | None, folder: Path) -> Iterator[None]:
-    with started_lean(), contextlib.nullcontext() if early is None else early(folder):
+    importing = contextlib.nullcontext() if early is None else early(folder)
+    with started_lean(), in_environment(STARTED_WITH), importing:
         yield
 
 

@@ -13,13 +13,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestrator.core.code_origin import find_code
 from orchestrator.execution.on_ray.node_memory import MARKER
 from orchestrator.execution.on_ray.slots import ResourceRequest
+from orchestrator.execution.worker_environment import in_environment
 from orchestrator.machine.memory import read_memory
 
 WORKER_MODULE = "orchestrator.execution.on_ray.imported_early"
 TOLD = "ORCHESTRATOR_IMPORT_EARLY"
-"""Environment variable of the processes: a JSON list of the trainable, a file that counts them, how many."""
+"""Environment variable of the processes: a JSON list of the trainable, its file, one that counts them, how
+many."""
 _PRELOAD = "RAY_preload_python_modules"
 EACH_BYTES = 2 * 2**30
 """Of the machine's memory that must be free for each of them."""
@@ -39,13 +42,10 @@ def importing_early(trainable: str, request: ResourceRequest, folder: Path) -> I
     if not is_worth_it(request, shutil.which("nvidia-smi") is not None, cpus, room):
         yield
         return
+    code = find_code(trainable.partition(":")[0])
+    origin = None if code is None else str(code.origin)  # the file that may be imported, and no namesake
     # Twice: one that dies of the import is replaced, and in the end by one that does not try it.
-    os.environ[TOLD] = json.dumps([trainable, str(folder / "imported_early"), 2 * cpus])
-    before = os.environ.get(_PRELOAD)
-    os.environ[_PRELOAD] = WORKER_MODULE if before is None else f"{before},{WORKER_MODULE}"
-    try:
+    told = json.dumps([trainable, origin, str(folder / "imported_early"), 2 * cpus])
+    preloaded = ",".join([*filter(None, [os.environ.get(_PRELOAD)]), WORKER_MODULE])
+    with in_environment({TOLD: told, _PRELOAD: preloaded}):
         yield
-    finally:
-        del os.environ[TOLD], os.environ[_PRELOAD]
-        if before is not None:
-            os.environ[_PRELOAD] = before

@@ -6,7 +6,6 @@ where a measurement fails, a line says so and a fold run has a GPU to itself.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import queue
@@ -29,6 +28,7 @@ from orchestrator.execution.on_ray.node_setup import NodeSetup
 from orchestrator.execution.on_ray.slots import Node, NodeSlots
 from orchestrator.execution.packing import Machine, Packing, limit_of, next_to_measure, packing_of, share_of
 from orchestrator.execution.probing import measured_costs, rates_together
+from orchestrator.execution.worker_environment import in_environment
 from orchestrator.inputs.node_images import resolve_on_node
 from orchestrator.machine.gpu_memory import gpu_memory
 from orchestrator.machine.memory import read_memory
@@ -154,7 +154,7 @@ def _measure(task: _Task) -> Iterator[Any]:
 
     def work() -> None:
         try:
-            with _environment(task.environment):
+            with in_environment(task.environment):
                 messages.put(measured(task, lambda *at: messages.put(at), messages.put))
         except Exception as error:
             reason = on_one_line(f"{type(error).__name__}: {error}")
@@ -164,21 +164,6 @@ def _measure(task: _Task) -> Iterator[Any]:
     threading.Thread(target=work, daemon=True).start()
     while (message := messages.get()) is not None:
         yield message
-
-
-@contextlib.contextmanager
-def _environment(given: Mapping[str, str]) -> Iterator[None]:
-    """For the programs that are started meanwhile: this process goes on to other work afterwards."""
-    before = {name: os.environ.get(name) for name in given}
-    os.environ.update(given)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def measured(task: _Task, progress: Progress, say: Announce) -> Measured:

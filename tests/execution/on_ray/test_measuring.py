@@ -22,6 +22,7 @@ from orchestrator.execution.on_ray.backend import OnRay
 from orchestrator.execution.on_ray.measuring import NOT_MEASURED, Measured, line_of, measured, packed
 from orchestrator.execution.on_ray.slots import Node, ResourceRequest, slots_of
 from orchestrator.execution.packing import Machine, Packing
+from orchestrator.execution.worker_environment import in_environment
 
 MIB = 2**20
 A100 = Machine(8, 40 * GIB, 0, 64, 500 * GIB)
@@ -273,7 +274,7 @@ def test_what_the_daemon_needs_is_in_the_environment_only_meanwhile(
 ) -> None:
     monkeypatch.setenv("CUDA_MPS_LOG_DIRECTORY", "before")
     given = {"CUDA_MPS_PIPE_DIRECTORY": str(tmp_path), "CUDA_MPS_LOG_DIRECTORY": "mine"}
-    with measuring._environment(given):
+    with in_environment(given):
         measured(task(dataset, None), silent, silent)
     assert asked["environment"] == str(tmp_path)
     assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ and os.environ["CUDA_MPS_LOG_DIRECTORY"] == "before"
