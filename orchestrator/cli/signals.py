@@ -93,7 +93,8 @@ def with_signals_kept(work: Callable[[], None]) -> None:
             wait([done], KEPT_S)
             _set(kept)
     if came:
-        signal.raise_signal(came[0])
+        # A termination means the whole program, a Ctrl-C beside it perhaps one step alone.
+        signal.raise_signal(next((number for number in came if number in HANGUPS), came[0]))
     done.result()
 
 

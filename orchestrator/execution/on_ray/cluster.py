@@ -26,6 +26,7 @@ from orchestrator.execution.on_ray.compat import (
     address_of_running_ray,
     check_ray,
     cluster_mode,
+    keep_signals,
     outer_address,
     program_fault,
     set_cluster_mode,
@@ -151,11 +152,14 @@ def _connected(
     try:
         yield
     finally:
-        with_signals_kept(ray.shutdown)  # it leaves SIGTERM to the system for a second
-        # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
-        # then, in some cycle of references, would end the actor that has its number.
-        gc.collect()
-        set_cluster_mode(before)
+        keep_signals()
+        try:
+            with_signals_kept(ray.shutdown)
+        finally:  # an interrupt that came meanwhile is raised by now
+            # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
+            # then, in some cycle of references, would end the actor that has its number.
+            gc.collect()
+            set_cluster_mode(before)
 
 
 def _no_ray(address: str | None, listens: bool, error: Exception, options: Mapping[str, Any]) -> str:
@@ -266,7 +270,7 @@ def _on_own_node(task: Any, trainable: str, *more: Any) -> Any:
     except WorkerCrashedError as error:
         module = trainable.partition(":")[0]
         raise TrainableError(
-            f"trainable={trainable!r}: the process that was asked for its parameters died each time; "
+            f"trainable={trainable!r}: each process that was asked about it died; "
             f'see what `python -c "import {module}"` says in its folder'
         ) from error
     if isinstance(found, str):

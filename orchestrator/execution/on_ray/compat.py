@@ -7,6 +7,7 @@ that is gone is a line for the user and no AttributeError in the middle of a stu
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import importlib
 import subprocess
@@ -77,6 +78,8 @@ CLASS_CACHE = Private("ray.tune.execution.class_cache", "_ActorClassCache.get")
 CONTROLLER_VIEW = Private(
     "ray.tune.execution.tune_controller", "TrialRunnerWrapper.__init__", ("_tune_controller",)
 )
+SIGNALS_TAKEN = "_ZN3ray6RayLog36is_failure_signal_handler_installed_E"
+"""What the compiled part calls `RayLog::is_failure_signal_handler_installed_`."""
 REQUEST = Private("ray.air.execution.resources.request", "ResourceRequest.__init__", ("_kwargs",))
 
 STUDY = (
@@ -157,6 +160,18 @@ def started_lean() -> Iterator[None]:
         yield
     finally:
         parameters.RayParams = known
+
+
+def keep_signals() -> None:
+    """Ray's end leaves signals to whoever has them now.
+
+    As it ends it gives those back to the system that it took as it started, and another SIGTERM would end
+    this process without a word. It leaves them where it knows of none that it took. A Ray without that name
+    gives them back; `with_signals_kept` takes them again then.
+    """
+    compiled = ctypes.CDLL(importlib.import_module("ray._raylet").__file__)
+    with contextlib.suppress(ValueError):
+        ctypes.c_bool.in_dll(compiled, SIGNALS_TAKEN).value = False
 
 
 def node_records(address: str) -> list[tuple[Any, bool]]:

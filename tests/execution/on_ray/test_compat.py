@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,36 @@ def test_a_cluster_file_is_not_said_to_be_wrong_when_ray_has_changed(
     path.write_text("provider: {type: local, head_ip: 10.0.0.1, worker_ips: []}\n")
     with pytest.raises(InputError, match=REFUSAL.format("prepare_config")):
         read_cluster_file(path)
+
+
+AS_RAY_ENDS = """
+import ctypes, signal, sys
+import ray._raylet
+from orchestrator.execution.on_ray import compat
+
+signal.signal(signal.SIGTERM, lambda number, frame: None)
+compiled, system = ctypes.CDLL(ray._raylet.__file__), ctypes.CDLL(None)
+ctypes.c_bool.in_dll(compiled, compat.SIGNALS_TAKEN).value = True  # as in a program that has started Ray
+if "kept" in sys.argv:
+    compat.keep_signals()
+compiled._ZN3ray6RayLog21UninstallSignalActionEv()
+system.signal.argtypes, system.signal.restype = (ctypes.c_int, ctypes.c_void_p), ctypes.c_void_p
+print("the system's" if system.signal(signal.SIGTERM, None) is None else "ours")
+"""
+
+
+@pytest.mark.parametrize("word, whose", [("", "the system's"), ("kept", "ours")])
+def test_what_ray_does_to_signals_as_it_ends_it_leaves_undone_once_they_are_kept(
+    word: str, whose: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_RAY_ENDS, word],
+        cwd=ROOM.parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == whose
 
 
 def test_no_other_module_touches_a_private_part_of_ray() -> None:

@@ -82,6 +82,30 @@ def test_each_slice_that_is_named_is_a_gpu_for_ray(visible: str, expected: int |
     assert cluster.slices_named(visible) == expected
 
 
+def test_an_interrupt_while_ray_ends_leaves_nothing_undone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(end: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", True)
+    monkeypatch.setattr(cluster.ray, "init", lambda **options: None)
+    monkeypatch.setattr(cluster, "with_signals_kept", interrupt)
+    with pytest.raises(KeyboardInterrupt), cluster.connect(None):
+        assert not cluster.cluster_mode()
+    assert cluster.cluster_mode()
+
+
+def test_what_a_ray_of_our_own_starts_with_is_no_longer_there_when_it_has_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A program that goes on may start processes of its own: Lightning's `ddp_notebook` forks."""
+    monkeypatch.delenv("PL_DISABLE_FORK", raising=False)
+    started: list[str] = []
+    monkeypatch.setattr(cluster.ray, "init", lambda **options: started.append(os.environ["PL_DISABLE_FORK"]))
+    monkeypatch.setattr(cluster.ray, "shutdown", lambda: None)
+    with cluster.connect(None):
+        assert started == ["1"] and "PL_DISABLE_FORK" not in os.environ
+
+
 def test_what_a_search_forgot_of_its_ray_is_gone_before_the_next_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
