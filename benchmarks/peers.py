@@ -1,14 +1,14 @@
 """This tool against what people would use instead, end to end: held-out score against minutes, two cores.
 
-    python -m benchmarks.peers --data fashion --minutes 5 --seeds 5   # 4 x 5 x 5 minutes, then scoring
+    python -m benchmarks.peers --data fashion --minutes 5 --seeds 5   # 5 x 5 x 5 minutes, then scoring
     python -m benchmarks.peers --data faces --minutes 10 --seeds 5
     python -m benchmarks.peers --page                                 # docs/benchmarks/peers.md from results
 
 Same trainable, rows, folds, search space, epochs and minutes for a hand-written loop over a grid, stock Ray
-Tune ASHA over fold x configuration, Optuna on the fold mean with its pruner, and this tool. Methods run in
-turn, each as a process of its own on both cores; after each mark's minute, what it could hand in were it
-stopped then is scored on rows that nothing trained on, off the clock. A run that has its result is not run
-again. What each method does and hands in: docs/benchmarks/peers.md.
+Tune ASHA over fold x configuration, Optuna on the fold mean with its pruner, and this tool, told the loop's
+grid or not. Methods run in turn, each as a process of its own on both cores; after each mark's minute, what
+it could hand in were it stopped then is scored on rows that nothing trained on, off the clock. A run that has
+its result is not run again. What each method does and hands in: docs/benchmarks/peers.md.
 """
 
 from __future__ import annotations
