@@ -111,7 +111,7 @@ def test_a_signal_that_asks_to_end_saves_and_prints_how_to_go_on_however_often_i
         path = tmp_path / "a" / "journal.jsonl"
         while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):
             pause(process)
-        while process.poll() is None:  # also while Ray ends, which leaves SIGTERM to the system
+        while process.poll() is None:  # also while Ray ends, which would leave SIGTERM to the system
             process.send_signal(number)
             pause(process)
         output, _ = process.communicate(timeout=120)
