@@ -201,12 +201,13 @@ def draw_figure(results: Sequence[Result], path: Path) -> None:
 
 def _panel(axis: Any, results: Sequence[Result], world: tuple[str, float]) -> None:
     minutes, width = marks(results, world), world[1] / 100
-    for place, (rule, by_seed) in enumerate(curves(results, world).items()):
+    rules = curves(results, world)
+    for place, (rule, by_seed) in enumerate(rules.items()):
         points = [(minute, at(by_seed, mark)) for mark, minute in enumerate(minutes)]
         shown = [(minute, interval(list(values.values()))) for minute, values in points if values]
         if not shown:
             continue
-        x = np.array([minute for minute, _ in shown]) + (place - 2) * width
+        x = np.array([minute for minute, _ in shown]) + (place - (len(rules) - 1) / 2) * width
         mean, low, high = np.array([values for _, values in shown]).T
         yerr = [np.nan_to_num(mean - low), np.nan_to_num(high - mean)]
         axis.errorbar(

@@ -6,15 +6,12 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
 from typing import Any
 
 HANGUPS = (signal.SIGTERM, signal.SIGHUP)
 REPEATED_S = 5.0
 """Seconds in which further interrupts are the same one."""
-KEPT_S = 0.01
-"""Seconds for which a library's change of what a signal does may hold."""
 
 
 class _Asked:
@@ -66,41 +63,8 @@ def restored_signals() -> Iterator[None]:
     try:
         yield
     finally:
-        _set(before)
-
-
-def with_signals_kept(work: Callable[[], None]) -> None:
-    """Runs it beside this thread, which sees to it meanwhile that no signal ends this process.
-
-    A library's compiled part may give one back to the system as it ends, and the next one of that kind would
-    end the command without a word. What came meanwhile does afterwards what it would have done before; what
-    was ignored stays ignored. Raises what `work` raises.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        work()  # only the main thread can change them
-        return
-    came: list[int] = []
-    with restored_signals(), ThreadPoolExecutor(1) as pool:
-        kept = {
-            number: signal.SIG_IGN
-            if signal.getsignal(number) == signal.SIG_IGN
-            else lambda signum, frame: came.append(signum)
-            for number in (signal.SIGINT, *HANGUPS)
-        }
-        _set(kept)
-        done = pool.submit(work)
-        while not done.done():
-            wait([done], KEPT_S)
-            _set(kept)
-    if came:
-        # A termination means the whole program, a Ctrl-C beside it perhaps one step alone.
-        signal.raise_signal(next((number for number in came if number in HANGUPS), came[0]))
-    done.result()
-
-
-def _set(handlers: Mapping[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(signum: int, frame: Any) -> None:

@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import RayError, WorkerCrashedError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from orchestrator.cli.signals import restored_signals, with_signals_kept
+from orchestrator.cli.signals import restored_signals
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.disk_needs import DiskNeeds
 from orchestrator.core.errors import InputError, TrainableError
@@ -154,8 +154,8 @@ def _connected(
     finally:
         keep_signals()
         try:
-            with_signals_kept(ray.shutdown)
-        finally:  # an interrupt that came meanwhile is raised by now
+            ray.shutdown()
+        finally:  # also where it was interrupted
             # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
             # then, in some cycle of references, would end the actor that has its number.
             gc.collect()

@@ -167,7 +167,7 @@ def keep_signals() -> None:
 
     As it ends it gives those back to the system that it took as it started, and another SIGTERM would end
     this process without a word. It leaves them where it knows of none that it took. A Ray without that name
-    gives them back; `with_signals_kept` takes them again then.
+    (all known ones for Linux have it) gives them back.
     """
     compiled = ctypes.CDLL(importlib.import_module("ray._raylet").__file__)
     with contextlib.suppress(ValueError):

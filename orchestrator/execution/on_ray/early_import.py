@@ -24,6 +24,8 @@ TOLD = "ORCHESTRATOR_IMPORT_EARLY"
 """Environment variable of the processes: a JSON list of the trainable, its file, one that counts them, how
 many."""
 _PRELOAD = "RAY_preload_python_modules"
+MOST = 16
+"""So many processes at most, however many CPUs there are: a small study has no legs for more at once."""
 EACH_BYTES = 2 * 2**30
 """Of the machine's memory that must be free for each of them."""
 
@@ -45,7 +47,8 @@ def importing_early(trainable: str, request: ResourceRequest, folder: Path) -> I
     code = find_code(trainable.partition(":")[0])
     origin = None if code is None else str(code.origin)  # the file that may be imported, and no namesake
     # Twice: one that dies of the import is replaced, and in the end by one that does not try it.
-    told = json.dumps([trainable, origin, str(folder / "imported_early"), 2 * cpus])
+    most = 2 * min(cpus, MOST)
+    told = json.dumps([trainable, origin, str(folder / "imported_early"), most])
     preloaded = ",".join([*filter(None, [os.environ.get(_PRELOAD)]), WORKER_MODULE])
     with in_environment({TOLD: told, _PRELOAD: preloaded}):
         yield

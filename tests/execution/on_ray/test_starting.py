@@ -83,12 +83,12 @@ def test_each_slice_that_is_named_is_a_gpu_for_ray(visible: str, expected: int |
 
 
 def test_an_interrupt_while_ray_ends_leaves_nothing_undone(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(end: object) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ray._private.ray_constants.ENABLE_RAY_CLUSTER", True)
     monkeypatch.setattr(cluster.ray, "init", lambda **options: None)
-    monkeypatch.setattr(cluster, "with_signals_kept", interrupt)
+    monkeypatch.setattr(cluster.ray, "shutdown", interrupt)
     with pytest.raises(KeyboardInterrupt), cluster.connect(None):
         assert not cluster.cluster_mode()
     assert cluster.cluster_mode()
