@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.gpu import data
 from benchmarks.gpu.members import MemberError, Members, Order
-from benchmarks.gpu.packing import PATIENCE_S, config_of, used
+from benchmarks.gpu.packing import config_of, used
 from benchmarks.gpu.records import Recorder
 from benchmarks.gpu.setting import Setting, deadline_of
 from orchestrator.core.dataset import Dataset
@@ -165,7 +165,7 @@ def _neighbours(runs: Runs, recorder: Recorder) -> None:
     own = Order(runs.faces, 0, runs.config, 0, setting.resources(0.5), case.batch)
     other = Order(runs.faces, 1, {**runs.config, "lr": 1e-3}, 1, setting.resources(0.5), case.batch)
     try:
-        with Members(2, PATIENCE_S) as members:
+        with Members(2, setting.patience_s) as members:
             curves = []
             for orders in ([own], [own], [own, other]):
                 members.build(orders)

@@ -13,8 +13,6 @@ from orchestrator.machine.gpu_users import mps_daemons
 from orchestrator.machine.mps import MpsError, own_daemon
 from trainables.images.image_store import build_store
 
-PATIENCE_S = 60.0
-
 
 @contextlib.contextmanager
 def own_mps(dry: bool) -> Iterator[tuple[dict[str, str] | None, str]]:
@@ -48,7 +46,7 @@ def _fault_beside(environment: Mapping[str, str], setting: Setting, recorder: Re
     build_store(made, case.size)
     config = {"backbone": case.backbone, "image_size": case.size, "batch_size": case.batch}
     orders = [Order(made, fold, config, fold, setting.resources(0.5), case.batch) for fold in range(2)]
-    with Members(2, PATIENCE_S, environment) as members:
+    with Members(2, setting.patience_s, environment) as members:
         members.build(orders)
         members.curve([0, 1], 1)
         recorder.note(f"a client with a fault of its own is told: {members.fault_in(0)[:300]}")

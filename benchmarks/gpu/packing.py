@@ -18,7 +18,6 @@ from orchestrator.core.text import counted
 
 PLAIN, MPS = "without MPS", "with MPS"
 ONE = "one fold run alone"
-PATIENCE_S = 60.0
 Rates = dict[str, dict[int, float]]  # of one case: mode -> fold runs together -> images a second
 
 RESNET18_CHECKS = ("8 resnet18 over one", "8 resnet18 over a graph", "8 resnet18 of the roof")
@@ -70,7 +69,7 @@ def _in_mode(
 ) -> dict[Case, float]:
     """Fills `found`; bytes of the device that one fold run of each case holds, its CUDA context included."""
     most, before, held = max(setting.together), used(setting.device), dict[Case, float]()
-    with Members(most, PATIENCE_S, environment) as members:
+    with Members(most, setting.patience_s, environment) as members:
         for case in setting.packed:
             if not members.usable or not deadline.allows(2 * setting.window_s):
                 recorder.cut(f"{case.name} {mode}")

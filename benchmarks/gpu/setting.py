@@ -36,6 +36,7 @@ class Setting:
     full: bool  # the large versions of stages that have one
     seconds: float  # after which nothing new is begun
     window_s: float  # for which one rate is measured
+    patience_s: float  # for an answer of a process that trains
     people: int  # drawn for a data set, seven images each
     times: int  # that each image stands in a data set whose rate is measured
     together: tuple[int, ...]  # how many fold runs share the device
@@ -64,6 +65,7 @@ def full_setting(folder: Path, seconds: float, full: bool) -> Setting:
         full=full,
         seconds=seconds,
         window_s=3.0,
+        patience_s=60.0,
         people=60,
         times=10,
         together=(1, 2, 4, 8),
@@ -89,6 +91,7 @@ def dry_setting(folder: Path, seconds: float) -> Setting:
         full=False,
         seconds=seconds,
         window_s=0.2,
+        patience_s=seconds,
         people=30,
         times=1,
         together=(1, 2),

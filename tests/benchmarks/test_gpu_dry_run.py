@@ -15,7 +15,14 @@ import torch
 from benchmarks.gpu.limits import LIMITS, NOT_RUN, PASS
 from benchmarks.gpu.stages import STAGES
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.torch]
+LONGEST_MIN = 25
+"""Idle, it takes two; beside other tests it must not be cut. The limit is for a stage that hangs."""
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.torch,
+    pytest.mark.timeout(60 * LONGEST_MIN + 120),
+]
 ROOT = Path(__file__).parents[2]
 SHOWN_ON_A_CPU = {name for name, limit in LIMITS.items() if limit.on_cpu} - {"epochs lost"}  # no GPU's memory
 
@@ -29,7 +36,7 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("gpu")
-    return folder, command(folder, "--dry-run", "--logs", "logs")
+    return folder, command(folder, "--dry-run", "--logs", "logs", "--minutes", str(LONGEST_MIN))
 
 
 @pytest.fixture(scope="module")
