@@ -9,8 +9,8 @@ from orchestrator.core.errors import InputError
 from orchestrator.core.text import suggestion
 
 DRY_S = 600.0
-"""Seconds of any stage in a dry run. It takes a few of them, or more on a machine that does other things too; the
-limit is for one that hangs."""
+"""Seconds of any stage in a dry run. It takes a few of them, more on a machine that does other things too;
+the limit is for one that hangs."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def test_a_terminal_that_is_gone_ends_no_study() -> None:
     told = Told()
     with told.screen() as screen:
         screen._lines = fails
-        screen._thread.join(20)
+        screen._thread.join(60)
         assert not screen._thread.is_alive()
 
 
