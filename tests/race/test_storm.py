@@ -1,5 +1,6 @@
 """Random worlds: failures, resumes and extensions at random moments, in random order on random slots."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -135,12 +136,13 @@ def test_no_slot_idles_while_a_guess_is_possible() -> None:
     assert guesses and log.time < 60
 
 
-@pytest.mark.timeout(60)
 def test_ten_thousand_trials_are_workable() -> None:
+    began = time.process_time()
     race = make_race("fold_asha", RaceConfig(trials=10_000, folds=2, max_t=9))
     scores = np.random.default_rng(0).random((10_000, 2, 9))
     log = simulate(race, np.maximum.accumulate(scores, axis=2), 64)
     assert race.done and len(log.events) > 20_000
+    assert time.process_time() - began < 60, "seconds of CPU, however long it had to wait for one"
 
 
 def test_a_simulation_is_its_seed_alone() -> None:

@@ -12,9 +12,8 @@ from typing import ClassVar
 
 from tests.pixel_trainable import PixelTrainable
 
-LONGEST_S = (
-    900  # the last search waits for the tests of those before it; a killed test leaves no process behind
-)
+LONGEST_S = 900
+"""The last search waits for the tests of those before it; a test that was killed leaves no process behind."""
 
 
 class GatedTrainable(PixelTrainable):
