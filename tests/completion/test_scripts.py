@@ -44,7 +44,11 @@ def completed(script: Path, folder: Path, *lines: Sequence[str]) -> list[list[st
             '__fold_orchestrator; printf "%s\\n" "${COMPREPLY[@]}"; echo END',
         ]
     done = subprocess.run(
-        ["/bin/bash", "--norc", "-c", "\n".join(code)], capture_output=True, text=True, cwd=folder, timeout=20
+        ["/bin/bash", "--norc", "-c", "\n".join(code)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        timeout=120,
     )
     assert not done.stderr, done.stderr
     parts = done.stdout.split("END\n")[:-1]
@@ -119,7 +123,7 @@ def test_fish_offers_the_same(runs: Path, line: str, offered: list[str]) -> None
     (runs / "script").write_text(MAKERS["fish"](all_words()))
     done = subprocess.run(
         ["fish", "-N", "-c", f"source script; complete -C {shlex.quote(line)}"],
-        capture_output=True, text=True, cwd=runs, timeout=20,
+        capture_output=True, text=True, cwd=runs, timeout=120,
     )  # fmt: skip
     assert not done.stderr
     assert [found.split("\t")[0] for found in done.stdout.splitlines()] == offered
@@ -131,7 +135,7 @@ def test_zsh_reads_the_same_script(runs: Path) -> None:
     code = "source ./script; emulate -L sh; setopt ksharrays\n"
     code += "COMP_WORDS=(fold-orchestrator studies rm ag); COMP_CWORD=3; __fold_orchestrator\n"
     code += 'echo "${COMPREPLY[@]}"'
-    done = subprocess.run(["zsh", "-f", "-c", code], capture_output=True, text=True, cwd=runs, timeout=20)
+    done = subprocess.run(["zsh", "-f", "-c", code], capture_output=True, text=True, cwd=runs, timeout=120)
     assert (done.stdout, done.stderr) == ("age age_b\n", "")
 
 

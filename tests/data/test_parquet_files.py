@@ -18,6 +18,8 @@ from orchestrator.data.table_files import read_parquet, written_record
 
 THREADS = """
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 import numpy as np
 import pandas as pd
@@ -25,15 +27,25 @@ from orchestrator.data.parquet_files import frame_of, read_arrow, table_of, writ
 from orchestrator.study.kept_probabilities import probabilities_from_bytes, probabilities_to_bytes
 
 def threads():
-    names = [file.read_text() for file in Path("/proc/self/task").glob("*/comm")]
-    return sum("jemalloc" not in name for name in names)  # it frees memory and knows nothing of Python
+    names = {}
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):  # it has ended
+            names[thread.name] = (thread / "comm").read_text()
+    return names
 
-before, path = threads(), Path(sys.argv[1])
+def new():
+    # jemalloc's thread frees memory and knows nothing of Python.
+    return [name for thread, name in threads().items() if thread not in before and "jemalloc" not in name]
+
+before, path = set(threads()), Path(sys.argv[1])
 write_table(path, table_of(pd.DataFrame({name: np.arange(5000) for name in "abcdef"})))
 assert frame_of(read_arrow(path)).shape == (5000, 6)
 even = np.full((5000, 4), 0.25, np.float32)
 assert np.array_equal(probabilities_from_bytes(probabilities_to_bytes(even), 5000, 4), even)
-print(threads() - before)
+until = time.monotonic() + 60
+while new() and time.monotonic() < until:  # a thread has its own name only once it runs; pyarrow's stay
+    time.sleep(0.05)
+print(len(new()))
 """
 NUMBERS = pa.table({"x": np.random.default_rng(0).random(2000)})
 

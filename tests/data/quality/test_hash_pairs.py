@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.image_measures import oriented
@@ -18,6 +18,7 @@ from orchestrator.core.perceptual_hash import (
 )
 from orchestrator.data.quality import hash_pairs as room
 from orchestrator.data.quality.hash_pairs import hash_pairs
+from tests.support.mutations import examples
 
 
 def drawn_bits(rows: int, families: int, flips: int, rng: np.random.Generator) -> np.ndarray:
@@ -41,7 +42,7 @@ def by_looking_at_all(hashes: np.ndarray, distance: int) -> dict[tuple[int, int]
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     rows=st.integers(0, 40),
     families=st.integers(1, 6),

@@ -234,7 +234,7 @@ def test_processes_that_build_at_once_share_one_store(own: Dataset) -> None:
         process.stdin.write(pickle.dumps(own))
         process.stdin.close()
         process.stdin = None
-    sums = {process.communicate(timeout=60)[0] for process in processes}
+    sums = {process.communicate(timeout=240)[0] for process in processes}
     assert sums == {f"{open_store(own, 20).sum()}\n".encode()}
     assert len(list(Path(own.cache_dir).glob("*.npy"))) == 1
 
