@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -125,6 +126,9 @@ def test_what_a_run_started_in_sessions_of_their_own_ends_with_it(tmp_path):
     line = 'import subprocess; subprocess.Popen(["sleep", "600"], start_new_session=True)'
     run = subprocess.Popen([sys.executable, "-c", line], env={**os.environ, FOLDER: str(tmp_path)})
     run.wait()
+    until = monotonic() + 60
+    while not processes_of(tmp_path) and monotonic() < until:
+        sleep(0.05)  # the system shows a new process's environment a little after it has begun
     assert len(processes_of(tmp_path)) == 1 and processes_of(tmp_path / "other") == []
     end_run(run, tmp_path)
     assert processes_of(tmp_path) == []

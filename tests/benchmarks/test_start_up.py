@@ -18,10 +18,11 @@ import json, sys, time
 from pathlib import Path
 setting = json.loads(Path(sys.argv[1]).read_text())
 folder, at = Path(setting["folder"]), setting["started"]
+# As a search does: its steps are noted before an epoch is, and at the first epoch it is ended.
+(folder / "steps-1.jsonl").write_text(json.dumps({"step": "reading rows", "at": at + 0.5}) + "\\n")
 for kind, begin in (("build", at + 1), ("epoch", at + 2.5), ("epoch", at + 4)):
     line = {"kind": kind, "begin": begin, "end": begin + 1, "fold": 0, "process": 1}
     (folder / "spans-1.jsonl").open("a").write(json.dumps(line) + "\\n")
-(folder / "steps-1.jsonl").write_text(json.dumps({"step": "reading rows", "at": at + 0.5}) + "\\n")
 time.sleep(600)
 """
 

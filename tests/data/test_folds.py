@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -365,17 +366,20 @@ def test_a_plan_of_another_manifest_under_this_ones_name_is_refused(tmp_path: Pa
         load_or_build(tmp_path, rows, 5, 0, ALL)
 
 
-def _build(directory: str, queue: multiprocessing.Queue[str]) -> None:
+def _build(directory: str, together: Barrier, queue: multiprocessing.Queue[str]) -> None:
+    together.wait(240)
     queue.put(load_or_build(Path(directory), manifest(), 5, 0, ALL).fingerprint)
 
 
 def test_two_processes_may_make_the_same_plan_at_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    # Not forked: a fork would take along whatever locks threads of earlier tests hold at that moment.
+    context = multiprocessing.get_context("spawn")
     queue: multiprocessing.Queue[str] = context.Queue()
-    workers = [context.Process(target=_build, args=(str(tmp_path), queue)) for _ in range(3)]
+    together = context.Barrier(3)
+    workers = [context.Process(target=_build, args=(str(tmp_path), together, queue)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    found = {queue.get(timeout=60) for _ in workers}
+    found = {queue.get(timeout=240) for _ in workers}
     for worker in workers:
         worker.join()
     assert found == {load_or_build(tmp_path, manifest(), 5, 0, ALL).fingerprint}
