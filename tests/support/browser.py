@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTHS = (320, 1280, 3840)
+LONGEST_MS = 120_000  # for Chromium to start, to open a page or to find what is clicked, beside other tests
 
 
 @dataclass
@@ -52,15 +53,16 @@ OpenPage = Callable[..., WatchedPage]
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Raises FileNotFoundError where none is installed."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         raise FileNotFoundError("Chromium is not installed (on Debian: apt install chromium)")
+    expect.set_options(timeout=LONGEST_MS)
     with sync_playwright() as running:
         # A container's root has no sandbox, and its /dev/shm is small.
         started = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=LONGEST_MS
         )
         yield started
         started.close()
@@ -96,6 +98,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script
         )
+        context.set_default_timeout(LONGEST_MS)
         watched = WatchedPage(context.new_page())
         opened.append(watched)
         _watch(watched, path.as_uri())

@@ -25,7 +25,11 @@ def executed(folder: Path) -> nbformat.NotebookNode:
     inherited = os.environ.get("PYTHONPATH", "")
     paths = os.pathsep.join([str(ROOT), *filter(None, [inherited])])  # the kernel is a process of its own
     client = NotebookClient(
-        notebook, timeout=TIMEOUT_S, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=TIMEOUT_S,
+        startup_timeout=TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
     )
     client.execute(env={**os.environ, "PYTHONPATH": paths})
     return notebook

@@ -428,12 +428,12 @@ def test_real_wandb_writes_a_run_per_fold_run_that_reads_back(tmp_path: Path) ->
     write(study, Decided("PRUNE", 3, "rank 9"))
     process = mirror._process
     assert process is not None
-    while process.poll() is None and not list(study.rglob("*.wandb")):
+    while process.poll() is None and not list(study.glob("wandb/offline-run-*/*.wandb")):
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.05)
     heard_from = [address for found in listening(process.pid).values() for address in found]
     assert [address for address in heard_from if not is_loopback(address)] == []
-    left = mirror.stop(timeout_s=60)
+    left = mirror.stop(timeout_s=200)
     assert left is not None
     assert "wandb sync" in left
     runs = written(study)
@@ -466,9 +466,8 @@ def test_an_unreachable_server_holds_the_study_for_no_longer_than_the_timeout(
     assert os.getsid(process.pid) != os.getsid(0)  # out of reach of Ctrl-C
     before = time.monotonic()
     left = mirror.stop(timeout_s=3)
-    assert (
-        time.monotonic() - before < 30
-    )  # W&B alone would try for minutes; the rest is room for a busy machine
+    # W&B alone would try for minutes; the rest is room for a busy machine.
+    assert time.monotonic() - before < 60
     assert process.poll() is not None
     assert left is not None
     assert f"python -m orchestrator.tracking {study} --project p" in left
@@ -483,7 +482,7 @@ def test_a_mirror_whose_driver_is_gone_sends_what_is_there_and_ends(tmp_path: Pa
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
         [*command, "--parent", "1", "--project", "p"], stdin=subprocess.DEVNULL, capture_output=True,
-        timeout=60, text=True, env={**os.environ, "PYTHONPATH": root},
+        timeout=240, text=True, env={**os.environ, "PYTHONPATH": root},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(written(study)) == {"t0003-f1", "age"}
