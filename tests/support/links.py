@@ -102,9 +102,10 @@ class LateLink(HostLink):
                 self._read += 1
 
     def finish(self) -> None:
-        """All that is queued for the network, done."""
+        """All that is queued, done: for the network, and copies that nobody waited for."""
         with self._lock:
             self._network_reaches(self._read + len(self._reads))
+            self.wait(self._done + len(self._queued))
 
     def adopt(self, target: Tensor, event: int | None) -> None:
         self.wait(event or 0)
