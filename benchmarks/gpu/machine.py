@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.text import on_one_line, shown
+from orchestrator.machine import nvidia_smi
 
 QUERY = {
     "driver_version": "driver",
@@ -72,7 +73,9 @@ def throttling(mask: str) -> str:
 def _ask(program: str, index: str, names: tuple[str, ...]) -> list[str]:
     command = [program, f"--id={index}", f"--query-gpu={','.join(names)}", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=nvidia_smi.NVIDIA_SMI_S, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     first = next(iter(answer.splitlines()), "")
