@@ -46,6 +46,7 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch, space: str = SPACE) -> P
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_curves_are_made_once_and_raced_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

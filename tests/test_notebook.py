@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.notebook import NOTEBOOK, executed, printed, without_numbers
 
-pytestmark = pytest.mark.slow
+# It may take two minutes beside other tests, and longer on a slower machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_it_prints_what_is_stored_in_it(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from orchestrator.demo.drawing.face import paint
 from orchestrator.demo.drawing.people import HAIR_STYLES, RACES, Ageing, Person, draw_people, draw_photo
 from orchestrator.demo.faces import demo_faces, make_demo_faces
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 AGE = age_bins([30, 60])
 GENDER = categorical("gender", ["male", "female"])

@@ -47,7 +47,7 @@ from orchestrator.tune.command import _resume
 from orchestrator.tune.request import Request
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SPACE = SearchSpace(
     trainable="tests.pixel_trainable:PixelTrainable",
     target=categorical("tint", ["red", "blue"]),
@@ -94,7 +94,7 @@ def ask(dataset: Dataset, home: Path, environ: Mapping[str, str] | None = None, 
         command = ["unshare", "--mount", "sh", "-ec", f'{first}; exec "$@"', "sh", *command]
     env = {name: value for name, value in os.environ.items() if name not in (DATA_ROOT, CACHE)}
     env |= {"HOME": str(home), "PYTHONPATH": str(ROOT), **(environ or {})}
-    done = subprocess.run(command, input=pickle.dumps(dataset), capture_output=True, env=env, timeout=120)
+    done = subprocess.run(command, input=pickle.dumps(dataset), capture_output=True, env=env, timeout=600)
     assert done.returncode == 0, done.stderr.decode()
     word, _, rest = done.stdout.decode().strip().partition("|")
     return Answer(text=rest) if word == "error" else Answer(*rest.split("|"))

@@ -15,7 +15,8 @@ from orchestrator.space.loading import load_space
 from orchestrator.study.study import Study
 from orchestrator.tune.__main__ import main
 
-pytestmark = pytest.mark.torch
+# One may take two minutes beside other tests, and longer on a slower machine.
+pytestmark = [pytest.mark.torch, pytest.mark.timeout(900)]
 
 FOLDER = Path(__file__).parents[2] / "search_spaces" / "retrospectives"
 RECIPES = sorted(path.stem for path in FOLDER.glob("recipe?.py"))

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "tutorial" / "from_dataframe_to_ensemble.ipynb"
-TIMEOUT_S = 240  # of one cell, on a machine that does other things too
+TIMEOUT_S = 600  # of one cell, on a machine that does other things too
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 

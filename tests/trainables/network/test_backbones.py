@@ -28,6 +28,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_it_takes_a_step(few: Dataset, backbone: str) -> None:
     trained = classifier(
