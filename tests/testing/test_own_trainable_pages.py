@@ -87,7 +87,7 @@ def test_the_check_of_the_first_page_prints_what_is_left_out(tmp_path: Path) -> 
     write_page("README", tmp_path)
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "check.py"], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120
+        [sys.executable, "check.py"], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("sgd cannot predict new images")
