@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from unittest.mock import patch
 
 import pytest
 from rich.console import Console
@@ -27,6 +28,7 @@ from orchestrator.core.events import (
     State,
 )
 from orchestrator.progress import StudyView, hidden_bars, progress_bar
+from orchestrator.progress.bar import _Bar
 from orchestrator.progress.board import board
 from orchestrator.progress.draw import picture, progress_text
 from orchestrator.progress.layout import Line
@@ -496,9 +498,12 @@ def test_slots_on_the_screen_are_the_fold_runs_that_run_all_through_a_race() -> 
 
 
 def step(console: Console, times: Sequence[float], total: int) -> str:
-    """What a step prints whose calls come at `times` (seconds), the first of them its start."""
+    """What a step prints whose calls come at `times` (seconds), the first of them its start.
+
+    Without the thread that keeps its clock going: if these calls stood still, it would ask for the time too.
+    """
     clock = iter([*times, times[-1]])
-    with progress_bar("decoding [x]", console, lambda: next(clock)) as progress:
+    with patch.object(_Bar, "open"), progress_bar("decoding [x]", console, lambda: next(clock)) as progress:
         for done in range(1, len(times)):
             progress(done, total)
     file = console.file
