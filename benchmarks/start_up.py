@@ -75,9 +75,10 @@ def start(setting: Setting) -> Started:
 def _first_epoch(process: subprocess.Popen[bytes], setting: Setting) -> float:
     """Unix time of its begin: a record is written at an epoch's end."""
     while time.time() < setting.started + LIMIT_S:
+        has_ended = process.poll() is not None  # before its records are read: what it wrote last counts, too
         if begins := [span.begin for span in spans(setting.path) if span.kind == "epoch"]:
             return min(begins)
-        if process.poll() is not None:
+        if has_ended:
             break
         time.sleep(LOOK_S)
     raise RuntimeError(f"{setting.method} has begun no epoch; see {setting.path / 'log.txt'}")

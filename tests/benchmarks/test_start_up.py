@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+import time
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from benchmarks import start_up
-from benchmarks.peers_records import append
+from benchmarks.peers_records import Span, append
 from benchmarks.peers_run import processes_of
 from benchmarks.peers_setting import Setting
 from benchmarks.start_up import Started, report, start
@@ -52,6 +56,17 @@ def test_a_method_without_an_epoch_is_an_error_that_names_its_log(
     with pytest.raises(RuntimeError, match=rf"ours has begun no epoch; see {setting.path}/log.txt"):
         start(setting)
     assert (setting.path / "log.txt").read_text() == "no room\n"
+
+
+def test_an_epoch_of_a_process_that_ends_with_it_is_seen(setting: Setting) -> None:
+    def ends() -> int:
+        append(setting.path / "spans-1.jsonl", asdict(Span("epoch", now + 2, now + 3, 0, 1)))
+        return 0
+
+    setting.path.mkdir()
+    now = time.time()
+    process: Any = SimpleNamespace(poll=ends)
+    assert start_up._first_epoch(process, replace(setting, started=now)) == now + 2
 
 
 def test_steps_are_noted_when_they_begin(monkeypatch: pytest.MonkeyPatch, setting: Setting) -> None:
