@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.gpu.packing import as_the_tool_packs, case_data, config_of
 from benchmarks.gpu.records import Recorder, read_records
 from benchmarks.gpu.setting import Case, Deadline, Setting, deadline_of
 from orchestrator.core.dataset import Dataset
 from orchestrator.core.fold_run_cost import FoldRunCost
+from orchestrator.execution import probe_run
 from orchestrator.execution.packing import Limit, Machine, limit_of, next_to_measure, packing_of
 from orchestrator.execution.probing import measured_costs, rates_together
 
@@ -69,7 +71,10 @@ def _chosen(
 ) -> tuple[FoldRunCost | None, int | None]:
     made, values = case_data(setting, case), {name: [value] for name, value in config_of(case).items()}
     resources = setting.resources(1.0, 1)
-    table = measured_costs(TRAINABLE, made, values, resources, 1, None, say=recorder.note)
+    # The machine of a dry run does other things too, for which a search would not wait.
+    limit = setting.patience_s if setting.dry else probe_run.LIMIT_S
+    with patch.object(probe_run, "LIMIT_S", limit):
+        table = measured_costs(TRAINABLE, made, values, resources, 1, None, say=recorder.note)
     if table is None or not table.costs:
         recorder.fault(f"{case.name}: the probe measured nothing")
         return None, None
