@@ -254,5 +254,5 @@ def test_a_received_folder_is_told_and_does_nothing(
 
 
 def test_as_they_were_sent_they_do_all_of_it(received: Received, capsys: Output) -> None:
-    for name in set(COMMANDS) - {"tracking"}:
+    for name in [name for name in COMMANDS if name != "tracking"]:
         assert run(received, name, capsys) == (0, ""), name
