@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic, sleep
 
 import numpy as np
 import pytest
@@ -20,6 +19,14 @@ from benchmarks.peers_records import FOLDER, Checkpoint, Kept, append, spans
 from benchmarks.peers_run import end_run, processes_of, snapshot
 from benchmarks.peers_score import best_of_folds, best_trial, newest, spent
 from benchmarks.peers_setting import Setting
+
+STARTS = """
+import subprocess
+from pathlib import Path
+child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+while not Path(f"/proc/{child.pid}/environ").read_bytes():
+    pass  # the system shows a process's environment a little after it has begun
+"""
 
 
 def checkpoint(trial: str, fold: int, score: float, time: float = 0.0, epoch: int = 1) -> Checkpoint:
@@ -123,12 +130,8 @@ def test_a_snapshot_keeps_what_the_study_later_deletes_and_not_what_it_later_wri
 
 
 def test_what_a_run_started_in_sessions_of_their_own_ends_with_it(tmp_path):
-    line = 'import subprocess; subprocess.Popen(["sleep", "600"], start_new_session=True)'
-    run = subprocess.Popen([sys.executable, "-c", line], env={**os.environ, FOLDER: str(tmp_path)})
+    run = subprocess.Popen([sys.executable, "-c", STARTS], env={**os.environ, FOLDER: str(tmp_path)})
     run.wait()
-    until = monotonic() + 60
-    while not processes_of(tmp_path) and monotonic() < until:
-        sleep(0.05)  # the system shows a new process's environment a little after it has begun
     assert len(processes_of(tmp_path)) == 1 and processes_of(tmp_path / "other") == []
     end_run(run, tmp_path)
     assert processes_of(tmp_path) == []
