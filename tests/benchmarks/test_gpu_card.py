@@ -14,16 +14,9 @@ from benchmarks.gpu.limits import FAIL, NOT_RUN, PASS
 from benchmarks.gpu.records import Recorder, read_records
 from benchmarks.gpu.setting import RESNET18, Deadline, Setting, full_setting
 from orchestrator.execution.packing import Limit
-from orchestrator.machine import nvidia_smi
 from tests.support.drawn_nvidia_smi import card, log, process, put_nvidia_smi
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture(autouse=True)
-def answers_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a busy machine takes to start the script that answers."""
-    monkeypatch.setattr(nvidia_smi, "NVIDIA_SMI_S", 120.0)
 
 
 def in_front(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

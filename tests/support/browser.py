@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTHS = (320, 1280, 3840)
-LONGEST_MS = 120_000  # for Chromium to start, to open a page or to find what is clicked, beside other tests
+PATIENCE_MS = 120_000  # for anything, on a machine that runs other tests too
 
 
 @dataclass
@@ -58,11 +58,11 @@ def chromium() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         raise FileNotFoundError("Chromium is not installed (on Debian: apt install chromium)")
-    expect.set_options(timeout=LONGEST_MS)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as running:
         # A container's root has no sandbox, and its /dev/shm is small.
         started = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=LONGEST_MS
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=PATIENCE_MS
         )
         yield started
         started.close()
@@ -98,7 +98,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script
         )
-        context.set_default_timeout(LONGEST_MS)
+        context.set_default_timeout(PATIENCE_MS)
         watched = WatchedPage(context.new_page())
         opened.append(watched)
         _watch(watched, path.as_uri())
