@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine import mps, nvidia_smi
+from orchestrator.machine import mps
 from orchestrator.machine.gpu_cards import parse_log
 from orchestrator.machine.mps import LOGS, PIPES, SWITCH, MpsError, card_reason, own_daemon, reason_against
 from orchestrator.machine.private_folder import account_folder, private_folder
@@ -52,7 +52,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(mps, "mps_daemons", dict)
     monkeypatch.setattr(mps, "ANSWER_S", 120.0)  # drawn programs answer, if the machine lets them
     monkeypatch.setattr(mps, "QUIT_S", 120.0)
-    monkeypatch.setattr(nvidia_smi, "NVIDIA_SMI_S", 120.0)
     yield tmp_path / "calls"
     with private_folder():
         """What a test left running ends here."""
