@@ -112,7 +112,7 @@ class Server:
         }
         return {pid: args for pid, (parent, args) in found.items() if found.get(parent, (0, ""))[1] != args}
 
-    def wait_for(self, words: str, timeout: float = 60) -> list[int]:
+    def wait_for(self, words: str, timeout: float = 200) -> list[int]:
         """PIDs of the processes with `words` in their command line, once there is one."""
         deadline = time.monotonic() + timeout
         while not (found := [pid for pid, line in self.processes().items() if words in line]):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 WIDTHS = (320, 1280, 3840)
+PATIENCE_MS = 120_000  # for anything, on a machine that runs other tests too
 
 
 @dataclass
@@ -60,7 +61,7 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as running:
         # A container's root has no sandbox, and its /dev/shm is small.
         started = running.chromium.launch(
-            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=PATIENCE_MS
         )
         yield started
         started.close()
@@ -96,6 +97,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, java_script_enabled=script
         )
+        context.set_default_timeout(PATIENCE_MS)
         watched = WatchedPage(context.new_page())
         opened.append(watched)
         _watch(watched, path.as_uri())
