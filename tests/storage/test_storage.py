@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
 import socket
 import subprocess
 import sys
@@ -152,6 +153,24 @@ def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_
     assert store.names() == ["t0000-f0/x"]
     store.remove_partial_files()
     assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
+
+
+def test_a_folder_that_goes_while_names_are_listed_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process deletes the last file of a fold run, and its folder with it, just then."""
+    store, scandir = DirectoryStore(tmp_path), os.scandir
+    for name in ("t0000-f0/x", "t0001-f0/x", "t0002-f0/x"):
+        store.put(name, b"x")
+
+    def late(folder: str | Path) -> Any:
+        if Path(folder).name == "t0001-f0":
+            store.delete("t0001-f0/x")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", late)
+    assert store.names() == ["t0000-f0/x", "t0002-f0/x"]
+    assert store.names("t0001-f0/") == []
 
 
 def test_partial_files_of_a_uri_whose_files_are_moved_into_place_go_too(tmp_path: Path) -> None:
