@@ -101,8 +101,8 @@ def _lock_of(path: Path) -> Path:
 def _end_users_of(path: Path) -> None:
     """Until none is seen: one that another was just starting is there only at the next look."""
     until = time.monotonic() + END_S
-    while (users := _users_of(path)) and time.monotonic() < until:
-        _end(users, until)
+    while time.monotonic() < until and _end(_users_of(path), until):
+        pass
 
 
 def _users_of(path: Path) -> list[int]:
@@ -121,8 +121,8 @@ def _users_of(path: Path) -> list[int]:
     return found
 
 
-def _end(processes: Sequence[int], until: float) -> None:
-    """Until they are gone, as whoever looks for them next takes for granted."""
+def _end(processes: Sequence[int], until: float) -> bool:
+    """Waits until they are gone, as whoever looks for them next takes for granted. Whether there were any."""
     ended = []
     for number in processes:
         with contextlib.suppress(OSError):  # it has ended
@@ -133,3 +133,4 @@ def _end(processes: Sequence[int], until: float) -> None:
         left -= set(select.select(list(left), [], [], seconds)[0])
     for process in ended:
         os.close(process)
+    return bool(ended)
