@@ -323,7 +323,7 @@ def test_the_summary_counts() -> None:
 
 def doctor(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "orchestrator.doctor", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=250)
 
 
 def test_it_ends_with_0_where_nothing_blocks_and_imports_no_torch(faces: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.support.helpers import check_consistent, curves, journal
 from tests.support.nodes import below, trains
 from tests.support.tune_command import ROOT, command, resume, run
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]  # many commands, one after another
 SLACK = 8  # events that a driver may be ahead of who ends it
 HELD = """
 import sys, threading
