@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from orchestrator.cli.signals import restored_signals
+from orchestrator.machine import nvidia_smi
 from orchestrator.progress import bar
 from tests.support.file_seconds import SECONDS, unlisted
 
@@ -56,6 +57,12 @@ def own_known_code(tmp_path_factory: pytest.TempPathFactory) -> None:
 def steps_without_clocks() -> None:
     """How long a step takes is the machine's luck: lines of its clock are for tests/progress alone."""
     bar.QUIET_S = 3600.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def time_for_nvidia_smi() -> None:
+    """A drawn one answers, if the machine lets it; how long one is waited for is asked by its own test."""
+    nvidia_smi.NVIDIA_SMI_S = 120.0
 
 
 @pytest.fixture(scope="module", autouse=True)

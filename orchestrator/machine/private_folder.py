@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError
 
-END_S = 5.0  # seconds for processes that were ended to be gone
+END_S = 20.0  # seconds for processes that were ended to be gone
 LONGEST = 30
 """Characters of the folder's place: a Unix socket's path has 107 in all, of which Ray's own names take 70."""
 
@@ -99,26 +99,38 @@ def _lock_of(path: Path) -> Path:
 
 
 def _end_users_of(path: Path) -> None:
+    """Until none is seen: one that another was just starting is there only at the next look."""
+    until = time.monotonic() + END_S
+    while time.monotonic() < until and _end(_users_of(path), until):
+        pass
+
+
+def _users_of(path: Path) -> list[int]:
     """This account's processes that were started with a path in that folder, such as Ray's, or with one in
     the environment, such as CUDA's daemons."""
-    marks, ended = (f"{path}/".encode(), f"{path}\0".encode()), []
+    marks, found = (f"{path}/".encode(), f"{path}\0".encode()), []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid != os.getuid() or int(process.name) == os.getpid():
                 continue
             words = b"\0".join([(process / name).read_bytes() for name in ("cmdline", "environ")]) + b"\0"
             if any(mark in words for mark in marks):
-                ended.append(os.pidfd_open(int(process.name)))
-                os.kill(int(process.name), signal.SIGKILL)
+                found.append(int(process.name))
         except (OSError, ValueError):  # it has ended
             continue
-    _wait_for(ended)
+    return found
 
 
-def _wait_for(processes: Sequence[int]) -> None:
-    """Until they are gone, as whoever looks for them next takes for granted. processes: file descriptors."""
-    until, left = time.monotonic() + END_S, set(processes)
-    while left and time.monotonic() < until:
-        left -= set(select.select(list(left), [], [], until - time.monotonic())[0])
-    for process in processes:
+def _end(processes: Sequence[int], until: float) -> bool:
+    """Waits until they are gone, as whoever looks for them next takes for granted. Whether there were any."""
+    ended = []
+    for number in processes:
+        with contextlib.suppress(OSError):  # it has ended
+            ended.append(os.pidfd_open(number))
+            os.kill(number, signal.SIGKILL)
+    left = set(ended)
+    while left and (seconds := until - time.monotonic()) > 0:
+        left -= set(select.select(list(left), [], [], seconds)[0])
+    for process in ended:
         os.close(process)
+    return bool(ended)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -60,10 +62,10 @@ class DirectoryStore(CheckpointStore):
         """Sorted. Lists only the folder that `prefix` names."""
         base = self._path(prefix.rpartition("/")[0])
         try:
-            found = (path for path in base.rglob("*") if path.suffix != ".part" and path.is_file())
-            names = [path.relative_to(self.root).as_posix() for path in found]
+            found = [path for path in _files_below(base) if path.suffix != ".part"]
         except OSError as error:
             raise StorageError(f"cannot list {base}: {error.strerror}; {RESUME}") from error
+        names = (path.relative_to(self.root).as_posix() for path in found)
         return sorted(name for name in names if name.startswith(prefix))
 
     def delete(self, name: str) -> None:
@@ -132,6 +134,17 @@ def open_file_uri(uri: str) -> DirectoryStore:
     if parts.netloc not in ("", "localhost") or not parts.path or parts.query or parts.fragment:
         raise InputError(f"--storage {uri}: write file:///absolute/path, or just the path")
     return open_path(unquote(parts.path))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Of a folder that goes meanwhile none: whoever deletes the last file in one deletes it too."""
+
+    def judge(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for place, _, names in os.walk(folder, onerror=judge):
+        yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
 def _cannot_write(path: Path, size: int, error: OSError) -> str:

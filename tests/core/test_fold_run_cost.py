@@ -18,6 +18,7 @@ from orchestrator.core.fold_run_cost import (
     family_text,
     key_of,
 )
+from tests.support.mutations import examples
 
 BYTES = st.integers(0, 2**40)
 COSTS = st.builds(FoldRunCost, BYTES, BYTES, st.floats(0, 100), st.floats(0, 1e6), st.booleans())
@@ -90,6 +91,7 @@ def test_larger_than_what_did_not_fit_does_not_fit() -> None:
     assert cost_at([(10.0, cost(1)), (20.0, full)], 10.0).fits
 
 
+@examples(100)
 @given(KNOWN, SIZES)
 def test_never_below_a_smaller_one_that_was_measured(
     known: list[tuple[float, FoldRunCost]], size: float
@@ -102,6 +104,7 @@ def test_never_below_a_smaller_one_that_was_measured(
             assert found.step_s >= smaller.step_s
 
 
+@examples(100)
 @given(KNOWN, SIZES, SIZES)
 def test_where_measured_costs_rise_with_size_so_do_all_others(
     known: list[tuple[float, FoldRunCost]], one: float, other: float
@@ -112,6 +115,7 @@ def test_where_measured_costs_rise_with_size_so_do_all_others(
     assert cost_at(line, low).resident_bytes <= cost_at(line, high).resident_bytes
 
 
+@examples(100)
 @given(st.lists(st.tuples(st.sampled_from("ab"), SIZES, COSTS), max_size=5))
 def test_a_table_survives_json(measured: list[tuple[str, float, FoldRunCost]]) -> None:
     items = tuple(MeasuredCost(CostCase(family, size), item) for family, size, item in measured)

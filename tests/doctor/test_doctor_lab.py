@@ -210,7 +210,7 @@ def test_who_has_joined_and_why_another_has_not(lab: Lab) -> None:
     assert "2 of 2 servers have joined: 2 CPUs, 0 GPUs" in both.section("the cluster")
     assert ": ours" in both.section(worker.address)
 
-    [raylet] = [pid for pid, args in worker.processes().items() if "/raylet --raylet_socket_name" in args]
+    [raylet] = [pid for pid, args in worker.programs().items() if "/raylet --raylet_socket_name" in args]
     worker.run(["kill", "-TERM", str(raylet)])
     worker.run(["sh", "-c", f"while kill -0 {raylet} 2> /dev/null; do sleep 0.1; done"])
     left = doctor(lab, [worker.address])

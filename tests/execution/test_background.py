@@ -22,7 +22,7 @@ from orchestrator.storage.checkpoint_files import resume_name
 from orchestrator.storage.contract import CheckpointStore
 from orchestrator.study.history import Best
 
-WAIT_S = 20.0  # only ever used up by a failing test
+WAIT_S = 120.0  # only ever used up by a failing test
 
 
 class Clock:

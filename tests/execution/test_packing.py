@@ -18,6 +18,7 @@ from orchestrator.execution.packing import (
     share_of,
     shares_needed,
 )
+from tests.support.mutations import examples
 
 MIB, GIB = 2**20, 2**30
 
@@ -150,6 +151,7 @@ def test_more_together_are_measured_as_long_as_it_gains(
 RATES = st.dictionaries(st.integers(2, 16), st.floats(0.1, 10), max_size=5)
 
 
+@examples(100)
 @given(st.integers(0, 20), RATES)
 def test_never_slower_than_one_and_never_more_than_fit(fits: int, rates: dict[int, float]) -> None:
     packing = packing_of(Limit(fits, ""), rates)
@@ -160,6 +162,7 @@ def test_never_slower_than_one_and_never_more_than_fit(fits: int, rates: dict[in
     assert own * GAIN >= max([1.0, *fitting])
 
 
+@examples(100)
 @given(st.integers(1, 16), st.integers(1, 80 * GIB))
 def test_as_many_shares_as_hold_it_or_the_whole_gpu(per_gpu: int, size: int) -> None:
     shares = shares_needed(size, 40 * GIB, per_gpu)

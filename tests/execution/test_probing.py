@@ -119,7 +119,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def wait_for_pixels(place: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not [*place.rglob("pixels")]:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -137,7 +137,7 @@ def test_one_whose_search_is_killed_ends_and_leaves_no_files(place: Path) -> Non
         wait_for_pixels(place)
         assert run._process.stdin is not None
         run._process.stdin.close()
-        run._process.wait(30)
+        run._process.wait(120)
         assert not [*place.rglob("pixels")]
 
 
@@ -145,7 +145,7 @@ def test_what_one_left_that_was_killed_with_its_search_the_next_command_removes(
     with ProbeRun(request("draws_a_folder_and_hangs")) as run:
         wait_for_pixels(place)
         run._process.kill()
-        run._process.wait(30)
+        run._process.wait(120)
         assert [*place.rglob("pixels")]
         for lock in account_folder().glob("*.lock"):
             lock.unlink()  # as its holder's death leaves it: held by nobody

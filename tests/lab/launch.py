@@ -59,12 +59,18 @@ def install_packages(server: Server) -> None:
 
 
 def raylets(server: Server) -> list[int]:
-    return [pid for pid, words in server.processes().items() if "/raylet/raylet " in words]
+    return [pid for pid, words in server.programs().items() if "/raylet/raylet " in words]
 
 
 def rays(server: Server) -> dict[int, str]:
     """Every process of any Ray there."""
     return {pid: words for pid, words in server.processes().items() if re.search(r"\bray(::|/|let)", words)}
+
+
+def lasting_rays(server: Server) -> dict[int, str]:
+    """Those that are there as long as their Ray is: workers come and go as it likes."""
+    found = {pid: words for pid, words in server.programs().items() if re.search(r"\bray(/|let)", words)}
+    return {pid: words for pid, words in found.items() if not re.search(r"ray::|/workers/", words)}
 
 
 def listening_beyond_loopback(server: Server) -> set[str]:

@@ -45,7 +45,7 @@ class Init:
     def end(self) -> None:
         """Ends it as power loss would: every process in it is killed, nothing is told to anyone."""
         self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=120)
         self._process.stdout.close()  # type: ignore[union-attr]
         end_all({self.namespace})
 

@@ -103,7 +103,16 @@ class Server:
         listed = self.run(["ps", "-e", "-o", "pid=,args="]).stdout.splitlines()
         return {int(pid): args for pid, args in (line.split(maxsplit=1) for line in listed)}
 
-    def wait_for(self, words: str, timeout: float = 60) -> list[int]:
+    def programs(self) -> dict[int, str]:
+        """The same without those that were forked a moment ago: until one has become another program it has
+        its parent's words."""
+        listed = self.run(["ps", "-e", "-o", "pid=,ppid=,args="]).stdout.splitlines()
+        found = {
+            int(pid): (int(parent), args) for pid, parent, args in (line.split(maxsplit=2) for line in listed)
+        }
+        return {pid: args for pid, (parent, args) in found.items() if found.get(parent, (0, ""))[1] != args}
+
+    def wait_for(self, words: str, timeout: float = 200) -> list[int]:
         """PIDs of the processes with `words` in their command line, once there is one."""
         deadline = time.monotonic() + timeout
         while not (found := [pid for pid, line in self.processes().items() if words in line]):

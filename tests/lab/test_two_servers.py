@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import SPACE
 from tests.lab import Lab, Server, why_not
-from tests.lab.launch import RAY, ROOT, install_packages, ray_up, raylets, rays
+from tests.lab.launch import RAY, ROOT, install_packages, lasting_rays, ray_up, raylets, rays
 
 pytestmark = [
     pytest.mark.cluster,
@@ -92,13 +92,13 @@ def test_fold_runs_on_both_and_the_ensemble_needs_nothing_of_the_worker(lab: Lab
 
 def test_a_worker_that_does_not_join_is_named_and_the_others_stay(lab: Lab) -> None:
     head, worker, _ = lab.servers
-    before = rays(head), rays(worker)
+    before = lasting_rays(head), lasting_rays(worker)
     failed = ray_up(lab.laptop, HEAD, [FIRST, NOBODY], check=False)
     assert failed.returncode != 0
     assert f"error: {NOBODY} is not in the cluster" in failed.stdout
     assert "No route to host" in failed.stdout
     assert "1 of 2 workers are in" in failed.stdout
-    assert (rays(head), rays(worker)) == before
+    assert (lasting_rays(head), lasting_rays(worker)) == before
 
 
 def test_a_server_is_added_by_one_address_and_nothing_is_started_anew(lab: Lab) -> None:

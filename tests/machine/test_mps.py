@@ -50,6 +50,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in (PIPES, LOGS, SWITCH):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(mps, "mps_daemons", dict)
+    monkeypatch.setattr(mps, "ANSWER_S", 120.0)  # drawn programs answer, if the machine lets them
+    monkeypatch.setattr(mps, "QUIT_S", 120.0)
     yield tmp_path / "calls"
     with private_folder():
         """What a test left running ends here."""
@@ -73,7 +75,7 @@ def ends(pid: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([found], [], [], 20)[0])
+        return bool(select.select([found], [], [], 120)[0])
     finally:
         os.close(found)
 

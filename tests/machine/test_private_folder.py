@@ -96,8 +96,26 @@ def test_what_a_killed_command_left_goes_with_its_processes_when_the_next_begins
         assert left.is_dir()
         with private_folder():
             assert not left.exists()
-            assert child.wait(timeout=30) == -9
+            assert child.wait(timeout=100) == -9
     assert list(account_folder().iterdir()) == []
+
+
+def test_a_process_that_another_was_just_starting_is_ended_too(
+    other: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert other.stdout is not None
+    left = Path(other.stdout.readline().strip())
+    command = [sys.executable, "-c", "input()", f"{left}/x"]
+    looks, users_of = iter([1]), module._users_of
+    # The first look sees but one of the two: the kernel's list is read while processes begin.
+    monkeypatch.setattr(module, "_users_of", lambda path: users_of(path)[: next(looks, None)])
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe) as one, subprocess.Popen(command, stdin=pipe) as another:
+        other.kill()
+        other.wait()
+        with private_folder():
+            assert not left.exists()
+            assert [child.wait(timeout=100) for child in (one, another)] == [-9, -9]
 
 
 def test_one_that_is_kept_stays_until_the_next_begins() -> None:

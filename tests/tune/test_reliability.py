@@ -96,7 +96,7 @@ def test_clocks_decide_nothing(shift: int, killed: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(time, "time", lambda: now() + shift)
     assert resume(killed) == 0
     times = [event["time"] for event in journal(killed / "a")]
-    assert max(times) - min(times) > abs(shift) - 60
+    assert max(times) - min(times) > abs(shift) - 86400, "less what passed since the study was made"
     check_as_whole(killed / "a", killed / "whole")
 
 

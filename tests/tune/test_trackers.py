@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from orchestrator.ensemble.__main__ import main as ensemble
 from orchestrator.study.study import Study
+from orchestrator.tracking import mirrored, mirrored_as_before
 from orchestrator.tune.__main__ import main as tune
 
 pytestmark = [pytest.mark.slow]
 
 
 def test_a_tracker_follows_a_search_and_later_its_ensemble(
-    space_file: Path, faces: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    space_file: Path,
+    faces: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Its process imports a library that takes long where others compute, and would be left after seconds.
+    monkeypatch.setattr("orchestrator.tune.run.mirrored", partial(mirrored, timeout_s=120.0))
+    again = partial(mirrored_as_before, timeout_s=120.0)
+    monkeypatch.setattr("orchestrator.ensemble.command.mirrored_as_before", again)
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     words = ["--space", space_file, "--data", faces, "--study", "tint", "--runs", tmp_path, "--inline"]
     assert tune([*map(str, words), "--smoke", "--tensorboard"]) == 0

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,31 @@ from tests.support.helpers import check_consistent, curves, journal
 from tests.support.nodes import below, trains
 from tests.support.tune_command import ROOT, command, resume, run
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]  # many commands, one after another
+SLACK = 8  # events that a driver may be ahead of who ends it
+HELD = """
+import sys, threading
+from orchestrator.core.events import Closed
+from orchestrator.study.study import Study
+from orchestrator.tune.__main__ import main
+
+append, most = Study.append, [int(sys.argv[1])]
+
+def held(study, *events):
+    if most and len(study.events) >= most[0] and not isinstance(events[0], Closed):
+        most.clear()
+        threading.Event().wait()
+    append(study, *events)
+
+Study.append = held
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def held(tune: list[str], lines: int) -> list[str]:
+    """The command, which waits to be ended once its journal has a few more lines: however late it is looked
+    at, it is not done by then."""
+    return [sys.executable, "-c", HELD, str(lines + SLACK), *tune[3:]]
 
 
 def kill_when(
@@ -60,7 +85,7 @@ def test_a_driver_killed_at_random_moments_loses_nothing(
     for _ in range(10):
         lines += rng.randint(4, 14)
         with subprocess.Popen(
-            arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            held(arguments, lines), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             kills += kill_when(process, study, lines)
         now = journal_so_far(study)
@@ -87,7 +112,7 @@ def test_a_driver_killed_on_ray_leaves_no_fold_run_behind_and_is_resumed(
     slots: list[int] = []
     arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.05")
     with subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        held(arguments, 30), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         assert kill_when(process, tmp_path / "a", 30, before=lambda: slots.extend(trainers(process.pid)))
     assert slots
@@ -106,7 +131,7 @@ def test_a_signal_that_asks_to_end_saves_and_prints_how_to_go_on_however_often_i
     """Ray takes SIGTERM over when it starts; the command must have it back."""
     arguments = command(space_file, faces, tmp_path, "--study", "a", "--set", "epoch_seconds=0.2")
     with subprocess.Popen(
-        arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        held(arguments, 40), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         path = tmp_path / "a" / "journal.jsonl"
         while process.poll() is None and not (path.exists() and path.read_bytes().count(b"epoch_ended") >= 4):

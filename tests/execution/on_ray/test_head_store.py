@@ -24,6 +24,7 @@ from tests.support.store_contract import CONTRACT
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[3]
+LARGE = 1_000_000  # bytes
 
 OnOther = Callable[..., Any]
 
@@ -100,7 +101,7 @@ def actor_process(store: Any) -> int:
     return int(ray.get(store._actor.__ray_call__.remote(lambda self: os.getpid())))
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 200) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came"
@@ -174,31 +175,56 @@ def test_a_full_disk_on_the_driver_reaches_the_worker_as_such(
         subprocess.run(["umount", "--lazy", small], check=True)
 
 
+class StoreThatStops(DirectoryStore):
+    """Its first process stops where a large file is written and not renamed; the next waits for a FIFO."""
+
+    def put(self, name: str, data: bytes | memoryview) -> None:
+        if len(data) < LARGE:
+            super().put(name, data)
+        elif self.stopped.exists():
+            self.goes_on.read_bytes()
+            super().put(name, data)
+        else:
+            with patch("os.fsync", self._stop):
+                super().put(name, data)
+
+    @property
+    def stopped(self) -> Path:
+        return self.root.with_name("stopped")
+
+    @property
+    def goes_on(self) -> Path:
+        return self.root.with_name("goes on")
+
+    def _stop(self, file: int) -> None:
+        self.stopped.touch()
+        threading.Event().wait()
+
+
 def test_an_actor_killed_in_the_middle_of_a_file_leaves_the_old_one_and_its_successor_writes_the_new(
-    shared: Any, on_other: OnOther, tmp_path: Path
+    cluster: tuple[str, str], on_other: OnOther, tmp_path: Path
 ) -> None:
+    from orchestrator.execution.on_ray.head_store import store_for_workers
+
+    store = StoreThatStops(tmp_path / "head")
+    shared: Any = store_for_workers(store)
+    os.mkfifo(store.goes_on)
     path = tmp_path / "head" / "t0000-f0" / "x.pt"
-    size = 200_000_000
     on_other(lambda store: store.put("t0000-f0/x.pt", b"old"), shared)
-    for _ in range(20):  # until the kill comes before the file is renamed
-        first = actor_process(shared)
-        putting = threading.Thread(
-            target=on_other, args=(lambda store: store.put("t0000-f0/x.pt", bytes(size)), shared)
-        )
-        putting.start()
-        wait_until(lambda put=putting: any(path.parent.glob("*.part")) or not put.is_alive())
-        os.kill(first, signal.SIGKILL)
-        wait_until(lambda process=first: not is_alive(process))
-        found = path.stat().st_size
-        cut = list(path.parent.glob("*.part"))
-        assert found in (3, size)
-        putting.join()
-        if cut and found == 3:
-            break
-    else:
-        pytest.fail("the kill never came in the middle")
+    first = actor_process(shared)
+    put = (lambda store: store.put("t0000-f0/x.pt", bytes(LARGE)), shared)
+    putting = threading.Thread(target=on_other, args=put, daemon=True)
+    putting.start()
+    wait_until(store.stopped.exists)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: not is_alive(first))
+    assert path.read_bytes() == b"old"
+    [cut] = path.parent.glob("*.part")
+    assert cut.stat().st_size == LARGE
+    store.goes_on.write_bytes(b"")  # returns when the successor waits for it
+    putting.join()
     assert actor_process(shared) != first
-    assert path.stat().st_size == size
+    assert path.read_bytes() == bytes(LARGE)
     assert shared.names() == ["t0000-f0/x.pt"]  # what was cut is not listed, and a resume sweeps it away
 
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.study.study import Study
 from tests.support.helpers import check_consistent
 from tests.support.losses import begun, failed, told, wait_for_more
-from tests.support.nodes import nodes, tune, wait_until
+from tests.support.nodes import ROOT, nodes, tune, wait_until
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -64,10 +64,16 @@ def test_a_process_that_rays_memory_monitor_ends(
 
 
 HOG = """
-import sys, time
-held = [b"x" * 10**8 for _ in range(int(sys.argv[1]))]
-time.sleep(600)
+import sys, threading
+from tests.execution.on_ray.test_loss_by_memory import used_memory
+held = []
+while True:
+    if used_memory() < float(sys.argv[1]):
+        held.append(b"x" * 10**8)
+    else:
+        threading.Event().wait(0.05)
 """
+"""Keeps that share of the machine's memory in use, whatever others give back meanwhile."""
 
 
 def test_a_neighbour_that_takes_the_memory_costs_no_trial_a_try(
@@ -76,13 +82,15 @@ def test_a_neighbour_that_takes_the_memory_costs_no_trial_a_try(
     """2 GB are free, and a process that is not ours takes more than that until fold runs were ended."""
     if memory()["MemAvailable"] < 6e9 or has_a_limit():
         pytest.skip("needs 6 GB of free memory, and no limit of its own for this group of processes")
-    monkeypatch.setenv("RAY_memory_usage_threshold", f"{used_memory() + 2e9 / total_memory():.4f}")
+    most = used_memory() + 2e9 / total_memory()
+    monkeypatch.setenv("RAY_memory_usage_threshold", f"{most:.4f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
     study, log = tmp_path / "a", tmp_path / "log"
     arguments = ["--space", str(slow_space), "--data", str(faces), "--runs", str(tmp_path), "--study", "a"]
     with tune(*arguments, log=log) as process:
         wait_for_more(lambda: begun(study), 3, process, log)
-        hog = subprocess.Popen([sys.executable, "-c", HOG, "30"])
+        wanted = most + 1e9 / total_memory()
+        hog = subprocess.Popen([sys.executable, "-c", HOG, str(wanted)], cwd=ROOT)
         try:
             wait_until(lambda: bool(failed(study, "crowded")), process, log)
         finally:

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.study.study import Study
 from tests.support.helpers import check_consistent, curves, events
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]  # many commands, one after another
 ROOT = Path(__file__).parents[3]
 MODEL = """
 import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -51,13 +52,19 @@ def listening(root: int) -> dict[int, list[str]]:
     """Addresses by process, of the family of `root`."""
     known, found = sockets_that_listen(), dict[int, list[str]]()
     for process in (root, *below(root)):
-        for entry in Path(f"/proc/{process}/fd").glob("*"):
-            try:
-                target = os.readlink(entry)  # noqa: PTH115 - not a path: socket:[1234]
-            except OSError:
-                continue
+        for target in open_files(process):
             if target.startswith("socket:[") and target[8:-1] in known:
                 found.setdefault(process, []).append(known[target[8:-1]])
+    return found
+
+
+def open_files(process: int) -> list[str]:
+    """Their names; of one that ends meanwhile what was seen until then."""
+    found: list[str] = []
+    with contextlib.suppress(OSError):
+        for entry in Path(f"/proc/{process}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.append(os.readlink(entry))  # noqa: PTH115 - not a path: socket:[1234]
     return found
 
 

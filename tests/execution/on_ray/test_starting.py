@@ -52,7 +52,7 @@ def test_a_program_of_rays_that_is_broken_is_named(
         words = ["--resume", "--study", "killed", "--data-root", str(MADE / "data")]
     began = time.monotonic()
     assert tune([*words, "--runs", str(tmp_path / "runs")]) == 2
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 100, "Ray itself would try for minutes"
     error = capsys.readouterr().err
     assert f"its program {program} cannot be run" in error and "install it anew" in error
     assert "--resume" in error and "--inline" in error and len(error.strip().splitlines()) == 2
