@@ -72,8 +72,8 @@ def _chosen(
     made, values = case_data(setting, case), {name: [value] for name, value in config_of(case).items()}
     resources = setting.resources(1.0, 1)
     # The machine of a dry run does other things too, for which a search would not wait.
-    limit = setting.patience_s if setting.dry else probe_run.LIMIT_S
-    with patch.object(probe_run, "LIMIT_S", limit):
+    patience_s = setting.patience_s if setting.dry else probe_run.LIMIT_S
+    with patch.object(probe_run, "LIMIT_S", patience_s):
         table = measured_costs(TRAINABLE, made, values, resources, 1, None, say=recorder.note)
     if table is None or not table.costs:
         recorder.fault(f"{case.name}: the probe measured nothing")
