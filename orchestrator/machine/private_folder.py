@@ -15,7 +15,7 @@ import signal
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from orchestrator.core.errors import InputError
 
-END_S = 20.0  # seconds for processes that were ended to be gone
+END_S = 20.0  # seconds for all processes of a folder to be found, ended and gone
 LONGEST = 30
 """Characters of the folder's place: a Unix socket's path has 107 in all, of which Ray's own names take 70."""
 
@@ -105,29 +105,28 @@ def _end_users_of(path: Path) -> None:
         pass
 
 
-def _users_of(path: Path) -> list[int]:
+def _users_of(path: Path) -> Iterator[int]:
     """This account's processes that were started with a path in that folder, such as Ray's, or with one in
-    the environment, such as CUDA's daemons."""
-    marks, found = (f"{path}/".encode(), f"{path}\0".encode()), []
+    the environment, such as CUDA's daemons. Each as it is found: soon its number may be another's."""
+    marks = f"{path}/".encode(), f"{path}\0".encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if process.stat().st_uid != os.getuid() or int(process.name) == os.getpid():
                 continue
             words = b"\0".join([(process / name).read_bytes() for name in ("cmdline", "environ")]) + b"\0"
             if any(mark in words for mark in marks):
-                found.append(int(process.name))
+                yield int(process.name)
         except (OSError, ValueError):  # it has ended
             continue
-    return found
 
 
-def _end(processes: Sequence[int], until: float) -> bool:
+def _end(processes: Iterable[int], until: float) -> bool:
     """Waits until they are gone, as whoever looks for them next takes for granted. Whether there were any."""
     ended = []
     for number in processes:
         with contextlib.suppress(OSError):  # it has ended
             ended.append(os.pidfd_open(number))
-            os.kill(number, signal.SIGKILL)
+            signal.pidfd_send_signal(ended[-1], signal.SIGKILL)
     left = set(ended)
     while left and (seconds := until - time.monotonic()) > 0:
         left -= set(select.select(list(left), [], [], seconds)[0])

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def other() -> Iterator[subprocess.Popen[str]]:
     ) as process:  # fmt: skip
         yield process
         process.kill()
+
+
+def user_of(folder: Path) -> subprocess.Popen[bytes]:
+    """A process with a path in it, which has begun: for a moment before, the kernel shows no words of it."""
+    command = [sys.executable, "-c", "print(flush=True); input()", f"{folder}/x"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None and child.stdout.readline()
+    return child
 
 
 def mode(path: Path) -> int:
@@ -87,7 +96,7 @@ def test_what_a_killed_command_left_goes_with_its_processes_when_the_next_begins
 ) -> None:
     assert other.stdout is not None
     left = Path(other.stdout.readline().strip())
-    with subprocess.Popen([sys.executable, "-c", "input()", f"{left}/x"], stdin=subprocess.PIPE) as child:
+    with user_of(left) as child:
         with private_folder():
             assert left.is_dir()  # in use
             assert child.poll() is None
@@ -105,12 +114,10 @@ def test_a_process_that_another_was_just_starting_is_ended_too(
 ) -> None:
     assert other.stdout is not None
     left = Path(other.stdout.readline().strip())
-    command = [sys.executable, "-c", "input()", f"{left}/x"]
     looks, users_of = iter([1]), module._users_of
     # The first look sees but one of the two: the kernel's list is read while processes begin.
-    monkeypatch.setattr(module, "_users_of", lambda path: users_of(path)[: next(looks, None)])
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe) as one, subprocess.Popen(command, stdin=pipe) as another:
+    monkeypatch.setattr(module, "_users_of", lambda path: islice(users_of(path), next(looks, None)))
+    with user_of(left) as one, user_of(left) as another:
         other.kill()
         other.wait()
         with private_folder():
