@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,16 +65,17 @@ def test_a_process_that_rays_memory_monitor_ends(
 
 
 HOG = """
-import sys, threading
+import os, sys, threading
 from tests.execution.on_ray.test_loss_by_memory import used_memory
-held = []
-while True:
-    if used_memory() < float(sys.argv[1]):
+share, test, held = float(sys.argv[1]), int(sys.argv[2]), []
+while os.getppid() == test:
+    if used_memory() < share:
         held.append(b"x" * 10**8)
     else:
         threading.Event().wait(0.05)
 """
-"""Keeps that share of the machine's memory in use, whatever others give back meanwhile."""
+"""Keeps that share of the machine's memory in use, whatever others give back meanwhile, until its test is
+gone, also where that was killed."""
 
 
 def test_a_neighbour_that_takes_the_memory_costs_no_trial_a_try(
@@ -90,7 +92,7 @@ def test_a_neighbour_that_takes_the_memory_costs_no_trial_a_try(
     with tune(*arguments, log=log) as process:
         wait_for_more(lambda: begun(study), 3, process, log)
         wanted = most + 1e9 / total_memory()
-        hog = subprocess.Popen([sys.executable, "-c", HOG, str(wanted)], cwd=ROOT)
+        hog = subprocess.Popen([sys.executable, "-c", HOG, str(wanted), str(os.getpid())], cwd=ROOT)
         try:
             wait_until(lambda: bool(failed(study, "crowded")), process, log)
         finally:
