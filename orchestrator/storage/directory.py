@@ -100,10 +100,10 @@ class DirectoryStore(CheckpointStore):
     def remove_partial_files(self) -> None:
         """Of `atomic_write`, by their names; where links lead, nothing is deleted."""
         self._check_mount()
-        for part in list(self.root.rglob("*.part")):  # into no linked folder
-            if PARTIAL_NAME.fullmatch(part.name):
+        for place, _, names in os.walk(self.root):  # into no linked folder, nor one that goes meanwhile
+            for name in filter(PARTIAL_NAME.fullmatch, names):
                 with contextlib.suppress(OSError):  # it is of no use and hurts nobody
-                    part.unlink()
+                    Path(place, name).unlink()
 
     def remove_if_empty(self) -> None:
         with contextlib.suppress(OSError):  # something lies in it, or it was never made

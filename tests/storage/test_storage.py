@@ -155,10 +155,9 @@ def test_what_a_killed_process_left_half_written_is_neither_listed_nor_kept(tmp_
     assert [path.name for path in (tmp_path / "t0000-f0").iterdir()] == ["x"]
 
 
-def test_a_folder_that_goes_while_names_are_listed_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process deletes the last file of a fold run, and its folder with it, just then."""
+@pytest.fixture
+def one_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryStore:
+    """Another process deletes the last file of a fold run, and its folder with it, as that is looked into."""
     store, scandir = DirectoryStore(tmp_path), os.scandir
     for name in ("t0000-f0/x", "t0001-f0/x", "t0002-f0/x"):
         store.put(name, b"x")
@@ -169,8 +168,21 @@ def test_a_folder_that_goes_while_names_are_listed_has_none(
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", late)
-    assert store.names() == ["t0000-f0/x", "t0002-f0/x"]
-    assert store.names("t0001-f0/") == []
+    return store
+
+
+def test_a_folder_that_goes_while_names_are_listed_has_none(one_goes: DirectoryStore) -> None:
+    assert one_goes.names() == ["t0000-f0/x", "t0002-f0/x"]
+    assert one_goes.names("t0001-f0/") == []
+
+
+def test_a_folder_that_goes_while_partial_files_are_removed_has_none(one_goes: DirectoryStore) -> None:
+    parts = [one_goes.root / folder / "y.123-abc.part" for folder in ("t0000-f0", "t0002-f0")]
+    for part in parts:
+        part.write_bytes(b"half")
+    one_goes.remove_partial_files()
+    assert not any(part.exists() for part in parts)
+    assert one_goes.names() == ["t0000-f0/x", "t0002-f0/x"]
 
 
 def test_partial_files_of_a_uri_whose_files_are_moved_into_place_go_too(tmp_path: Path) -> None:
