@@ -24,7 +24,7 @@ STARTS = """
 import subprocess
 from pathlib import Path
 child = subprocess.Popen(["sleep", "600"], start_new_session=True)
-while not Path(f"/proc/{child.pid}/environ").read_bytes():
+while child.poll() is None and not Path(f"/proc/{child.pid}/environ").read_bytes():
     pass  # the system shows a process's environment a little after it has begun
 """
 

@@ -54,7 +54,7 @@ def test_a_step_that_says_nothing_shows_its_clock_in_every_second(clock: Clock) 
     assert "starting Ray: took 5 s" in printed(on)
 
 
-def test_a_real_clock_goes_on_by_itself() -> None:
+def test_a_clock_goes_on_by_itself() -> None:
     """The thread that keeps it going: the step waits until it has written, and says nothing itself.
 
     A second has passed whenever the thread looks: on a busy machine it may come to its first look late.
