@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,12 @@ class WatchedPage:
         """Pixels by which the page is wider than its window."""
         width: int = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         return width
+
+    def wait_until(self, holds: Callable[[], bool]) -> None:
+        """For what the browser says after the page is there; returns where it never does."""
+        until = time.monotonic() + PATIENCE_MS / 1000
+        while not holds() and time.monotonic() < until:
+            self.page.wait_for_timeout(20)  # lets it be heard meanwhile
 
     def assert_quiet(self) -> None:
         assert not self.errors and not self.requests
