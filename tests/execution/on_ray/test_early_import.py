@@ -17,12 +17,13 @@ from tests.support.helpers import check_consistent, refusal_lines
 from tests.support.tune_command import ROOT, command
 
 MODEL = """
-import os
+import os, traceback
 from pathlib import Path
 from tests.pixel_trainable import PixelTrainable
 
-with (Path(__file__).parent / "imports").open("a") as log:
-    log.write(f"{os.getpid()}\\n")
+if any("imported_early" in frame.filename for frame in traceback.extract_stack()):
+    with (Path(__file__).parent / "early").open("a") as log:
+        log.write(f"{os.getpid()}\\n")
 AT_IMPORT
 
 class Early(PixelTrainable):
@@ -47,7 +48,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def a_space(folder: Path, at_import: str = "") -> Path:
-    """With a trainable of its own beside it, which notes the processes that import it."""
+    """With a trainable of its own beside it, which notes the processes that import it as they start."""
     folder.mkdir()
     (folder / "early_model.py").write_text(MODEL.replace("AT_IMPORT", at_import))
     path = folder / "space.py"
@@ -106,6 +107,7 @@ def test_so_many_processes_try_it_and_no_more(tmp_path: Path) -> None:
     a_space(tmp_path / "mine", "os._exit(7)")
     given = tmp_path / "mine" / "early_model.py", tmp_path / "counter"
     assert [end_of_one_told(*given) for _ in range(3)] == [7, 7, 0]
+    assert len(numbers(tmp_path / "mine" / "early")) == 2
 
 
 def test_one_that_cannot_be_counted_does_not_try_it(tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_first_legs_run_where_the_trainable_was_imported_as_ray_started(faces: P
     arguments = [sys.executable, "-c", WHATEVER_THE_ROOM, *command(space, faces, tmp_path, *more)[3:]]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    with_ray = numbers(space.parent / "imports")[:CPUS]
+    with_ray = numbers(space.parent / "early")[:CPUS]
     assert set(numbers(space.parent / "trained")) & set(with_ray)
     check_consistent(tmp_path / "a", folds=3, max_t=3)
 
