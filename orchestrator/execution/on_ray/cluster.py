@@ -152,8 +152,8 @@ def _connected(
     try:
         yield
     finally:
-        keep_signals()
         try:
+            keep_signals()
             ray.shutdown()
         finally:  # also where it was interrupted
             # The next Ray of this program numbers its actors as this one did: a handle that is forgotten only
