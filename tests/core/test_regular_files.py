@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from pathlib import Path
@@ -13,6 +12,7 @@ from orchestrator.core.file_digest import sampled_sha256, sha256_of_file
 from orchestrator.core.json_text import parse_json
 from orchestrator.core.links import strangers_in
 from orchestrator.core.regular_files import open_file, read_file
+from tests.support.open_files import open_files
 
 
 def make_special(path: Path, kind: str) -> None:
@@ -50,16 +50,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     for _ in range(20):
         with pytest.raises(OSError, match="not a file"):
             read_file(tmp_path / "x")
-    assert tmp_path / "x" not in open_files()
-
-
-def open_files() -> list[Path]:
-    """What this process has open now; their number alone changes with what else goes on in it."""
-    found = []
-    for entry in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # such as this folder's own
-            found.append(entry.readlink())
-    return found
+    assert str(tmp_path / "x") not in open_files(os.getpid())
 
 
 def test_a_folder_tells_them_from_links(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.nodes import below
+from tests.support.open_files import open_files
 
 ROOT = Path(__file__).parents[3]
 LISTENING = "0A"  # state of a line in /proc/net/tcp
@@ -55,16 +55,6 @@ def listening(root: int) -> dict[int, list[str]]:
         for target in open_files(process):
             if target.startswith("socket:[") and target[8:-1] in known:
                 found.setdefault(process, []).append(known[target[8:-1]])
-    return found
-
-
-def open_files(process: int) -> list[str]:
-    """Their names; of one that ends meanwhile what was seen until then."""
-    found: list[str] = []
-    with contextlib.suppress(OSError):
-        for entry in Path(f"/proc/{process}/fd").iterdir():
-            with contextlib.suppress(OSError):
-                found.append(os.readlink(entry))  # noqa: PTH115 - not a path: socket:[1234]
     return found
 
 
