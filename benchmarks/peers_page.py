@@ -80,7 +80,7 @@ def section(results: Sequence[Result], world: tuple[str, float]) -> str:
     seeds = sorted({result["seed"] for result in results if (result["data"], result["minutes"]) == world})
     return "\n".join(
         [
-            f"### {world[0]}, {world[1]:g} minutes, {len(seeds)} seeds",
+            f"## {world[0]}, {world[1]:g} minutes, {len(seeds)} seeds",
             "",
             *score_table(by_rule, minutes, len(seeds)),
             "",
