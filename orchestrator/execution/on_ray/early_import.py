@@ -25,7 +25,7 @@ TOLD = "ORCHESTRATOR_IMPORT_EARLY"
 many."""
 _PRELOAD = "RAY_preload_python_modules"
 MOST = 16
-"""So many processes at most, however many CPUs there are: a small study has no legs for more at once."""
+"""CPUs that count, however many there are: a small study has no legs for more processes at once."""
 EACH_BYTES = 2 * 2**30
 """Of the machine's memory that must be free for each of them."""
 
@@ -47,8 +47,7 @@ def importing_early(trainable: str, request: ResourceRequest, folder: Path) -> I
     code = find_code(trainable.partition(":")[0])
     origin = None if code is None else str(code.origin)  # the file that may be imported, and no namesake
     # Twice: one that dies of the import is replaced, and in the end by one that does not try it.
-    most = 2 * min(cpus, MOST)
-    told = json.dumps([trainable, origin, str(folder / "imported_early"), most])
+    told = json.dumps([trainable, origin, str(folder / "imported_early"), 2 * min(cpus, MOST)])
     preloaded = ",".join([*filter(None, [os.environ.get(_PRELOAD)]), WORKER_MODULE])
     with in_environment({TOLD: told, _PRELOAD: preloaded}):
         yield
